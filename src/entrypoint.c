@@ -1,0 +1,10 @@
+// Loads the Rust half. R calls R_init_rrq(), which hands over to extendr.
+#include <R_ext/Visibility.h>
+
+void R_init_rrq_extendr(void *dll);
+void register_extendr_panic_hook(void);
+
+void attribute_visible R_init_rrq(void *dll) {
+  register_extendr_panic_hook();
+  R_init_rrq_extendr(dll);
+}

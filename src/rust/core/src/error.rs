@@ -1,0 +1,141 @@
+//! The one error type of the engine: a variant for each decision a caller could take.
+//! Addresses never carry passwords. A failed task is not an error; it is data.
+
+use std::io;
+
+/// What the engine's functions return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong in the engine.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No server could be reached, or the connection was lost and repeating did not help.
+    #[error("cannot reach the Redis server at {address}: {source}")]
+    Connection {
+        /// The server, without credentials.
+        address: String,
+        /// What the client library said.
+        source: redis::RedisError,
+    },
+
+    /// The server refused the user name or password.
+    #[error("the Redis server at {address} refused the user name or password: {source}")]
+    Authentication {
+        /// The server, without credentials.
+        address: String,
+        /// What the client library said.
+        source: redis::RedisError,
+    },
+
+    /// The text given as the server's address is not one.
+    #[error("'{url}' is not a Redis URL: {reason}")]
+    Url {
+        /// The text, without credentials.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// The server answered with an error.
+    #[error("the Redis server refused a request: {0}")]
+    Redis(#[source] redis::RedisError),
+
+    /// The queue was laid out by another version of the package.
+    #[error("queue '{queue}' has data layout {found}, this version of rrq reads layout {expected}")]
+    Layout {
+        /// The queue id.
+        queue: String,
+        /// The layout found on the server.
+        found: String,
+        /// The layout this version reads and writes.
+        expected: String,
+    },
+
+    /// Some ids are not those of known tasks.
+    #[error("no such task: {}", ids.join(", "))]
+    TaskMissing {
+        /// The unknown ids.
+        ids: Vec<String>,
+    },
+
+    /// A task has no result yet.
+    #[error("task {id} has no result: it is {status}")]
+    TaskUnfinished {
+        /// The task id.
+        id: String,
+        /// Its status.
+        status: String,
+    },
+
+    /// Some names are not those of known workers.
+    #[error("no such worker: {}", ids.join(", "))]
+    WorkerMissing {
+        /// The unknown names.
+        ids: Vec<String>,
+    },
+
+    /// A worker of that name is already alive.
+    #[error("a worker named '{id}' is already alive")]
+    WorkerExists {
+        /// The name.
+        id: String,
+    },
+
+    /// This worker was declared lost, or its queue was destroyed, while it was away.
+    #[error("worker '{id}' is no longer registered with its queue")]
+    WorkerGone {
+        /// The name.
+        id: String,
+    },
+
+    /// There is no worker to send a message to.
+    #[error("there are no workers to send a message to")]
+    NoWorkers,
+
+    /// No worker configuration of that name is stored.
+    #[error("no worker configuration named '{name}'")]
+    ConfigMissing {
+        /// The name.
+        name: String,
+    },
+
+    /// Stored data could not be read.
+    #[error("cannot read {what}: {reason}")]
+    Corrupt {
+        /// Which data.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+
+    /// The private server's program could not be found.
+    #[error("no redis-server or valkey-server program was found")]
+    ServerMissing,
+
+    /// The private server did not come up.
+    #[error("the private Redis server did not start: {reason}")]
+    ServerStart {
+        /// Its own last words.
+        reason: String,
+    },
+
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+
+    /// The operating system refused something.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Stored data that does not have the expected form.
+    pub fn corrupt(what: impl Into<String>, reason: impl ToString) -> Self {
+        Error::Corrupt { what: what.into(), reason: reason.to_string() }
+    }
+}
