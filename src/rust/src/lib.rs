@@ -1,10 +1,27 @@
 //! The boundary between R and the engine: one module per noun, nothing else here.
-use extendr_api::prelude::*;
+#![allow(missing_docs)] // what extendr generates has none; nobody but R calls this crate
+#![allow(clippy::needless_pass_by_value)] // extendr passes by value
 
-#[extendr]
-fn rs_hello() -> i32 { 1 }
+mod api;
+mod condition;
+mod convert;
+mod evaluate;
+#[allow(unsafe_code)] // R's C interface: calls that may jump
+mod protect;
+#[allow(unsafe_code)] // R's C interface: serialisation streams
+mod serialize;
+
+use api::{config, message, queue, redis, server, task, wait, worker};
+use extendr_api::prelude::*;
 
 extendr_module! {
     mod rrq;
-    fn rs_hello;
+    use config;
+    use message;
+    use queue;
+    use redis;
+    use server;
+    use task;
+    use wait;
+    use worker;
 }

@@ -1,0 +1,187 @@
+#' Attach to a queue
+#'
+#' A controller is this session's hold on a queue: it creates tasks, asks about them and fetches
+#' results. Any number of sessions may hold the same queue, at the same time or on other days.
+#'
+#' @param queue_id The queue's name: text without braces and white space.
+#' @param con The server: a URL (see [rrq_redis()]), an `rrq_redis` or redux connection, or `NULL`:
+#'   the environment variables `RRQ_URL`, `REDIS_URL`, `REDUX_URL`, `REDIS_HOST` and `REDIS_PORT`,
+#'   then 127.0.0.1:6379. When none of them is set and nothing listens there, a private server is
+#'   started with [rrq_server()], unless `options(rrq.embedded = FALSE)`.
+#' @param timeout_task_wait Seconds that [rrq_task_wait()] waits unless told otherwise; `NULL` is
+#'   the option `rrq.timeout_task_wait`, then without limit.
+#' @param follow Whether questions about a retried task are answered for its newest attempt; `NULL`
+#'   is the option `rrq.follow`, then `TRUE`.
+#' @param check_version Whether to compare the layout of the stored data with this package's.
+#' @param offload_path,offload_threshold_size Where and from which size in bytes to keep large values
+#'   outside the server. Not available yet: must be `NULL` and `Inf`.
+#' @return An `rrq_controller` with `$queue_id`, `$con` (an [rrq_redis()] connection) and `$keys`. It
+#'   prints the server and how many tasks and workers there are.
+#' @section Errors: `rrq_error_connection` and `rrq_error_authentication` name the server's address;
+#'   `rrq_error_layout` names both versions when the queue was made by another version of rrq.
+#' @seealso [rrq_default_controller_set()], so that it need not be passed to every function.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' r
+#' id <- rrq_task_create_expr(1 + 1, controller = r)
+#' rrq_queue_length(controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_controller <- function(queue_id, con = NULL, timeout_task_wait = NULL, follow = NULL,
+                           check_version = TRUE, offload_path = NULL,
+                           offload_threshold_size = Inf) {
+  check_queue_id(queue_id)
+  check_number(timeout_task_wait, null = TRUE)
+  check_flag(follow, null = TRUE)
+  check_flag(check_version)
+  check_not_yet(offload_path, NULL)
+  check_not_yet(offload_threshold_size, Inf)
+  url <- resolve_url(con)
+  settings <- list(
+    timeout_task_wait = timeout_task_wait %||% getOption("rrq.timeout_task_wait", Inf),
+    follow = follow %||% getOption("rrq.follow", TRUE)
+  )
+  new_controller(queue_id, url, settings)
+}
+
+# What is announced in the contract and comes later is refused, not ignored.
+check_not_yet <- function(x, default, arg = rlang::caller_arg(x), call = caller_env()) {
+  if (!identical(x, default)) {
+    abort("not_yet", sprintf("`%s` is not available yet in this version of rrq.", arg), call = call)
+  }
+}
+
+new_controller <- function(queue_id, url, settings, call = caller_env()) {
+  pointer <- rust_call(rs_queue_attach(url, queue_id, describe_session()), call)
+  controller <- rlang::env(
+    queue_id = queue_id,
+    con = new_redis(url, call),
+    keys = list(prefix = sprintf("{%s}:", queue_id)),
+    url = url,
+    settings = settings,
+    pointer = pointer
+  )
+  structure(controller, class = "rrq_controller")
+}
+
+describe_session <- function() {
+  info <- Sys.info()
+  paste(info[["nodename"]], Sys.getpid(), info[["user"]])
+}
+
+# The engine's handle of a queue, for the controller given or the default one. A controller that
+# was saved and read back has lost its handle and attaches anew.
+queue_of <- function(controller, call = caller_env()) {
+  controller <- get_controller(controller, call)
+  if (is_dead(controller$pointer)) {
+    id <- controller$queue_id
+    controller$pointer <- rust_call(rs_queue_attach(controller$url, id, describe_session()), call)
+    controller$con <- new_redis(controller$url, call)
+  }
+  controller$pointer
+}
+
+get_controller <- function(controller, call = caller_env()) {
+  controller <- controller %||% the$controller
+  if (is.null(controller)) {
+    message <- c(
+      "There is no default controller.",
+      i = "Pass `controller =`, or set one with `rrq_default_controller_set()`."
+    )
+    abort("no_controller", message, call = call)
+  }
+  if (!inherits(controller, "rrq_controller")) {
+    abort_argument("controller", "an rrq_controller or NULL", controller, call)
+  }
+  controller
+}
+
+# An external pointer that came out of a file or another process points nowhere.
+is_dead <- function(pointer) {
+  identical(pointer, null_pointer)
+}
+
+null_pointer <- methods::new("externalptr")
+
+#' @export
+print.rrq_controller <- function(x, ...) {
+  queue <- queue_of(x)
+  counts <- task_counts(queue)
+  counts <- counts[counts > 0]
+  tasks <- if (length(counts)) paste(counts, names(counts), collapse = ", ") else "no tasks"
+  workers <- sum(rust_call(rs_worker_states(queue))$active)
+  line <- sprintf(
+    "<rrq_controller> %s at %s: %s; %d worker%s",
+    x$queue_id, x$con$config()$address, tasks, workers, if (workers == 1) "" else "s"
+  )
+  cat(line, "\n", sep = "")
+  invisible(x)
+}
+
+#' The controller used when none is given
+#'
+#' Functions that talk to a queue take `controller = NULL`, which means the one set here.
+#'
+#' @param controller An [rrq_controller()], or `NULL` to have none.
+#' @return `rrq_default_controller_set()` returns the previous one, invisibly.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' rrq_default_controller_set(rrq_controller("jobs", server$url))
+#' rrq_queue_length()
+#' rrq_destroy()
+#' server$stop()
+rrq_default_controller_set <- function(controller) {
+  if (!is.null(controller)) {
+    get_controller(controller)
+  }
+  previous <- the$controller
+  the$controller <- controller
+  invisible(previous)
+}
+
+#' @rdname rrq_default_controller_set
+#' @export
+rrq_default_controller_clear <- function() {
+  rrq_default_controller_set(NULL)
+}
+
+#' Delete a queue
+#'
+#' Stops the queue's workers and deletes everything stored for it, and nothing else.
+#'
+#' @param delete `TRUE` deletes at once, `FALSE` only stops the workers, a number lets everything
+#'   expire after that many seconds.
+#' @param worker_stop_type,timeout_worker_stop How the workers are stopped and how many seconds to
+#'   wait for them; see [rrq_worker_stop()].
+#' @param controller The controller; `NULL` is the default one, see [rrq_default_controller_set()].
+#' @return Nothing, invisibly. The default controller is cleared if it was this one.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_destroy <- function(delete = TRUE, worker_stop_type = "message", timeout_worker_stop = 0,
+                        controller = NULL) {
+  if (!rlang::is_bool(delete)) {
+    check_number(delete, infinite = FALSE)
+  }
+  controller <- get_controller(controller)
+  queue <- queue_of(controller)
+  if (any(rust_call(rs_worker_states(queue))$active)) {
+    rrq_worker_stop(
+      type = worker_stop_type, timeout = timeout_worker_stop, progress = FALSE,
+      controller = controller
+    )
+  }
+  if (!isFALSE(delete)) {
+    rust_call(rs_queue_destroy(queue, if (!isTRUE(delete)) as.numeric(delete)))
+  }
+  if (identical(the$controller, controller)) {
+    the$controller <- NULL
+  }
+  invisible()
+}

@@ -1,0 +1,93 @@
+#' The workers' environment
+#'
+#' Tasks run in an environment that each worker builds when it starts. By default it is empty, on top
+#' of the global environment. `rrq_worker_envir_set()` stores a function that fills it: with packages,
+#' with functions from files, with data to be read once.
+#'
+#' If that function fails on a worker, the worker logs the error and exits.
+#'
+#' @param packages Names of packages to attach on the worker, in this order.
+#' @param sources Paths of R files to source there. They are read by the workers, not sent: workers on
+#'   other machines must find them under the same (absolute) path.
+#' @param create A function of one argument, an environment to fill, such as `rrq_envir()` makes. It is
+#'   sent by value, with what its own environment holds. `NULL` removes the one there is.
+#' @param notify Whether to tell the active workers to build their environment anew. Otherwise
+#'   only workers started from now on use the function.
+#' @param worker_ids Ids of workers; `NULL` is all active workers.
+#' @inheritParams rrq_destroy
+#' @return `rrq_envir()` returns a function of one argument. The others return, invisibly, the id of
+#'   the `REFRESH` message, or `NULL` if none was sent; see [rrq_message_get_response()].
+#' @section Errors: `rrq_error_argument` names the files that do not exist.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' path <- tempfile(fileext = ".R")
+#' writeLines("double <- function(x) 2 * x", path)
+#' rrq_worker_envir_set(rrq_envir(packages = "stats", sources = path), controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_envir <- function(packages = NULL, sources = NULL) {
+  check_names(packages, null = TRUE)
+  check_names(sources, null = TRUE)
+  absent <- sources[!utils::file_test("-f", as.character(sources))]
+  if (length(absent) > 0) {
+    message <- sprintf("`sources` must be files that exist; not found: %s.", toString(absent))
+    abort("argument", message, argument = "sources")
+  }
+  # Its environment holds just what it needs: it is sent to every worker.
+  rlang::new_function(
+    rlang::pairlist2(envir = ),
+    quote({
+      for (package in packages) {
+        library(package, character.only = TRUE)
+      }
+      for (path in sources) {
+        sys.source(path, envir)
+      }
+      invisible(envir)
+    }),
+    rlang::new_environment(
+      list(packages = packages, sources = normalizePath(as.character(sources))),
+      baseenv()
+    )
+  )
+}
+
+#' @rdname rrq_envir
+#' @export
+rrq_worker_envir_set <- function(create, notify = TRUE, controller = NULL) {
+  check_function(create, null = TRUE)
+  check_takes_one_argument(create)
+  check_flag(notify)
+  queue <- queue_of(controller)
+  rust_call(rs_envir_set(queue, if (!is.null(create)) strip_function_source(create)))
+  invisible(if (notify) refresh_workers(queue, NULL))
+}
+
+#' @rdname rrq_envir
+#' @export
+rrq_worker_envir_refresh <- function(worker_ids = NULL, controller = NULL) {
+  worker_ids <- check_ids(worker_ids, null = TRUE)
+  queue <- queue_of(controller)
+  invisible(refresh_workers(queue, worker_ids))
+}
+
+# Nobody to tell is no error: workers that start later build the new environment anyway.
+refresh_workers <- function(queue, worker_ids, call = caller_env()) {
+  worker_ids <- worker_ids %||% active_workers(queue, call)
+  if (length(worker_ids) > 0) {
+    rust_call(rs_message_send(queue, "REFRESH", NULL, worker_ids), call)
+  }
+}
+
+check_takes_one_argument <- function(create, call = caller_env()) {
+  if (is.null(create)) {
+    return(invisible())
+  }
+  params <- as.list(formals(args(create)))
+  required <- vapply(params, rlang::is_missing, NA) & names(params) != "..."
+  if (length(params) == 0 || sum(required) > 1 || any(which(required) > 1)) {
+    abort("argument", "`create` must be a function of one argument.", argument = "create", call = call)
+  }
+}

@@ -1,0 +1,37 @@
+#' What waits in a queue
+#'
+#' A controller's queue has several queues inside, told apart by name; tasks go to `"default"` and
+#' every worker listens to it. Which others a worker listens to is part of its configuration, see
+#' [rrq_worker_config()].
+#'
+#' @param queue The name of the queue; `NULL` is `"default"`.
+#' @inheritParams rrq_destroy
+#' @return `rrq_queue_length()` returns the number of tasks waiting, `rrq_queue_list()` their ids, the
+#'   next to run first. A queue nothing was submitted to is empty.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' id <- rrq_task_create_expr(1 + 1, controller = r)
+#' rrq_queue_length(controller = r)
+#' rrq_queue_list(controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_queue_length <- function(queue = NULL, controller = NULL) {
+  check_string(queue, null = TRUE)
+  name <- queue %||% default_queue
+  queue <- queue_of(controller)
+  rust_call(rs_queue_length(queue, name))
+}
+
+#' @rdname rrq_queue_length
+#' @export
+rrq_queue_list <- function(queue = NULL, controller = NULL) {
+  check_string(queue, null = TRUE)
+  name <- queue %||% default_queue
+  queue <- queue_of(controller)
+  rust_call(rs_queue_list(queue, name))
+}
+
+# Where tasks go, and what every worker listens to.
+default_queue <- "default"

@@ -1,0 +1,8 @@
+#' @keywords internal
+#' @importFrom rlang caller_env "%||%"
+"_PACKAGE"
+
+# The one mutable environment of the package.
+the <- new.env(parent = emptyenv())
+the$controller <- NULL
+the$server <- NULL

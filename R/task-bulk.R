@@ -1,0 +1,80 @@
+#' Queue many tasks at once
+#'
+#' One task per row of a data frame or per element of a vector. What the tasks share is stored once,
+#' and workers read it once.
+#'
+#' @param expr An expression in the columns of `data`; other variables are found where it is
+#'   written, and `!!x` puts in the value of `x` here. Columns win over variables.
+#' @param fn A function: `pkg::name`, a symbol or an anonymous function.
+#' @param data A data frame: a task per row, its columns the variables of `expr` or the named
+#'   arguments of `fn`. For `fn` also a list or vector: a task per element, its first argument.
+#' @param args A list of further arguments, the same for all tasks.
+#' @inheritParams rrq_task_create_expr
+#' @return The tasks' ids, in the order of `data`.
+#' @section Errors: as [rrq_task_create_expr()]; `rrq_error_argument` for empty `data`.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
+#' grid <- expand.grid(n = c(10, 100), sd = 1:2)
+#' ids <- rrq_task_create_bulk_expr(mean(rnorm(n, sd = sd)), grid, controller = r)
+#' rrq_task_overview(controller = r)$PENDING
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_create_bulk_expr <- function(expr, data, queue = NULL, separate_process = FALSE,
+                                      timeout_task_run = NULL, depends_on = NULL,
+                                      controller = NULL) {
+  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on)
+  if (!is.data.frame(data)) {
+    abort_argument("data", "a data frame", data, rlang::current_env())
+  }
+  check_data(data)
+  expr <- inject_expr(substitute(expr), parent.frame())
+  task <- capture_bulk(expr, names(data), parent.frame(), rlang::current_env())
+  handle <- queue_of(controller)
+  warn_large(task$variables)
+  template <- list(expr = task$expr, variables = task$variables, names = names(data))
+  submit(handle, "bulk_expr", rows(data), list(template), options)
+}
+
+#' @rdname rrq_task_create_bulk_expr
+#' @export
+rrq_task_create_bulk_call <- function(fn, data, args = NULL, queue = NULL,
+                                      separate_process = FALSE, timeout_task_run = NULL,
+                                      depends_on = NULL, controller = NULL) {
+  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on)
+  fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
+  if (!is.vector(data) && !is.data.frame(data) && !is.factor(data) && !inherits(data, "Date")) {
+    abort_argument("data", "a data frame, a list or a vector", data, rlang::current_env())
+  }
+  check_data(data)
+  args <- check_args(args, null = TRUE)
+  handle <- queue_of(controller)
+  warn_large(args)
+  is_frame <- is.data.frame(data)
+  template <- list(fn = fn, args = args, names = if (is_frame) names(data))
+  submit(handle, "bulk_call", if (is_frame) rows(data) else as.list(data), list(template), options)
+}
+
+check_data <- function(data, call = caller_env()) {
+  if (NROW(data) == 0 || length(data) == 0) {
+    abort_argument("data", "non-empty: there would be no task", call = call)
+  }
+  if (is.data.frame(data) && (anyDuplicated(names(data)) || !all(nzchar(names(data))))) {
+    abort_argument("data", "a data frame whose columns have different, non-empty names", call = call)
+  }
+  invisible(data)
+}
+
+# The rows of a data frame as unnamed lists. List columns give their element, factors stay factors.
+rows <- function(data) {
+  columns <- lapply(data, function(column) {
+    if (is.data.frame(column) || is.matrix(column)) {
+      lapply(seq_len(nrow(column)), function(i) column[i, ])
+    } else {
+      as.list(column)
+    }
+  })
+  do.call(mapply, c(list(FUN = list, SIMPLIFY = FALSE, USE.NAMES = FALSE), unname(columns)))
+}

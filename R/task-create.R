@@ -1,0 +1,114 @@
+#' Queue a task
+#'
+#' `rrq_task_create_expr()` queues an expression, `rrq_task_create_call()` a call of a function. A
+#' worker runs it; [rrq_task_wait()] waits for it and [rrq_task_result()] fetches the value.
+#'
+#' @section What is sent:
+#' Of an expression, the variables it uses are found where it is written and sent along: not those
+#' it makes itself, and not functions, which come from the worker's environment (see
+#' [rrq_worker_envir_set()]) or from packages. A variable that cannot be found is an error.
+#'
+#' Of a call, `pkg::fn` and functions of packages are sent by name; any other function is sent
+#' itself, with the environment it was made in, but never the global environment: there it sees the
+#' worker's environment instead. Arguments arrive as they are, language objects unevaluated.
+#'
+#' Each task runs in a fresh environment: nothing of one is seen by the next.
+#'
+#' @param expr A call, a block in braces, or a symbol bound to a call. It is not evaluated here.
+#' @param fn A function: `pkg::name`, a symbol or an anonymous function.
+#' @param args A list of arguments, named or not.
+#' @param queue The queue within `queue_id` that the task waits in; `NULL` is `"default"`, which
+#'   every worker listens to.
+#' @param separate_process,depends_on Not available yet: must be `FALSE` and `NULL`.
+#' @param timeout_task_run Seconds the task may run before it ends as `TIMEOUT`; `NULL` sets no
+#'   limit. Code that never returns to R's evaluator is not stopped.
+#' @inheritParams rrq_destroy
+#' @return The task's id: 32 lower-case hexadecimal characters.
+#' @section Errors: `rrq_error_argument` for what is not a call or not a function;
+#'   `rrq_error_variable`, naming it, for a variable that cannot be found. Nothing is queued then.
+#' @seealso [rrq_task_create_bulk_call()] for many tasks at once.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' x <- 3
+#' rrq_task_create_expr(sqrt(x), controller = r)
+#' rrq_task_create_call(stats::rnorm, list(5, mean = 10), controller = r)
+#' rrq_task_list(controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_create_expr <- function(expr, queue = NULL, separate_process = FALSE,
+                                 timeout_task_run = NULL, depends_on = NULL, controller = NULL) {
+  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on)
+  task <- capture_expr(substitute(expr), parent.frame(), rlang::current_env())
+  handle <- queue_of(controller)
+  warn_large(task$variables)
+  large <- is_large(task$variables)
+  payload <- list(expr = task$expr, variables = task$variables[!large])
+  submit(handle, "expr", list(payload), task$variables[large], options)
+}
+
+#' @rdname rrq_task_create_expr
+#' @export
+rrq_task_create_call <- function(fn, args, queue = NULL, separate_process = FALSE,
+                                 timeout_task_run = NULL, depends_on = NULL, controller = NULL) {
+  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on)
+  fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
+  args <- check_args(args)
+  handle <- queue_of(controller)
+  warn_large(args)
+  large <- is_large(args)
+  shared <- args[large]
+  names(shared) <- which(large)
+  args[large] <- list(NULL)
+  submit(handle, "call", list(list(fn = fn, args = args)), shared, options)
+}
+
+# Values from this size in bytes on are stored by their hash, once for all tasks that use them.
+large_bytes <- 1e5
+
+is_large <- function(values) {
+  vapply(values, function(x) is.vector(x) && utils::object.size(x) > large_bytes, TRUE)
+}
+
+# Put large values, kept apart when the task was queued, back where they belong.
+merge_shared <- function(payload, shared) {
+  if (length(shared) == 0) {
+    return(payload)
+  }
+  if (is.null(payload$fn)) {
+    payload$variables <- c(payload$variables, shared)
+  } else {
+    payload$args[as.integer(names(shared))] <- shared
+  }
+  payload
+}
+
+check_args <- function(args, null = FALSE, call = caller_env()) {
+  if (null && is.null(args)) {
+    return(list())
+  }
+  if (!is.list(args) || is.data.frame(args)) {
+    abort_argument("args", "a list of arguments", args, call)
+  }
+  as.list(args)
+}
+
+check_task_options <- function(queue, separate_process, timeout_task_run, depends_on,
+                               call = caller_env()) {
+  check_string(queue, null = TRUE, arg = "queue", call = call)
+  check_flag(separate_process, arg = "separate_process", call = call)
+  check_not_yet(separate_process, FALSE, arg = "separate_process", call = call)
+  check_not_yet(depends_on, NULL, arg = "depends_on", call = call)
+  check_number(timeout_task_run, null = TRUE, arg = "timeout_task_run", call = call)
+  timeout <- timeout_task_run %||% Inf
+  list(queue = queue %||% "default", timeout = if (is.finite(timeout)) as.numeric(timeout) else 0)
+}
+
+submit <- function(handle, kind, payloads, shared, options, call = caller_env()) {
+  if (is.null(names(shared))) {
+    names(shared) <- rep("", length(shared))
+  }
+  result <- rs_task_submit(handle, kind, payloads, shared, options$queue, options$timeout)
+  rust_call(result, call)
+}

@@ -1,0 +1,92 @@
+# Failed tasks as values: a condition with the original's classes and fields, and where it happened.
+
+task_error <- function(run, error, status, trace) {
+  fields <- list(
+    queue_id = run$identity$queue_id, task_id = run$id, status = status, trace = trace,
+    warnings = run$warnings
+  )
+  new_task_error(error, fields)
+}
+
+new_task_error <- function(error, fields) {
+  classes <- class(error)
+  error <- unclass(error)
+  error$message <- error$message %||% ""
+  error[names(fields)] <- fields
+  missing <- setdiff(names(fields), names(error))
+  error <- c(error, stats::setNames(vector("list", length(missing)), missing))
+  structure(error, class = unique(c("rrq_task_error", classes, "error", "condition")))
+}
+
+# A task that ended without its worker saying so: the value is made here.
+ended_without_value <- function(id, queue_id, status, worker) {
+  message <- switch(status,
+    DIED = sprintf("the worker '%s' went away while it ran this task", worker),
+    CANCELLED = "the task was cancelled",
+    TIMEOUT = "the task ran longer than it was allowed to",
+    IMPOSSIBLE = "a task this one depends on failed",
+    MOVED = "the task was retried under another id",
+    "the task ended without a value"
+  )
+  fields <- list(
+    queue_id = queue_id, task_id = id, status = status, trace = NULL, warnings = NULL
+  )
+  new_task_error(simpleError(message), fields)
+}
+
+#' @export
+print.rrq_task_error <- function(x, ...) {
+  cat(format(x, ...), sep = "\n")
+  invisible(x)
+}
+
+#' @export
+format.rrq_task_error <- function(x, ...) {
+  from <- if (!is.null(x$call)) deparse(x$call, nlines = 1)
+  hint <- c(
+    if (!is.null(x$trace)) "* To see where it happened: `x$trace`",
+    if (length(x$warnings)) sprintf("* %d warning(s) came before: `x$warnings`", length(x$warnings)),
+    "* To throw it here: `stop(x)`"
+  )
+  c(
+    "<rrq_task_error>",
+    if (!is.null(from)) paste("  from:  ", from),
+    paste("  error: ", conditionMessage(x)),
+    paste("  queue: ", x$queue_id),
+    paste("  task:  ", x$task_id),
+    paste("  status:", x$status),
+    hint
+  )
+}
+
+#' @export
+conditionMessage.rrq_task_error <- function(c) {
+  # An rlang error keeps its bullets in other fields; its own method puts them together.
+  if (inherits(c, "rlang_error")) {
+    original <- c
+    class(original) <- setdiff(class(original), "rrq_task_error")
+    return(conditionMessage(original))
+  }
+  c$message
+}
+
+# Throw the failures among some results, counted and listed.
+throw_task_errors <- function(errors, call) {
+  shown <- utils::head(errors, 5)
+  lines <- vapply(shown, function(e) sprintf("%s: %s", e$task_id, first_line(e)), "")
+  more <- length(errors) - length(shown)
+  message <- c(
+    sprintf("%d task%s failed.", length(errors), if (length(errors) == 1) "" else "s"),
+    stats::setNames(lines, rep("x", length(lines))),
+    i = if (more > 0) sprintf("and %d more, see `$errors`", more)
+  )
+  ids <- vapply(errors, function(e) e$task_id, "")
+  abort(
+    "tasks_failed", message, errors = errors, task_ids = ids, class = "rrq_task_error_group",
+    call = call
+  )
+}
+
+first_line <- function(error) {
+  strsplit(conditionMessage(error), "\n", fixed = TRUE)[[1]][1] %||% ""
+}

@@ -1,0 +1,216 @@
+#' The status of tasks
+#'
+#' `PENDING` tasks wait in a queue, `RUNNING` ones were taken by a worker, `DEFERRED` ones wait for
+#' other tasks. All others have ended: `COMPLETE` with a value, `ERROR` with an R error, `TIMEOUT`
+#' because they took too long, `DIED` because their worker or process went away, `CANCELLED`,
+#' `IMPOSSIBLE` because a task they depend on failed, or `MOVED` because they were retried.
+#'
+#' @param task_ids Ids of tasks.
+#' @param named Whether the answer has the ids as names.
+#' @param follow Whether to answer for the newest attempt of a retried task; `NULL` is the
+#'   controller's setting. Tasks cannot be retried yet, so that this changes nothing.
+#' @inheritParams rrq_destroy
+#' @return `rrq_task_status()` returns a character vector, `"MISSING"` for an unknown id.
+#'   `rrq_task_exists()` returns a logical vector. `rrq_task_list()` returns the ids of all tasks, in no
+#'   order.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' id <- rrq_task_create_expr(1 + 1, controller = r)
+#' rrq_task_status(id, controller = r)
+#' rrq_task_exists(c(id, "unknown"), controller = r)
+#' rrq_task_list(controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_status <- function(task_ids, named = FALSE, follow = NULL, controller = NULL) {
+  task_ids <- check_ids(task_ids)
+  check_flag(named)
+  check_flag(follow, null = TRUE)
+  queue <- queue_of(controller)
+  status <- rust_call(rs_task_status(queue, task_ids))
+  if (named) rlang::set_names(status, task_ids) else status
+}
+
+#' @rdname rrq_task_status
+#' @export
+rrq_task_exists <- function(task_ids, named = FALSE, controller = NULL) {
+  task_ids <- check_ids(task_ids)
+  check_flag(named)
+  queue <- queue_of(controller)
+  exists <- rust_call(rs_task_status(queue, task_ids)) != "MISSING"
+  if (named) rlang::set_names(exists, task_ids) else exists
+}
+
+#' @rdname rrq_task_status
+#' @export
+rrq_task_list <- function(controller = NULL) {
+  queue <- queue_of(controller)
+  rust_call(rs_task_list(queue))
+}
+
+#' Count tasks by status
+#'
+#' @param task_ids Ids of tasks; `NULL` counts all tasks, in constant time whatever their number.
+#' @inheritParams rrq_destroy
+#' @return A named list of counts, one for each status of [rrq_task_status()], also where it is zero.
+#'   `MISSING` comes last when some of the ids are not known.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' id <- rrq_task_create_expr(1 + 1, controller = r)
+#' str(rrq_task_overview(controller = r))
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_overview <- function(task_ids = NULL, controller = NULL) {
+  task_ids <- check_ids(task_ids, null = TRUE)
+  queue <- queue_of(controller)
+  counts <- task_counts(queue)
+  if (is.null(task_ids)) {
+    return(as.list(counts))
+  }
+  status <- rust_call(rs_task_status(queue, task_ids))
+  levels <- c(names(counts), if ("MISSING" %in% status) "MISSING")
+  counts <- tabulate(match(status, levels), length(levels))
+  rlang::set_names(as.list(as.numeric(counts)), levels)
+}
+
+# The number of tasks of each status, from the counters.
+task_counts <- function(queue, call = caller_env()) {
+  overview <- rust_call(rs_task_overview(queue), call)
+  rlang::set_names(overview$count, overview$status)
+}
+
+#' What is known of a task
+#'
+#' @param task_id The id of a task.
+#' @inheritParams rrq_task_status
+#' @return `rrq_task_info()` returns a list:
+#'   * `id`, `status`, `queue`,
+#'   * `separate_process`, whether it runs in a process of its own (not available yet, so `FALSE`),
+#'   * `timeout`, the seconds it may run, or `NULL`,
+#'   * `worker`, the worker that took it, or `NULL`,
+#'   * `pid`, the process of its own, or `NULL`,
+#'   * `depends`, a list of `up` (what it waits for) and `down` (what waits for it), and `moved`, a
+#'     list of `up` and `down` (the attempts before and after it); both are not available yet, so
+#'     `NULL`,
+#'   * `attempt`, how many times it was taken by a worker,
+#'   * `warnings`, those signalled while it ran, or `NULL`.
+#'
+#'   `rrq_task_data()` returns what the task runs, with the values sent along: a list of
+#'   `type` (`"expr"`), `expr` and `variables`, or of `type` (`"call"`), `fn` and `args`. A function that
+#'   is sent by name is a list of `name`, `namespace` and `internal`, any other a list of `value`.
+#' @section Errors: `rrq_error_task_missing` for an unknown id.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' n <- 4
+#' id <- rrq_task_create_expr(sqrt(n), controller = r)
+#' str(rrq_task_info(id, controller = r))
+#' str(rrq_task_data(id, controller = r))
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_info <- function(task_id, controller = NULL) {
+  check_id(task_id)
+  queue <- queue_of(controller)
+  info <- rust_call(rs_task_info(queue, task_id))
+  list(
+    id = task_id,
+    status = info$status,
+    queue = info$queue,
+    separate_process = FALSE,
+    timeout = if (info$timeout > 0) info$timeout,
+    worker = if (nzchar(info$worker)) info$worker,
+    pid = NULL,
+    depends = list(up = NULL, down = NULL),
+    moved = list(up = NULL, down = NULL),
+    attempt = info$attempt,
+    warnings = info$extra$warnings
+  )
+}
+
+#' @rdname rrq_task_info
+#' @export
+rrq_task_data <- function(task_id, controller = NULL) {
+  check_id(task_id)
+  queue <- queue_of(controller)
+  data <- rust_call(rs_task_data(queue, task_id))
+  unpack_task(data$kind, data$payload, data$shared)
+}
+
+#' When tasks were submitted, started and ended
+#'
+#' @inheritParams rrq_task_status
+#' @return A matrix of seconds since 1970 by the server's clock, with the ids as row names and the
+#'   columns `submit`, `start`, `complete` (however the task ended) and `moved` (when it was retried;
+#'   not available yet, so `NA`). `NA` where a task has not come that far.
+#' @section Errors: `rrq_error_task_missing` lists the ids that are not known.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' id <- rrq_task_create_expr(1 + 1, controller = r)
+#' rrq_task_times(id, controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_times <- function(task_ids, follow = NULL, controller = NULL) {
+  task_ids <- check_ids(task_ids)
+  check_flag(follow, null = TRUE)
+  queue <- queue_of(controller)
+  times <- rust_call(rs_task_times(queue, task_ids))
+  matrix(
+    c(times$submit, times$start, times$end, rep(NA_real_, length(task_ids))),
+    ncol = 4,
+    dimnames = list(task_ids, c("submit", "start", "complete", "moved"))
+  )
+}
+
+#' How far a task has come
+#'
+#' A running task tells how far it is with `rrq_task_progress_update()`, or by signalling a condition
+#' of class `progress`, which needs no rrq in the code of the task.
+#'
+#' @param value The new progress value: anything, such as text or a list of numbers.
+#' @param error Whether it is an error to call this outside a task; otherwise that does nothing.
+#' @inheritParams rrq_task_info
+#' @return `rrq_task_progress()` returns the last value, `NULL` before there is one.
+#'   `rrq_task_progress_update()` returns nothing, invisibly.
+#' @section Errors: `rrq_error_task_missing` for an unknown id; `rrq_error_no_task` outside a task if
+#'   `error = TRUE`.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' id <- rrq_task_create_expr(rrq::rrq_task_progress_update("half way"), controller = r)
+#' rrq_task_progress(id, controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_progress <- function(task_id, controller = NULL) {
+  check_id(task_id)
+  queue <- queue_of(controller)
+  value <- rust_call(rs_task_progress(queue, task_id))
+  if (is.null(value)) {
+    # Nothing is stored for a task without progress, nor for an unknown one.
+    rust_call(rs_task_times(queue, task_id))
+  }
+  value
+}
+
+#' @rdname rrq_task_progress
+#' @export
+rrq_task_progress_update <- function(value, error = FALSE) {
+  force(value)
+  check_flag(error)
+  if (!is.null(the$task)) {
+    rust_call(rs_task_progress_update(the$task$queue, the$task$id, value))
+  } else if (error) {
+    message <- c(
+      "There is no running task.",
+      i = "`rrq_task_progress_update()` is for the code of a task."
+    )
+    abort("no_task", message)
+  }
+  invisible()
+}

@@ -1,0 +1,71 @@
+#' Fetch results
+#'
+#' @param task_id,task_ids Ids of tasks that have ended.
+#' @param error Whether a failed task is thrown as an error. Else it is returned as a value.
+#' @param named Whether the results are named by their ids.
+#' @param follow Whether to answer for a task's newest attempt after a retry; `NULL` is the
+#'   controller's setting.
+#' @inheritParams rrq_destroy
+#' @return `rrq_task_result()`: the task's value. `rrq_task_results()`: a list of values, fetched in
+#'   one round trip. In place of a failed task's value stands an `rrq_task_error`: a condition with
+#'   the classes of the original one and the fields `message`, `call`, `queue_id`, `task_id`,
+#'   `status`, `trace` (see [rlang::trace_back()]) and `warnings`.
+#' @section Errors: `rrq_error_task_missing` and `rrq_error_task_unfinished`, with the ids. With
+#'   `error = TRUE` the failed task's own error, or for several `rrq_task_error_group`, which counts
+#'   and lists the failures and holds them in `$errors`.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(1, controller = r)
+#' id <- rrq_task_create_expr(log(-1), controller = r)
+#' rrq_task_wait(id, controller = r)
+#' rrq_task_result(id, controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_result <- function(task_id, error = FALSE, follow = NULL, controller = NULL) {
+  check_id(task_id)
+  check_flag(error)
+  check_flag(follow, null = TRUE)
+  result <- fetch_results(task_id, get_controller(controller))[[1]]
+  if (error && inherits(result, "rrq_task_error")) {
+    rlang::cnd_signal(result)
+  }
+  result
+}
+
+#' @rdname rrq_task_result
+#' @export
+rrq_task_results <- function(task_ids, error = FALSE, named = FALSE, follow = NULL,
+                             controller = NULL) {
+  task_ids <- check_ids(task_ids)
+  check_flag(error)
+  check_flag(named)
+  check_flag(follow, null = TRUE)
+  controller <- get_controller(controller)
+  if (length(task_ids) == 0) {
+    return(if (named) stats::setNames(list(), character()) else list())
+  }
+  results <- fetch_results(task_ids, controller)
+  if (error) {
+    failed <- vapply(results, inherits, TRUE, "rrq_task_error")
+    if (any(failed)) {
+      throw_task_errors(results[failed], rlang::current_env())
+    }
+  }
+  if (named) names(results) <- task_ids
+  results
+}
+
+fetch_results <- function(ids, controller, call = caller_env()) {
+  outcomes <- rust_call(rs_task_outcomes(queue_of(controller, call), ids), call)
+  values <- outcomes$value
+  # A task's own value may be NULL; only one that ended badly and left none gets its value here.
+  silent <- which(outcomes$status != "COMPLETE" & vapply(values, is.null, TRUE))
+  for (i in silent) {
+    values[[i]] <- ended_without_value(
+      ids[[i]], controller$queue_id, outcomes$status[[i]], outcomes$worker[[i]]
+    )
+  }
+  values
+}

@@ -1,0 +1,121 @@
+# Checks of arguments. Each names the argument and the function the user called, and returns the
+# checked value invisibly. Nothing is sent to the server before all of them have passed.
+
+abort_argument <- function(arg, must, x, call) {
+  got <- if (missing(x)) "" else sprintf(", not %s", describe(x))
+  abort("argument", sprintf("`%s` must be %s%s.", arg, must, got), argument = arg, call = call)
+}
+
+describe <- function(x) {
+  if (is.null(x)) {
+    return("NULL")
+  }
+  if (is.atomic(x) && length(x) == 1 && !is.object(x)) {
+    return(if (is.na(x)) "NA" else deparse(x, nlines = 1))
+  }
+  sprintf("%s of length %d", paste0("<", class(x)[[1]], ">"), length(x))
+}
+
+check_string <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
+  if (null && is.null(x)) {
+    return(invisible(x))
+  }
+  if (!is.character(x) || length(x) != 1 || is.na(x) || !nzchar(x)) {
+    abort_argument(arg, "one non-empty string", x, call)
+  }
+  invisible(x)
+}
+
+check_flag <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
+  if (null && is.null(x)) {
+    return(invisible(x))
+  }
+  if (!is.logical(x) || length(x) != 1 || is.na(x)) {
+    abort_argument(arg, "TRUE or FALSE", x, call)
+  }
+  invisible(x)
+}
+
+# Times in seconds and sizes in bytes.
+check_number <- function(x, min = 0, infinite = TRUE, null = FALSE,
+                         arg = rlang::caller_arg(x), call = caller_env()) {
+  if (null && is.null(x)) {
+    return(invisible(x))
+  }
+  ok <- is.numeric(x) && length(x) == 1 && !is.na(x) && x >= min && (infinite || is.finite(x))
+  if (!ok) {
+    must <- sprintf("one %snumber that is at least %s", if (infinite) "" else "finite ", min)
+    abort_argument(arg, must, x, call)
+  }
+  invisible(x)
+}
+
+check_count <- function(x, min = 1, infinite = FALSE,
+                        arg = rlang::caller_arg(x), call = caller_env()) {
+  ok <- is.numeric(x) && length(x) == 1 && !is.na(x) && x >= min &&
+    (infinite || is.finite(x)) && (is.infinite(x) || x == round(x))
+  if (!ok) {
+    abort_argument(arg, sprintf("one whole number that is at least %d", min), x, call)
+  }
+  invisible(x)
+}
+
+# Ids of tasks, workers or messages.
+check_ids <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
+  if (null && is.null(x)) {
+    return(invisible(x))
+  }
+  if (length(x) == 0 && (is.null(x) || is.character(x))) {
+    return(invisible(character()))
+  }
+  if (!is.character(x) || anyNA(x)) {
+    abort_argument(arg, "a character vector of ids without NA", x, call)
+  }
+  invisible(x)
+}
+
+check_id <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
+  if (!is.character(x) || length(x) != 1 || is.na(x)) {
+    abort_argument(arg, "one id", x, call)
+  }
+  invisible(x)
+}
+
+check_names <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
+  if (null && is.null(x)) {
+    return(invisible(x))
+  }
+  if (!is.character(x) || length(x) == 0 || anyNA(x) || !all(nzchar(x))) {
+    abort_argument(arg, "a character vector of non-empty strings", x, call)
+  }
+  invisible(x)
+}
+
+check_choice <- function(x, choices, arg = rlang::caller_arg(x), call = caller_env()) {
+  if (identical(x, choices)) {
+    return(choices[[1]])
+  }
+  if (!is.character(x) || length(x) != 1 || !x %in% choices) {
+    abort_argument(arg, paste("one of", toString(dQuote(choices, FALSE))), x, call)
+  }
+  x
+}
+
+check_function <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
+  if (null && is.null(x)) {
+    return(invisible(x))
+  }
+  if (!is.function(x)) {
+    abort_argument(arg, "a function", x, call)
+  }
+  invisible(x)
+}
+
+# Queue ids become part of key names; braces would break the hash tag that keeps them together.
+check_queue_id <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
+  check_string(x, arg = arg, call = call)
+  if (grepl("[{}[:space:][:cntrl:]]", x)) {
+    abort_argument(arg, "a queue id without braces and white space", x, call)
+  }
+  invisible(x)
+}

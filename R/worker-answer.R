@@ -1,0 +1,84 @@
+# Answers to messages, made on the worker. Each is a list of the value sent back and, where the
+# worker itself must change, an effect with its argument. Nothing here throws.
+
+answer_message <- function(run, command, argument, timeout_idle, remaining) {
+  answer <- answers[[command]] %||% answer_unknown(command)
+  tryCatch(
+    answer(run, argument, list(timeout_idle = timeout_idle, remaining = remaining)),
+    error = function(e) list(value = failed_answer(e))
+  )
+}
+
+# As try() would return it.
+failed_answer <- function(e) {
+  text <- paste0("Error : ", conditionMessage(e), "\n")
+  structure(text, class = "try-error", condition = e)
+}
+
+answers <- list(
+  PING = function(run, argument, idle) {
+    cat("PONG\n")
+    list(value = "PONG")
+  },
+  ECHO = function(run, argument, idle) {
+    cat(as.character(argument), sep = "\n")
+    list(value = "OK")
+  },
+  EVAL = function(run, argument, idle) {
+    list(value = eval_message(argument))
+  },
+  INFO = function(run, argument, idle) {
+    list(value = run$identity$refresh())
+  },
+  DIR = function(run, argument, idle) {
+    list(value = md5_of_files(do.call(dir, as.list(argument))))
+  },
+  PAUSE = function(run, argument, idle) {
+    changed <- !isTRUE(run$paused)
+    run$paused <- TRUE
+    list(value = if (changed) "OK" else "NOOP", effect = "pause")
+  },
+  RESUME = function(run, argument, idle) {
+    changed <- isTRUE(run$paused)
+    run$paused <- FALSE
+    list(value = if (changed) "OK" else "NOOP", effect = if (changed) "resume")
+  },
+  REFRESH = function(run, argument, idle) {
+    run$envir <- run$identity$build()
+    list(value = "OK")
+  },
+  TIMEOUT_SET = function(run, argument, idle) {
+    check_number(argument, arg = "args")
+    list(value = "OK", effect = "timeout", argument = as.numeric(argument))
+  },
+  TIMEOUT_GET = function(run, argument, idle) {
+    list(value = c(timeout_idle = idle$timeout_idle, remaining = idle$remaining))
+  },
+  STOP = function(run, argument, idle) {
+    reason <- if (length(argument)) paste(argument, collapse = " ") else "asked to"
+    list(value = "BYE", effect = "stop", argument = reason)
+  }
+)
+
+answer_unknown <- function(command) {
+  function(run, argument, idle) {
+    message <- sprintf("unknown message '%s'", command)
+    list(value = structure(
+      class = c("rrq_unknown_message", "condition"),
+      list(message = message, call = NULL, command = command, args = argument)
+    ))
+  }
+}
+
+eval_message <- function(argument) {
+  expr <- if (is.character(argument)) parse(text = argument) else argument
+  value <- NULL
+  for (part in if (is.expression(expr)) as.list(expr) else list(expr)) {
+    value <- eval(part, globalenv())
+  }
+  value
+}
+
+md5_of_files <- function(files) {
+  stats::setNames(unname(tools::md5sum(files)), files)
+}

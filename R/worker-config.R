@@ -1,0 +1,121 @@
+#' How workers behave
+#'
+#' A configuration is stored in the queue under a name; a worker started with that name follows it. A
+#' new queue has one named `"localhost"`, with the defaults given here, and workers use that unless
+#' told otherwise.
+#'
+#' @param queue The names of the queues a worker takes tasks from, the first first. `"default"` is
+#'   always among them, last unless placed.
+#' @param verbose Whether the worker prints what it does.
+#' @param logdir A folder for what tasks in separate processes print. Not available yet, like
+#'   separate processes: must be `NULL`.
+#' @param poll_queue The longest time in seconds that an idle worker sleeps without asking for work.
+#'   It is woken when there is some, so that there is seldom a reason to set this.
+#' @param timeout_idle Seconds without work after which the worker exits.
+#' @param poll_process,timeout_process_die Seconds between looking after a separate process, and that
+#'   it has to end once told to; of use when separate processes are available.
+#' @param heartbeat_period How often, in seconds, the worker says that it lives. It counts as lost when
+#'   it was silent for three of them. `NULL` is 3.
+#' @param offload_threshold_size The size in bytes from which results are kept outside the server. Not
+#'   available yet: must be `Inf`.
+#' @param name The name of a configuration.
+#' @param config A configuration made by `rrq_worker_config()`.
+#' @param overwrite Whether to replace a configuration of that name.
+#' @param timeout Seconds to wait for the configuration to be saved by somebody else.
+#' @inheritParams rrq_destroy
+#' @return `rrq_worker_config()` and `rrq_worker_config_read()` return a list of class
+#'   `rrq_worker_config`, `rrq_worker_config_list()` the names of all configurations.
+#'   `rrq_worker_config_save()` returns, invisibly, whether it wrote.
+#' @section Errors: `rrq_error_config_missing` for an unknown name.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' short <- rrq_worker_config(queue = c("urgent", "default"), timeout_idle = 60)
+#' rrq_worker_config_save("short", short, controller = r)
+#' rrq_worker_config_list(controller = r)
+#' rrq_worker_config_read("short", controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_queue = NULL,
+                              timeout_idle = Inf, poll_process = 1, timeout_process_die = 2,
+                              heartbeat_period = NULL, offload_threshold_size = Inf) {
+  check_names(queue, null = TRUE)
+  check_flag(verbose)
+  check_not_yet(logdir, NULL)
+  check_number(poll_queue, null = TRUE)
+  check_number(timeout_idle)
+  check_number(poll_process)
+  check_number(timeout_process_die)
+  check_number(heartbeat_period, infinite = FALSE, null = TRUE)
+  if (identical(as.numeric(heartbeat_period), 0)) {
+    abort_argument("heartbeat_period", "a number above 0", heartbeat_period, rlang::current_env())
+  }
+  check_not_yet(offload_threshold_size, Inf)
+  new_worker_config(list(
+    queue = unique(c(queue, default_queue)),
+    verbose = verbose,
+    logdir = logdir,
+    poll_queue = number_or_null(poll_queue),
+    timeout_idle = as.numeric(timeout_idle),
+    poll_process = as.numeric(poll_process),
+    timeout_process_die = as.numeric(timeout_process_die),
+    heartbeat_period = number_or_null(heartbeat_period),
+    offload_threshold_size = as.numeric(offload_threshold_size)
+  ))
+}
+
+#' @rdname rrq_worker_config
+#' @export
+rrq_worker_config_save <- function(name, config, overwrite = TRUE, controller = NULL) {
+  check_string(name)
+  if (!inherits(config, "rrq_worker_config")) {
+    abort_argument("config", "made by `rrq_worker_config()`", config, rlang::current_env())
+  }
+  check_flag(overwrite)
+  queue <- queue_of(controller)
+  invisible(rust_call(rs_config_save(queue, name, unclass(config), overwrite)))
+}
+
+#' @rdname rrq_worker_config
+#' @export
+rrq_worker_config_read <- function(name, timeout = 0, controller = NULL) {
+  check_string(name)
+  check_number(timeout)
+  queue <- queue_of(controller)
+  call <- rlang::current_env()
+  if (timeout > 0) {
+    poll_until(function() name %in% rust_call(rs_config_list(queue), call), timeout)
+  }
+  new_worker_config(rust_call(rs_config_read(queue, name)))
+}
+
+#' @rdname rrq_worker_config
+#' @export
+rrq_worker_config_list <- function(controller = NULL) {
+  queue <- queue_of(controller)
+  rust_call(rs_config_list(queue))
+}
+
+new_worker_config <- function(config) {
+  structure(config, class = "rrq_worker_config")
+}
+
+#' @export
+print.rrq_worker_config <- function(x, ...) {
+  cat("<rrq_worker_config>\n")
+  print_fields(x)
+  invisible(x)
+}
+
+number_or_null <- function(x) {
+  if (!is.null(x)) as.numeric(x)
+}
+
+# One line a field, as configurations and workers print.
+print_fields <- function(x) {
+  text <- vapply(unclass(x), function(value) {
+    if (is.null(value)) "-" else toString(format(value, trim = TRUE))
+  }, "")
+  cat(sprintf("  %s %s\n", format(paste0(names(text), ":")), text), sep = "")
+}

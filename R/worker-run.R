@@ -1,0 +1,201 @@
+#' A worker in this R process
+#'
+#' `rrq_worker$new()` registers a worker and builds its environment; `$loop()` then runs tasks until
+#' it is told to stop, interrupted, or idle for too long. To start workers as processes of their own
+#' use [rrq_worker_spawn()]; this is for writing one's own launcher, and for looking closely.
+#'
+#' @section Methods:
+#' * `rrq_worker$new(queue_id, name_config = "localhost", worker_id = NULL, timeout_config = 0)`:
+#'   `worker_id` is a random name if `NULL`; `timeout_config` is how many seconds to wait for a
+#'   configuration that is not saved yet. The server is found as by [rrq_controller()].
+#' * `$loop(immediate = FALSE)`: run; with `immediate = TRUE` return as soon as there is nothing to
+#'   do. Returns the reason it stopped, invisibly.
+#' * `$step(immediate = FALSE)`: one turn; with `immediate = TRUE` it does not wait for something to
+#'   do. Returns whether something was done, invisibly, `NA` if the worker has left.
+#' * `$id`, `$info()`: its name and what it says of itself.
+#' * `$shutdown(reason = "shut down")`: leave.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' id <- rrq_task_create_expr(1 + 1, controller = r)
+#' w <- withr::with_envvar(c(RRQ_URL = server$url), rrq_worker$new("jobs"))
+#' w$loop(immediate = TRUE)
+#' rrq_task_result(id, controller = r)
+#' w$shutdown()
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker <- R6::R6Class(
+  "rrq_worker",
+  cloneable = FALSE,
+  public = list(
+    id = NULL,
+    initialize = function(queue_id, name_config = "localhost", worker_id = NULL,
+                          timeout_config = 0) {
+      call <- caller_env()
+      check_queue_id(queue_id, call = call)
+      check_string(name_config, call = call)
+      check_string(worker_id, null = TRUE, call = call)
+      check_number(timeout_config, call = call)
+      self$id <- worker_id %||% random_name()
+      private$url <- resolve_url(NULL, call)
+      private$queue_id <- queue_id
+      private$config_name <- name_config
+      private$register(timeout_config, call)
+    },
+    loop = function(immediate = FALSE) {
+      check_flag(immediate)
+      private$check_alive()
+      reason <- private$guard(rs_worker_run(private$runner, immediate))
+      if (nzchar(reason)) private$runner <- NULL
+      invisible(reason)
+    },
+    step = function(immediate = FALSE) {
+      check_flag(immediate)
+      private$check_alive()
+      did <- private$guard(rs_worker_turn(private$runner, immediate))
+      if (is.na(did)) private$runner <- NULL
+      invisible(did)
+    },
+    info = function() {
+      private$describe()
+    },
+    shutdown = function(reason = "shut down") {
+      if (!is.null(private$runner)) {
+        rust_call(rs_worker_exit(private$runner, reason))
+        private$runner <- NULL
+      }
+      invisible(self)
+    },
+    print = function(...) {
+      state <- if (is.null(private$runner)) "stopped" else "registered"
+      cat(sprintf("<rrq_worker> %s for %s: %s\n", self$id, private$queue_id, state))
+      invisible(self)
+    }
+  ),
+  private = list(
+    url = NULL, queue_id = NULL, config_name = NULL, queue = NULL, runner = NULL, run = NULL,
+    register = function(timeout_config, call) {
+      private$queue <- rust_call(rs_queue_attach(private$url, private$queue_id, self$id), call)
+      config <- wait_for_config(private$queue, private$config_name, timeout_config, call)
+      private$run <- new_run()
+      identity <- list(
+        queue_id = private$queue_id, url = private$url, build = private$build,
+        refresh = private$refresh
+      )
+      functions <- evaluation_functions(private$run, NULL, identity)
+      info <- private$describe(config)
+      parent <- Sys.getenv("RRQ_PARENT_PID")
+      private$runner <- rust_call(rs_worker_register(
+        private$url, private$queue_id, self$id, private$config_name, info,
+        if (nzchar(parent)) as.integer(parent), functions
+      ), call)
+      private$prepare(call)
+    },
+    # A worker counts as alive only once its environment has been built.
+    prepare = function(call) {
+      private$run$envir <- tryCatch(private$build(), error = function(e) {
+        private$log("ENVIR", paste("error:", conditionMessage(e)))
+        self$shutdown("its environment could not be built")
+        message <- c("The worker's environment could not be built.", x = conditionMessage(e))
+        abort("envir", message, parent = e, call = call)
+      })
+      rust_call(rs_worker_ready(private$runner), call)
+    },
+    build = function() {
+      envir <- new.env(parent = globalenv())
+      create <- rust_call(rs_envir_get(private$queue))
+      if (!is.null(create)) create(envir)
+      envir
+    },
+    log = function(command, message) {
+      rust_call(rs_worker_write_log(private$queue, self$id, command, message))
+      report_lines(command, message)
+    },
+    refresh = function() {
+      info <- private$describe()
+      rust_call(rs_worker_set_info(private$queue, self$id, info))
+      info
+    },
+    describe = function(config = NULL) {
+      config <- config %||% rust_call(rs_worker_config(private$runner))
+      describe_worker(self$id, private$queue_id, private$url, private$config_name, config)
+    },
+    guard = function(code) {
+      rust_call(with_task_handlers(private$run, code), caller_env(2))
+    },
+    check_alive = function() {
+      if (is.null(private$runner)) {
+        abort("worker_gone", sprintf("Worker '%s' has left its queue.", self$id),
+          ids = self$id, call = caller_env(2)
+        )
+      }
+    }
+  )
+)
+
+wait_for_config <- function(queue, name, timeout, call) {
+  deadline <- now() + timeout
+  repeat {
+    config <- rs_config_read(queue, name)
+    absent <- inherits(config, "extendr_error") && identical(config$value$class, "config_missing")
+    if (!absent || now() >= deadline) {
+      return(rust_call(config, call))
+    }
+    Sys.sleep(0.1)
+  }
+}
+
+describe_worker <- function(id, queue_id, url, config_name, config) {
+  system <- Sys.info()
+  place <- rs_redis_info(rust_call(rs_redis_open(url)))
+  logfile <- Sys.getenv("RRQ_WORKER_LOGFILE")
+  structure(
+    list(
+      worker = id,
+      config = config_name,
+      rrq_version = as.character(utils::packageVersion("rrq")),
+      platform = R.version$platform,
+      running = utils::sessionInfo()$running,
+      hostname = system[["nodename"]],
+      username = system[["user"]],
+      queue = config$queue,
+      wd = getwd(),
+      pid = Sys.getpid(),
+      redis_host = place$host %||% place$path,
+      redis_port = place$port,
+      heartbeat_key = sprintf("{%s}:w:%s:hb", queue_id, id),
+      offload_path = NULL,
+      logfile = if (nzchar(logfile)) logfile
+    ),
+    class = "rrq_worker_info"
+  )
+}
+
+# adjective_animal, drawn without touching the session's random numbers.
+random_name <- function() {
+  pick <- function(words, digits) words[[strtoi(digits, 16L) %% length(words) + 1L]]
+  hex <- rs_random_id()
+  paste0(pick(adjectives, substr(hex, 1, 6)), "_", pick(animals, substr(hex, 7, 12)))
+}
+
+adjectives <- c(
+  "able", "amber", "ample", "brave", "brisk", "calm", "candid", "clever", "cosy", "crisp", "deft",
+  "eager", "early", "fair", "fleet", "fond", "frank", "gentle", "glad", "golden", "grand", "happy",
+  "hardy", "honest", "jolly", "keen", "kind", "lively", "loyal", "lucid", "mellow", "merry",
+  "mild", "modest", "neat", "nimble", "noble", "patient", "placid", "plucky", "proud", "quick",
+  "quiet", "ready", "robust", "rosy", "serene", "sharp", "silent", "smart", "snug", "sober",
+  "solid", "spry", "steady", "sunny", "swift", "tidy", "tranquil", "true", "vivid", "warm", "wise",
+  "witty"
+)
+
+animals <- c(
+  "adder", "alpaca", "badger", "beaver", "bison", "bittern", "camel", "caribou", "chamois",
+  "cormorant", "cricket", "curlew", "dolphin", "dormouse", "dunlin", "egret", "elk", "ermine",
+  "falcon", "ferret", "finch", "gannet", "gecko", "gibbon", "grebe", "hare", "heron", "hoopoe",
+  "ibex", "ibis", "jackdaw", "jerboa", "kestrel", "kite", "lapwing", "lark", "lemur", "linnet",
+  "lynx", "magpie", "marmot", "marten", "mole", "newt", "nuthatch", "okapi", "oriole", "osprey",
+  "otter", "owl", "petrel", "pipit", "plover", "puffin", "quail", "raven", "robin", "salmon",
+  "shrew", "siskin", "stoat", "swift", "tapir", "teal", "tern", "vole", "walrus", "weasel",
+  "wren", "yak"
+)

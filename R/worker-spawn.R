@@ -1,0 +1,189 @@
+#' Start workers on this machine
+#'
+#' Starts R processes that work for the queue, with this session's library paths, working directory
+#' and environment variables, all in parallel. They end when this session ends, however it ends.
+#'
+#' @param n How many.
+#' @param logdir A folder for what they print; `NULL` is one in the session's temporary folder.
+#' @param timeout Seconds to wait until all are alive. 0 does not wait.
+#' @param name_config The saved configuration they use, see [rrq_worker_config_save()].
+#' @param worker_id_base Their names are `<base>_1` to `<base>_n`; `NULL` draws a base.
+#' @param time_poll Seconds between two looks at whether they are alive.
+#' @param offload_path Not available yet: must be `NULL`.
+#' @inheritParams rrq_task_wait
+#' @inheritParams rrq_destroy
+#' @return A manager. `$id` are the workers' names; `$is_alive()`, `$logs()`, `$stop()` and
+#'   `$kill()` take names or numbers, all by default; `$wait_alive(timeout)` waits.
+#' @section Errors: `rrq_error_worker_start` when a worker ends before it is alive, for instance
+#'   because its environment could not be built: the message shows the end of its log.
+#'   `rrq_error_timeout` when time is up.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(2, controller = r)
+#' w$is_alive()
+#' w$stop()
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker_spawn <- function(n = 1, logdir = NULL, timeout = 600, name_config = "localhost",
+                             worker_id_base = NULL, time_poll = 0.2, progress = NULL,
+                             controller = NULL, offload_path = NULL) {
+  check_count(n)
+  check_string(logdir, null = TRUE)
+  check_number(timeout)
+  check_string(name_config)
+  check_string(worker_id_base, null = TRUE)
+  check_number(time_poll)
+  check_flag(progress, null = TRUE)
+  check_not_yet(offload_path, NULL)
+  controller <- get_controller(controller)
+  queue <- queue_of(controller)
+  rust_call(rs_config_read(queue, name_config))
+  ids <- paste0(worker_id_base %||% random_name(), "_", seq_len(n))
+  check_unused(queue, ids)
+  logs <- file.path(prepare_logdir(logdir), paste0(ids, ".log"))
+  processes <- Map(start_worker, ids, logs, list(controller), name_config)
+  manager <- new_manager(controller, ids, processes, logs)
+  if (timeout > 0) {
+    manager$wait_alive(timeout, time_poll, show_progress(progress), rlang::current_env())
+  }
+  manager
+}
+
+check_unused <- function(queue, ids, call = caller_env()) {
+  states <- rust_call(rs_worker_states(queue), call)
+  taken <- intersect(ids, states$id[!states$exited])
+  if (length(taken)) {
+    message <- sprintf("Workers of these names are alive: %s.", toString(taken))
+    abort("worker_exists", message, ids = taken, call = call)
+  }
+}
+
+prepare_logdir <- function(logdir) {
+  path <- logdir %||% file.path(tempdir(), "rrq-workers")
+  dir.create(path, showWarnings = FALSE, recursive = TRUE)
+  normalizePath(path)
+}
+
+# The server's URL goes by the environment: a password on a command line is for all to see.
+start_worker <- function(id, log, controller, name_config) {
+  env <- c(
+    "current",
+    R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep),
+    RRQ_URL = controller$url,
+    RRQ_PARENT_PID = as.character(Sys.getpid()),
+    RRQ_WORKER_LOGFILE = log
+  )
+  rscript <- file.path(R.home("bin"), "Rscript")
+  args <- c("-e", "rrq:::worker_process()", controller$queue_id, name_config, id)
+  processx::process$new(rscript, args, stdout = log, stderr = "2>&1", env = env, cleanup = TRUE)
+}
+
+# What a spawned process runs.
+worker_process <- function(args = commandArgs(TRUE)) {
+  Sys.unsetenv("R_TESTS")
+  worker <- rrq_worker$new(args[[1]], args[[2]], args[[3]])
+  cat(format(worker$info()), sep = "\n")
+  the$worker_url <- Sys.getenv("RRQ_URL")
+  worker$loop()
+  invisible()
+}
+
+new_manager <- function(controller, ids, processes, logs) {
+  which <- function(worker) match_workers(ids, worker, caller_env(2))
+  alive <- function() vapply(processes, function(p) p$is_alive(), TRUE)
+  manager <- list(
+    id = ids,
+    is_alive = function(worker = NULL) stats::setNames(alive(), ids)[which(worker)],
+    logs = function(worker = NULL) {
+      stats::setNames(lapply(logs, read_log), ids)[which(worker)]
+    },
+    stop = function(worker = NULL, timeout = 10) {
+      chosen <- which(worker)
+      stop_spawned(controller, ids[chosen], processes[chosen], timeout)
+    },
+    kill = function(worker = NULL) {
+      for (process in processes[which(worker)]) process$kill()
+      invisible(ids[which(worker)])
+    },
+    wait_alive = function(timeout = 600, time_poll = 0.2, progress = show_progress(NULL),
+                          call = caller_env()) {
+      wait_alive(controller, ids, processes, logs, timeout, time_poll, progress, call)
+    }
+  )
+  structure(list2env(manager, rlang::new_environment()), class = "rrq_worker_manager")
+}
+
+#' @export
+print.rrq_worker_manager <- function(x, ...) {
+  alive <- x$is_alive()
+  cat(sprintf("<rrq_worker_manager> %d of %d alive\n", sum(alive), length(alive)))
+  cat(sprintf("  %s%s\n", names(alive), ifelse(alive, "", " (ended)")), sep = "")
+  invisible(x)
+}
+
+match_workers <- function(ids, worker, call) {
+  if (is.null(worker)) {
+    return(seq_along(ids))
+  }
+  at <- if (is.character(worker)) match(worker, ids) else match(worker, seq_along(ids))
+  if (anyNA(at)) {
+    unknown <- toString(worker[is.na(at)])
+    abort("worker_missing", sprintf("Not workers of this manager: %s.", unknown),
+      ids = as.character(worker[is.na(at)]), call = call
+    )
+  }
+  at
+}
+
+read_log <- function(path) {
+  if (file.exists(path)) readLines(path, warn = FALSE) else character()
+}
+
+stop_spawned <- function(controller, ids, processes, timeout) {
+  queue <- queue_of(controller)
+  states <- rust_call(rs_worker_states(queue))
+  active <- intersect(ids, states$id[states$active])
+  if (length(active)) {
+    rust_call(rs_message_send(queue, "STOP", NULL, active))
+  }
+  deadline <- now() + timeout
+  for (process in processes) {
+    process$wait(max(0, deadline - now()) * 1000)
+    if (process$is_alive()) process$kill()
+  }
+  invisible(ids)
+}
+
+wait_alive <- function(controller, ids, processes, logs, timeout, time_poll, progress, call) {
+  queue <- queue_of(controller, call)
+  deadline <- now() + timeout
+  if (progress) cli::cli_progress_step("Starting {length(ids)} worker{?s}")
+  repeat {
+    states <- rust_call(rs_worker_states(queue), call)
+    waiting <- setdiff(ids, states$id[states$active])
+    if (length(waiting) == 0) {
+      return(invisible(ids))
+    }
+    dead <- !vapply(processes[match(waiting, ids)], function(p) p$is_alive(), TRUE)
+    if (any(dead)) {
+      abort_worker_start(waiting[dead], logs[match(waiting[dead], ids)], call)
+    }
+    if (now() >= deadline) {
+      message <- sprintf("Not alive after %g s: %s.", timeout, toString(waiting))
+      abort("timeout", message, ids = waiting, call = call)
+    }
+    # Starting takes half a second; a longer sleep at first would only add to it.
+    Sys.sleep(min(time_poll, 0.05))
+  }
+}
+
+abort_worker_start <- function(ids, logs, call) {
+  tails <- vapply(logs, function(log) paste(utils::tail(read_log(log), 10), collapse = "\n"), "")
+  message <- c(
+    sprintf("%s ended before %s alive.", toString(ids), if (length(ids) == 1) "it was" else "they were"),
+    stats::setNames(sprintf("Log of %s (%s):\n%s", ids, logs, tails), rep("x", length(ids)))
+  )
+  abort("worker_start", message, ids = ids, logs = logs, call = call)
+}

@@ -1,0 +1,110 @@
+-- Shared by every script: status codes, the task header, the worker record, time, events.
+-- The words behind the codes and the order of the fields are those of status.rs and header.rs.
+
+local PENDING, RUNNING, COMPLETE, ERROR, CANCELLED = 1, 2, 3, 4, 5
+local DIED, TIMEOUT, DEFERRED, IMPOSSIBLE, MOVED = 6, 7, 8, 9, 10
+local WORDS = { 'PENDING', 'RUNNING', 'COMPLETE', 'ERROR', 'CANCELLED',
+                'DIED', 'TIMEOUT', 'DEFERRED', 'IMPOSSIBLE', 'MOVED' }
+
+-- Task header. `watch` lists the waiters' stream numbers: '', '7', '7,12'.
+local H_STATUS, H_ATTEMPT, H_QUEUE, H_WORKER = 1, 2, 3, 4
+local H_SUBMIT, H_START, H_END, H_WATCH, H_FLAGS, H_RESULT = 5, 6, 7, 8, 9, 10
+local FLAG_EXTRA = 1   -- warnings and other rare attributes stand in hash `x`
+local FLAG_LARGE = 2   -- the result stands in hash `r`
+local SMALL_RESULT = 128
+
+-- Worker record. `held` is the ids of its claimed tasks, 32 characters each, without separator.
+local W_INC, W_SEQ, W_STATE, W_HELD, W_LEASE, W_EXPIRE, W_NONCE = 1, 2, 3, 4, 5, 6, 7
+
+local LOG_MAX = 5000
+local ID_WIDTH = 32
+
+local function now_us()
+  local t = redis.call('TIME')
+  return t[1] * 1000000 + t[2]
+end
+
+local function read_worker(key, id)
+  local packed = redis.call('HGET', key, id)
+  return packed and cmsgpack.unpack(packed) or nil
+end
+
+local function write_worker(key, id, record)
+  redis.call('HSET', key, id, cmsgpack.pack(record))
+end
+
+local function is_active(record)
+  return record and record[W_STATE] ~= 'EXITED' and record[W_STATE] ~= 'LOST'
+end
+
+local function held_ids(record)
+  local ids = {}
+  for i = 1, #record[W_HELD], ID_WIDTH do
+    ids[#ids + 1] = string.sub(record[W_HELD], i, i + ID_WIDTH - 1)
+  end
+  return ids
+end
+
+-- Remove one id from the ids a worker holds; ids are fixed-width, so no id can match across two.
+local function release_held(record, id)
+  local at = string.find(record[W_HELD], id, 1, true)
+  if at then
+    record[W_HELD] = string.sub(record[W_HELD], 1, at - 1) .. string.sub(record[W_HELD], at + ID_WIDTH)
+  end
+end
+
+local function log_line(lines, us, command, message)
+  lines[#lines + 1] = string.format('%.0f', us) .. ' ' .. command .. ' ' .. message
+end
+
+local function write_log(key, lines)
+  if #lines > 0 then
+    redis.call('RPUSH', key, unpack(lines))
+    redis.call('LTRIM', key, -LOG_MAX, -1)
+  end
+end
+
+-- Collect what waiters must hear, so that each of their streams gets one entry per script.
+local function note_event(events, watch, id, status)
+  for number in string.gmatch(watch, '%d+') do
+    events[number] = (events[number] or '') .. id .. string.char(64 + status)
+  end
+end
+
+-- A stream that no longer exists belongs to a waiter that went away: NOMKSTREAM keeps it away.
+local function send_events(prefix, events)
+  for number, text in pairs(events) do
+    redis.call('XADD', prefix .. 'ev:' .. number, 'NOMKSTREAM', '*', 't', text)
+  end
+end
+
+local function count(key, field, by)
+  if by ~= 0 then
+    redis.call('HINCRBY', key, field, by)
+  end
+end
+
+-- End a task without a value (its worker was lost, it was cancelled, ...).
+local function end_task(keys, id, header, status, us, events)
+  count(keys.n, 's:' .. WORDS[header[H_STATUS]], -1)
+  count(keys.n, 's:' .. WORDS[status], 1)
+  note_event(events, header[H_WATCH], id, status)
+  header[H_STATUS], header[H_END] = status, us
+  redis.call('HSET', keys.t, id, cmsgpack.pack(header))
+end
+
+-- Settle everything a worker held when it went away; returns the ids that were running.
+local function end_held(keys, worker_id, record, us, events, lines)
+  local died = {}
+  for _, id in ipairs(held_ids(record)) do
+    local packed = redis.call('HGET', keys.t, id)
+    local header = packed and cmsgpack.unpack(packed)
+    if header and header[H_STATUS] == RUNNING and header[H_WORKER] == worker_id then
+      end_task(keys, id, header, DIED, us, events)
+      log_line(lines, us, 'TASK_DIED', id)
+      died[#died + 1] = id
+    end
+  end
+  record[W_HELD] = ''
+  return died
+end

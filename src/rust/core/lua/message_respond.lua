@@ -1,0 +1,23 @@
+-- Answer the message at the head of a worker's list. Repeating it changes nothing.
+-- KEYS: messages responses log ev w
+-- ARGV: worker id, message id, command, answer, message, the worker's new state or ''
+-- Returns: 1, or 0 when it was answered before.
+local messages, responses, log, stream, workers = unpack(KEYS)
+local id, message_id, command, answer, message, state = unpack(ARGV)
+
+if redis.call('LINDEX', messages, 0) ~= message then
+  return 0
+end
+redis.call('LPOP', messages)
+redis.call('HSET', responses, message_id, answer)
+redis.call('XADD', stream, 'NOMKSTREAM', '*', 'm', id .. ' ' .. message_id)
+local record = read_worker(workers, id)
+if state ~= '' and is_active(record) then
+  record[W_STATE] = state
+  write_worker(workers, id, record)
+end
+local lines, us = {}, now_us()
+log_line(lines, us, 'MESSAGE', command)
+log_line(lines, us, 'RESPONSE', command)
+write_log(log, lines)
+return 1

@@ -1,0 +1,31 @@
+-- Hand back tasks that were claimed in a batch but not started: to the front, no attempt counted.
+-- KEYS: w t n
+-- ARGV: worker id, incarnation, key prefix, ids
+-- Returns: how many went back.
+local workers, tasks, counters = KEYS[1], KEYS[2], KEYS[3]
+local id, incarnation, prefix = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+
+local record = read_worker(workers, id)
+if not is_active(record) or record[W_INC] ~= incarnation then
+  return 0
+end
+local returned = 0
+for i = #ARGV, 4, -1 do
+  local task = ARGV[i]
+  local packed = redis.call('HGET', tasks, task)
+  local header = packed and cmsgpack.unpack(packed)
+  if header and header[H_STATUS] == RUNNING and header[H_WORKER] == id then
+    header[H_STATUS], header[H_ATTEMPT] = PENDING, header[H_ATTEMPT] - 1
+    header[H_WORKER], header[H_START] = '', 0
+    redis.call('HSET', tasks, task, cmsgpack.pack(header))
+    redis.call('LPUSH', prefix .. 'q:' .. header[H_QUEUE], task)
+    redis.call('ZADD', prefix .. 'k:' .. header[H_QUEUE], 0, 'w')
+    count(counters, 'q:' .. header[H_QUEUE], 1)
+    release_held(record, task)
+    returned = returned + 1
+  end
+end
+count(counters, 's:PENDING', returned)
+count(counters, 's:RUNNING', -returned)
+write_worker(workers, id, record)
+return returned

@@ -1,0 +1,134 @@
+//! The queue's settings: named worker configurations and the function that builds the workers'
+//! environment.
+
+use redis::Cmd;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::queue::{DEFAULT_QUEUE, Queue};
+use crate::value;
+
+const WORKER: &str = "worker:";
+const ENVIR: &str = "envir";
+
+/// How a worker behaves. Times are in seconds, infinite where there is no limit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerConfig {
+    /// The queues it takes tasks from, the first first.
+    pub queue: Vec<String>,
+    /// Whether it prints what it does.
+    pub verbose: bool,
+    /// A folder for the logs of separate processes.
+    pub logdir: Option<String>,
+    /// The longest time it sleeps without asking for work.
+    pub poll_queue: Option<f64>,
+    /// Idle time after which it exits.
+    pub timeout_idle: f64,
+    /// How often a separate process is looked after.
+    pub poll_process: f64,
+    /// How long a separate process may take to end.
+    pub timeout_process_die: f64,
+    /// How often it says that it lives; its lease is three times that.
+    pub heartbeat_period: Option<f64>,
+    /// The size in bytes from which values go to the offload.
+    pub offload_threshold_size: f64,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        WorkerConfig {
+            queue: vec![DEFAULT_QUEUE.to_owned()],
+            verbose: true,
+            logdir: None,
+            poll_queue: None,
+            timeout_idle: f64::INFINITY,
+            poll_process: 1.0,
+            timeout_process_die: 2.0,
+            heartbeat_period: None,
+            offload_threshold_size: f64::INFINITY,
+        }
+    }
+}
+
+impl WorkerConfig {
+    /// The stored form.
+    pub fn pack(&self) -> Result<Vec<u8>> {
+        rmp_serde::to_vec_named(self).map_err(|e| Error::corrupt("a worker configuration", e))
+    }
+
+    /// The queues in order; every worker listens to the default one, last unless placed.
+    pub fn queues(&self) -> Vec<String> {
+        let mut queues: Vec<String> = Vec::new();
+        for name in self.queue.iter().map(String::as_str).chain([DEFAULT_QUEUE]) {
+            if !queues.iter().any(|queue| queue == name) {
+                queues.push(name.to_owned());
+            }
+        }
+        queues
+    }
+}
+
+/// Store a worker configuration; returns whether it was written.
+pub fn save(queue: &mut Queue, name: &str, config: &WorkerConfig, overwrite: bool) -> Result<bool> {
+    let verb = if overwrite { "HSET" } else { "HSETNX" };
+    let mut command = redis::cmd(verb);
+    command.arg(queue.keys.config()).arg(format!("{WORKER}{name}")).arg(config.pack()?);
+    let added = value::integer(queue.connection.command(&command)?)?;
+    Ok(overwrite || added == 1)
+}
+
+/// Read a worker configuration.
+pub fn read(queue: &mut Queue, name: &str) -> Result<WorkerConfig> {
+    let packed = field(queue, &format!("{WORKER}{name}"))?
+        .ok_or_else(|| Error::ConfigMissing { name: name.to_owned() })?;
+    rmp_serde::from_slice(&packed)
+        .map_err(|error| Error::corrupt(format!("worker configuration '{name}'"), error))
+}
+
+/// The names of all worker configurations, sorted.
+pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
+    let mut command = Cmd::new();
+    command.arg("HKEYS").arg(queue.keys.config());
+    let fields = value::array(queue.connection.command(&command)?)?;
+    let fields: Vec<String> = fields.into_iter().map(value::text).collect::<Result<_>>()?;
+    let mut names: Vec<String> =
+        fields.iter().filter_map(|field| field.strip_prefix(WORKER)).map(str::to_owned).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Store the serialised function that builds the workers' environment, or remove it.
+pub fn set_envir(queue: &mut Queue, create: Option<&[u8]>) -> Result<()> {
+    let mut command = Cmd::new();
+    match create {
+        Some(bytes) => command.arg("HSET").arg(queue.keys.config()).arg(ENVIR).arg(bytes),
+        None => command.arg("HDEL").arg(queue.keys.config()).arg(ENVIR),
+    };
+    queue.connection.command(&command).map(|_| ())
+}
+
+/// The serialised function that builds the workers' environment.
+pub fn envir(queue: &mut Queue) -> Result<Option<Vec<u8>>> {
+    field(queue, ENVIR)
+}
+
+fn field(queue: &mut Queue, name: &str) -> Result<Option<Vec<u8>>> {
+    let mut command = Cmd::new();
+    command.arg("HGET").arg(queue.keys.config()).arg(name);
+    value::maybe_bytes(queue.connection.command(&command)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_queue_comes_last_unless_placed() {
+        let with = |queue: &[&str]| WorkerConfig {
+            queue: queue.iter().map(|name| (*name).to_owned()).collect(),
+            ..WorkerConfig::default()
+        };
+        assert_eq!(with(&["a", "b"]).queues(), ["a", "b", "default"]);
+        assert_eq!(with(&["default", "a", "a"]).queues(), ["default", "a"]);
+    }
+}

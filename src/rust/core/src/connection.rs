@@ -1,0 +1,376 @@
+//! One connection to the server that repairs itself. The redis crate does not reconnect, and after
+//! a timeout it would hand a late reply to the wrong request: so after any I/O error the link is
+//! thrown away, a new one is opened, and the same request is sent again. Every request of the
+//! engine can be repeated.
+
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use redis::io::tcp::TcpSettings;
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisResult,
+    ServerErrorKind, Value,
+};
+
+use crate::error::{Error, Result};
+use crate::scripts::{self, Call};
+
+/// Asked during every wait whether to give up; must be cheap and callable from any thread.
+pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// A `Stop` that never stops.
+pub fn never() -> Stop {
+    Arc::new(|| false)
+}
+
+/// How long any single reply may take. Blocking commands ask for less than half of it.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest sleep between two questions to `Stop`.
+pub const SLICE: Duration = Duration::from_millis(100);
+
+/// A reply to any command, without the client library's types.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Nothing.
+    Nil,
+    /// A whole number.
+    Integer(i64),
+    /// A number.
+    Double(f64),
+    /// Text or binary data.
+    Bytes(Vec<u8>),
+    /// A status such as `OK`.
+    Status(String),
+    /// Several replies.
+    Array(Vec<Reply>),
+    /// An error inside a pipeline.
+    Error(String),
+}
+
+impl From<Value> for Reply {
+    fn from(value: Value) -> Self {
+        let pair = |(a, b): (Value, Value)| [Reply::from(a), Reply::from(b)];
+        match value {
+            Value::Nil => Reply::Nil,
+            Value::Int(number) => Reply::Integer(number),
+            Value::Double(number) => Reply::Double(number),
+            Value::Boolean(flag) => Reply::Integer(i64::from(flag)),
+            Value::BulkString(bytes) => Reply::Bytes(bytes),
+            Value::VerbatimString { text, .. } => Reply::Bytes(text.into_bytes()),
+            Value::SimpleString(text) => Reply::Status(text),
+            Value::Okay => Reply::Status("OK".into()),
+            Value::Array(items) | Value::Set(items) | Value::Push { data: items, .. } => {
+                Reply::Array(items.into_iter().map(Reply::from).collect())
+            }
+            Value::Map(pairs) => Reply::Array(pairs.into_iter().flat_map(pair).collect()),
+            Value::Attribute { data, .. } => Reply::from(*data),
+            Value::ServerError(error) => Reply::Error(RedisError::from(error).to_string()),
+            other => Reply::Bytes(format!("{other:?}").into_bytes()),
+        }
+    }
+}
+
+/// Where a server is and how one logs in.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// `redis` or `redis+unix`.
+    pub scheme: &'static str,
+    /// Its host, unless reached through a socket file.
+    pub host: Option<String>,
+    /// Its port, unless reached through a socket file.
+    pub port: Option<u16>,
+    /// Its socket file.
+    pub path: Option<String>,
+    /// The number of the database.
+    pub db: i64,
+    /// The password.
+    pub password: Option<String>,
+}
+
+/// A connection to one server.
+pub struct Connection {
+    info: ConnectionInfo,
+    url: String,
+    link: Option<redis::Connection>,
+    owner: u32,
+    shebang: bool,
+    patience: Duration,
+    stop: Stop,
+}
+
+impl Connection {
+    /// Connect; one attempt, so that a wrong address is reported at once.
+    pub fn open(url: &str) -> Result<Self> {
+        let info = parse(url)?;
+        let mut connection = Connection {
+            info,
+            url: url.to_owned(),
+            link: None,
+            owner: std::process::id(),
+            shebang: false,
+            patience: Duration::from_secs(2),
+            stop: never(),
+        };
+        connection.connect().map_err(|error| connection.explain(error))?;
+        Ok(connection)
+    }
+
+    /// For how long a failing request is repeated, and what ends that early.
+    pub fn set_patience(&mut self, patience: Duration, stop: Stop) {
+        self.patience = patience;
+        self.stop = stop;
+    }
+
+    /// A second connection to the same server.
+    pub fn duplicate(&self) -> Result<Self> {
+        let mut copy = Connection::open(&self.url)?;
+        copy.set_patience(self.patience, self.stop.clone());
+        Ok(copy)
+    }
+
+    /// The URL this was opened with, credentials included.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The server, without credentials: `host:port` or a socket's path.
+    pub fn address(&self) -> String {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, port) => format!("{host}:{port}"),
+            ConnectionAddr::Unix(path) => path.display().to_string(),
+            other => other.to_string(),
+        }
+    }
+
+    /// Where and how the server is reached.
+    pub fn place(&self) -> Place {
+        let redis = self.info.redis_settings();
+        let (scheme, host, port, path) = match self.info.addr() {
+            ConnectionAddr::Unix(path) => ("redis+unix", None, None, Some(path.display().to_string())),
+            ConnectionAddr::Tcp(host, port) => ("redis", Some(host.clone()), Some(*port), None),
+            other => ("redis", Some(other.to_string()), None, None),
+        };
+        let password = redis.password().map(str::to_owned);
+        Place { scheme, host, port, path, db: redis.db(), password }
+    }
+
+    /// Send any command, given as its parts.
+    pub fn raw_command(&mut self, parts: &[Vec<u8>]) -> Result<Reply> {
+        let mut command = redis::Cmd::new();
+        command.arg(parts);
+        self.command(&command).map(Reply::from)
+    }
+
+    /// Send any commands in one go. One that fails does not stop the others.
+    pub fn raw_pipeline(&mut self, commands: &[Vec<Vec<u8>>]) -> Result<Vec<Reply>> {
+        let mut pipeline = redis::Pipeline::new();
+        pipeline.ignore_errors();
+        for parts in commands {
+            pipeline.add_command(redis::Cmd::new()).arg(parts);
+        }
+        Ok(self.pipeline(&pipeline)?.into_iter().map(Reply::from).collect())
+    }
+
+    /// Send one command, again if need be.
+    pub fn command(&mut self, command: &redis::Cmd) -> Result<Value> {
+        self.run(|link, _| command.query(link))
+    }
+
+    /// Send some commands in one go and read all their replies.
+    pub fn pipeline(&mut self, pipeline: &redis::Pipeline) -> Result<Vec<Value>> {
+        self.run(|link, _| pipeline.query(link))
+    }
+
+    /// Call a script.
+    pub fn call(&mut self, call: &Call) -> Result<Value> {
+        self.run(|link, shebang| call.run(link, shebang))
+    }
+
+    /// Call a script many times, the next call prepared while the server works on the one before.
+    /// `next` gives a call with what `reply` needs beside its answer.
+    pub fn call_each<C>(
+        &mut self,
+        mut next: impl FnMut() -> Result<Option<(Call, C)>>,
+        mut reply: impl FnMut(&mut Self, C, Value) -> Result<()>,
+    ) -> Result<()> {
+        let mut sent: Option<(Call, C)> = None;
+        loop {
+            let upcoming = next()?;
+            if let Some((call, context)) = sent.take() {
+                let value = match self.receive() {
+                    Ok(value) => value,
+                    Err(_) => self.call(&call)?,
+                };
+                reply(self, context, value)?;
+            }
+            let Some((call, context)) = upcoming else { return Ok(()) };
+            self.send(&call);
+            sent = Some((call, context));
+        }
+    }
+
+    /// Send without waiting. A failure shows when the reply is asked for.
+    fn send(&mut self, call: &Call) {
+        let shebang = self.shebang;
+        let sent = self.link().and_then(|link| {
+            link.send_packed_command(&call.command(shebang).get_packed_command())
+        });
+        if sent.is_err() {
+            self.link = None;
+        }
+    }
+
+    fn receive(&mut self) -> RedisResult<Value> {
+        let Some(link) = self.link.as_mut() else {
+            return Err((ErrorKind::Io, "the connection was lost").into());
+        };
+        match link.recv_response() {
+            Ok(Value::ServerError(error)) => Err(error.into()),
+            Ok(value) => Ok(value),
+            Err(error) => {
+                if !is_answer(&error) {
+                    self.link = None;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Run `operation` on a live link, repeating it over new links while patience lasts.
+    pub fn run<T>(
+        &mut self,
+        mut operation: impl FnMut(&mut redis::Connection, bool) -> RedisResult<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + self.patience;
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let shebang = self.shebang;
+            let error = match self.link().and_then(|link| operation(link, shebang)) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if !is_answer(&error) {
+                self.link = None;
+            }
+            if !is_passing(&error) || Instant::now() >= deadline {
+                return Err(self.explain(error));
+            }
+            self.rest(pause)?;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    /// Sleep in slices, so that the user can end it.
+    fn rest(&self, pause: Duration) -> Result<()> {
+        let end = Instant::now() + pause;
+        loop {
+            if (self.stop)() {
+                return Err(Error::Interrupted);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            sleep(left.min(SLICE));
+        }
+    }
+
+    /// The live link. A forked child must not share its parent's socket: it opens its own.
+    fn link(&mut self) -> RedisResult<&mut redis::Connection> {
+        if self.owner != std::process::id() {
+            self.owner = std::process::id();
+            self.link = None;
+        }
+        if self.link.is_none() {
+            self.connect()?;
+        }
+        self.link.as_mut().ok_or_else(|| (ErrorKind::Io, "not connected").into())
+    }
+
+    fn connect(&mut self) -> RedisResult<()> {
+        let client = Client::open(self.info.clone())?;
+        let mut link = client.get_connection_with_timeout(CONNECT_TIMEOUT)?;
+        link.set_read_timeout(Some(REPLY_TIMEOUT))?;
+        link.set_write_timeout(Some(REPLY_TIMEOUT))?;
+        let info: String = redis::cmd("INFO").arg("server").query(&mut link)?;
+        self.shebang = scripts::knows_shebang(&info);
+        self.link = Some(link);
+        Ok(())
+    }
+
+    fn explain(&self, source: RedisError) -> Error {
+        let address = self.address();
+        match source.kind() {
+            ErrorKind::AuthenticationFailed => Error::Authentication { address, source },
+            _ if matches!(source.code(), Some("NOAUTH" | "WRONGPASS")) => {
+                Error::Authentication { address, source }
+            }
+            _ if is_answer(&source) => Error::Redis(source),
+            _ => Error::Connection { address, source },
+        }
+    }
+}
+
+/// Whether the server itself said this: the link is then still in step.
+fn is_answer(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+}
+
+/// Whether the same request may succeed a moment later.
+fn is_passing(error: &RedisError) -> bool {
+    if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS" | "BUSY")) {
+        return true;
+    }
+    match error.kind() {
+        ErrorKind::Io => true,
+        ErrorKind::Server(kind) => matches!(
+            kind,
+            ServerErrorKind::BusyLoading
+                | ServerErrorKind::TryAgain
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ReadOnly
+        ),
+        _ => false,
+    }
+}
+
+fn parse(url: &str) -> Result<ConnectionInfo> {
+    let info = url.into_connection_info().map_err(|error| Error::Url {
+        url: without_credentials(url),
+        reason: error.to_string(),
+    })?;
+    let redis = info.redis_settings().clone().set_skip_set_lib_name();
+    let tcp = TcpSettings::default().set_nodelay(true);
+    Ok(info.set_redis_settings(redis).set_tcp_settings(tcp))
+}
+
+/// What may be shown of a URL that could not be parsed.
+fn without_credentials(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => format!("{}://{}", &url[..scheme], &url[at + 1..]),
+        _ => url.split('?').next().unwrap_or_default().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_never_shown() {
+        for url in ["redis://:secret@host:1/x", "redis+unix:///a?pass=secret", "x://secret@h"] {
+            assert!(!without_credentials(url).contains("secret"), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_a_connection_error_with_its_address() {
+        match Connection::open("redis://127.0.0.1:1") {
+            Err(Error::Connection { address, .. }) => assert_eq!(address, "127.0.0.1:1"),
+            other => panic!("{:?}", other.map(|_| ())),
+        }
+    }
+}

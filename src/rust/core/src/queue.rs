@@ -1,0 +1,132 @@
+//! A queue as a controller sees it: attach, count, list, destroy.
+
+use std::collections::HashSet;
+
+use redis::{Cmd, Pipeline};
+
+use crate::config::{self, WorkerConfig};
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+use crate::keys::Keys;
+use crate::scripts::{Call, QUEUE_ATTACH};
+use crate::value;
+use crate::worker;
+
+/// The layout of the stored data that this version reads and writes.
+pub const LAYOUT: &str = "1";
+/// The queue tasks go to, and every worker listens to, unless told otherwise.
+pub const DEFAULT_QUEUE: &str = "default";
+
+/// A queue one is attached to.
+pub struct Queue {
+    /// The queue id.
+    pub id: String,
+    /// The names of its keys.
+    pub keys: Keys,
+    /// The way to the server.
+    pub connection: Connection,
+    pub(crate) watch: u64,
+    pub(crate) known_objects: HashSet<String>,
+    owner: u32,
+}
+
+impl Queue {
+    /// Attach to queue `id`, creating it when it is new. `who` says who attaches.
+    pub fn attach(mut connection: Connection, id: &str, who: &str) -> Result<Self> {
+        let keys = Keys::new(id);
+        let call = Call::new(&QUEUE_ATTACH, vec![keys.config(), keys.counters()])
+            .arg(LAYOUT)
+            .arg(WorkerConfig::default().pack()?)
+            .arg(who);
+        let mut reply = value::array(connection.call(&call)?)?.into_iter();
+        let found = value::text(reply.next().unwrap_or_default())?;
+        let watch = value::integer(reply.next().unwrap_or_default())?;
+        if found != LAYOUT {
+            let (queue, expected) = (id.to_owned(), LAYOUT.to_owned());
+            return Err(Error::Layout { queue, found, expected });
+        }
+        let owner = std::process::id();
+        let watch = watch.unsigned_abs();
+        Ok(Queue { id: id.into(), keys, connection, watch, known_objects: HashSet::new(), owner })
+    }
+
+    /// A forked child must not read its parent's event stream: it gets a number of its own.
+    pub(crate) fn own_watch(&mut self) -> Result<u64> {
+        if self.owner != std::process::id() {
+            let key = self.keys.counters();
+            let command = Cmd::new().arg("HINCRBY").arg(key).arg("watch").arg(1).to_owned();
+            self.watch = value::integer(self.connection.command(&command)?)?.unsigned_abs();
+            self.owner = std::process::id();
+        }
+        Ok(self.watch)
+    }
+
+    /// How many tasks wait in the queue `name`.
+    pub fn length(&mut self, name: &str) -> Result<u64> {
+        let mut command = Cmd::new();
+        command.arg("HGET").arg(self.keys.counters()).arg(format!("q:{name}"));
+        let count = value::maybe_bytes(self.connection.command(&command)?)?;
+        Ok(count.and_then(|count| String::from_utf8(count).ok()?.parse().ok()).unwrap_or(0))
+    }
+
+    /// The ids waiting in the queue `name`, the next to run first.
+    pub fn list(&mut self, name: &str) -> Result<Vec<String>> {
+        let mut command = Cmd::new();
+        command.arg("LRANGE").arg(self.keys.queue(name)).arg(0).arg(-1);
+        value::array(self.connection.command(&command)?)?.into_iter().map(value::text).collect()
+    }
+
+    /// How many tasks wait in each queue anything was ever submitted to.
+    pub fn lengths(&mut self) -> Result<Vec<(String, u64)>> {
+        let mut command = Cmd::new();
+        command.arg("HGETALL").arg(self.keys.counters());
+        let pairs = value::pairs(self.connection.command(&command)?)?;
+        let waiting = |(field, count): (String, Vec<u8>)| {
+            let name = field.strip_prefix("q:")?.to_owned();
+            Some((name, String::from_utf8(count).ok()?.parse().ok()?))
+        };
+        Ok(pairs.into_iter().filter_map(waiting).collect())
+    }
+
+    /// Delete every key of the queue, or let them expire after some seconds.
+    pub fn destroy(&mut self, after_s: Option<u64>) -> Result<()> {
+        let names = self.all_keys()?;
+        let mut pipeline = Pipeline::new();
+        for key in names {
+            match after_s {
+                None => pipeline.cmd("UNLINK").arg(key),
+                Some(seconds) => pipeline.cmd("EXPIRE").arg(key).arg(seconds),
+            };
+        }
+        self.known_objects.clear();
+        self.connection.pipeline(&pipeline).map(|_| ())
+    }
+
+    /// Every key the queue can have. The counters come last: they say which others there are.
+    fn all_keys(&mut self) -> Result<Vec<String>> {
+        let keys = self.keys.clone();
+        let mut names = vec![
+            keys.tasks(),
+            keys.bodies(),
+            keys.results(),
+            keys.extras(),
+            keys.progress(),
+            keys.due(),
+            keys.objects(),
+            keys.object_refs(),
+        ];
+        for (queue, _) in self.lengths()? {
+            names.extend([keys.queue(&queue), keys.wake(&queue)]);
+        }
+        for name in config::list(self)? {
+            let config = config::read(self, &name)?;
+            names.extend(config.queues().iter().flat_map(|q| [keys.queue(q), keys.wake(q)]));
+        }
+        for id in worker::all_ids(self)? {
+            names.extend(keys.worker(&id).all());
+        }
+        names.push(keys.events(self.watch));
+        names.extend([keys.workers(), keys.worker_infos(), keys.config(), keys.counters()]);
+        Ok(names)
+    }
+}

@@ -1,0 +1,84 @@
+//! The directories and files of a private server, and how their paths are written down.
+
+use super::refused;
+use crate::Result;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+const PREFIX: &str = "rrq-server-";
+
+/// A new directory that only its owner can enter, with a path short enough for a socket in it.
+#[cfg(unix)]
+pub(super) fn scratch_dir() -> Result<TempDir> {
+    use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
+    // A socket's path is limited to 104 bytes on macOS and 108 on Linux.
+    let fits = |base: &PathBuf| {
+        base.as_os_str().as_bytes().len() + PREFIX.len() + super::SOCKET.len() + 8 <= 100
+    };
+    let base = std::path::absolute(std::env::temp_dir())
+        .ok()
+        .filter(fits)
+        .unwrap_or_else(|| "/tmp".into());
+    tempfile::Builder::new()
+        .prefix(PREFIX)
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(&base)
+        .map_err(refused(format!(
+            "cannot create a directory in '{}'",
+            base.display()
+        )))
+}
+
+#[cfg(not(unix))]
+pub(super) fn scratch_dir() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix(PREFIX)
+        .tempdir()
+        .map_err(refused("cannot create a temporary directory"))
+}
+
+/// The durable directory, created if absent.
+pub(super) fn data_dir(dir: &Path) -> Result<PathBuf> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .recursive(true)
+        .create(dir)
+        .and_then(|()| dir.canonicalize())
+        .map_err(refused(format!(
+            "cannot use the directory '{}'",
+            dir.display()
+        )))
+}
+
+/// An empty file that only its owner can read.
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.read(true).append(true).create(true).open(path)?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+/// A path as the server's configuration file wants it.
+pub(super) fn quoted(path: &Path) -> String {
+    format!("\"{}\"", path.as_os_str().as_encoded_bytes().escape_ascii())
+}
+
+/// A path as part of a URL.
+pub(super) fn percent_encoded(path: &Path) -> String {
+    let encode = |&byte: &u8| match byte {
+        b'/' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    path.as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .map(encode)
+        .collect()
+}

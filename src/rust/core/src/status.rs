@@ -1,0 +1,100 @@
+//! The states of a task and of a worker, with their words and codes. The codes are those of
+//! `lua/_common.lua`; nothing else in Rust spells a state's name.
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Status {
+    /// Waits in its queue.
+    Pending = 1,
+    /// Taken by a worker.
+    Running = 2,
+    /// Ended with a value.
+    Complete = 3,
+    /// Ended with an R error.
+    Error = 4,
+    /// Withdrawn before it ended.
+    Cancelled = 5,
+    /// Its worker or process went away.
+    Died = 6,
+    /// Ran longer than it was allowed to.
+    Timeout = 7,
+    /// Waits for other tasks.
+    Deferred = 8,
+    /// A task it depends on failed.
+    Impossible = 9,
+    /// Retried under another id.
+    Moved = 10,
+    /// No such task.
+    Missing = 0,
+}
+
+impl Status {
+    /// Every state a known task can have, in the order they are listed to users.
+    pub const ALL: [Status; 10] = [
+        Status::Pending,
+        Status::Running,
+        Status::Complete,
+        Status::Error,
+        Status::Cancelled,
+        Status::Died,
+        Status::Timeout,
+        Status::Deferred,
+        Status::Impossible,
+        Status::Moved,
+    ];
+
+    /// The word users see.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Pending => "PENDING",
+            Status::Running => "RUNNING",
+            Status::Complete => "COMPLETE",
+            Status::Error => "ERROR",
+            Status::Cancelled => "CANCELLED",
+            Status::Died => "DIED",
+            Status::Timeout => "TIMEOUT",
+            Status::Deferred => "DEFERRED",
+            Status::Impossible => "IMPOSSIBLE",
+            Status::Moved => "MOVED",
+            Status::Missing => "MISSING",
+        }
+    }
+
+    /// The state with this code; an unknown code is no task.
+    pub fn from_code(code: u8) -> Self {
+        Status::ALL.into_iter().find(|status| *status as u8 == code).unwrap_or(Status::Missing)
+    }
+
+    /// The state with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Status::ALL.into_iter().find(|status| status.word() == word)
+    }
+
+    /// Whether nothing more will happen to the task by itself.
+    pub fn is_terminal(self) -> bool {
+        !matches!(self, Status::Pending | Status::Running | Status::Deferred)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_words_lead_back_to_their_state() {
+        for status in Status::ALL {
+            assert_eq!(Status::from_code(status as u8), status);
+            assert_eq!(Status::from_word(status.word()), Some(status));
+        }
+        assert_eq!(Status::from_code(99), Status::Missing);
+    }
+
+    #[test]
+    fn words_are_those_of_the_scripts() {
+        let scripts = include_str!("../lua/_common.lua");
+        for status in Status::ALL {
+            assert!(scripts.contains(&format!("'{}'", status.word())));
+        }
+    }
+}

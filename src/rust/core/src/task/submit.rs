@@ -1,0 +1,155 @@
+//! Queueing tasks: in chunks, the next one prepared while the server stores the one before. What
+//! tasks share is sent once and only where the server does not have it.
+
+use redis::Value;
+use serde_bytes::ByteBuf;
+
+use crate::error::Result;
+use crate::keys::Keys;
+use crate::queue::Queue;
+use crate::scripts::{Call, TASK_SUBMIT};
+use crate::task::{Body, Kind, SharedRef};
+use crate::value;
+
+/// The first chunks are small, so that workers start while the rest is still being sent.
+const CHUNKS: [usize; 3] = [32, 128, 500];
+/// A chunk is sent when its bodies reach this size, however few they are.
+const CHUNK_BYTES: usize = 512 * 1024;
+/// Objects up to this size are sent without asking whether the server has them.
+const SMALL_OBJECT: usize = 64 * 1024;
+
+/// A value that tasks share.
+#[derive(Debug, Clone)]
+pub struct SharedObject {
+    /// The variable it is bound to; empty for the common part of a bulk.
+    pub name: String,
+    /// Its serialised form.
+    pub bytes: Vec<u8>,
+    hash: String,
+}
+
+impl SharedObject {
+    /// Address `bytes` by its hash.
+    pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes));
+        SharedObject { name: name.into(), bytes, hash }
+    }
+}
+
+/// What the tasks of one submission have in common.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The queue they wait in.
+    pub queue: String,
+    /// What they run.
+    pub kind: Kind,
+    /// Values they all use.
+    pub shared: Vec<SharedObject>,
+    /// Seconds each may run; 0 for no limit.
+    pub timeout_s: f64,
+}
+
+/// Queue a task per payload and return their ids, in order.
+pub fn submit(
+    queue: &mut Queue,
+    submission: &Submission,
+    mut next_payload: impl FnMut() -> Result<Option<Vec<u8>>>,
+) -> Result<Vec<String>> {
+    let (keys, watch) = (queue.keys.clone(), queue.own_watch()?);
+    let known = &queue.known_objects;
+    let mut ids = Vec::new();
+    let mut n_chunks = 0;
+    queue.connection.call_each(
+        || {
+            let chunk = fill_chunk(submission, CHUNKS[n_chunks.min(2)], &mut next_payload)?;
+            if chunk.is_empty() {
+                return Ok(None);
+            }
+            let send = |object: &SharedObject| {
+                n_chunks == 0 && object.bytes.len() <= SMALL_OBJECT && !known.contains(&object.hash)
+            };
+            let call = chunk_call(&keys, submission, watch, &chunk, send);
+            n_chunks += 1;
+            ids.extend(chunk.iter().map(|(id, _)| id.clone()));
+            Ok(Some((call, chunk)))
+        },
+        |connection, chunk, reply| {
+            let missing = missing_objects(reply)?;
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let send = |object: &SharedObject| missing.contains(&object.hash);
+            connection.call(&chunk_call(&keys, submission, watch, &chunk, send)).map(|_| ())
+        },
+    )?;
+    queue.known_objects.extend(submission.shared.iter().map(|object| object.hash.clone()));
+    Ok(ids)
+}
+
+/// Which objects the server wants to have sent along.
+fn missing_objects(reply: Value) -> Result<Vec<String>> {
+    let mut parts = value::array(reply)?.into_iter();
+    match parts.next().map(value::integer).transpose()? {
+        Some(0) => Ok(Vec::new()),
+        _ => parts.map(value::text).collect(),
+    }
+}
+
+fn chunk_call(
+    keys: &Keys,
+    submission: &Submission,
+    watch: u64,
+    chunk: &[(String, Vec<u8>)],
+    send: impl Fn(&SharedObject) -> bool,
+) -> Call {
+    let key_names = vec![
+        keys.tasks(),
+        keys.bodies(),
+        keys.counters(),
+        keys.objects(),
+        keys.object_refs(),
+        keys.queue(&submission.queue),
+        keys.wake(&submission.queue),
+    ];
+    let mut call = Call::new(&TASK_SUBMIT, key_names)
+        .arg(&submission.queue)
+        .arg(watch)
+        .arg(submission.shared.len());
+    for object in &submission.shared {
+        call.push(&object.hash);
+        call.push(chunk.len());
+        call.push(if send(object) { object.bytes.as_slice() } else { &[] });
+    }
+    for (id, body) in chunk {
+        call.push(id);
+        call.push(body.as_slice());
+    }
+    call
+}
+
+fn fill_chunk(
+    submission: &Submission,
+    size: usize,
+    next_payload: &mut impl FnMut() -> Result<Option<Vec<u8>>>,
+) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut body = Body {
+        kind: submission.kind,
+        payload: ByteBuf::new(),
+        shared: submission.shared.iter().map(reference).collect(),
+        timeout_s: submission.timeout_s,
+    };
+    let mut chunk = Vec::new();
+    let mut bytes = 0;
+    while chunk.len() < size && bytes < CHUNK_BYTES {
+        let Some(payload) = next_payload()? else { break };
+        body.payload = ByteBuf::from(payload);
+        let packed = body.pack()?;
+        bytes += packed.len();
+        chunk.push((value::random_id()?, packed));
+    }
+    Ok(chunk)
+}
+
+fn reference(object: &SharedObject) -> SharedRef {
+    SharedRef { name: object.name.clone(), hash: object.hash.clone() }
+}

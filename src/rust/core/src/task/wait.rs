@@ -1,0 +1,172 @@
+//! Waiting for tasks. A waiter says once which tasks it waits for, then reads one stream to which
+//! each task's end is written. The stream expires with its waiter. Should it be lost (a server
+//! without persistence was restarted), the statuses are read again after a while.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, Value};
+
+use crate::connection::{SLICE, Stop};
+use crate::error::{Error, Result};
+use crate::queue::Queue;
+use crate::scripts::{Call, TASK_WATCH};
+use crate::status::Status;
+use crate::value;
+use crate::worker;
+
+const CHUNK: usize = 1000;
+const STREAM_LIFETIME: Duration = Duration::from_secs(120);
+const RECHECK: Duration = Duration::from_secs(30);
+const SWEEP: Duration = Duration::from_secs(1);
+const ID_WIDTH: usize = 32;
+
+/// Where a wait stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// All tasks have ended.
+    Done,
+    /// Some have not.
+    Waiting,
+}
+
+/// A wait for some tasks.
+pub struct Waiter {
+    open: HashSet<String>,
+    ended: Vec<(String, Status)>,
+    position: String,
+    checked: Instant,
+    swept: Instant,
+}
+
+impl Waiter {
+    /// Begin to wait for `ids`, all of which must exist.
+    pub fn new(queue: &mut Queue, ids: &[String]) -> Result<Self> {
+        let now = Instant::now();
+        let mut waiter = Waiter {
+            open: ids.iter().cloned().collect(),
+            ended: Vec::new(),
+            position: "0-1".into(),
+            checked: now,
+            swept: now,
+        };
+        queue.own_watch()?;
+        waiter.register(queue)?;
+        Ok(waiter)
+    }
+
+    /// The tasks that ended since this was last asked.
+    pub fn take_ended(&mut self) -> Vec<(String, Status)> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// How many tasks have not ended.
+    pub fn n_open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Wait until all tasks have ended, something ended and `any` is set, or `limit` has passed.
+    pub fn wait(
+        &mut self,
+        queue: &mut Queue,
+        limit: Duration,
+        any: bool,
+        stop: &Stop,
+    ) -> Result<Progress> {
+        let end = Instant::now() + limit;
+        loop {
+            if self.open.is_empty() {
+                return Ok(Progress::Done);
+            }
+            if stop() {
+                return Err(Error::Interrupted);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || (any && !self.ended.is_empty()) {
+                return Ok(Progress::Waiting);
+            }
+            self.read(queue, left.min(SLICE))?;
+            self.maintain(queue)?;
+        }
+    }
+
+    /// Drop the stream.
+    pub fn finish(&self, queue: &mut Queue) -> Result<()> {
+        let key = queue.keys.events(queue.watch);
+        queue.connection.command(Cmd::new().arg("DEL").arg(key)).map(|_| ())
+    }
+
+    fn register(&mut self, queue: &mut Queue) -> Result<()> {
+        let ids: Vec<String> = self.open.iter().cloned().collect();
+        let mut missing = Vec::new();
+        for chunk in ids.chunks(CHUNK) {
+            for (id, status) in chunk.iter().zip(self.watch(queue, chunk)?) {
+                match status {
+                    Status::Missing => missing.push(id.clone()),
+                    status if status.is_terminal() => self.close(id, status),
+                    _ => {}
+                }
+            }
+        }
+        self.checked = Instant::now();
+        if missing.is_empty() { Ok(()) } else { Err(Error::TaskMissing { ids: missing }) }
+    }
+
+    fn watch(&mut self, queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
+        let key_names = vec![queue.keys.tasks(), queue.keys.events(queue.watch)];
+        let call = Call::new(&TASK_WATCH, key_names)
+            .arg(queue.watch)
+            .arg(STREAM_LIFETIME.as_millis() as u64)
+            .arg(ids);
+        let codes = value::array(queue.connection.call(&call)?)?;
+        let code = |item| value::integer(item).map(|code| Status::from_code(code as u8));
+        codes.into_iter().map(code).collect()
+    }
+
+    fn close(&mut self, id: &str, status: Status) {
+        if self.open.remove(id) {
+            self.ended.push((id.to_owned(), status));
+        }
+    }
+
+    /// Read what was written to the stream, waiting up to `limit` for something.
+    fn read(&mut self, queue: &mut Queue, limit: Duration) -> Result<()> {
+        let mut command = Cmd::new();
+        command.arg("XREAD").arg("COUNT").arg(1000);
+        command.arg("BLOCK").arg(limit.as_millis().max(1) as u64);
+        command.arg("STREAMS").arg(queue.keys.events(queue.watch)).arg(&self.position);
+        for stream in value::array(queue.connection.command(&command)?)? {
+            let entries = value::array(stream)?.pop().unwrap_or_default();
+            for entry in value::array(entries)? {
+                self.read_entry(entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_entry(&mut self, entry: Value) -> Result<()> {
+        let mut parts = value::array(entry)?.into_iter();
+        self.position = value::text(parts.next().unwrap_or_default())?;
+        let mut fields = value::array(parts.next().unwrap_or_default())?.into_iter();
+        let (Some(field), Some(events)) = (fields.next(), fields.next()) else { return Ok(()) };
+        if value::text(field)? == "t" {
+            for event in value::bytes(events)?.chunks_exact(ID_WIDTH + 1) {
+                let status = Status::from_code(event[ID_WIDTH].wrapping_sub(64));
+                self.close(&String::from_utf8_lossy(&event[..ID_WIDTH]), status);
+            }
+        }
+        Ok(())
+    }
+
+    /// Settle lost workers where nobody else may be left to do it, and distrust the stream now and then.
+    fn maintain(&mut self, queue: &mut Queue) -> Result<()> {
+        if self.swept.elapsed() >= SWEEP {
+            self.swept = Instant::now();
+            worker::sweep(queue)?;
+        }
+        if self.checked.elapsed() >= RECHECK {
+            self.register(queue)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! Reading the server's replies, and making ids.
+
+use std::io;
+
+use redis::{FromRedisValue, Value};
+
+use crate::error::{Error, Result};
+
+fn unexpected(what: &str, value: &Value) -> Error {
+    Error::corrupt("the server's reply", format!("expected {what}, got {value:?}"))
+}
+
+/// The elements of an array.
+pub fn array(value: Value) -> Result<Vec<Value>> {
+    match value {
+        Value::Array(items) => Ok(items),
+        Value::Nil => Ok(Vec::new()),
+        other => Err(unexpected("an array", &other)),
+    }
+}
+
+/// A whole number.
+pub fn integer(value: Value) -> Result<i64> {
+    i64::from_redis_value_ref(&value).map_err(|_| unexpected("an integer", &value))
+}
+
+/// Text.
+pub fn text(value: Value) -> Result<String> {
+    let bytes = bytes(value)?;
+    String::from_utf8(bytes).map_err(|error| Error::corrupt("the server's reply", error))
+}
+
+/// Bytes; fails on nothing.
+pub fn bytes(value: Value) -> Result<Vec<u8>> {
+    maybe_bytes(value)?.ok_or_else(|| unexpected("text", &Value::Nil))
+}
+
+/// Bytes, or nothing.
+pub fn maybe_bytes(value: Value) -> Result<Option<Vec<u8>>> {
+    match value {
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        Value::SimpleString(text) => Ok(Some(text.into_bytes())),
+        Value::Okay => Ok(Some(b"OK".to_vec())),
+        Value::Int(number) => Ok(Some(number.to_string().into_bytes())),
+        Value::Nil => Ok(None),
+        other => Err(unexpected("text", &other)),
+    }
+}
+
+/// The fields and values of a hash.
+pub fn pairs(value: Value) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut items = match value {
+        Value::Map(items) => {
+            return items.into_iter().map(|(k, v)| Ok((text(k)?, bytes(v)?))).collect();
+        }
+        other => array(other)?.into_iter(),
+    };
+    let mut pairs = Vec::with_capacity(items.len() / 2);
+    while let (Some(field), Some(value)) = (items.next(), items.next()) {
+        pairs.push((text(field)?, bytes(value)?));
+    }
+    Ok(pairs)
+}
+
+/// A new id: 32 lower-case hexadecimal characters, unlike any other anywhere.
+pub fn random_id() -> Result<String> {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Io {
+        what: "cannot draw a random id".into(),
+        source: io::Error::other(error.to_string()),
+    })?;
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_32_hexadecimal_characters_and_differ() {
+        let (a, b) = (random_id().unwrap(), random_id().unwrap());
+        assert_eq!(a.len(), 32);
+        assert!(a.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase()));
+        assert_ne!(a, b);
+    }
+}

@@ -1,0 +1,73 @@
+//! What stands between the loop and user code: the trait `Evaluate` and what passes through it.
+
+use crate::error::Result;
+use crate::message::Message;
+use crate::status::Status;
+use crate::task::Body;
+
+/// A task a worker has claimed.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Its id.
+    pub id: String,
+    /// Which attempt this is, from 1.
+    pub attempt: i64,
+    /// What to run.
+    pub body: Body,
+}
+
+/// How the evaluation of a task ended.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// Complete, error, timeout or died.
+    pub status: Status,
+    /// The serialised value or error.
+    pub value: Vec<u8>,
+    /// Warnings and the like, serialised; empty for none.
+    pub extra: Vec<u8>,
+    /// Whether the user interrupted the worker itself.
+    pub interrupted: bool,
+}
+
+/// What a worker does beside answering a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Nothing.
+    None,
+    /// Leave, for this reason.
+    Stop(String),
+    /// Take no tasks until resumed.
+    Pause,
+    /// Take tasks again.
+    Resume,
+    /// Exit after being idle this many seconds.
+    TimeoutIdle(f64),
+}
+
+/// The answer to a message.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The serialised answer.
+    pub value: Vec<u8>,
+    /// What else to do.
+    pub effect: Effect,
+}
+
+/// What a message may ask about the worker's idleness.
+#[derive(Debug, Clone, Copy)]
+pub struct Idle {
+    /// Seconds of idleness after which it exits.
+    pub timeout_s: f64,
+    /// Seconds left of them.
+    pub remaining_s: f64,
+}
+
+/// Runs the code behind tasks and messages. It never fails: every outcome is a value.
+pub trait Evaluate {
+    /// Run a task. `fetch` gets a shared object by its hash.
+    fn evaluate(&mut self, task: &Task, fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>>) -> Verdict;
+    /// Answer a message.
+    fn answer(&mut self, message: &Message, idle: Idle) -> Answer;
+    /// Say what happened, a command and its message a line.
+    fn report(&mut self, lines: &[(String, String)]);
+}

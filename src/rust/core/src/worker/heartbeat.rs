@@ -1,0 +1,196 @@
+//! The thread beside a worker's main thread. It never touches R. It
+//! 1. renews the worker's lease, also while R computes in C for hours;
+//! 2. hands back tasks of a batch that wait behind one that takes long;
+//! 3. wakes the main thread, asleep in the server, when the user interrupts it;
+//! 4. ends the worker when the process that spawned it has gone.
+//! A failing server does not end it: it goes on until it is dropped.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use crate::connection::{Connection, SLICE, Stop};
+use crate::error::Result;
+use crate::keys::Keys;
+use crate::scripts::{Call, WORKER_BEAT, WORKER_EXIT, WORKER_RETURN};
+use crate::value;
+use crate::worker::Task;
+
+/// A task of a batch may delay those behind it this long before they go back to their queue.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// After its parent has gone, a worker in the middle of a task is ended this much later.
+const ORPHAN_GRACE: Duration = Duration::from_secs(1);
+
+/// The claimed tasks, shared by the two threads.
+#[derive(Default)]
+pub struct Batch {
+    /// Claimed and not started.
+    pub waiting: VecDeque<Task>,
+    /// Since when the current task runs.
+    pub since: Option<Instant>,
+}
+
+/// A `Batch` both threads can use.
+pub type SharedBatch = Arc<Mutex<Batch>>;
+
+/// Lock a batch; a thread that died holding it left it consistent.
+pub fn lock(batch: &SharedBatch) -> std::sync::MutexGuard<'_, Batch> {
+    batch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the thread needs to know.
+pub struct Charge {
+    /// The worker.
+    pub id: String,
+    /// Its incarnation.
+    pub incarnation: i64,
+    /// The names of the queue's keys.
+    pub keys: Keys,
+    /// How often to renew the lease.
+    pub period: Duration,
+    /// The process that spawned the worker, if the worker must not outlive it.
+    pub parent: Option<u32>,
+    /// Whether the user wants the main thread to stop.
+    pub stop: Stop,
+    /// The claimed tasks.
+    pub batch: SharedBatch,
+}
+
+/// The running thread; it ends when this is dropped.
+pub struct Heartbeat {
+    quit: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Heartbeat {
+    /// Start the thread on a connection of its own.
+    pub fn start(connection: Connection, charge: Charge) -> Self {
+        let (quit, quitting) = bounded(0);
+        let thread = std::thread::spawn(move || {
+            let (beaten, orphaned) = (Instant::now(), None);
+            Keeper { connection, charge, beaten, orphaned }.run(&quitting);
+        });
+        Heartbeat { quit: Some(quit), thread: Some(thread) }
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        drop(self.quit.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Keeper {
+    connection: Connection,
+    charge: Charge,
+    beaten: Instant,
+    orphaned: Option<Instant>,
+}
+
+impl Keeper {
+    fn run(&mut self, quit: &Receiver<()>) {
+        while quit.recv_timeout(SLICE) == Err(RecvTimeoutError::Timeout) {
+            // Errors pass: the next round tries again, and a lapsed lease shows in the main thread.
+            let _ = self.round();
+        }
+    }
+
+    fn round(&mut self) -> Result<()> {
+        if is_orphan(self.charge.parent) {
+            self.end_orphan()?;
+        }
+        if (self.charge.stop)() {
+            self.wake()?;
+        }
+        self.return_waiting()?;
+        if self.beaten.elapsed() >= self.charge.period {
+            self.beaten = Instant::now();
+            self.beat()?;
+        }
+        Ok(())
+    }
+
+    fn beat(&mut self) -> Result<()> {
+        let (keys, id) = (&self.charge.keys, &self.charge.id);
+        let names = vec![keys.workers(), keys.due(), keys.worker(id).heartbeat()];
+        let call = Call::new(&WORKER_BEAT, names).arg(id).arg(self.charge.incarnation);
+        self.connection.call(&call).map(|_| ())
+    }
+
+    fn wake(&mut self) -> Result<()> {
+        let mut command = redis::cmd("ZADD");
+        command.arg(self.charge.keys.worker(&self.charge.id).wake()).arg(0).arg("i");
+        self.connection.command(&command).map(|_| ())
+    }
+
+    /// Give back what waits behind a task that takes long. The lock is held until the server has
+    /// answered, so that the main thread cannot start one of them meanwhile.
+    fn return_waiting(&mut self) -> Result<()> {
+        let batch = self.charge.batch.clone();
+        let mut batch = lock(&batch);
+        let late = batch.since.is_some_and(|since| since.elapsed() > PATIENCE);
+        if !late || batch.waiting.is_empty() {
+            return Ok(());
+        }
+        let keys = &self.charge.keys;
+        let names = vec![keys.workers(), keys.tasks(), keys.counters()];
+        let mut call = Call::new(&WORKER_RETURN, names)
+            .arg(&self.charge.id)
+            .arg(self.charge.incarnation)
+            .arg(keys.prefix());
+        for task in &batch.waiting {
+            call.push(&task.id);
+        }
+        value::integer(self.connection.call(&call)?)?;
+        batch.waiting.clear();
+        Ok(())
+    }
+
+    /// Idle workers leave by themselves when woken; one in the middle of a task is ended.
+    fn end_orphan(&mut self) -> Result<()> {
+        let since = *self.orphaned.get_or_insert_with(Instant::now);
+        if since.elapsed() < ORPHAN_GRACE {
+            return self.wake();
+        }
+        let (keys, id) = (&self.charge.keys, &self.charge.id);
+        let own = keys.worker(id);
+        let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
+        names.extend([own.log(), own.messages(), own.wake(), own.heartbeat()]);
+        let call = Call::new(&WORKER_EXIT, names)
+            .arg(id)
+            .arg(self.charge.incarnation)
+            .arg("the session that started it has ended")
+            .arg(keys.prefix());
+        self.connection.set_patience(Duration::ZERO, self.charge.stop.clone());
+        let _ = self.connection.call(&call);
+        end_process();
+        Ok(())
+    }
+}
+
+/// Whether the process that spawned a worker has gone.
+#[cfg(unix)]
+pub fn is_orphan(parent: Option<u32>) -> bool {
+    parent.is_some_and(|parent| std::os::unix::process::parent_id() != parent)
+}
+
+/// Elsewhere a parent's end cannot be told this way; the job object of the spawning process does it.
+#[cfg(not(unix))]
+pub fn is_orphan(_parent: Option<u32>) -> bool {
+    false
+}
+
+
+/// End this process at once, whatever the main thread is doing.
+fn end_process() {
+    #[cfg(unix)]
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    #[cfg(not(unix))]
+    std::process::abort();
+}

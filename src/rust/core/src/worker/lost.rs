@@ -1,0 +1,34 @@
+//! Recovery of lost workers: whoever notices that a lease has lapsed settles what its worker held.
+
+use crate::error::Result;
+use crate::queue::Queue;
+use crate::scripts::{Call, WORKER_SWEEP};
+use crate::value;
+
+/// A worker declared lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Its id.
+    pub worker: String,
+    /// The tasks that died with it.
+    pub tasks: Vec<String>,
+}
+
+/// Declare workers lost whose lease has lapsed, all of them, and settle their tasks.
+pub fn sweep(queue: &mut Queue) -> Result<Vec<Lost>> {
+    let mut lost = Vec::new();
+    loop {
+        let keys = &queue.keys;
+        let names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
+        let call = Call::new(&WORKER_SWEEP, names).arg(keys.prefix());
+        let batch = value::array(queue.connection.call(&call)?)?;
+        if batch.is_empty() {
+            return Ok(lost);
+        }
+        for entry in batch {
+            let mut parts = value::array(entry)?.into_iter().map(value::text);
+            let worker = parts.next().transpose()?.unwrap_or_default();
+            lost.push(Lost { worker, tasks: parts.collect::<Result<_>>()? });
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Workers: their loop, their heartbeat, what becomes of lost ones, and how to ask about them.
+
+mod evaluate;
+mod heartbeat;
+mod lost;
+mod objects;
+mod query;
+mod run;
+mod step;
+
+pub use evaluate::{Answer, Effect, Evaluate, Idle, Task, Verdict};
+pub use lost::{Lost, sweep};
+pub use objects::fetch as fetch_object;
+pub use query::{LogLine, WorkerState, all_ids, info, log, set_info, states, write_log};
+pub use run::{Options, Turn, Worker};

@@ -1,0 +1,153 @@
+//! Asking about workers, and their logs.
+
+use std::cmp::Ordering;
+
+use redis::Cmd;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::queue::Queue;
+use crate::scripts::{Call, WORKER_LOG};
+use crate::value;
+
+/// A worker's record, as scripts keep it.
+#[derive(Debug, Clone, Deserialize)]
+struct Record {
+    _incarnation: u64,
+    _sequence: u64,
+    state: String,
+    held: String,
+    _lease: u64,
+    _expire: u64,
+    _nonce: String,
+}
+
+/// Where a worker stands.
+#[derive(Debug, Clone)]
+pub struct WorkerState {
+    /// Its id.
+    pub id: String,
+    /// `STARTING`, `IDLE`, `BUSY`, `PAUSED`, `EXITED` or `LOST`.
+    pub state: String,
+    /// The task it works on.
+    pub task: Option<String>,
+}
+
+impl WorkerState {
+    /// Whether it takes part: its environment is built and it has not left.
+    pub fn is_active(&self) -> bool {
+        matches!(self.state.as_str(), "IDLE" | "BUSY" | "PAUSED")
+    }
+
+    /// Whether it has left.
+    pub fn has_exited(&self) -> bool {
+        matches!(self.state.as_str(), "EXITED" | "LOST")
+    }
+}
+
+/// All workers there ever were, in natural order of their ids.
+pub fn states(queue: &mut Queue) -> Result<Vec<WorkerState>> {
+    let mut command = Cmd::new();
+    command.arg("HGETALL").arg(queue.keys.workers());
+    let pairs = value::pairs(queue.connection.command(&command)?)?;
+    let mut states: Vec<WorkerState> = pairs.into_iter().map(state).collect::<Result<_>>()?;
+    states.sort_by(|a, b| natural_order(&a.id, &b.id));
+    Ok(states)
+}
+
+fn state((id, packed): (String, Vec<u8>)) -> Result<WorkerState> {
+    let record: Record = rmp_serde::from_slice(&packed)
+        .map_err(|error| Error::corrupt(format!("worker {id}"), error))?;
+    let task = record.held.get(..32).map(str::to_owned);
+    Ok(WorkerState { id, state: record.state, task })
+}
+
+/// The ids of all workers there ever were.
+pub fn all_ids(queue: &mut Queue) -> Result<Vec<String>> {
+    Ok(states(queue)?.into_iter().map(|worker| worker.id).collect())
+}
+
+/// What workers said of themselves, serialised; none for an unknown worker.
+pub fn info(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut command = Cmd::new();
+    command.arg("HMGET").arg(queue.keys.worker_infos()).arg(ids);
+    let reply = value::array(queue.connection.command(&command)?)?;
+    reply.into_iter().map(value::maybe_bytes).collect()
+}
+
+/// Store what a worker says of itself.
+pub fn set_info(queue: &mut Queue, id: &str, info: &[u8]) -> Result<()> {
+    let mut command = Cmd::new();
+    command.arg("HSET").arg(queue.keys.worker_infos()).arg(id).arg(info);
+    queue.connection.command(&command).map(|_| ())
+}
+
+/// A line of a worker's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Server time in µs.
+    pub time_us: u64,
+    /// What happened.
+    pub command: String,
+    /// To what.
+    pub message: String,
+}
+
+/// The last `n` lines of a worker's log.
+pub fn log(queue: &mut Queue, id: &str, n: Option<u64>) -> Result<Vec<LogLine>> {
+    let first = n.map_or(0, |n| -i64::try_from(n).unwrap_or(i64::MAX));
+    if n == Some(0) {
+        return Ok(Vec::new());
+    }
+    let mut command = Cmd::new();
+    command.arg("LRANGE").arg(queue.keys.worker(id).log()).arg(first).arg(-1);
+    let lines = value::array(queue.connection.command(&command)?)?;
+    lines.into_iter().map(|line| parse_line(&value::text(line)?)).collect()
+}
+
+fn parse_line(line: &str) -> Result<LogLine> {
+    let mut parts = line.splitn(3, ' ');
+    let time_us = parts.next().and_then(|time| time.parse().ok());
+    let time_us = time_us.ok_or_else(|| Error::corrupt("a worker's log", line))?;
+    let command = parts.next().unwrap_or_default().to_owned();
+    Ok(LogLine { time_us, command, message: parts.next().unwrap_or_default().to_owned() })
+}
+
+/// Add a line to a worker's log.
+pub fn write_log(queue: &mut Queue, id: &str, command: &str, message: &str) -> Result<()> {
+    let key = queue.keys.worker(id).log();
+    let call = Call::new(&WORKER_LOG, vec![key]).arg(command).arg(message);
+    queue.connection.call(&call).map(|_| ())
+}
+
+/// `w_2` before `w_10`: runs of digits compare as numbers.
+fn natural_order(a: &str, b: &str) -> Ordering {
+    let split = |text: &str| {
+        let digits = text.len() - text.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        let (stem, number) = text.split_at(text.len() - digits);
+        (stem.to_owned(), number.parse::<u64>().ok())
+    };
+    split(a).cmp(&split(b)).then_with(|| a.cmp(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_listed_in_natural_order() {
+        let mut ids = ["w_10", "w_2", "a_3", "w", "w_1"];
+        ids.sort_by(|a, b| natural_order(a, b));
+        assert_eq!(ids, ["a_3", "w", "w_1", "w_2", "w_10"]);
+    }
+
+    #[test]
+    fn a_log_line_keeps_the_spaces_of_its_message() {
+        let line = parse_line("12 STOP the queue is gone").unwrap();
+        assert_eq!((line.time_us, line.command.as_str()), (12, "STOP"));
+        assert_eq!(line.message, "the queue is gone");
+    }
+}

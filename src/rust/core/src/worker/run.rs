@@ -1,0 +1,375 @@
+//! A worker's life: register, turn after turn, leave. One turn asks what to do and does it; the
+//! loop only repeats it.
+
+use std::time::{Duration, Instant};
+
+use crate::config::WorkerConfig;
+use crate::connection::Stop;
+use crate::error::{Error, Result};
+use crate::message::Message;
+use crate::queue::{LAYOUT, Queue};
+use crate::scripts::{Call, MESSAGE_RESPOND, WORKER_EXIT, WORKER_READY, WORKER_REGISTER};
+use crate::value;
+use crate::worker::evaluate::{Effect, Evaluate, Idle, Task};
+use crate::worker::heartbeat::{Charge, Heartbeat, SharedBatch, is_orphan, lock};
+use crate::worker::step::{Finish, Reply};
+use crate::worker::{objects, sweep};
+
+/// The heartbeat period unless configured, and how many of them make a lease.
+const PERIOD_S: f64 = 3.0;
+const LEASE_PERIODS: f64 = 3.0;
+/// The longest sleep without asking for work, unless configured.
+const POLL_S: f64 = 5.0;
+/// Tiny tasks are claimed together: as many as take about `BATCH`, at most `BATCH_MAX`.
+const BATCH: Duration = Duration::from_millis(2);
+const BATCH_MAX: usize = 64;
+/// Only tasks shorter than this travel together.
+const TINY: Duration = Duration::from_micros(500);
+/// What a batch has finished is reported at least this often.
+const FLUSH: Duration = Duration::from_millis(10);
+/// A worker repeats a failing request until it succeeds or the user ends it.
+const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How a worker is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its name.
+    pub id: String,
+    /// How it behaves.
+    pub config: WorkerConfig,
+    /// What it says of itself, serialised.
+    pub info: Vec<u8>,
+    /// The process it must not outlive.
+    pub parent: Option<u32>,
+}
+
+/// What a turn did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// Ran this many tasks.
+    Ran(usize),
+    /// Answered a message.
+    Answered,
+    /// Found nothing to do.
+    Idle,
+    /// The worker must leave, for this reason.
+    Stop(String),
+}
+
+/// A worker of this process.
+pub struct Worker {
+    pub(super) queue: Queue,
+    pub(super) options: Options,
+    pub(super) queues: Vec<String>,
+    pub(super) incarnation: i64,
+    pub(super) sequence: u64,
+    pub(super) finished: Vec<Finish>,
+    /// The queue whose wake marker was taken, counted from 1; 0 for none.
+    pub(super) took: usize,
+    /// Whether a timer is due that any worker may serve.
+    pub(super) due: bool,
+    batch: SharedBatch,
+    batch_size: usize,
+    lines: Vec<(String, String)>,
+    idle_since: Instant,
+    stop: Stop,
+    heartbeat: Option<Heartbeat>,
+}
+
+impl Worker {
+    /// Register a worker. It takes part once `ready` is called.
+    pub fn register(mut queue: Queue, options: Options, stop: Stop) -> Result<Self> {
+        queue.connection.set_patience(PATIENCE, stop.clone());
+        let mut worker = Worker {
+            queues: options.config.queues(),
+            queue,
+            options,
+            incarnation: 0,
+            sequence: 0,
+            finished: Vec::new(),
+            took: 0,
+            due: false,
+            batch: SharedBatch::default(),
+            batch_size: 1,
+            lines: Vec::new(),
+            idle_since: Instant::now(),
+            stop,
+            heartbeat: None,
+        };
+        worker.enter()?;
+        Ok(worker)
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &str {
+        &self.options.id
+    }
+
+    /// The queue it works for.
+    pub fn queue(&mut self) -> &mut Queue {
+        &mut self.queue
+    }
+
+    /// How it behaves.
+    pub fn config(&self) -> &WorkerConfig {
+        &self.options.config
+    }
+
+    fn period(&self) -> Duration {
+        seconds(self.options.config.heartbeat_period.unwrap_or(PERIOD_S))
+    }
+
+    fn enter(&mut self) -> Result<()> {
+        let (keys, id) = (&self.queue.keys, &self.options.id);
+        let log = keys.worker(id).log();
+        let names =
+            vec![keys.workers(), keys.worker_infos(), keys.counters(), keys.due(), log, keys.tasks()];
+        let lease_ms = (self.period().as_secs_f64() * LEASE_PERIODS * 1000.0) as u64;
+        let call = Call::new(&WORKER_REGISTER, names)
+            .arg(id)
+            .arg(value::random_id()?)
+            .arg(lease_ms)
+            .arg(self.options.info.as_slice())
+            .arg(keys.prefix());
+        self.incarnation = value::integer(self.queue.connection.call(&call)?)?;
+        self.sequence = 0;
+        if self.incarnation == 0 {
+            return Err(Error::WorkerExists { id: self.options.id.clone() });
+        }
+        let charge = Charge {
+            id: self.options.id.clone(),
+            incarnation: self.incarnation,
+            keys: self.queue.keys.clone(),
+            period: self.period(),
+            parent: self.options.parent,
+            stop: self.stop.clone(),
+            batch: self.batch.clone(),
+        };
+        self.heartbeat = Some(Heartbeat::start(self.queue.connection.duplicate()?, charge));
+        Ok(())
+    }
+
+    /// Count as alive: the environment is built.
+    pub fn ready(&mut self) -> Result<()> {
+        let own = self.queue.keys.worker(&self.options.id);
+        let call = Call::new(&WORKER_READY, vec![self.queue.keys.workers(), own.log()])
+            .arg(&self.options.id)
+            .arg(self.incarnation)
+            .arg(self.queues.join(" "));
+        self.idle_since = Instant::now();
+        match value::integer(self.queue.connection.call(&call)?)? {
+            1 => Ok(()),
+            _ => Err(Error::WorkerGone { id: self.options.id.clone() }),
+        }
+    }
+
+    /// Turn until there is a reason to leave, leave, and return the reason.
+    pub fn run(&mut self, evaluate: &mut dyn Evaluate, immediate: bool) -> Result<String> {
+        loop {
+            match self.turn(evaluate, !immediate)? {
+                Turn::Stop(reason) => {
+                    self.exit(&reason)?;
+                    self.say("STOP", &reason);
+                    self.report(evaluate);
+                    return Ok(reason);
+                }
+                Turn::Idle if immediate => return Ok(String::new()),
+                _ => {}
+            }
+        }
+    }
+
+    /// One turn. With `block` it waits for something to do, for as long as a poll takes.
+    pub fn turn(&mut self, evaluate: &mut dyn Evaluate, block: bool) -> Result<Turn> {
+        if (self.stop)() {
+            return Ok(Turn::Stop("interrupted".into()));
+        }
+        if is_orphan(self.options.parent) {
+            return Ok(Turn::Stop("the session that started it has ended".into()));
+        }
+        let reply = self.step(self.batch_size)?;
+        if self.due {
+            sweep(&mut self.queue)?;
+        }
+        match reply {
+            Reply::Gone => self.come_back(),
+            Reply::Message(message) => self.answer(evaluate, &message),
+            Reply::Tasks(tasks) => self.run_batch(evaluate, tasks),
+            Reply::Idle { next, paused } => {
+                self.report(evaluate);
+                self.rest(next, paused, block)
+            }
+        }
+    }
+
+    /// A worker that was away longer than its lease has lost its tasks: it drops them and starts
+    /// anew. If the queue itself is gone, it leaves.
+    fn come_back(&mut self) -> Result<Turn> {
+        self.finished.clear();
+        lock(&self.batch).waiting.clear();
+        let mut command = redis::cmd("HGET");
+        command.arg(self.queue.keys.config()).arg("layout");
+        let layout = value::maybe_bytes(self.queue.connection.command(&command)?)?;
+        if layout.as_deref() != Some(LAYOUT.as_bytes()) {
+            return Ok(Turn::Stop("the queue no longer exists".into()));
+        }
+        self.heartbeat = None;
+        self.enter()?;
+        self.ready()?;
+        Ok(Turn::Idle)
+    }
+
+    fn run_batch(&mut self, evaluate: &mut dyn Evaluate, tasks: Vec<Task>) -> Result<Turn> {
+        for task in &tasks {
+            self.say("TASK_START", &task.id);
+        }
+        self.report(evaluate);
+        lock(&self.batch).waiting.extend(tasks);
+        let (begun, mut flushed, mut n) = (Instant::now(), Instant::now(), 0u32);
+        while let Some(task) = self.next_waiting() {
+            n += 1;
+            if self.evaluate(evaluate, &task) {
+                // What waits behind is handed back or dies with the worker's exit.
+                lock(&self.batch).waiting.clear();
+                self.step(0)?;
+                return Ok(Turn::Stop("interrupted".into()));
+            }
+            if flushed.elapsed() > FLUSH && !lock(&self.batch).waiting.is_empty() {
+                self.step(0)?;
+                flushed = Instant::now();
+            }
+        }
+        lock(&self.batch).since = None;
+        self.adapt(begun.elapsed() / n.max(1));
+        self.idle_since = Instant::now();
+        Ok(Turn::Ran(n as usize))
+    }
+
+    fn next_waiting(&self) -> Option<Task> {
+        let mut batch = lock(&self.batch);
+        batch.since = Some(Instant::now());
+        batch.waiting.pop_front()
+    }
+
+    /// Run one task; returns whether the user interrupted the worker meanwhile.
+    fn evaluate(&mut self, evaluate: &mut dyn Evaluate, task: &Task) -> bool {
+        let started = Instant::now();
+        let queue = &mut self.queue;
+        let verdict = evaluate.evaluate(task, &mut |hash| objects::fetch(queue, hash));
+        let ended = Instant::now();
+        self.say(&format!("TASK_{}", verdict.status.word()), &task.id);
+        let (id, attempt) = (task.id.clone(), task.attempt);
+        let interrupted = verdict.interrupted;
+        self.finished.push(Finish { id, attempt, verdict, started, ended });
+        interrupted
+    }
+
+    /// Claim more at a time while tasks are tiny, one by one as soon as they are not.
+    fn adapt(&mut self, mean: Duration) {
+        self.batch_size = if mean < TINY {
+            let fit = BATCH.as_nanos() / mean.as_nanos().max(1);
+            (self.batch_size * 4).min(fit as usize).clamp(1, BATCH_MAX)
+        } else {
+            1
+        };
+    }
+
+    fn answer(&mut self, evaluate: &mut dyn Evaluate, message: &Message) -> Result<Turn> {
+        self.say("MESSAGE", &message.command);
+        let timeout_s = self.options.config.timeout_idle;
+        let remaining_s = (timeout_s - self.idle_since.elapsed().as_secs_f64()).max(0.0);
+        let answer = evaluate.answer(message, Idle { timeout_s, remaining_s });
+        let state = match answer.effect {
+            Effect::Pause => "PAUSED",
+            Effect::Resume => "IDLE",
+            _ => "",
+        };
+        let (keys, own) = (&self.queue.keys, self.queue.keys.worker(&self.options.id));
+        let names = vec![
+            own.messages(),
+            own.responses(),
+            own.log(),
+            keys.events(message.watch),
+            keys.workers(),
+        ];
+        let call = Call::new(&MESSAGE_RESPOND, names)
+            .arg(&self.options.id)
+            .arg(&message.id)
+            .arg(&message.command)
+            .arg(answer.value)
+            .arg(message.raw.as_slice())
+            .arg(state);
+        let stale = value::integer(self.queue.connection.call(&call)?)? == 0;
+        self.say("RESPONSE", &message.command);
+        match answer.effect {
+            Effect::Stop(reason) => return Ok(Turn::Stop(reason)),
+            Effect::TimeoutIdle(seconds) => {
+                self.options.config.timeout_idle = seconds;
+                self.idle_since = Instant::now();
+            }
+            Effect::None | Effect::Pause | Effect::Resume => {}
+        }
+        Ok(if stale { Turn::Idle } else { Turn::Answered })
+    }
+
+    /// Sleep in the server until woken. What is popped there only wakes: losing it costs one poll.
+    fn rest(&mut self, next: Duration, paused: bool, block: bool) -> Result<Turn> {
+        let limit = self.options.config.timeout_idle;
+        let left = limit - self.idle_since.elapsed().as_secs_f64();
+        if left <= 0.0 {
+            return Ok(Turn::Stop("it was idle for too long".into()));
+        }
+        if !block {
+            return Ok(Turn::Idle);
+        }
+        let poll = self.options.config.poll_queue.unwrap_or(POLL_S).min(POLL_S);
+        let pause = seconds(poll.min(left)).min(next.max(Duration::from_millis(10)));
+        let keys = &self.queue.keys;
+        let mut names = vec![keys.worker(&self.options.id).wake()];
+        if !paused {
+            names.extend(self.queues.iter().map(|name| keys.wake(name)));
+        }
+        let mut command = redis::cmd("BZPOPMIN");
+        command.arg(&names).arg(pause.as_secs_f64().max(0.01));
+        let popped = value::array(self.queue.connection.command(&command)?)?;
+        if let Some(key) = popped.into_iter().next() {
+            let key = value::text(key)?;
+            self.took = names.iter().position(|name| *name == key).unwrap_or(0);
+        }
+        Ok(Turn::Idle)
+    }
+
+    /// Leave. What it still held has died with it.
+    pub fn exit(&mut self, reason: &str) -> Result<()> {
+        self.heartbeat = None;
+        let (keys, own) = (&self.queue.keys, self.queue.keys.worker(&self.options.id));
+        let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
+        names.extend([own.log(), own.messages(), own.wake(), own.heartbeat()]);
+        let call = Call::new(&WORKER_EXIT, names)
+            .arg(&self.options.id)
+            .arg(self.incarnation)
+            .arg(reason)
+            .arg(keys.prefix());
+        // The user has asked to stop, so this must not be stopped in turn.
+        let patience = Duration::from_secs(2);
+        self.queue.connection.set_patience(patience, crate::connection::never());
+        self.queue.connection.call(&call).map(|_| ())
+    }
+
+    fn say(&mut self, command: &str, message: &str) {
+        if self.options.config.verbose {
+            self.lines.push((command.to_owned(), message.to_owned()));
+        }
+    }
+
+    fn report(&mut self, evaluate: &mut dyn Evaluate) {
+        if !self.lines.is_empty() {
+            evaluate.report(&self.lines);
+            self.lines.clear();
+        }
+    }
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}

@@ -1,0 +1,58 @@
+//! Messages to workers.
+
+use extendr_api::prelude::*;
+use rrq_core::{Queue, message};
+
+use crate::condition::Outcome;
+use crate::convert::{limit, stop};
+use crate::serialize::{serialize, unserialize};
+
+#[extendr]
+fn rs_message_send(
+    mut queue: ExternalPtr<Queue>,
+    command: &str,
+    argument: Robj,
+    workers: Vec<String>,
+) -> Outcome<String> {
+    let argument = if argument.is_null() { Vec::new() } else { serialize(&argument)? };
+    Ok(message::send(&mut queue, command, &argument, &workers)?)
+}
+
+#[extendr]
+fn rs_message_responses(
+    mut queue: ExternalPtr<Queue>,
+    id: &str,
+    workers: Vec<String>,
+    limit_s: f64,
+) -> Outcome<List> {
+    let answers = message::wait_responses(&mut queue, id, &workers, limit(limit_s), &stop())?;
+    let has: Vec<bool> = answers.iter().map(Option::is_some).collect();
+    let value = |answer: Option<Vec<u8>>| match answer {
+        Some(bytes) => unserialize(&bytes),
+        None => Ok(().into()),
+    };
+    let values: Vec<Robj> = answers.into_iter().map(value).collect::<Outcome<_>>()?;
+    Ok(list!(has = has, value = List::from_values(values)))
+}
+
+#[extendr]
+fn rs_message_response_ids(mut queue: ExternalPtr<Queue>, worker: &str) -> Outcome<Vec<String>> {
+    Ok(message::response_ids(&mut queue, worker)?)
+}
+
+#[extendr]
+fn rs_message_delete(
+    mut queue: ExternalPtr<Queue>,
+    id: &str,
+    workers: Vec<String>,
+) -> Outcome<()> {
+    Ok(message::delete_responses(&mut queue, id, &workers)?)
+}
+
+extendr_module! {
+    mod message;
+    fn rs_message_send;
+    fn rs_message_responses;
+    fn rs_message_response_ids;
+    fn rs_message_delete;
+}

@@ -1,0 +1,48 @@
+//! Queues.
+
+use extendr_api::prelude::*;
+use rrq_core::{Connection, Queue};
+
+use crate::condition::Outcome;
+use crate::convert::stop;
+
+const PATIENCE_S: u64 = 5;
+
+#[extendr]
+fn rs_queue_attach(url: &str, id: &str, who: &str) -> Outcome<ExternalPtr<Queue>> {
+    let mut connection = Connection::open(url)?;
+    connection.set_patience(std::time::Duration::from_secs(PATIENCE_S), stop());
+    Ok(ExternalPtr::new(Queue::attach(connection, id, who)?))
+}
+
+#[extendr]
+fn rs_queue_length(mut queue: ExternalPtr<Queue>, name: &str) -> Outcome<f64> {
+    Ok(queue.length(name)? as f64)
+}
+
+#[extendr]
+fn rs_queue_list(mut queue: ExternalPtr<Queue>, name: &str) -> Outcome<Vec<String>> {
+    Ok(queue.list(name)?)
+}
+
+#[extendr]
+fn rs_queue_lengths(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
+    let (names, lengths): (Vec<String>, Vec<f64>) =
+        queue.lengths()?.into_iter().map(|(name, n)| (name, n as f64)).unzip();
+    Ok(list!(queue = names, length = lengths))
+}
+
+#[extendr]
+fn rs_queue_destroy(mut queue: ExternalPtr<Queue>, after_s: Nullable<f64>) -> Outcome<()> {
+    let after = Option::from(after_s).map(|seconds: f64| seconds.ceil() as u64);
+    Ok(queue.destroy(after)?)
+}
+
+extendr_module! {
+    mod queue;
+    fn rs_queue_attach;
+    fn rs_queue_length;
+    fn rs_queue_list;
+    fn rs_queue_lengths;
+    fn rs_queue_destroy;
+}

@@ -1,0 +1,157 @@
+//! Tasks: queue them and ask about them.
+
+use extendr_api::prelude::*;
+use rrq_core::task::{self, Kind, SharedObject, Submission};
+use rrq_core::{Queue, Status};
+
+use crate::condition::{Failure, Outcome};
+use crate::convert::seconds;
+use crate::serialize::{serialize, unserialize};
+
+fn kind_of(kind: &str) -> Kind {
+    match kind {
+        "call" => Kind::Call,
+        "bulk_expr" => Kind::BulkExpression,
+        "bulk_call" => Kind::BulkCall,
+        _ => Kind::Expression,
+    }
+}
+
+/// The word the R half has for a kind of task.
+pub fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Expression => "expr",
+        Kind::Call => "call",
+        Kind::BulkExpression => "bulk_expr",
+        Kind::BulkCall => "bulk_call",
+    }
+}
+
+/// A random id, drawn without R's random numbers.
+#[extendr]
+fn rs_random_id() -> Outcome<String> {
+    Ok(task::random_id()?)
+}
+
+#[extendr]
+fn rs_task_submit(
+    mut queue: ExternalPtr<Queue>,
+    kind: &str,
+    payloads: List,
+    shared: List,
+    queue_name: &str,
+    timeout_s: f64,
+) -> Outcome<Vec<String>> {
+    let object = |(name, value): (&str, Robj)| Ok(SharedObject::new(name, serialize(&value)?));
+    let submission = Submission {
+        queue: queue_name.to_owned(),
+        kind: kind_of(kind),
+        shared: shared.iter().map(object).collect::<Outcome<_>>()?,
+        timeout_s,
+    };
+    let mut payloads = payloads.values();
+    let next = || payloads.next().map(|value| serialize(&value)).transpose().map_err(Into::into);
+    Ok(task::submit(&mut queue, &submission, next)?)
+}
+
+#[extendr]
+fn rs_task_status(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<&'static str>> {
+    Ok(task::statuses(&mut queue, &ids)?.into_iter().map(Status::word).collect())
+}
+
+#[extendr]
+fn rs_task_overview(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
+    let (words, counts): (Vec<&str>, Vec<f64>) = task::overview(&mut queue)?
+        .into_iter()
+        .map(|(status, count)| (status.word(), count as f64))
+        .unzip();
+    Ok(list!(status = words, count = counts))
+}
+
+#[extendr]
+fn rs_task_list(mut queue: ExternalPtr<Queue>) -> Outcome<Vec<String>> {
+    Ok(task::list(&mut queue)?)
+}
+
+#[extendr]
+fn rs_task_outcomes(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
+    let outcomes = task::outcomes(&mut queue, &ids)?;
+    let status: Vec<&str> = outcomes.iter().map(|outcome| outcome.status.word()).collect();
+    let worker: Vec<&str> = outcomes.iter().map(|outcome| outcome.worker.as_str()).collect();
+    let value = outcomes.iter().map(|outcome| match &outcome.value {
+        Some(bytes) => unserialize(bytes),
+        None => Ok(().into()),
+    });
+    let value: Vec<Robj> = value.collect::<Outcome<_>>()?;
+    Ok(list!(status = status, worker = worker, value = List::from_values(value)))
+}
+
+#[extendr]
+fn rs_task_times(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
+    let headers = task::headers(&mut queue, &ids)?;
+    let column = |time: fn(&task::Header) -> u64| -> Vec<f64> {
+        headers.iter().map(|header| seconds(time(header))).collect()
+    };
+    Ok(list!(submit = column(|h| h.submit), start = column(|h| h.start), end = column(|h| h.end)))
+}
+
+#[extendr]
+fn rs_task_info(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
+    let ids = [id.to_owned()];
+    let header = task::headers(&mut queue, &ids)?.remove(0);
+    let body = task::bodies(&mut queue, &ids)?.remove(0);
+    let extra = match task::extra(&mut queue, id)? {
+        Some(bytes) if header.has_extra() => unserialize(&bytes)?,
+        _ => ().into(),
+    };
+    Ok(list!(
+        status = header.status().word(),
+        queue = header.queue,
+        worker = header.worker,
+        attempt = header.attempt as i32,
+        timeout = body.timeout_s,
+        extra = extra
+    ))
+}
+
+#[extendr]
+fn rs_task_data(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
+    let body = task::bodies(&mut queue, &[id.to_owned()])?.remove(0);
+    let mut shared = Vec::new();
+    for object in &body.shared {
+        let bytes = rrq_core::worker::fetch_object(&mut queue, &object.hash)?;
+        shared.push((object.name.clone(), unserialize(&bytes)?));
+    }
+    let payload = unserialize(&body.payload)?;
+    let kind = kind_word(body.kind);
+    Ok(list!(kind = kind, payload = payload, shared = List::from_pairs(shared)))
+}
+
+#[extendr]
+fn rs_task_progress(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<Robj> {
+    match task::progress(&mut queue, id)? {
+        Some(bytes) => unserialize(&bytes),
+        None => Ok(().into()),
+    }
+}
+
+#[extendr]
+fn rs_task_progress_update(mut queue: ExternalPtr<Queue>, id: &str, value: Robj) -> Outcome<()> {
+    let bytes = serialize(&value)?;
+    Ok::<(), Failure>(task::set_progress(&mut queue, id, &bytes)?)
+}
+
+extendr_module! {
+    mod task;
+    fn rs_random_id;
+    fn rs_task_submit;
+    fn rs_task_status;
+    fn rs_task_overview;
+    fn rs_task_list;
+    fn rs_task_outcomes;
+    fn rs_task_times;
+    fn rs_task_info;
+    fn rs_task_data;
+    fn rs_task_progress;
+    fn rs_task_progress_update;
+}

@@ -1,0 +1,141 @@
+//! Workers: run one in this process, and ask about any.
+
+use extendr_api::prelude::*;
+use rrq_core::worker::{self, Options, Turn, Worker};
+use rrq_core::{Connection, Queue, config};
+
+use crate::api::config::to_list;
+use crate::condition::Outcome;
+use crate::convert::stop;
+use crate::evaluate::REvaluate;
+use crate::serialize::{serialize, unserialize};
+
+/// A worker with the R functions that do its work.
+pub struct Runner {
+    worker: Worker,
+    evaluate: REvaluate,
+}
+
+#[extendr]
+#[allow(clippy::too_many_arguments)] // the R half has no struct to pass
+fn rs_worker_register(
+    url: &str,
+    queue_id: &str,
+    id: &str,
+    config_name: &str,
+    info: Robj,
+    parent: Nullable<i32>,
+    functions: List,
+) -> Outcome<ExternalPtr<Runner>> {
+    let mut queue = Queue::attach(Connection::open(url)?, queue_id, id)?;
+    let options = Options {
+        id: id.to_owned(),
+        config: config::read(&mut queue, config_name)?,
+        info: serialize(&info)?,
+        parent: Option::from(parent).map(|pid: i32| pid.unsigned_abs()),
+    };
+    let worker = Worker::register(queue, options, stop())?;
+    Ok(ExternalPtr::new(Runner { worker, evaluate: REvaluate::new(&functions) }))
+}
+
+#[extendr]
+fn rs_worker_ready(mut runner: ExternalPtr<Runner>) -> Outcome<()> {
+    Ok(runner.worker.ready()?)
+}
+
+#[extendr]
+fn rs_worker_config(runner: ExternalPtr<Runner>) -> List {
+    to_list(runner.worker.config())
+}
+
+#[extendr]
+fn rs_worker_run(mut runner: ExternalPtr<Runner>, immediate: bool) -> Outcome<String> {
+    let Runner { worker, evaluate } = &mut *runner;
+    Ok(worker.run(evaluate, immediate)?)
+}
+
+/// `TRUE` when something was done, `NA` when the worker has left.
+#[extendr]
+fn rs_worker_turn(mut runner: ExternalPtr<Runner>, immediate: bool) -> Outcome<Rbool> {
+    let Runner { worker, evaluate } = &mut *runner;
+    match worker.turn(evaluate, !immediate)? {
+        Turn::Ran(_) | Turn::Answered => Ok(Rbool::true_value()),
+        Turn::Idle => Ok(Rbool::false_value()),
+        Turn::Stop(reason) => {
+            worker.exit(&reason)?;
+            Ok(Rbool::na())
+        }
+    }
+}
+
+#[extendr]
+fn rs_worker_exit(mut runner: ExternalPtr<Runner>, reason: &str) -> Outcome<()> {
+    Ok(runner.worker.exit(reason)?)
+}
+
+#[extendr]
+fn rs_worker_states(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
+    let states = worker::states(&mut queue)?;
+    let active: Vec<bool> = states.iter().map(worker::WorkerState::is_active).collect();
+    let exited: Vec<bool> = states.iter().map(worker::WorkerState::has_exited).collect();
+    let task: Vec<Option<String>> = states.iter().map(|state| state.task.clone()).collect();
+    let (id, state): (Vec<String>, Vec<String>) =
+        states.into_iter().map(|worker| (worker.id, worker.state)).unzip();
+    Ok(list!(id = id, state = state, task = task, active = active, exited = exited))
+}
+
+#[extendr]
+fn rs_worker_info(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
+    let infos = worker::info(&mut queue, &ids)?.into_iter().map(|info| match info {
+        Some(bytes) => unserialize(&bytes),
+        None => Ok(().into()),
+    });
+    Ok(List::from_values(infos.collect::<Outcome<Vec<Robj>>>()?))
+}
+
+#[extendr]
+fn rs_worker_set_info(mut queue: ExternalPtr<Queue>, id: &str, info: Robj) -> Outcome<()> {
+    Ok(worker::set_info(&mut queue, id, &serialize(&info)?)?)
+}
+
+#[extendr]
+fn rs_worker_log(mut queue: ExternalPtr<Queue>, id: &str, n: f64) -> Outcome<List> {
+    let n = n.is_finite().then_some(n as u64);
+    let lines = worker::log(&mut queue, id, n)?;
+    let time: Vec<f64> = lines.iter().map(|line| line.time_us as f64 / 1e6).collect();
+    let (command, message): (Vec<String>, Vec<String>) =
+        lines.into_iter().map(|line| (line.command, line.message)).unzip();
+    Ok(list!(time = time, command = command, message = message))
+}
+
+#[extendr]
+fn rs_worker_write_log(
+    mut queue: ExternalPtr<Queue>,
+    id: &str,
+    command: &str,
+    message: &str,
+) -> Outcome<()> {
+    Ok(worker::write_log(&mut queue, id, command, message)?)
+}
+
+#[extendr]
+fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
+    let lost = worker::sweep(&mut queue)?;
+    Ok(List::from_pairs(lost.into_iter().map(|lost| (lost.worker, Robj::from(lost.tasks)))))
+}
+
+extendr_module! {
+    mod worker;
+    fn rs_worker_register;
+    fn rs_worker_ready;
+    fn rs_worker_config;
+    fn rs_worker_run;
+    fn rs_worker_turn;
+    fn rs_worker_exit;
+    fn rs_worker_states;
+    fn rs_worker_info;
+    fn rs_worker_set_info;
+    fn rs_worker_log;
+    fn rs_worker_write_log;
+    fn rs_worker_sweep;
+}

@@ -1,0 +1,86 @@
+//! The one place where errors of the engine become what the R half raises as conditions: a list of
+//! class, message and ids.
+
+use extendr_api::{Robj, list};
+use rrq_core::Error;
+
+/// What a boundary function returns.
+pub type Outcome<T> = Result<T, Failure>;
+
+/// Why a boundary function failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The engine said so.
+    Engine(Error),
+    /// R could not write or read a value.
+    Serialize(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Engine(error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Engine(error) => error,
+            Failure::Serialize(reason) => Error::corrupt("an R value", reason),
+        }
+    }
+}
+
+impl From<Failure> for Robj {
+    fn from(failure: Failure) -> Self {
+        let (class, message, ids) = match &failure {
+            Failure::Engine(error) => (class_of(error), error.to_string(), ids_of(error)),
+            Failure::Serialize(reason) => ("serialize", reason.clone(), Vec::new()),
+        };
+        list!(class = class, message = message, ids = ids).into()
+    }
+}
+
+fn class_of(error: &Error) -> &'static str {
+    match error {
+        Error::Connection { .. } => "connection",
+        Error::Authentication { .. } => "authentication",
+        Error::Url { .. } => "url",
+        Error::Redis(_) => "redis",
+        Error::Layout { .. } => "layout",
+        Error::TaskMissing { .. } => "task_missing",
+        Error::TaskUnfinished { .. } => "task_unfinished",
+        Error::WorkerMissing { .. } => "worker_missing",
+        Error::WorkerExists { .. } => "worker_exists",
+        Error::WorkerGone { .. } => "worker_gone",
+        Error::NoWorkers => "no_workers",
+        Error::ConfigMissing { .. } => "config_missing",
+        Error::Corrupt { .. } => "corrupt",
+        Error::ServerMissing => "server_missing",
+        Error::ServerStart { .. } => "server_start",
+        Error::Interrupted => "interrupted",
+        Error::Io { .. } => "io",
+    }
+}
+
+fn ids_of(error: &Error) -> Vec<String> {
+    match error {
+        Error::TaskMissing { ids } | Error::WorkerMissing { ids } => ids.clone(),
+        Error::TaskUnfinished { id, .. }
+        | Error::WorkerExists { id }
+        | Error::WorkerGone { id } => vec![id.clone()],
+        Error::ConfigMissing { name } => vec![name.clone()],
+        Error::Layout { queue, .. } => vec![queue.clone()],
+        Error::Connection { address, .. } | Error::Authentication { address, .. } => {
+            vec![address.clone()]
+        }
+        Error::Url { url, .. } => vec![url.clone()],
+        Error::Redis(_)
+        | Error::NoWorkers
+        | Error::Corrupt { .. }
+        | Error::ServerMissing
+        | Error::ServerStart { .. }
+        | Error::Interrupted
+        | Error::Io { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,48 @@
+//! Between R vectors and the engine's types. What comes from R was checked by the R half.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use extendr_api::prelude::*;
+use rrq_core::connection::Stop;
+
+use crate::protect::interrupt_pending;
+
+/// A wait's limit; infinite and absent mean none.
+pub fn limit(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(u64::from(u32::MAX)))
+}
+
+/// What ends a wait early: the user's Ctrl-C.
+pub fn stop() -> Stop {
+    Arc::new(interrupt_pending)
+}
+
+/// Text, or `NULL` for nothing.
+pub fn text_or_null(text: Option<&str>) -> Robj {
+    text.map_or_else(|| ().into(), Into::into)
+}
+
+/// Server time in µs as R's seconds; `NA` for never.
+pub fn seconds(micros: u64) -> f64 {
+    if micros == 0 { f64::na() } else { micros as f64 / 1e6 }
+}
+
+/// The text elements of a character vector.
+pub fn texts(value: &Robj) -> Vec<String> {
+    value.as_str_iter().map(|items| items.map(str::to_owned).collect()).unwrap_or_default()
+}
+
+/// The element `name` of a list, or `NULL`.
+pub fn field(list: &List, name: &str) -> Robj {
+    list.iter().find(|(key, _)| *key == name).map_or_else(|| ().into(), |(_, value)| value)
+}
+
+/// Bytes of a raw vector or of one text.
+pub fn bytes(value: &Robj) -> Vec<u8> {
+    match (value.as_raw_slice(), value.as_str()) {
+        (Some(raw), _) => raw.to_vec(),
+        (None, Some(text)) => text.as_bytes().to_vec(),
+        (None, None) => Vec::new(),
+    }
+}

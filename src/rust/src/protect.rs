@@ -1,0 +1,54 @@
+//! Calls into R that may fail. An R error is a jump; `protect.c` ends it before it reaches Rust.
+
+use extendr_api::prelude::*;
+use libR_sys::{R_GlobalEnv, SEXP};
+use std::os::raw::{c_int, c_void};
+
+unsafe extern "C" {
+    fn rrq_protect(
+        callback: unsafe extern "C" fn(*mut c_void) -> SEXP,
+        data: *mut c_void,
+        jumped: *mut c_int,
+    ) -> SEXP;
+    fn Rf_eval(expression: SEXP, environment: SEXP) -> SEXP;
+    static mut R_interrupts_pending: c_int;
+}
+
+/// Run `f`, which calls into R; `None` when R jumped out of it. What `f` owns is then leaked, so it
+/// should own nothing.
+pub fn protect<F: FnMut() -> SEXP>(mut f: F) -> Option<Robj> {
+    unsafe extern "C" fn run<F: FnMut() -> SEXP>(data: *mut c_void) -> SEXP {
+        // SAFETY: `data` is the `f` below, alive until rrq_protect returns.
+        unsafe { (*data.cast::<F>())() }
+    }
+    let mut jumped: c_int = 0;
+    // SAFETY: the main thread runs this, and a jump ends inside rrq_protect.
+    let result = unsafe { rrq_protect(run::<F>, (&raw mut f).cast(), &raw mut jumped) };
+    // SAFETY: nothing was allocated since R returned it.
+    (jumped == 0).then(|| unsafe { Robj::from_sexp(result) })
+}
+
+/// Call an R function with the handlers of the R code that called Rust in place.
+pub fn call(function: &Robj, arguments: &[Robj]) -> Option<Robj> {
+    let arguments = Pairlist::from_pairs(arguments.iter().map(|argument| ("", argument)));
+    let call = lang_call(function, &arguments);
+    // SAFETY: the call is protected by its Robj.
+    protect(|| unsafe { Rf_eval(call.get(), R_GlobalEnv) })
+}
+
+fn lang_call(function: &Robj, arguments: &Pairlist) -> Robj {
+    // SAFETY: both are protected by their Robj.
+    unsafe { Robj::from_sexp(libR_sys::Rf_lcons(function.get(), arguments.get())) }
+}
+
+/// Whether the user has pressed Ctrl-C and R has not seen it yet. Any thread may ask.
+pub fn interrupt_pending() -> bool {
+    // SAFETY: R's signal handler writes this int; a stale value is seen at the next question.
+    unsafe { (&raw const R_interrupts_pending).read_volatile() != 0 }
+}
+
+/// Take the interrupt upon us: the R half raises it again, at a place where R can be left.
+pub fn clear_interrupt() {
+    // SAFETY: as above; only the main thread calls this.
+    unsafe { (&raw mut R_interrupts_pending).write_volatile(0) }
+}

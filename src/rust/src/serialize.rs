@@ -1,0 +1,100 @@
+//! R's own serialisation (version 3, native binary), straight into and out of a byte buffer.
+
+use extendr_api::prelude::*;
+use libR_sys::{
+    R_NilValue, R_Serialize, R_Unserialize, R_inpstream_st, R_inpstream_t, R_outpstream_st,
+    R_outpstream_t, R_pstream_format_t,
+};
+use std::os::raw::{c_int, c_void};
+
+use crate::condition::{Failure, Outcome};
+use crate::protect::protect;
+
+const VERSION: c_int = 3;
+
+unsafe extern "C" fn out_char(stream: R_outpstream_t, value: c_int) {
+    // SAFETY: `data` is the buffer `serialize` put there.
+    unsafe { (*(*stream).data.cast::<Vec<u8>>()).push(value as u8) }
+}
+
+unsafe extern "C" fn out_bytes(stream: R_outpstream_t, bytes: *mut c_void, n: c_int) {
+    // SAFETY: as above; R gives `n` readable bytes.
+    unsafe {
+        let bytes = std::slice::from_raw_parts(bytes.cast::<u8>(), n as usize);
+        (*(*stream).data.cast::<Vec<u8>>()).extend_from_slice(bytes);
+    }
+}
+
+/// Serialise a value.
+pub fn serialize(value: &Robj) -> Outcome<Vec<u8>> {
+    let mut buffer: Vec<u8> = Vec::new();
+    let mut stream = R_outpstream_st {
+        data: (&raw mut buffer).cast(),
+        type_: R_pstream_format_t::R_pstream_binary_format,
+        version: VERSION,
+        OutChar: Some(out_char),
+        OutBytes: Some(out_bytes),
+        OutPersistHookFunc: None,
+        // SAFETY: reading a constant of R.
+        OutPersistHookData: unsafe { R_NilValue },
+    };
+    // SAFETY: stream and buffer outlive the call.
+    let done = protect(|| unsafe {
+        R_Serialize(value.get(), &raw mut stream);
+        R_NilValue
+    });
+    match done {
+        Some(_) => Ok(buffer),
+        None => Err(Failure::Serialize("this value cannot be serialised".into())),
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl Reader<'_> {
+    /// Copy the next bytes out; zeros past the end, which R then refuses as bad data.
+    fn read(&mut self, into: &mut [u8]) {
+        let n = into.len().min(self.bytes.len());
+        let (head, rest) = self.bytes.split_at(n);
+        into[..n].copy_from_slice(head);
+        into[n..].fill(0);
+        self.bytes = rest;
+    }
+}
+
+unsafe extern "C" fn in_char(stream: R_inpstream_t) -> c_int {
+    let mut byte = [0u8];
+    // SAFETY: `data` is the reader `unserialize` put there.
+    unsafe { (*(*stream).data.cast::<Reader<'_>>()).read(&mut byte) };
+    c_int::from(byte[0])
+}
+
+unsafe extern "C" fn in_bytes(stream: R_inpstream_t, into: *mut c_void, n: c_int) {
+    // SAFETY: as above; R gives room for `n` bytes.
+    unsafe {
+        let into = std::slice::from_raw_parts_mut(into.cast::<u8>(), n as usize);
+        (*(*stream).data.cast::<Reader<'_>>()).read(into);
+    }
+}
+
+/// Read a serialised value. Only data of one's own queue may come here: R runs code in it.
+pub fn unserialize(bytes: &[u8]) -> Outcome<Robj> {
+    let mut reader = Reader { bytes };
+    let mut stream = R_inpstream_st {
+        data: (&raw mut reader).cast(),
+        type_: R_pstream_format_t::R_pstream_any_format,
+        InChar: Some(in_char),
+        InBytes: Some(in_bytes),
+        InPersistHookFunc: None,
+        // SAFETY: reading a constant of R.
+        InPersistHookData: unsafe { R_NilValue },
+        native_encoding: [0; 64],
+        nat2nat_obj: std::ptr::null_mut(),
+        nat2utf8_obj: std::ptr::null_mut(),
+    };
+    // SAFETY: stream and reader outlive the call.
+    protect(|| unsafe { R_Unserialize(&raw mut stream) })
+        .ok_or_else(|| Failure::Serialize("this value cannot be read: is it of another R?".into()))
+}
