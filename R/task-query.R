@@ -140,6 +140,23 @@ rrq_task_data <- function(task_id, controller = NULL) {
   unpack_task(data$kind, data$payload, data$shared)
 }
 
+# A task of a bulk has its own values only; what it shares with the others is the template.
+unpack_task <- function(kind, payload, shared) {
+  template <- if (length(shared) > 0) shared[[1]]
+  switch(kind,
+    expr = c(type = "expr", merge_shared(payload, shared)[c("expr", "variables")]),
+    call = c(type = "call", merge_shared(payload, shared)[c("fn", "args")]),
+    bulk_expr = {
+      variables <- c(template$variables, named(payload, template$names))
+      list(type = "expr", expr = template$expr, variables = variables)
+    },
+    bulk_call = {
+      own <- if (is.null(template$names)) list(payload) else named(payload, template$names)
+      list(type = "call", fn = template$fn, args = c(own, template$args))
+    }
+  )
+}
+
 #' When tasks were submitted, started and ended
 #'
 #' @inheritParams rrq_task_status

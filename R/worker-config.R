@@ -83,11 +83,7 @@ rrq_worker_config_read <- function(name, timeout = 0, controller = NULL) {
   check_string(name)
   check_number(timeout)
   queue <- queue_of(controller)
-  call <- rlang::current_env()
-  if (timeout > 0) {
-    poll_until(function() name %in% rust_call(rs_config_list(queue), call), timeout)
-  }
-  new_worker_config(rust_call(rs_config_read(queue, name)))
+  new_worker_config(wait_for_config(queue, name, timeout, rlang::current_env()))
 }
 
 #' @rdname rrq_worker_config
@@ -97,14 +93,17 @@ rrq_worker_config_list <- function(controller = NULL) {
   rust_call(rs_config_list(queue))
 }
 
+# The engine has NA for what is not set.
 new_worker_config <- function(config) {
+  config[vapply(config, identical, NA, NA_character_)] <- list(NULL)
+  config[vapply(config, identical, NA, NA_real_)] <- list(NULL)
   structure(config, class = "rrq_worker_config")
 }
 
 #' @export
 print.rrq_worker_config <- function(x, ...) {
   cat("<rrq_worker_config>\n")
-  print_fields(x)
+  cat(format_fields(x), sep = "\n")
   invisible(x)
 }
 
@@ -113,9 +112,9 @@ number_or_null <- function(x) {
 }
 
 # One line a field, as configurations and workers print.
-print_fields <- function(x) {
+format_fields <- function(x) {
   text <- vapply(unclass(x), function(value) {
-    if (is.null(value)) "-" else toString(format(value, trim = TRUE))
+    if (is.null(value)) "-" else toString(value)
   }, "")
-  cat(sprintf("  %s %s\n", format(paste0(names(text), ":")), text), sep = "")
+  sprintf("  %s %s", format(paste0(names(text), ":")), text)
 }

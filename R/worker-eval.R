@@ -1,5 +1,5 @@
 # Running the code of tasks. The engine calls the functions made here once per task; they never
-# throw, every outcome is a list of status, value, rare attributes and whether the user interrupted.
+# throw: every way to end is an outcome.
 #
 # Conditions are caught by handlers that stand around the whole loop (with_task_handlers), not around
 # each task: setting them up costs more than a small task does. An error leaves the task through
@@ -12,20 +12,20 @@ new_run <- function() {
   run
 }
 
-# The functions the engine calls. `build` makes the worker's environment anew.
-evaluation_functions <- function(run, envir, identity) {
-  run$envir <- envir
+# The functions the engine calls.
+evaluation_functions <- function(run, identity) {
   run$identity <- identity
+  the$task <- run
   list(
     run = function(kind, payload, template, variables, id, timeout) {
-      run$frame <- new.env(parent = run$envir)
       run$id <- id
       run$warnings <- NULL
       run_call(run, kind, payload, template, variables, timeout)
     },
     failed = function(message, id) {
+      run$active <- FALSE
       run$id <- id
-      list(status = "ERROR", value = task_error(run, simpleError(message), "ERROR", NULL))
+      list("ERROR", task_error(run, simpleError(message), "ERROR", NULL), NULL, FALSE)
     },
     answer = function(command, argument, timeout_idle, remaining) {
       answer_message(run, command, argument, timeout_idle, remaining)
@@ -34,23 +34,27 @@ evaluation_functions <- function(run, envir, identity) {
   )
 }
 
+# Outcomes are told by position: status, value, rare attributes, interrupted.
 run_call <- function(run, kind, payload, template, variables, timeout) {
   delayedAssign("leave", return(run$outcome))
   run$leave <- environment()
   run$active <- TRUE
-  on.exit(run$active <- FALSE)
-  the$task <- run
-  on.exit(the$task <- NULL, add = TRUE)
-  call <- prepare_call(run$frame, kind, payload, template, variables)
+  frame <- new.env(parent = run$envir)
+  call <- if (kind == "bulk_call") {
+    bulk_call(run, frame, payload, template)
+  } else {
+    prepare_call(frame, kind, payload, template, variables)
+  }
   if (timeout > 0) {
     run$deadline <- proc.time()[["elapsed"]] + timeout
     setTimeLimit(elapsed = timeout)
-    on.exit(setTimeLimit(), add = TRUE)
+    on.exit(setTimeLimit())
   } else {
     run$deadline <- Inf
   }
-  value <- eval(call, run$frame)
-  list(status = "COMPLETE", value = value, extra = extra_of(run))
+  value <- eval(call, frame)
+  run$active <- FALSE
+  list("COMPLETE", value, extra_of(run), FALSE)
 }
 
 extra_of <- function(run) {
@@ -60,13 +64,9 @@ extra_of <- function(run) {
 # Bind what a task brings in its frame and return the call to evaluate there.
 prepare_call <- function(frame, kind, payload, template, variables) {
   switch(kind,
-    bulk_call = {
-      own <- if (is.null(template$names)) list(payload) else named(payload, template$names)
-      function_call(frame, template$fn, c(own, template$args))
-    },
     call = {
       payload <- merge_shared(payload, variables)
-      function_call(frame, payload$fn, payload$args)
+      as.call(c(function_head(frame, payload$fn), bind_args(frame, payload$args)))
     },
     expr = {
       list2env(payload$variables, frame)
@@ -81,29 +81,54 @@ prepare_call <- function(frame, kind, payload, template, variables) {
   )
 }
 
+# What the tasks of a bulk have in common is prepared by the first of them. The function and the
+# shared arguments stand in an environment of their own, which code of tasks does not see.
+bulk_call <- function(run, frame, payload, template) {
+  if (!identical(template, run$template) || !identical(run$envir, run$template_envir)) {
+    run$template <- template
+    run$template_envir <- run$envir
+    run$common <- new.env(parent = run$envir)
+    run$head <- function_head(run$common, template$fn)
+    run$args <- bind_args(run$common, template$args, "shared")
+  }
+  parent.env(frame) <- run$common
+  if (!is.null(template$names)) {
+    own <- bind_args(frame, named(payload, template$names))
+    return(as.call(c(run$head, own, run$args)))
+  }
+  if (!is_plain(payload)) {
+    assign("arg", payload, frame)
+    payload <- quote(arg)
+  }
+  as.call(c(run$head, list(payload), run$args))
+}
+
 named <- function(values, names) {
   names(values) <- names
   values
 }
 
+is_plain <- function(x) {
+  is.null(x) || (length(x) == 1L && is.atomic(x) && !is.object(x))
+}
+
 # Small plain values stand in the call; others are bound in the frame and stand there by name, so
 # that language objects arrive unevaluated and a traceback stays readable.
-function_call <- function(frame, fn, args) {
+bind_args <- function(frame, args, prefix = "arg") {
   for (i in seq_along(args)) {
-    arg <- args[[i]]
-    if (!is.null(arg) && (length(arg) != 1 || !is.atomic(arg) || is.object(arg))) {
-      symbol <- paste0("arg", i)
-      assign(symbol, arg, frame)
+    if (!is_plain(args[[i]])) {
+      symbol <- paste0(prefix, i)
+      assign(symbol, args[[i]], frame)
       args[[i]] <- as.symbol(symbol)
     }
   }
-  as.call(c(function_head(frame, fn), args))
+  args
 }
 
 function_head <- function(frame, fn) {
   if (!is.null(fn$name)) {
-    operator <- if (isTRUE(fn$internal)) quote(`:::`) else quote(`::`)
-    return(call(as.character(operator), as.symbol(fn$namespace), as.symbol(fn$name)))
+    operator <- if (isTRUE(fn$internal)) ":::" else "::"
+    return(call(operator, as.symbol(fn$namespace), as.symbol(fn$name)))
   }
   value <- fn$value
   # The global environment of the session that sent it is not here: the worker's stands in.
@@ -137,13 +162,13 @@ leave_with_error <- function(run, error) {
   status <- if (late && inherits(error, "simpleError")) "TIMEOUT" else "ERROR"
   trace <- tryCatch(task_trace(run), error = function(e) NULL)
   value <- task_error(run, error, status, trace)
-  leave(run, list(status = status, value = value, extra = extra_of(run)))
+  leave(run, list(status, value, extra_of(run), FALSE))
 }
 
 leave_interrupted <- function(run) {
   error <- simpleError("the worker was interrupted while it ran this task")
   value <- task_error(run, error, "DIED", NULL)
-  leave(run, list(status = "DIED", value = value, extra = NULL, interrupted = TRUE))
+  leave(run, list("DIED", value, NULL, TRUE))
 }
 
 max_warnings <- 50
@@ -196,5 +221,5 @@ task_trace <- function(run) {
 # Lines of the process log: a time, a command and its message.
 report_lines <- function(commands, messages) {
   time <- format(Sys.time(), "%Y-%m-%d %H:%M:%OS3")
-  cat(trimws(sprintf("[%s] %s %s", time, commands, messages), "right"), sep = "\n")
+  cat(paste0("[", time, "] ", commands, " ", messages, "\n"), sep = "")
 }

@@ -7,8 +7,7 @@
 #'   machine through the heartbeat, is not available yet.
 #' @param timeout Seconds to wait until they have exited; 0 does not wait.
 #' @param time_poll Seconds between two looks.
-#' @param progress Whether to show a progress bar while waiting; `NULL` is the option `rrq.progress`,
-#'   then whether R is used interactively.
+#' @inheritParams rrq_task_wait
 #' @inheritParams rrq_destroy
 #' @return The ids of the workers, invisibly.
 #' @section Errors: `rrq_error_worker_missing` for ids that are not those of workers alive, and
@@ -76,32 +75,25 @@ kill_local <- function(queue, worker_ids, call = caller_env()) {
 }
 
 wait_exited <- function(queue, worker_ids, timeout, time_poll, progress, call = caller_env()) {
-  left <- worker_ids
-  bar <- progress_bar("Stopping workers", length(worker_ids), progress)
-  on.exit(bar$done())
-  has_exited <- function() {
+  bar <- if (show_progress(progress)) {
+    cli::cli_progress_bar("Stopping workers", total = length(worker_ids))
+  }
+  deadline <- now() + timeout
+  repeat {
     # A killed worker cannot say that it leaves.
     rust_call(rs_worker_sweep(queue), call)
     states <- worker_states(queue, call)
-    left <<- setdiff(worker_ids, states$id[states$exited])
-    bar$set(length(worker_ids) - length(left))
-    length(left) == 0
-  }
-  if (!poll_until(has_exited, timeout, time_poll)) {
-    message <- sprintf("Still running after %s s: %s.", format(timeout), toString(left))
-    abort("timeout", message, ids = left, call = call)
-  }
-}
-
-# Ask at least once, then until TRUE or out of time; returns the last answer.
-poll_until <- function(test, timeout, time_poll = 0.1) {
-  end <- proc.time()[["elapsed"]] + timeout
-  repeat {
-    done <- test()
-    left <- end - proc.time()[["elapsed"]]
-    if (done || left <= 0) {
-      return(done)
+    left <- setdiff(worker_ids, states$id[states$exited])
+    if (!is.null(bar)) {
+      cli::cli_progress_update(set = length(worker_ids) - length(left), id = bar)
     }
-    Sys.sleep(min(max(time_poll, 0.01), left))
+    if (length(left) == 0) {
+      return(invisible())
+    }
+    if (now() >= deadline) {
+      message <- sprintf("Still running after %g s: %s.", timeout, toString(left))
+      abort("timeout", message, ids = left, call = call)
+    }
+    Sys.sleep(min(max(time_poll, 0.01), deadline - now()))
   }
 }

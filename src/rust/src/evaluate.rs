@@ -52,7 +52,8 @@ impl REvaluate {
         }
         let bytes = fetch(hash)?;
         let value = unserialize(&bytes)?;
-        self.cache.push((hash.to_owned(), value.clone(), bytes.len()));
+        self.cache
+            .push((hash.to_owned(), value.clone(), bytes.len()));
         while self.cache.len() > 1
             && self.cache.iter().map(|(_, _, size)| size).sum::<usize>() > CACHE_BYTES
         {
@@ -75,8 +76,11 @@ impl REvaluate {
                 variables.push((object.name.as_str(), value));
             }
         }
-        let variables =
-            if variables.is_empty() { ().into() } else { List::from_pairs(variables).into() };
+        let variables = if variables.is_empty() {
+            ().into()
+        } else {
+            List::from_pairs(variables).into()
+        };
         let arguments = [
             kind_word(task.body.kind).into(),
             unserialize(&task.body.payload)?,
@@ -94,10 +98,11 @@ impl REvaluate {
             Ok(outcome) => outcome,
             Err(failure) => self.failure(task, failure)?,
         };
-        let list: List = outcome.try_into().map_err(|_| bad_outcome())?;
-        let status = field(&list, "status").as_str().and_then(Status::from_word);
-        let extra = field(&list, "extra");
-        let value = serialize(&field(&list, "value"))?;
+        let list = outcome.as_list().ok_or_else(bad_outcome)?;
+        let part = |at| list.elt(at).map_err(|_| bad_outcome());
+        let status = part(0)?.as_str().and_then(Status::from_word);
+        let value = serialize(&part(1)?)?;
+        let extra = part(2)?;
         if value.len() > RESULT_MAX {
             let size = value.len();
             return Err(Failure::Serialize(format!(
@@ -107,8 +112,12 @@ impl REvaluate {
         Ok(Verdict {
             status: status.ok_or_else(bad_outcome)?,
             value,
-            extra: if extra.is_null() { Vec::new() } else { serialize(&extra)? },
-            interrupted: field(&list, "interrupted").as_bool().unwrap_or(false),
+            extra: if extra.is_null() {
+                Vec::new()
+            } else {
+                serialize(&extra)?
+            },
+            interrupted: part(3)?.as_bool().unwrap_or(false),
         })
     }
 
@@ -165,8 +174,10 @@ impl Evaluate for REvaluate {
     }
 
     fn report(&mut self, lines: &[(String, String)]) {
-        let (commands, messages): (Vec<&str>, Vec<&str>) =
-            lines.iter().map(|(command, message)| (command.as_str(), message.as_str())).unzip();
+        let (commands, messages): (Vec<&str>, Vec<&str>) = lines
+            .iter()
+            .map(|(command, message)| (command.as_str(), message.as_str()))
+            .unzip();
         if call(&self.report, &[commands.into(), messages.into()]).is_none() {
             // Printing was interrupted; the loop asks about interrupts by itself.
             clear_interrupt();

@@ -5,26 +5,26 @@ local function claim_from(q, n, claimed)
   if n > 1 then
     n = math.min(n, math.max(1, math.floor(redis.call('LLEN', KEYS[queue_at + q]) / 4)))
   end
-  local taken = 0
+  local name, start, taken = ARGV[7 + q], digits(us), 0
   while taken < n do
     local ids = redis.call('LPOP', KEYS[queue_at + q], n - taken)
     if not ids then
       break
     end
     for i, packed in ipairs(redis.call('HMGET', tasks, unpack(ids))) do
-      local header = packed and cmsgpack.unpack(packed)
+      local header = read_header(packed)
       -- The list is a hint: only the header says whether the task still waits here.
-      if header and header[H_STATUS] == PENDING and header[H_QUEUE] == ARGV[7 + q] then
+      if header and header[H_STATUS] == PENDING and header[H_QUEUE] == name then
         header[H_STATUS], header[H_ATTEMPT] = RUNNING, header[H_ATTEMPT] + 1
-        header[H_WORKER], header[H_START] = id, us
-        writes[#writes + 1], writes[#writes + 2] = ids[i], cmsgpack.pack(header)
-        claimed[#claimed + 1] = { ids[i], header[H_ATTEMPT] }
+        header[H_WORKER], header[H_START] = id, start
+        writes[#writes + 1], writes[#writes + 2] = ids[i], table.concat(header, '\n')
+        claimed[#claimed + 1] = ids[i]
+        attempts[#claimed] = header[H_ATTEMPT]
         taken = taken + 1
       end
     end
   end
-  bump('q:' .. ARGV[7 + q], -taken)
+  bump('q:' .. name, -taken)
   bump('s:PENDING', -taken)
   bump('s:RUNNING', taken)
-  return taken
 end

@@ -27,7 +27,7 @@ for i = 4, first_task - 1, 3 do
   redis.call('HINCRBY', refs, ARGV[i], ARGV[i + 1])
 end
 
-local header = cmsgpack.pack({ PENDING, 0, queue, '', now_us(), 0, 0, watch, 0, '' })
+local header = table.concat({ PENDING, '0', digits(now_us()), '0', '0', '0', queue, '', watch, '' }, '\n')
 local ids, headers, rows = {}, {}, {}
 for i = first_task, #ARGV, 2 do
   ids[#ids + 1] = ARGV[i]

@@ -12,12 +12,11 @@ end
 local returned = 0
 for i = #ARGV, 4, -1 do
   local task = ARGV[i]
-  local packed = redis.call('HGET', tasks, task)
-  local header = packed and cmsgpack.unpack(packed)
+  local header = read_header(redis.call('HGET', tasks, task))
   if header and header[H_STATUS] == RUNNING and header[H_WORKER] == id then
     header[H_STATUS], header[H_ATTEMPT] = PENDING, header[H_ATTEMPT] - 1
-    header[H_WORKER], header[H_START] = '', 0
-    redis.call('HSET', tasks, task, cmsgpack.pack(header))
+    header[H_WORKER], header[H_START] = '', '0'
+    write_header(tasks, task, header)
     redis.call('LPUSH', prefix .. 'q:' .. header[H_QUEUE], task)
     redis.call('ZADD', prefix .. 'k:' .. header[H_QUEUE], 0, 'w')
     count(counters, 'q:' .. header[H_QUEUE], 1)

@@ -18,6 +18,7 @@ if not is_active(record) or record[W_INC] ~= incarnation or sequence < record[W_
 end
 local replay = sequence == record[W_SEQ]
 local us, lines, events, writes, delta = now_us(), {}, {}, {}, {}
+local ended, claimed, attempts = {}, {}, {}
 
 local function bump(field, by)
   delta[field] = (delta[field] or 0) + by
@@ -31,19 +32,27 @@ if not replay and #ARGV >= first_finish then
     ids[#ids + 1] = ARGV[at]
   end
   for i, packed in ipairs(redis.call('HMGET', tasks, unpack(ids))) do
-    finish(packed and cmsgpack.unpack(packed), ids[i], first_finish + 7 * (i - 1))
-    release_held(record, ids[i])
+    finish(read_header(packed), ids[i], first_finish + 7 * (i - 1))
+  end
+  if #ids * ID_WIDTH == #record[W_HELD] then
+    record[W_HELD] = ''
+  else
+    for _, task in ipairs(ids) do
+      release_held(record, task)
+    end
+  end
+  for status, same in pairs(ended) do
+    bump('s:RUNNING', -#same)
+    bump('s:' .. WORDS[status], #same)
+    log_line(lines, us, 'TASK_' .. WORDS[status], table.concat(same, ' '))
   end
 end
 
 local message = redis.call('LINDEX', messages, 0)
-local claimed = {}
 if replay then
-  for _, task in ipairs(held_ids(record)) do
-    local packed = redis.call('HGET', tasks, task)
-    if packed then
-      claimed[#claimed + 1] = { task, cmsgpack.unpack(packed)[H_ATTEMPT] }
-    end
+  for i, task in ipairs(held_ids(record)) do
+    local header = read_header(redis.call('HGET', tasks, task))
+    claimed[i], attempts[i] = task, header and header[H_ATTEMPT] or 0
   end
 elseif not message and record[W_STATE] ~= 'PAUSED' then
   for q = 1, n_queues do
@@ -51,8 +60,9 @@ elseif not message and record[W_STATE] ~= 'PAUSED' then
       claim_from(q, want - #claimed, claimed)
     end
   end
-  for _, task in ipairs(claimed) do
-    record[W_HELD] = record[W_HELD] .. task[1]
+  if #claimed > 0 then
+    record[W_HELD] = record[W_HELD] .. table.concat(claimed)
+    log_line(lines, us, 'TASK_START', table.concat(claimed, ' '))
   end
 end
 -- A marker wakes one worker. Whoever took it puts it back while there is work left.
@@ -88,12 +98,9 @@ local until_due = timer[2] and timer[2] - ms or 60000
 if #claimed == 0 or want == 0 then
   return { 'IDLE', until_due <= 0 and 1 or 0, until_due, record[W_STATE] }
 end
-local reply, ids = { 'TASKS', until_due <= 0 and 1 or 0 }, {}
-for i, task in ipairs(claimed) do
-  ids[i] = task[1]
-end
-for i, body in ipairs(redis.call('HMGET', bodies, unpack(ids))) do
+local reply = { 'TASKS', until_due <= 0 and 1 or 0 }
+for i, body in ipairs(redis.call('HMGET', bodies, unpack(claimed))) do
   local at = 3 * i
-  reply[at], reply[at + 1], reply[at + 2] = claimed[i][1], claimed[i][2], body
+  reply[at], reply[at + 1], reply[at + 2] = claimed[i], attempts[i], body
 end
 return reply

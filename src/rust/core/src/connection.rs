@@ -113,7 +113,9 @@ impl Connection {
             patience: Duration::from_secs(2),
             stop: never(),
         };
-        connection.connect().map_err(|error| connection.explain(error))?;
+        connection
+            .connect()
+            .map_err(|error| connection.explain(error))?;
         Ok(connection)
     }
 
@@ -148,12 +150,21 @@ impl Connection {
     pub fn place(&self) -> Place {
         let redis = self.info.redis_settings();
         let (scheme, host, port, path) = match self.info.addr() {
-            ConnectionAddr::Unix(path) => ("redis+unix", None, None, Some(path.display().to_string())),
+            ConnectionAddr::Unix(path) => {
+                ("redis+unix", None, None, Some(path.display().to_string()))
+            }
             ConnectionAddr::Tcp(host, port) => ("redis", Some(host.clone()), Some(*port), None),
             other => ("redis", Some(other.to_string()), None, None),
         };
         let password = redis.password().map(str::to_owned);
-        Place { scheme, host, port, path, db: redis.db(), password }
+        Place {
+            scheme,
+            host,
+            port,
+            path,
+            db: redis.db(),
+            password,
+        }
     }
 
     /// Send any command, given as its parts.
@@ -170,7 +181,11 @@ impl Connection {
         for parts in commands {
             pipeline.add_command(redis::Cmd::new()).arg(parts);
         }
-        Ok(self.pipeline(&pipeline)?.into_iter().map(Reply::from).collect())
+        Ok(self
+            .pipeline(&pipeline)?
+            .into_iter()
+            .map(Reply::from)
+            .collect())
     }
 
     /// Send one command, again if need be.
@@ -205,7 +220,9 @@ impl Connection {
                 };
                 reply(self, context, value)?;
             }
-            let Some((call, context)) = upcoming else { return Ok(()) };
+            let Some((call, context)) = upcoming else {
+                return Ok(());
+            };
             self.send(&call);
             sent = Some((call, context));
         }
@@ -214,9 +231,9 @@ impl Connection {
     /// Send without waiting. A failure shows when the reply is asked for.
     fn send(&mut self, call: &Call) {
         let shebang = self.shebang;
-        let sent = self.link().and_then(|link| {
-            link.send_packed_command(&call.command(shebang).get_packed_command())
-        });
+        let sent = self
+            .link()
+            .and_then(|link| link.send_packed_command(&call.command(shebang).get_packed_command()));
         if sent.is_err() {
             self.link = None;
         }
@@ -286,7 +303,9 @@ impl Connection {
         if self.link.is_none() {
             self.connect()?;
         }
-        self.link.as_mut().ok_or_else(|| (ErrorKind::Io, "not connected").into())
+        self.link
+            .as_mut()
+            .ok_or_else(|| (ErrorKind::Io, "not connected").into())
     }
 
     fn connect(&mut self) -> RedisResult<()> {
@@ -320,7 +339,10 @@ fn is_answer(error: &RedisError) -> bool {
 
 /// Whether the same request may succeed a moment later.
 fn is_passing(error: &RedisError) -> bool {
-    if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS" | "BUSY")) {
+    if matches!(
+        error.code(),
+        Some("OOM" | "MISCONF" | "NOREPLICAS" | "BUSY")
+    ) {
         return true;
     }
     match error.kind() {
@@ -350,7 +372,9 @@ fn parse(url: &str) -> Result<ConnectionInfo> {
 /// What may be shown of a URL that could not be parsed.
 fn without_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}://{}", &url[..scheme], &url[at + 1..]),
+        (Some(scheme), Some(at)) if at > scheme => {
+            format!("{}://{}", &url[..scheme], &url[at + 1..])
+        }
         _ => url.split('?').next().unwrap_or_default().to_owned(),
     }
 }
@@ -361,7 +385,11 @@ mod tests {
 
     #[test]
     fn credentials_are_never_shown() {
-        for url in ["redis://:secret@host:1/x", "redis+unix:///a?pass=secret", "x://secret@h"] {
+        for url in [
+            "redis://:secret@host:1/x",
+            "redis+unix:///a?pass=secret",
+            "x://secret@h",
+        ] {
             assert!(!without_credentials(url).contains("secret"), "{url}");
         }
     }

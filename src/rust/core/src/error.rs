@@ -136,6 +136,9 @@ pub enum Error {
 impl Error {
     /// Stored data that does not have the expected form.
     pub fn corrupt(what: impl Into<String>, reason: impl ToString) -> Self {
-        Error::Corrupt { what: what.into(), reason: reason.to_string() }
+        Error::Corrupt {
+            what: what.into(),
+            reason: reason.to_string(),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The states of a task and of a worker, with their words and codes. The codes are those of
+//! The states of a task and of a worker, with their words and letters. The letters are those of
 //! `lua/_common.lua`; nothing else in Rust spells a state's name.
 
 /// Where a task stands.
@@ -61,9 +61,15 @@ impl Status {
         }
     }
 
-    /// The state with this code; an unknown code is no task.
-    pub fn from_code(code: u8) -> Self {
-        Status::ALL.into_iter().find(|status| *status as u8 == code).unwrap_or(Status::Missing)
+    /// The letter it is stored as.
+    pub fn letter(self) -> char {
+        char::from(b'@' + self as u8)
+    }
+
+    /// The state stored as this letter; any other is no task.
+    pub fn from_letter(letter: u8) -> Self {
+        let of = |status: &Status| status.letter() == char::from(letter);
+        Status::ALL.into_iter().find(of).unwrap_or(Status::Missing)
     }
 
     /// The state with this word.
@@ -82,19 +88,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_and_words_lead_back_to_their_state() {
+    fn letters_and_words_lead_back_to_their_state() {
         for status in Status::ALL {
-            assert_eq!(Status::from_code(status as u8), status);
+            assert_eq!(Status::from_letter(status.letter() as u8), status);
             assert_eq!(Status::from_word(status.word()), Some(status));
         }
-        assert_eq!(Status::from_code(99), Status::Missing);
+        assert_eq!(Status::from_letter(b'-'), Status::Missing);
     }
 
     #[test]
     fn words_are_those_of_the_scripts() {
         let scripts = include_str!("../lua/_common.lua");
         for status in Status::ALL {
-            assert!(scripts.contains(&format!("'{}'", status.word())));
+            let row = format!("{} = '{}'", status.letter(), status.word());
+            assert!(scripts.contains(&row), "{row}");
         }
     }
 }

@@ -13,12 +13,15 @@ fn from_list(list: &List) -> WorkerConfig {
     let or_default = WorkerConfig::default();
     WorkerConfig {
         queue: texts(&field(list, "queue")),
-        verbose: field(list, "verbose").as_bool().unwrap_or(or_default.verbose),
+        verbose: field(list, "verbose")
+            .as_bool()
+            .unwrap_or(or_default.verbose),
         logdir: field(list, "logdir").as_str().map(str::to_owned),
         poll_queue: number("poll_queue"),
         timeout_idle: number("timeout_idle").unwrap_or(or_default.timeout_idle),
         poll_process: number("poll_process").unwrap_or(or_default.poll_process),
-        timeout_process_die: number("timeout_process_die").unwrap_or(or_default.timeout_process_die),
+        timeout_process_die: number("timeout_process_die")
+            .unwrap_or(or_default.timeout_process_die),
         heartbeat_period: number("heartbeat_period"),
         offload_threshold_size: number("offload_threshold_size")
             .unwrap_or(or_default.offload_threshold_size),
@@ -47,7 +50,12 @@ fn rs_config_save(
     config: List,
     overwrite: bool,
 ) -> Outcome<bool> {
-    Ok(config::save(&mut queue, name, &from_list(&config), overwrite)?)
+    Ok(config::save(
+        &mut queue,
+        name,
+        &from_list(&config),
+        overwrite,
+    )?)
 }
 
 #[extendr]
@@ -62,7 +70,11 @@ fn rs_config_list(mut queue: ExternalPtr<Queue>) -> Outcome<Vec<String>> {
 
 #[extendr]
 fn rs_envir_set(mut queue: ExternalPtr<Queue>, create: Robj) -> Outcome<()> {
-    let bytes = if create.is_null() { None } else { Some(serialize(&create)?) };
+    let bytes = if create.is_null() {
+        None
+    } else {
+        Some(serialize(&create)?)
+    };
     Ok(config::set_envir(&mut queue, bytes.as_deref())?)
 }
 

@@ -14,7 +14,11 @@ fn rs_message_send(
     argument: Robj,
     workers: Vec<String>,
 ) -> Outcome<String> {
-    let argument = if argument.is_null() { Vec::new() } else { serialize(&argument)? };
+    let argument = if argument.is_null() {
+        Vec::new()
+    } else {
+        serialize(&argument)?
+    };
     Ok(message::send(&mut queue, command, &argument, &workers)?)
 }
 
@@ -41,11 +45,7 @@ fn rs_message_response_ids(mut queue: ExternalPtr<Queue>, worker: &str) -> Outco
 }
 
 #[extendr]
-fn rs_message_delete(
-    mut queue: ExternalPtr<Queue>,
-    id: &str,
-    workers: Vec<String>,
-) -> Outcome<()> {
+fn rs_message_delete(mut queue: ExternalPtr<Queue>, id: &str, workers: Vec<String>) -> Outcome<()> {
     Ok(message::delete_responses(&mut queue, id, &workers)?)
 }
 

@@ -50,13 +50,22 @@ fn rs_task_submit(
         timeout_s,
     };
     let mut payloads = payloads.values();
-    let next = || payloads.next().map(|value| serialize(&value)).transpose().map_err(Into::into);
+    let next = || {
+        payloads
+            .next()
+            .map(|value| serialize(&value))
+            .transpose()
+            .map_err(Into::into)
+    };
     Ok(task::submit(&mut queue, &submission, next)?)
 }
 
 #[extendr]
 fn rs_task_status(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<&'static str>> {
-    Ok(task::statuses(&mut queue, &ids)?.into_iter().map(Status::word).collect())
+    Ok(task::statuses(&mut queue, &ids)?
+        .into_iter()
+        .map(Status::word)
+        .collect())
 }
 
 #[extendr]
@@ -76,14 +85,24 @@ fn rs_task_list(mut queue: ExternalPtr<Queue>) -> Outcome<Vec<String>> {
 #[extendr]
 fn rs_task_outcomes(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
     let outcomes = task::outcomes(&mut queue, &ids)?;
-    let status: Vec<&str> = outcomes.iter().map(|outcome| outcome.status.word()).collect();
-    let worker: Vec<&str> = outcomes.iter().map(|outcome| outcome.worker.as_str()).collect();
+    let status: Vec<&str> = outcomes
+        .iter()
+        .map(|outcome| outcome.status.word())
+        .collect();
+    let worker: Vec<&str> = outcomes
+        .iter()
+        .map(|outcome| outcome.worker.as_str())
+        .collect();
     let value = outcomes.iter().map(|outcome| match &outcome.value {
         Some(bytes) => unserialize(bytes),
         None => Ok(().into()),
     });
     let value: Vec<Robj> = value.collect::<Outcome<_>>()?;
-    Ok(list!(status = status, worker = worker, value = List::from_values(value)))
+    Ok(list!(
+        status = status,
+        worker = worker,
+        value = List::from_values(value)
+    ))
 }
 
 #[extendr]
@@ -92,7 +111,11 @@ fn rs_task_times(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Lis
     let column = |time: fn(&task::Header) -> u64| -> Vec<f64> {
         headers.iter().map(|header| seconds(time(header))).collect()
     };
-    Ok(list!(submit = column(|h| h.submit), start = column(|h| h.start), end = column(|h| h.end)))
+    Ok(list!(
+        submit = column(|h| h.submit),
+        start = column(|h| h.start),
+        end = column(|h| h.end)
+    ))
 }
 
 #[extendr]
@@ -105,7 +128,7 @@ fn rs_task_info(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
         _ => ().into(),
     };
     Ok(list!(
-        status = header.status().word(),
+        status = header.status.word(),
         queue = header.queue,
         worker = header.worker,
         attempt = header.attempt as i32,
@@ -124,7 +147,11 @@ fn rs_task_data(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
     }
     let payload = unserialize(&body.payload)?;
     let kind = kind_word(body.kind);
-    Ok(list!(kind = kind, payload = payload, shared = List::from_pairs(shared)))
+    Ok(list!(
+        kind = kind,
+        payload = payload,
+        shared = List::from_pairs(shared)
+    ))
 }
 
 #[extendr]

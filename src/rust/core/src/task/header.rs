@@ -1,5 +1,5 @@
-//! The stored form of a task: the mutable header, which only scripts write (the order of its
-//! fields is that of `lua/_common.lua`), and the immutable body, which scripts never look into.
+//! The stored form of a task: the mutable header, which only scripts write (its lines are those of
+//! `lua/_common.lua`), and the immutable body, which scripts never look into.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -7,41 +7,61 @@ use serde_bytes::ByteBuf;
 use crate::error::{Error, Result};
 use crate::status::Status;
 
-const FLAG_EXTRA: u32 = 1;
-/// The first byte of a packed header: an array of its ten fields.
-const PACKED_ARRAY: u8 = 0x9a;
+const FLAG_EXTRA: u64 = 1;
 
 /// The state of a task.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Header {
-    status: u8,
+    /// Where the task stands.
+    pub status: Status,
     /// How many times a worker took it.
-    pub attempt: u32,
-    /// The queue it was submitted to.
-    pub queue: String,
-    /// The worker that took it, or empty.
-    pub worker: String,
+    pub attempt: u64,
     /// When it was submitted, in µs of server time.
     pub submit: u64,
     /// When it was started, or 0.
     pub start: u64,
     /// When it ended, or 0.
     pub end: u64,
-    _watch: String,
-    flags: u32,
+    flags: u64,
+    /// The queue it was submitted to.
+    pub queue: String,
+    /// The worker that took it, or empty.
+    pub worker: String,
     /// Its result, when small; else empty.
-    pub result: ByteBuf,
+    pub result: Vec<u8>,
 }
 
 impl Header {
-    /// Read a packed header.
-    pub fn unpack(id: &str, packed: &[u8]) -> Result<Self> {
-        rmp_serde::from_slice(packed).map_err(|error| Error::corrupt(format!("task {id}"), error))
+    /// Read a stored header.
+    pub fn parse(id: &str, stored: &[u8]) -> Result<Self> {
+        Header::read(stored).ok_or_else(|| Error::corrupt(format!("task {id}"), "bad header"))
     }
 
-    /// Where the task stands.
-    pub fn status(&self) -> Status {
-        Status::from_code(self.status)
+    fn read(stored: &[u8]) -> Option<Self> {
+        let mut fields = stored.splitn(10, |byte| *byte == b'\n');
+        let status = stored_status(fields.next()?);
+        let mut number = || {
+            std::str::from_utf8(fields.next()?)
+                .ok()?
+                .parse::<u64>()
+                .ok()
+        };
+        let (attempt, submit, start) = (number()?, number()?, number()?);
+        let (end, flags) = (number()?, number()?);
+        let mut text = || String::from_utf8(fields.next()?.to_vec()).ok();
+        let (queue, worker, _watch) = (text()?, text()?, text()?);
+        let result = fields.next()?.to_vec();
+        Some(Header {
+            status,
+            attempt,
+            submit,
+            start,
+            end,
+            flags,
+            queue,
+            worker,
+            result,
+        })
     }
 
     /// Whether rare attributes are stored for it.
@@ -50,12 +70,11 @@ impl Header {
     }
 }
 
-/// The status in a packed header, without unpacking the rest: it is asked for in great numbers.
-pub fn packed_status(packed: &[u8]) -> Status {
-    match packed {
-        [PACKED_ARRAY, code, ..] => Status::from_code(*code),
-        _ => Status::Missing,
-    }
+/// The status in a stored header, without reading the rest: it is asked for in great numbers.
+pub fn stored_status(stored: &[u8]) -> Status {
+    stored
+        .first()
+        .map_or(Status::Missing, |letter| Status::from_letter(*letter))
 }
 
 /// What kind of code a task runs, and so what its payload is.
@@ -119,17 +138,37 @@ mod tests {
         let body = Body {
             kind: Kind::BulkCall,
             payload: ByteBuf::from(vec![0, 159, 146, 150]),
-            shared: vec![SharedRef { name: String::new(), hash: "ab".into() }],
+            shared: vec![SharedRef {
+                name: String::new(),
+                hash: "ab".into(),
+            }],
             timeout_s: 1.5,
         };
         let read = Body::unpack("x", &body.pack().unwrap()).unwrap();
-        assert_eq!((read.kind, read.payload, read.shared), (body.kind, body.payload, body.shared));
+        assert_eq!(
+            (read.kind, read.payload, read.shared),
+            (body.kind, body.payload, body.shared)
+        );
     }
 
     #[test]
-    fn what_is_no_header_has_no_status() {
-        assert_eq!(packed_status(&[]), Status::Missing);
-        assert_eq!(packed_status(&[0xff, 3]), Status::Missing);
-        assert_eq!(packed_status(&[PACKED_ARRAY, 3]), Status::Complete);
+    fn a_header_keeps_a_result_with_line_ends() {
+        let header = Header::parse("x", b"C\n2\n10\n20\n30\n1\nq\nw_1\n7\na\nb\n").unwrap();
+        assert_eq!(
+            (header.status, header.attempt, header.end),
+            (Status::Complete, 2, 30)
+        );
+        assert_eq!(
+            (header.queue.as_str(), header.worker.as_str()),
+            ("q", "w_1")
+        );
+        assert_eq!(header.result, b"a\nb\n");
+        assert!(header.has_extra());
+    }
+
+    #[test]
+    fn what_is_no_header_is_an_error_and_has_no_status() {
+        assert!(Header::parse("x", b"C\n2").is_err());
+        assert_eq!(stored_status(&[]), Status::Missing);
     }
 }

@@ -5,8 +5,10 @@ mod query;
 mod submit;
 mod wait;
 
-pub use header::{Body, Header, Kind, SharedRef};
-pub use query::{Outcome, overview, list, headers, statuses, bodies, outcomes, extra, progress, set_progress};
-pub use submit::{SharedObject, Submission, submit};
 pub use crate::value::random_id;
+pub use header::{Body, Header, Kind, SharedRef};
+pub use query::{
+    Outcome, bodies, extra, headers, list, outcomes, overview, progress, set_progress, statuses,
+};
+pub use submit::{SharedObject, Submission, submit};
 pub use wait::{Progress, Waiter};

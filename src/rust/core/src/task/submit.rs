@@ -32,7 +32,11 @@ impl SharedObject {
     /// Address `bytes` by its hash.
     pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
         let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes));
-        SharedObject { name: name.into(), bytes, hash }
+        SharedObject {
+            name: name.into(),
+            bytes,
+            hash,
+        }
     }
 }
 
@@ -79,10 +83,14 @@ pub fn submit(
                 return Ok(());
             }
             let send = |object: &SharedObject| missing.contains(&object.hash);
-            connection.call(&chunk_call(&keys, submission, watch, &chunk, send)).map(|_| ())
+            connection
+                .call(&chunk_call(&keys, submission, watch, &chunk, send))
+                .map(|_| ())
         },
     )?;
-    queue.known_objects.extend(submission.shared.iter().map(|object| object.hash.clone()));
+    queue
+        .known_objects
+        .extend(submission.shared.iter().map(|object| object.hash.clone()));
     Ok(ids)
 }
 
@@ -118,7 +126,11 @@ fn chunk_call(
     for object in &submission.shared {
         call.push(&object.hash);
         call.push(chunk.len());
-        call.push(if send(object) { object.bytes.as_slice() } else { &[] });
+        call.push(if send(object) {
+            object.bytes.as_slice()
+        } else {
+            &[]
+        });
     }
     for (id, body) in chunk {
         call.push(id);
@@ -141,7 +153,9 @@ fn fill_chunk(
     let mut chunk = Vec::new();
     let mut bytes = 0;
     while chunk.len() < size && bytes < CHUNK_BYTES {
-        let Some(payload) = next_payload()? else { break };
+        let Some(payload) = next_payload()? else {
+            break;
+        };
         body.payload = ByteBuf::from(payload);
         let packed = body.pack()?;
         bytes += packed.len();
@@ -151,5 +165,8 @@ fn fill_chunk(
 }
 
 fn reference(object: &SharedObject) -> SharedRef {
-    SharedRef { name: object.name.clone(), hash: object.hash.clone() }
+    SharedRef {
+        name: object.name.clone(),
+        hash: object.hash.clone(),
+    }
 }

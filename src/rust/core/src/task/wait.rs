@@ -18,6 +18,8 @@ use crate::worker;
 const CHUNK: usize = 1000;
 const STREAM_LIFETIME: Duration = Duration::from_secs(120);
 const RECHECK: Duration = Duration::from_secs(30);
+/// A stream with fewer entries than this may be left to expire: small waits save a round trip.
+const FEW: usize = 100;
 const SWEEP: Duration = Duration::from_secs(1);
 const ID_WIDTH: usize = 32;
 
@@ -35,6 +37,7 @@ pub struct Waiter {
     open: HashSet<String>,
     ended: Vec<(String, Status)>,
     position: String,
+    n_read: usize,
     checked: Instant,
     swept: Instant,
 }
@@ -47,6 +50,7 @@ impl Waiter {
             open: ids.iter().cloned().collect(),
             ended: Vec::new(),
             position: "0-1".into(),
+            n_read: 0,
             checked: now,
             swept: now,
         };
@@ -90,10 +94,16 @@ impl Waiter {
         }
     }
 
-    /// Drop the stream.
+    /// Drop the stream, unless so little was written to it that its expiry will do.
     pub fn finish(&self, queue: &mut Queue) -> Result<()> {
+        if self.n_read < FEW {
+            return Ok(());
+        }
         let key = queue.keys.events(queue.watch);
-        queue.connection.command(Cmd::new().arg("DEL").arg(key)).map(|_| ())
+        queue
+            .connection
+            .command(Cmd::new().arg("DEL").arg(key))
+            .map(|_| ())
     }
 
     fn register(&mut self, queue: &mut Queue) -> Result<()> {
@@ -109,7 +119,11 @@ impl Waiter {
             }
         }
         self.checked = Instant::now();
-        if missing.is_empty() { Ok(()) } else { Err(Error::TaskMissing { ids: missing }) }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::TaskMissing { ids: missing })
+        }
     }
 
     fn watch(&mut self, queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
@@ -118,9 +132,8 @@ impl Waiter {
             .arg(queue.watch)
             .arg(STREAM_LIFETIME.as_millis() as u64)
             .arg(ids);
-        let codes = value::array(queue.connection.call(&call)?)?;
-        let code = |item| value::integer(item).map(|code| Status::from_code(code as u8));
-        codes.into_iter().map(code).collect()
+        let letters = value::bytes(queue.connection.call(&call)?)?;
+        Ok(letters.into_iter().map(Status::from_letter).collect())
     }
 
     fn close(&mut self, id: &str, status: Status) {
@@ -134,7 +147,10 @@ impl Waiter {
         let mut command = Cmd::new();
         command.arg("XREAD").arg("COUNT").arg(1000);
         command.arg("BLOCK").arg(limit.as_millis().max(1) as u64);
-        command.arg("STREAMS").arg(queue.keys.events(queue.watch)).arg(&self.position);
+        command
+            .arg("STREAMS")
+            .arg(queue.keys.events(queue.watch))
+            .arg(&self.position);
         for stream in value::array(queue.connection.command(&command)?)? {
             let entries = value::array(stream)?.pop().unwrap_or_default();
             for entry in value::array(entries)? {
@@ -145,13 +161,16 @@ impl Waiter {
     }
 
     fn read_entry(&mut self, entry: Value) -> Result<()> {
+        self.n_read += 1;
         let mut parts = value::array(entry)?.into_iter();
         self.position = value::text(parts.next().unwrap_or_default())?;
         let mut fields = value::array(parts.next().unwrap_or_default())?.into_iter();
-        let (Some(field), Some(events)) = (fields.next(), fields.next()) else { return Ok(()) };
+        let (Some(field), Some(events)) = (fields.next(), fields.next()) else {
+            return Ok(());
+        };
         if value::text(field)? == "t" {
             for event in value::bytes(events)?.chunks_exact(ID_WIDTH + 1) {
-                let status = Status::from_code(event[ID_WIDTH].wrapping_sub(64));
+                let status = Status::from_letter(event[ID_WIDTH]);
                 self.close(&String::from_utf8_lossy(&event[..ID_WIDTH]), status);
             }
         }

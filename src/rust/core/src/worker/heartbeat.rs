@@ -71,9 +71,18 @@ impl Heartbeat {
         let (quit, quitting) = bounded(0);
         let thread = std::thread::spawn(move || {
             let (beaten, orphaned) = (Instant::now(), None);
-            Keeper { connection, charge, beaten, orphaned }.run(&quitting);
+            Keeper {
+                connection,
+                charge,
+                beaten,
+                orphaned,
+            }
+            .run(&quitting);
         });
-        Heartbeat { quit: Some(quit), thread: Some(thread) }
+        Heartbeat {
+            quit: Some(quit),
+            thread: Some(thread),
+        }
     }
 }
 
@@ -119,13 +128,18 @@ impl Keeper {
     fn beat(&mut self) -> Result<()> {
         let (keys, id) = (&self.charge.keys, &self.charge.id);
         let names = vec![keys.workers(), keys.due(), keys.worker(id).heartbeat()];
-        let call = Call::new(&WORKER_BEAT, names).arg(id).arg(self.charge.incarnation);
+        let call = Call::new(&WORKER_BEAT, names)
+            .arg(id)
+            .arg(self.charge.incarnation);
         self.connection.call(&call).map(|_| ())
     }
 
     fn wake(&mut self) -> Result<()> {
         let mut command = redis::cmd("ZADD");
-        command.arg(self.charge.keys.worker(&self.charge.id).wake()).arg(0).arg("i");
+        command
+            .arg(self.charge.keys.worker(&self.charge.id).wake())
+            .arg(0)
+            .arg("i");
         self.connection.command(&command).map(|_| ())
     }
 
@@ -167,7 +181,8 @@ impl Keeper {
             .arg(self.charge.incarnation)
             .arg("the session that started it has ended")
             .arg(keys.prefix());
-        self.connection.set_patience(Duration::ZERO, self.charge.stop.clone());
+        self.connection
+            .set_patience(Duration::ZERO, self.charge.stop.clone());
         let _ = self.connection.call(&call);
         end_process();
         Ok(())
@@ -185,7 +200,6 @@ pub fn is_orphan(parent: Option<u32>) -> bool {
 pub fn is_orphan(_parent: Option<u32>) -> bool {
     false
 }
-
 
 /// End this process at once, whatever the main thread is doing.
 fn end_process() {

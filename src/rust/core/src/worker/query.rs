@@ -59,7 +59,11 @@ fn state((id, packed): (String, Vec<u8>)) -> Result<WorkerState> {
     let record: Record = rmp_serde::from_slice(&packed)
         .map_err(|error| Error::corrupt(format!("worker {id}"), error))?;
     let task = record.held.get(..32).map(str::to_owned);
-    Ok(WorkerState { id, state: record.state, task })
+    Ok(WorkerState {
+        id,
+        state: record.state,
+        task,
+    })
 }
 
 /// The ids of all workers there ever were.
@@ -81,7 +85,11 @@ pub fn info(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
 /// Store what a worker says of itself.
 pub fn set_info(queue: &mut Queue, id: &str, info: &[u8]) -> Result<()> {
     let mut command = Cmd::new();
-    command.arg("HSET").arg(queue.keys.worker_infos()).arg(id).arg(info);
+    command
+        .arg("HSET")
+        .arg(queue.keys.worker_infos())
+        .arg(id)
+        .arg(info);
     queue.connection.command(&command).map(|_| ())
 }
 
@@ -103,17 +111,40 @@ pub fn log(queue: &mut Queue, id: &str, n: Option<u64>) -> Result<Vec<LogLine>> 
         return Ok(Vec::new());
     }
     let mut command = Cmd::new();
-    command.arg("LRANGE").arg(queue.keys.worker(id).log()).arg(first).arg(-1);
-    let lines = value::array(queue.connection.command(&command)?)?;
-    lines.into_iter().map(|line| parse_line(&value::text(line)?)).collect()
+    command
+        .arg("LRANGE")
+        .arg(queue.keys.worker(id).log())
+        .arg(first)
+        .arg(-1);
+    let entries = value::array(queue.connection.command(&command)?)?;
+    let mut lines = Vec::new();
+    for entry in entries {
+        lines.extend(parse_entry(&value::text(entry)?)?);
+    }
+    let surplus = n.map_or(0, |n| {
+        lines
+            .len()
+            .saturating_sub(usize::try_from(n).unwrap_or(usize::MAX))
+    });
+    Ok(lines.split_off(surplus))
 }
 
-fn parse_line(line: &str) -> Result<LogLine> {
-    let mut parts = line.splitn(3, ' ');
+/// An entry about tasks may name many; each is a line.
+fn parse_entry(entry: &str) -> Result<Vec<LogLine>> {
+    let mut parts = entry.splitn(3, ' ');
     let time_us = parts.next().and_then(|time| time.parse().ok());
-    let time_us = time_us.ok_or_else(|| Error::corrupt("a worker's log", line))?;
+    let time_us = time_us.ok_or_else(|| Error::corrupt("a worker's log", entry))?;
     let command = parts.next().unwrap_or_default().to_owned();
-    Ok(LogLine { time_us, command, message: parts.next().unwrap_or_default().to_owned() })
+    let message = parts.next().unwrap_or_default();
+    let line = |message: &str| LogLine {
+        time_us,
+        command: command.clone(),
+        message: message.to_owned(),
+    };
+    if command.starts_with("TASK_") {
+        return Ok(message.split(' ').map(line).collect());
+    }
+    Ok(vec![line(message)])
 }
 
 /// Add a line to a worker's log.
@@ -145,9 +176,18 @@ mod tests {
     }
 
     #[test]
-    fn a_log_line_keeps_the_spaces_of_its_message() {
-        let line = parse_line("12 STOP the queue is gone").unwrap();
-        assert_eq!((line.time_us, line.command.as_str()), (12, "STOP"));
-        assert_eq!(line.message, "the queue is gone");
+    fn a_log_entry_keeps_the_spaces_of_its_message() {
+        let lines = parse_entry("12 STOP the queue is gone").unwrap();
+        assert_eq!(
+            (lines[0].time_us, lines[0].message.as_str()),
+            (12, "the queue is gone")
+        );
+    }
+
+    #[test]
+    fn a_log_entry_about_tasks_is_a_line_for_each() {
+        let lines = parse_entry("12 TASK_START a b").unwrap();
+        let messages: Vec<&str> = lines.iter().map(|line| line.message.as_str()).collect();
+        assert_eq!(messages, ["a", "b"]);
     }
 }

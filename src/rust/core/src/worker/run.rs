@@ -122,8 +122,14 @@ impl Worker {
     fn enter(&mut self) -> Result<()> {
         let (keys, id) = (&self.queue.keys, &self.options.id);
         let log = keys.worker(id).log();
-        let names =
-            vec![keys.workers(), keys.worker_infos(), keys.counters(), keys.due(), log, keys.tasks()];
+        let names = vec![
+            keys.workers(),
+            keys.worker_infos(),
+            keys.counters(),
+            keys.due(),
+            log,
+            keys.tasks(),
+        ];
         let lease_ms = (self.period().as_secs_f64() * LEASE_PERIODS * 1000.0) as u64;
         let call = Call::new(&WORKER_REGISTER, names)
             .arg(id)
@@ -134,7 +140,9 @@ impl Worker {
         self.incarnation = value::integer(self.queue.connection.call(&call)?)?;
         self.sequence = 0;
         if self.incarnation == 0 {
-            return Err(Error::WorkerExists { id: self.options.id.clone() });
+            return Err(Error::WorkerExists {
+                id: self.options.id.clone(),
+            });
         }
         let charge = Charge {
             id: self.options.id.clone(),
@@ -159,7 +167,9 @@ impl Worker {
         self.idle_since = Instant::now();
         match value::integer(self.queue.connection.call(&call)?)? {
             1 => Ok(()),
-            _ => Err(Error::WorkerGone { id: self.options.id.clone() }),
+            _ => Err(Error::WorkerGone {
+                id: self.options.id.clone(),
+            }),
         }
     }
 
@@ -260,7 +270,13 @@ impl Worker {
         self.say(&format!("TASK_{}", verdict.status.word()), &task.id);
         let (id, attempt) = (task.id.clone(), task.attempt);
         let interrupted = verdict.interrupted;
-        self.finished.push(Finish { id, attempt, verdict, started, ended });
+        self.finished.push(Finish {
+            id,
+            attempt,
+            verdict,
+            started,
+            ended,
+        });
         interrupted
     }
 
@@ -278,7 +294,13 @@ impl Worker {
         self.say("MESSAGE", &message.command);
         let timeout_s = self.options.config.timeout_idle;
         let remaining_s = (timeout_s - self.idle_since.elapsed().as_secs_f64()).max(0.0);
-        let answer = evaluate.answer(message, Idle { timeout_s, remaining_s });
+        let answer = evaluate.answer(
+            message,
+            Idle {
+                timeout_s,
+                remaining_s,
+            },
+        );
         let state = match answer.effect {
             Effect::Pause => "PAUSED",
             Effect::Resume => "IDLE",
@@ -352,7 +374,9 @@ impl Worker {
             .arg(keys.prefix());
         // The user has asked to stop, so this must not be stopped in turn.
         let patience = Duration::from_secs(2);
-        self.queue.connection.set_patience(patience, crate::connection::never());
+        self.queue
+            .connection
+            .set_patience(patience, crate::connection::never());
         self.queue.connection.call(&call).map(|_| ())
     }
 

@@ -73,7 +73,7 @@ impl Worker {
         for finish in &self.finished {
             call.push(&finish.id);
             call.push(finish.attempt);
-            call.push(finish.verdict.status as u8 as i64);
+            call.push(finish.verdict.status.letter().to_string());
             call.push(now.saturating_duration_since(finish.started).as_micros() as u64);
             call.push(now.saturating_duration_since(finish.ended).as_micros() as u64);
             call.push(finish.verdict.value.as_slice());
@@ -97,7 +97,10 @@ impl Worker {
                 self.due = value::integer(next())? == 1;
                 let wait_ms = value::integer(next())?.max(0).unsigned_abs();
                 let paused = value::text(next())? == "PAUSED";
-                Ok(Reply::Idle { next: Duration::from_millis(wait_ms), paused })
+                Ok(Reply::Idle {
+                    next: Duration::from_millis(wait_ms),
+                    paused,
+                })
             }
             other => Err(Error::corrupt("the answer to a step", other)),
         }
@@ -109,7 +112,11 @@ fn read_tasks(mut parts: impl Iterator<Item = Value>) -> Result<Vec<Task>> {
     while let (Some(id), Some(attempt), Some(body)) = (parts.next(), parts.next(), parts.next()) {
         let id = value::text(id)?;
         let body = Body::unpack(&id, &value::bytes(body)?)?;
-        tasks.push(Task { id, attempt: value::integer(attempt)?, body });
+        tasks.push(Task {
+            id,
+            attempt: value::integer(attempt)?,
+            body,
+        });
     }
     Ok(tasks)
 }

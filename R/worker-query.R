@@ -1,0 +1,304 @@
+#' List workers
+#'
+#' Workers are active from when their environment is built until they exit or are lost. Listings are
+#' in natural order: `w_2` comes before `w_10`.
+#'
+#' @param name The id of a worker.
+#' @inheritParams rrq_destroy
+#' @return `rrq_worker_len()` returns the number of active workers, `rrq_worker_list()` their ids,
+#'   `rrq_worker_exists()` whether there is an active one of that name. `rrq_worker_list_exited()`
+#'   returns the ids of those that exited or were lost.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(2, worker_id_base = "w", controller = r)
+#' rrq_worker_len(controller = r)
+#' rrq_worker_list(controller = r)
+#' rrq_worker_exists("w_1", controller = r)
+#' w$stop()
+#' rrq_worker_list_exited(controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker_len <- function(controller = NULL) {
+  queue <- queue_of(controller)
+  length(active_workers(queue))
+}
+
+#' @rdname rrq_worker_len
+#' @export
+rrq_worker_list <- function(controller = NULL) {
+  queue <- queue_of(controller)
+  active_workers(queue)
+}
+
+#' @rdname rrq_worker_len
+#' @export
+rrq_worker_exists <- function(name, controller = NULL) {
+  check_string(name)
+  queue <- queue_of(controller)
+  name %in% active_workers(queue)
+}
+
+#' @rdname rrq_worker_len
+#' @export
+rrq_worker_list_exited <- function(controller = NULL) {
+  queue <- queue_of(controller)
+  states <- worker_states(queue)
+  states$id[states$exited]
+}
+
+#' What workers are and do
+#'
+#' @param worker_ids Ids of workers; `NULL` is all active workers.
+#' @inheritParams rrq_destroy
+#' @return
+#'   * `rrq_worker_status()`: a named character vector. `IDLE`, `BUSY` and `PAUSED` workers are
+#'     active, `STARTING` ones build their environment, `EXITED` ones have left and `LOST` ones went
+#'     silent. `MISSING` is an unknown id.
+#'   * `rrq_worker_task_id()`: a named character vector of the tasks they run, `NA` for none.
+#'   * `rrq_worker_info()`: a named list of `rrq_worker_info`, each a list of `worker`, `config`,
+#'     `rrq_version`, `platform`, `running`, `hostname`, `username`, `queue`, `wd`, `pid`,
+#'     `redis_host`, `redis_port`, `heartbeat_key`, `offload_path` and `logfile`, as of when the worker
+#'     started or last answered an `INFO` message.
+#' @section Errors: `rrq_error_worker_missing` lists the ids that are not known, except for a status.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(2, worker_id_base = "w", controller = r)
+#' rrq_worker_status(controller = r)
+#' rrq_worker_task_id(controller = r)
+#' rrq_worker_info("w_1", controller = r)
+#' w$stop()
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker_status <- function(worker_ids = NULL, controller = NULL) {
+  worker_ids <- check_ids(worker_ids, null = TRUE)
+  queue <- queue_of(controller)
+  states <- worker_states(queue)
+  worker_ids <- worker_ids %||% states$id[states$active]
+  status <- states$state[match(worker_ids, states$id)]
+  status[is.na(status)] <- "MISSING"
+  rlang::set_names(status, worker_ids)
+}
+
+#' @rdname rrq_worker_status
+#' @export
+rrq_worker_task_id <- function(worker_ids = NULL, controller = NULL) {
+  worker_ids <- check_ids(worker_ids, null = TRUE)
+  queue <- queue_of(controller)
+  states <- worker_states(queue)
+  check_workers(worker_ids, states$id)
+  worker_ids <- worker_ids %||% states$id[states$active]
+  rlang::set_names(states$task[match(worker_ids, states$id)], worker_ids)
+}
+
+#' @rdname rrq_worker_status
+#' @export
+rrq_worker_info <- function(worker_ids = NULL, controller = NULL) {
+  worker_ids <- check_ids(worker_ids, null = TRUE)
+  queue <- queue_of(controller)
+  worker_infos(queue, worker_ids %||% active_workers(queue))
+}
+
+#' @export
+format.rrq_worker_info <- function(x, ...) {
+  c("<rrq_worker_info>", format_fields(x))
+}
+
+#' @export
+print.rrq_worker_info <- function(x, ...) {
+  cat(format(x), sep = "\n")
+  invisible(x)
+}
+
+#' Logs of workers
+#'
+#' Each worker keeps a log in the queue, of its last 5000 events: `ENVIR`, `QUEUE` and `ALIVE` when it
+#' starts, `MESSAGE` and `RESPONSE` with the command, `TASK_START`, `TASK_COMPLETE`, `TASK_ERROR` and the
+#' like with the task id, `STOP` with the reason, `LOST`. Beside that a worker prints to its standard
+#' output; spawned workers print to a file.
+#'
+#' @param worker_ids Ids of workers; `NULL` is all there ever were, also those that have exited.
+#' @param n How many lines of each worker; `Inf` is all.
+#' @param worker_id The id of a worker.
+#' @inheritParams rrq_destroy
+#' @return `rrq_worker_log_tail()` returns a data frame with the columns `worker_id`, `child` (the process
+#'   of a task that has its own, else `NA`), `time` (seconds since 1970 by the server's clock),
+#'   `command` and `message`, ordered by worker, then time. `rrq_worker_process_log()` returns the
+#'   lines the worker printed.
+#' @section Errors: `rrq_error_worker_missing` lists the ids that are not known. `rrq_error_no_log` says
+#'   where the printed log is if it cannot be read from here.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(controller = r)
+#' rrq_worker_log_tail(n = Inf, controller = r)
+#' head(rrq_worker_process_log(w$id, controller = r))
+#' w$stop()
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker_log_tail <- function(worker_ids = NULL, n = 1, controller = NULL) {
+  worker_ids <- check_ids(worker_ids, null = TRUE)
+  check_count(n, min = 0, infinite = TRUE)
+  queue <- queue_of(controller)
+  known <- worker_states(queue)$id
+  check_workers(worker_ids, known)
+  worker_ids <- worker_ids %||% known
+  call <- rlang::current_env()
+  logs <- lapply(worker_ids, function(id) {
+    rust_call(rs_worker_log(queue, id, as.numeric(n)), call)
+  })
+  column <- function(name) unlist(lapply(logs, `[[`, name))
+  data.frame(
+    worker_id = rep(worker_ids, lengths(lapply(logs, `[[`, "time"))),
+    child = rep(NA_integer_, length(column("time"))),
+    time = column("time") %||% numeric(),
+    command = column("command") %||% character(),
+    message = column("message") %||% character()
+  )
+}
+
+#' @rdname rrq_worker_log_tail
+#' @export
+rrq_worker_process_log <- function(worker_id, controller = NULL) {
+  check_id(worker_id)
+  queue <- queue_of(controller)
+  info <- worker_infos(queue, worker_id)[[1]]
+  path <- info$logfile
+  if (is.null(path)) {
+    message <- sprintf(
+      "Worker %s keeps no file of what it prints: see where process %d on %s was started.",
+      worker_id, info$pid, info$hostname
+    )
+    abort("no_log", message, ids = worker_id)
+  }
+  if (!file.exists(path)) {
+    message <- sprintf("The log of worker %s is not here: it is %s on %s.", worker_id, path, info$hostname)
+    abort("no_log", message, ids = worker_id)
+  }
+  read_log(path)
+}
+
+#' How busy workers are
+#'
+#' @inheritParams rrq_worker_status
+#' @return An `rrq_worker_load`: a data frame with a row per worker, its id in `worker_id` and, in
+#'   `minutes_1`, `minutes_5` and `minutes_15`, the fraction of that time up to now in which it ran
+#'   tasks, however they ended. For a worker that is younger, or whose log does not reach that far
+#'   back, it is the fraction of the time there is. Its `mean()` is that of all workers.
+#' @section Errors: `rrq_error_worker_missing` lists the ids that are not known.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(2, controller = r)
+#' load <- rrq_worker_load(controller = r)
+#' load
+#' mean(load)
+#' w$stop()
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker_load <- function(worker_ids = NULL, controller = NULL) {
+  worker_ids <- check_ids(worker_ids, null = TRUE)
+  controller <- get_controller(controller)
+  queue <- queue_of(controller)
+  states <- worker_states(queue)
+  check_workers(worker_ids, states$id)
+  worker_ids <- worker_ids %||% states$id[states$active]
+  call <- rlang::current_env()
+  loads <- vapply(worker_ids, function(id) {
+    log <- rust_call(rs_worker_log(queue, id, Inf), call)
+    # The log tells of a task once it has ended.
+    task <- setdiff(states$task[states$id == id], c(NA, log$message))
+    since <- rust_call(rs_task_times(queue, task), call)$start
+    load_of(log, since, server_time(controller))
+  }, load_windows)
+  structure(
+    data.frame(worker_id = worker_ids, t(loads), row.names = NULL),
+    class = c("rrq_worker_load", "data.frame")
+  )
+}
+
+#' @export
+mean.rrq_worker_load <- function(x, ...) {
+  colMeans(as.data.frame(x)[names(load_windows)])
+}
+
+load_windows <- c(minutes_1 = 60, minutes_5 = 300, minutes_15 = 900)
+
+load_of <- function(log, running_since, now) {
+  n <- length(log$time)
+  is_start <- log$command == "TASK_START"
+  # Both lines of a task are written together, when it has ended.
+  first <- which(is_start[-n] & log$message[-n] == log$message[-1])
+  from <- c(log$time[first], running_since)
+  to <- c(log$time[first + 1L], rep(now, length(running_since)))
+  vapply(load_windows, function(seconds) {
+    begin <- max(now - seconds, log$time[1], na.rm = TRUE)
+    sum(pmax(0, pmin(to, now) - pmax(from, begin))) / max(now - begin, 1e-6)
+  }, 0)
+}
+
+server_time <- function(controller) {
+  time <- as.numeric(unlist(controller$con$TIME()))
+  time[[1]] + time[[2]] / 1e6
+}
+
+#' Find lost workers
+#'
+#' A worker that was killed, or whose machine went away, cannot say so; it counts as lost when it was
+#' silent for three of its heartbeat periods (see [rrq_worker_config()]). Other workers notice and
+#' settle its tasks; this does the same from here, of use when no worker is left.
+#'
+#' @inheritParams rrq_destroy
+#' @return The ids of the workers found lost just now, invisibly; they are `LOST` and their tasks `DIED`
+#'   from now on. A message tells about them.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' rrq_worker_detect_exited(controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker_detect_exited <- function(controller = NULL) {
+  queue <- queue_of(controller)
+  lost <- rust_call(rs_worker_sweep(queue))
+  for (worker in names(lost)) {
+    tasks <- lost[[worker]]
+    cli::cli_inform(c(
+      "!" = "Worker {worker} is lost.",
+      i = if (length(tasks)) "{length(tasks)} task{?s} died with it: {tasks}."
+    ))
+  }
+  invisible(as.character(names(lost)))
+}
+
+# A data frame of all workers there ever were: id, state, task, active, exited.
+worker_states <- function(queue, call = caller_env()) {
+  as.data.frame(rust_call(rs_worker_states(queue), call))
+}
+
+active_workers <- function(queue, call = caller_env()) {
+  states <- worker_states(queue, call)
+  states$id[states$active]
+}
+
+worker_infos <- function(queue, worker_ids, call = caller_env()) {
+  infos <- rust_call(rs_worker_info(queue, worker_ids), call)
+  check_workers(worker_ids, worker_ids[!vapply(infos, is.null, NA)], call)
+  rlang::set_names(infos, worker_ids)
+}
+
+check_workers <- function(worker_ids, known, call = caller_env()) {
+  unknown <- setdiff(worker_ids, known)
+  if (length(unknown) > 0) {
+    message <- c(
+      sprintf("No such worker: %s.", toString(unknown)),
+      i = hints[["worker_missing"]]
+    )
+    abort("worker_missing", message, ids = unknown, call = call)
+  }
+}

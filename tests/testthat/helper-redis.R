@@ -1,0 +1,42 @@
+# A private server for the whole run, with a queue of its own for each test.
+
+shared <- new.env()
+shared$n_queues <- 0
+
+test_server <- function() {
+  testthat::skip_if_not(can_run_examples(), "there is no redis-server")
+  if (is.null(shared$server)) {
+    shared$server <- rrq_server()
+    withr::defer(shared$server$stop(), testthat::teardown_env())
+  }
+  shared$server
+}
+
+# A controller of a new queue, which is not the default controller.
+local_queue <- function(..., env = parent.frame()) {
+  server <- test_server()
+  shared$n_queues <- shared$n_queues + 1
+  controller <- rrq_controller(paste0("test-", shared$n_queues), server$url, ...)
+  withr::defer(rrq_destroy(controller = controller), env)
+  controller
+}
+
+# A worker in this process.
+local_worker <- function(controller, ..., env = parent.frame()) {
+  withr::local_envvar(RRQ_URL = controller$url)
+  worker <- rrq_worker$new(controller$queue_id, ...)
+  withr::defer(worker$shutdown(), env)
+  worker
+}
+
+# Let a worker of this process do all there is to do, and keep what it prints out of the way.
+run_worker <- function(worker) {
+  invisible(utils::capture.output(worker$loop(immediate = TRUE)))
+}
+
+# Workers in processes of their own; returns their manager.
+local_spawned <- function(controller, n = 1, ..., env = parent.frame()) {
+  manager <- rrq_worker_spawn(n, ..., progress = FALSE, controller = controller)
+  withr::defer(manager$stop(), env)
+  manager
+}

@@ -1,0 +1,220 @@
+# Send a message to a worker of this process and fetch its answer.
+ask <- function(worker, controller, command, args = NULL) {
+  id <- rrq_message_send(command, args, worker$id, controller)
+  run_worker(worker)
+  rrq_message_get_response(id, worker$id, named = FALSE, controller = controller)[[1]]
+}
+
+test_that("a message is answered by each worker", {
+  r <- local_queue()
+  workers <- list(local_worker(r, worker_id = "w_1"), local_worker(r, worker_id = "w_2"))
+  id <- rrq_message_send("PING", controller = r)
+  expect_equal(rrq_message_has_response(id, controller = r), c(w_1 = FALSE, w_2 = FALSE))
+  run_worker(workers[[2]])
+  expect_equal(rrq_message_has_response(id, controller = r), c(w_1 = FALSE, w_2 = TRUE))
+  expect_equal(rrq_message_has_response(id, "w_2", named = FALSE, controller = r), TRUE)
+  run_worker(workers[[1]])
+  expect_equal(rrq_message_get_response(id, controller = r), list(w_1 = "PONG", w_2 = "PONG"))
+})
+
+test_that("a message goes only to those it is sent to", {
+  r <- local_queue()
+  workers <- list(local_worker(r, worker_id = "w_1"), local_worker(r, worker_id = "w_2"))
+  id <- rrq_message_send("PING", worker_ids = "w_2", controller = r)
+  lapply(workers, run_worker)
+  expect_equal(rrq_message_has_response(id, controller = r), c(w_1 = FALSE, w_2 = TRUE))
+  expect_equal(rrq_message_response_ids("w_1", r), character())
+})
+
+test_that("the answered messages of a worker are listed in time order", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  ids <- replicate(11, rrq_message_send("PING", controller = r))
+  run_worker(worker)
+  expect_equal(rrq_message_response_ids(worker$id, r), ids)
+  expect_equal(anyDuplicated(ids), 0)
+})
+
+test_that("those that have not answered in time are named", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w_1")
+  other <- local_worker(r, worker_id = "w_2")
+  id <- rrq_message_send("PING", controller = r)
+  run_worker(worker)
+  err <- expect_error(
+    rrq_message_get_response(id, timeout = 0.1, controller = r),
+    "w_2", class = "rrq_error_timeout"
+  )
+  expect_equal(err$ids, "w_2")
+})
+
+test_that("answers are deleted if asked to", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  id <- rrq_message_send("PING", controller = r)
+  run_worker(worker)
+  expect_equal(rrq_message_get_response(id, named = FALSE, controller = r), list("PONG"))
+  rrq_message_get_response(id, delete = TRUE, controller = r)
+  expect_equal(rrq_message_response_ids(worker$id, r), character())
+})
+
+test_that("an answer can be NULL", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  expect_null(ask(worker, r, "EVAL", "NULL"))
+})
+
+test_that("sending to a process and waiting returns its answer", {
+  r <- local_queue()
+  manager <- local_spawned(r, 2, worker_id_base = "w")
+  pids <- rrq_message_send_and_wait("EVAL", "Sys.getpid()", controller = r)
+  expect_named(pids, c("w_1", "w_2"))
+  expect_equal(pids$w_2, rrq_worker_info("w_2", r)$w_2$pid)
+  expect_equal(rrq_message_response_ids("w_1", r), character())
+  time <- system.time(rrq_message_send_and_wait("PING", controller = r, progress = FALSE))
+  expect_lt(time[["elapsed"]], 2)
+})
+
+test_that("EVAL takes text and expressions", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  expect_equal(ask(worker, r, "EVAL", "x <- 2; x + 1"), 3)
+  expect_equal(ask(worker, r, "EVAL", quote(1 + 1)), 2)
+  expect_equal(ask(worker, r, "EVAL", expression(1 + 1, 2 + 2)), 4)
+  expect_equal(ask(worker, r, "EVAL", quote(pi)), pi)
+  expect_s3_class(ask(worker, r, "EVAL", "stop('no')"), "try-error")
+  expect_equal(ask(worker, r, "PING"), "PONG")
+})
+
+test_that("what is not code is refused by the sender", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  for (args in list("1 +", ")", 1, NULL, c("a", "b"), NA_character_)) {
+    expect_error(
+      rrq_message_send("EVAL", args, controller = r),
+      "`args`", class = "rrq_error_argument"
+    )
+  }
+  run_worker(worker)
+  expect_equal(rrq_message_response_ids(worker$id, r), character())
+})
+
+test_that("the idle time of a worker is a number", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  expect_equal(ask(worker, r, "TIMEOUT_GET")[["timeout_idle"]], Inf)
+  expect_equal(ask(worker, r, "TIMEOUT_SET", 100L), "OK")
+  expect_equal(ask(worker, r, "TIMEOUT_GET")[["timeout_idle"]], 100)
+  for (args in list(NULL, "100", -1, c(1, 2), NA)) {
+    expect_error(
+      rrq_message_send("TIMEOUT_SET", args, controller = r),
+      "`args`", class = "rrq_error_argument"
+    )
+  }
+})
+
+test_that("a paused worker takes messages, no tasks", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  expect_equal(ask(worker, r, "PAUSE"), "OK")
+  expect_equal(ask(worker, r, "PAUSE"), "NOOP")
+  id <- rrq_task_create_expr(sqrt(4), controller = r)
+  run_worker(worker)
+  expect_equal(rrq_task_status(id, controller = r), "PENDING")
+  expect_equal(unname(rrq_worker_status(controller = r)), "PAUSED")
+  expect_equal(ask(worker, r, "RESUME"), "OK")
+  run_worker(worker)
+  expect_equal(rrq_task_status(id, controller = r), "COMPLETE")
+})
+
+test_that("messages come before tasks", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  rrq_task_create_expr(sqrt(4), controller = r)
+  rrq_message_send("PING", controller = r)
+  run_worker(worker)
+  commands <- rrq_worker_log_tail(n = Inf, controller = r)$command
+  expect_lt(match("RESPONSE", commands), match("TASK_START", commands))
+})
+
+test_that("DIR lists files, and answers an error with a try-error", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  path <- withr::local_tempdir()
+  writeLines("hello", file.path(path, "a.txt"))
+  sums <- ask(worker, r, "DIR", list(path = path))
+  expect_equal(sums, c(a.txt = unname(tools::md5sum(file.path(path, "a.txt")))))
+  expect_s3_class(ask(worker, r, "DIR", list(nonsense = 1)), "try-error")
+})
+
+test_that("a message nobody knows is answered, and the worker goes on", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  expect_s3_class(ask(worker, r, "NONSENSE", 1), "condition")
+  expect_equal(ask(worker, r, "PING"), "PONG")
+})
+
+test_that("the answer of a worker that has stopped is still there", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w")
+  id <- rrq_message_send("STOP", "enough", controller = r)
+  run_worker(worker)
+  expect_equal(rrq_message_get_response(id, controller = r), list(w = "BYE"))
+  expect_equal(rrq_worker_log_tail("w", controller = r)[c("command", "message")],
+    data.frame(command = "STOP", message = "enough")
+  )
+})
+
+test_that("waiting ends when nobody is left to answer", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w")
+  id <- rrq_message_send("PING", controller = r)
+  worker$shutdown()
+  err <- expect_error(
+    rrq_message_get_response(id, "w", timeout = 60, time_poll = 0.1, progress = TRUE, controller = r),
+    "w", class = "rrq_error_worker_gone"
+  )
+  expect_equal(err$ids, "w")
+})
+
+test_that("sending to nobody is an error that says so", {
+  r <- local_queue()
+  expect_error(rrq_message_send("PING", controller = r), class = "rrq_error_no_workers")
+  worker <- local_worker(r)
+  expect_error(
+    rrq_message_send("PING", worker_ids = character(), controller = r),
+    "no workers", class = "rrq_error_no_workers"
+  )
+  expect_error(
+    rrq_message_send_and_wait("PING", worker_ids = character(), controller = r),
+    class = "rrq_error_no_workers"
+  )
+})
+
+test_that("unknown and stopped workers are errors that list them", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w_1")
+  local_worker(r, worker_id = "w_2")$shutdown()
+  err <- expect_error(
+    rrq_message_send("PING", worker_ids = c("w_1", "w_2", "w_3"), controller = r),
+    class = "rrq_error_worker_missing"
+  )
+  expect_equal(err$ids, c("w_2", "w_3"))
+  expect_error(rrq_message_response_ids("w_3", r), class = "rrq_error_worker_missing")
+  expect_error(
+    rrq_message_get_response("1.0", "w_3", controller = r),
+    class = "rrq_error_worker_missing"
+  )
+})
+
+test_that("a command is one non-empty string", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  for (command in list(NULL, "", c("PING", "PING"), NA_character_, 1)) {
+    expect_error(
+      rrq_message_send(command, controller = r),
+      "`command`", class = "rrq_error_argument"
+    )
+  }
+  expect_error(rrq_message_send("ECHO", 1, controller = r), "`args`", class = "rrq_error_argument")
+})

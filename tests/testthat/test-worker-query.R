@@ -1,0 +1,208 @@
+test_that("active workers are listed in natural order", {
+  r <- local_queue()
+  workers <- lapply(c("w_10", "w_2"), function(id) local_worker(r, worker_id = id))
+  expect_equal(rrq_worker_list(r), c("w_2", "w_10"))
+  expect_equal(rrq_worker_len(r), 2)
+  expect_true(rrq_worker_exists("w_2", r))
+  expect_false(rrq_worker_exists("w_1", r))
+  expect_equal(rrq_worker_list_exited(r), character())
+})
+
+test_that("a worker that has left is listed apart", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w")
+  worker$shutdown()
+  expect_equal(rrq_worker_list(r), character())
+  expect_equal(rrq_worker_list_exited(r), "w")
+  expect_false(rrq_worker_exists("w", r))
+})
+
+test_that("a queue without workers has none", {
+  r <- local_queue()
+  expect_equal(rrq_worker_len(r), 0)
+  expect_equal(length(rrq_worker_status(controller = r)), 0)
+  expect_equal(length(rrq_worker_info(controller = r)), 0)
+  expect_equal(length(rrq_worker_task_id(controller = r)), 0)
+  expect_equal(nrow(rrq_worker_log_tail(controller = r)), 0)
+  expect_equal(nrow(rrq_worker_load(controller = r)), 0)
+})
+
+test_that("a status is that of the active workers, or of those asked for", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w_1")
+  local_worker(r, worker_id = "w_2")$shutdown()
+  expect_equal(rrq_worker_status(controller = r), c(w_1 = "IDLE"))
+  expect_equal(
+    rrq_worker_status(c("w_3", "w_2", "w_1"), r),
+    c(w_3 = "MISSING", w_2 = "EXITED", w_1 = "IDLE")
+  )
+  expect_length(rrq_worker_status(character(), r), 0)
+})
+
+test_that("a busy worker is known by its task", {
+  r <- local_queue()
+  manager <- local_spawned(r, 2, worker_id_base = "w")
+  release <- withr::local_tempfile()
+  id <- rrq_task_create_call(function(path) while (!file.exists(path)) Sys.sleep(0.01),
+    list(release), controller = r
+  )
+  wait_until("BUSY" %in% rrq_worker_status(controller = r))
+  expect_setequal(rrq_worker_status(controller = r), c("BUSY", "IDLE"))
+  tasks <- rrq_worker_task_id(controller = r)
+  expect_named(tasks, c("w_1", "w_2"))
+  expect_setequal(tasks, c(id, NA))
+  file.create(release)
+  rrq_task_wait(id, timeout = 10, controller = r)
+  expect_equal(rrq_worker_task_id(controller = r), c(w_1 = NA_character_, w_2 = NA_character_))
+})
+
+test_that("the information on a worker says where it runs", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w")
+  info <- rrq_worker_info(controller = r)
+  expect_named(info, "w")
+  expect_s3_class(info$w, "rrq_worker_info")
+  expect_equal(info$w$pid, Sys.getpid())
+  expect_equal(info$w$queue, "default")
+  expect_true(all(c(
+    "worker", "config", "rrq_version", "platform", "running", "hostname", "username", "queue", "wd",
+    "pid", "redis_host", "redis_port", "heartbeat_key", "offload_path"
+  ) %in% names(info$w)))
+  expect_output(print(info$w), "worker: +w\n")
+})
+
+test_that("unknown workers are errors that list them", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w")
+  asks <- list(
+    rrq_worker_info, rrq_worker_task_id, rrq_worker_load,
+    function(ids, r) rrq_worker_log_tail(ids, controller = r)
+  )
+  for (ask in asks) {
+    err <- expect_error(ask(c("a", "w", "b"), r), class = "rrq_error_worker_missing")
+    expect_equal(err$ids, c("a", "b"))
+  }
+  expect_error(rrq_worker_process_log("a", r), class = "rrq_error_worker_missing")
+})
+
+test_that("a log tells the life of a worker", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w")
+  id <- rrq_task_create_expr(sqrt(4), controller = r)
+  run_worker(worker)
+  worker$shutdown()
+  log <- rrq_worker_log_tail("w", n = Inf, controller = r)
+  expect_named(log, c("worker_id", "child", "time", "command", "message"))
+  expect_equal(
+    log$command,
+    c("ENVIR", "QUEUE", "ALIVE", "TASK_START", "TASK_COMPLETE", "STOP")
+  )
+  expect_equal(log$message[4:5], c(id, id))
+  expect_false(is.unsorted(log$time))
+})
+
+test_that("the last lines of each worker are given in order", {
+  r <- local_queue()
+  workers <- lapply(c("w_2", "w_1"), function(id) local_worker(r, worker_id = id))
+  workers[[1]]$shutdown()
+  log <- rrq_worker_log_tail(n = 2, controller = r)
+  expect_equal(log$worker_id, c("w_1", "w_1", "w_2", "w_2"))
+  expect_equal(log$command, c("QUEUE", "ALIVE", "ALIVE", "STOP"))
+  expect_equal(rrq_worker_log_tail("w_2", controller = r)$command, "STOP")
+  expect_equal(nrow(rrq_worker_log_tail("w_2", n = 0, controller = r)), 0)
+  expect_equal(nrow(rrq_worker_log_tail("w_2", n = 1e6, controller = r)), 4)
+})
+
+test_that("no workers have an empty log with the same columns", {
+  r <- local_queue()
+  log <- rrq_worker_log_tail(character(), controller = r)
+  expect_equal(
+    vapply(log, typeof, ""),
+    c(
+      worker_id = "character", child = "integer", time = "double", command = "character",
+      message = "character"
+    )
+  )
+})
+
+test_that("what a spawned worker prints can be read", {
+  r <- local_queue()
+  manager <- local_spawned(r)
+  rrq_message_send_and_wait("ECHO", "hello there", controller = r)
+  wait_until("hello there" %in% rrq_worker_process_log(manager$id, r))
+  expect_match(rrq_worker_process_log(manager$id, r), manager$id, all = FALSE)
+})
+
+test_that("a log that is not here is an error that says where it is", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w")
+  expect_error(rrq_worker_process_log("w", r), class = "rrq_error_no_log")
+  info <- rrq_worker_info("w", r)$w
+  info$logfile <- "/nowhere/w.log"
+  rust_call(rs_worker_set_info(queue_of(r), "w", info))
+  expect_error(rrq_worker_process_log("w", r), "/nowhere/w.log", class = "rrq_error_no_log")
+})
+
+test_that("a load is the part of the time spent on tasks", {
+  log <- list(
+    time = c(1000, 1010, 1040, 1050, 1060),
+    command = c("ALIVE", "TASK_START", "TASK_COMPLETE", "TASK_START", "TASK_ERROR"),
+    message = c("", "a", "a", "b", "b")
+  )
+  expect_equal(load_of(log, NULL, 1100)[["minutes_5"]], 40 / 100)
+  expect_equal(load_of(log, NULL, 1100)[["minutes_1"]], 10 / 60)
+  expect_equal(load_of(log, 1080, 1100)[["minutes_1"]], 30 / 60)
+  expect_equal(load_of(list(time = 1000, command = "ALIVE", message = ""), NULL, 1010)[[1]], 0)
+})
+
+test_that("failed tasks and the running one count as load", {
+  r <- local_queue()
+  manager <- local_spawned(r, 2, worker_id_base = "w")
+  id <- rrq_task_create_expr({
+    Sys.sleep(0.2)
+    stop("failed")
+  }, controller = r)
+  rrq_task_wait(id, timeout = 10, controller = r)
+  rrq_task_create_expr(Sys.sleep(60), controller = r)
+  wait_until("BUSY" %in% rrq_worker_status(controller = r))
+  wait_until(max(rrq_worker_load(controller = r)$minutes_1) > 0.3)
+  load <- rrq_worker_load(controller = r)
+  expect_s3_class(load, "rrq_worker_load")
+  expect_named(load, c("worker_id", "minutes_1", "minutes_5", "minutes_15"))
+  expect_equal(mean(load)[["minutes_5"]], mean(load$minutes_5))
+  rrq_worker_stop(rrq_worker_list(r), type = "kill_local", controller = r)
+})
+
+test_that("lost workers are found and told about", {
+  r <- local_queue()
+  rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.2), controller = r)
+  manager <- local_spawned(r, 2, name_config = "quick", worker_id_base = "w")
+  id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
+  wait_until("BUSY" %in% rrq_worker_status(controller = r))
+  manager$kill()
+  lost <- character()
+  find <- function() lost <<- c(lost, rrq_worker_detect_exited(r))
+  messages <- testthat::capture_messages(wait_until(length(find()) == 2))
+  expect_setequal(lost, c("w_1", "w_2"))
+  expect_match(messages, "w_1 is lost", all = FALSE)
+  expect_match(messages, sprintf("1 task died with it: %s", id), all = FALSE)
+  expect_equal(rrq_worker_status(manager$id, r), c(w_1 = "LOST", w_2 = "LOST"))
+  expect_equal(rrq_task_status(id, controller = r), "DIED")
+})
+
+test_that("without lost workers there is nothing to tell", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  expect_silent(lost <- withVisible(rrq_worker_detect_exited(r)))
+  expect_equal(lost, list(value = character(), visible = FALSE))
+})
+
+test_that("arguments are checked", {
+  r <- local_queue()
+  expect_error(rrq_worker_exists("", r), class = "rrq_error_argument")
+  expect_error(rrq_worker_status(1, r), class = "rrq_error_argument")
+  expect_error(rrq_worker_info(NA_character_, r), class = "rrq_error_argument")
+  expect_error(rrq_worker_log_tail(n = -1, controller = r), class = "rrq_error_argument")
+  expect_error(rrq_worker_log_tail(n = 1.5, controller = r), class = "rrq_error_argument")
+  expect_error(rrq_worker_process_log(c("a", "b"), r), class = "rrq_error_argument")
+})
