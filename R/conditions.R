@@ -2,7 +2,7 @@
 # is taken as it is: braces in ids, paths and server replies mean nothing.
 abort <- function(what, message, ..., class = NULL, call = caller_env(), parent = NULL) {
   rlang::abort(
-    cli::ansi_strip(message),
+    message,
     class = c(class, paste0("rrq_error_", what), "rrq_error"),
     ...,
     call = call,

@@ -1,16 +1,16 @@
 #' The workers' environment
 #'
-#' Tasks run in an environment that each worker builds when it starts. By default it is empty, on top
-#' of the global environment. `rrq_worker_envir_set()` stores a function that fills it: with packages,
-#' with functions from files, with data to be read once.
+#' Tasks run in an environment that each worker builds when it starts. By default it is empty, on
+#' top of the global environment. `rrq_worker_envir_set()` stores a function that fills it: with
+#' packages, with functions from files, with data to be read once.
 #'
 #' If that function fails on a worker, the worker logs the error and exits.
 #'
 #' @param packages Names of packages to attach on the worker, in this order.
-#' @param sources Paths of R files to source there. They are read by the workers, not sent: workers on
-#'   other machines must find them under the same (absolute) path.
-#' @param create A function of one argument, an environment to fill, such as `rrq_envir()` makes. It is
-#'   sent by value, with what its own environment holds. `NULL` removes the one there is.
+#' @param sources Paths of R files to source there. They are read by the workers, not sent: workers
+#'   on other machines must find them under the same (absolute) path.
+#' @param create A function of one argument, an environment to fill, such as `rrq_envir()` makes.
+#'   It is sent by value, with what its own environment holds. `NULL` removes the one there is.
 #' @param notify Whether to tell the active workers to build their environment anew. Otherwise
 #'   only workers started from now on use the function.
 #' @param worker_ids Ids of workers; `NULL` is all active workers.
@@ -37,7 +37,7 @@ rrq_envir <- function(packages = NULL, sources = NULL) {
   }
   # Its environment holds just what it needs: it is sent to every worker.
   rlang::new_function(
-    rlang::pairlist2(envir = ),
+    rlang::set_names(list(rlang::missing_arg()), "envir"),
     quote({
       for (package in packages) {
         library(package, character.only = TRUE)
@@ -88,6 +88,7 @@ check_takes_one_argument <- function(create, call = caller_env()) {
   params <- as.list(formals(args(create)))
   required <- vapply(params, rlang::is_missing, NA) & names(params) != "..."
   if (length(params) == 0 || sum(required) > 1 || any(which(required) > 1)) {
-    abort("argument", "`create` must be a function of one argument.", argument = "create", call = call)
+    message <- "`create` must be a function of one argument, an environment."
+    abort("argument", message, argument = "create", call = call)
   }
 }

@@ -21,8 +21,8 @@
 #'
 #' @param command The command.
 #' @param args Its argument.
-#' @param worker_ids Ids of workers. For sending, `NULL` is all active workers; for answers, all that
-#'   are active or have answered.
+#' @param worker_ids Ids of workers. For sending, `NULL` is all active workers; for answers, all
+#'   that are active or have answered.
 #' @param message_id The id of a message.
 #' @param worker_id The id of a worker.
 #' @param named Whether the answer has the workers' ids as names.
@@ -37,10 +37,10 @@
 #'   * `rrq_message_response_ids()`: the ids of the messages a worker has answered, in time order.
 #'   * `rrq_message_get_response()` and `rrq_message_send_and_wait()`: a list of answers, one per
 #'     worker.
-#' @section Errors: `rrq_error_no_workers` when there is nobody to send to; `rrq_error_worker_missing`
-#'   lists the ids of workers that are not known or have exited. `rrq_error_timeout` names the workers
-#'   that have not answered, `rrq_error_worker_gone` those that exited without, once there is nobody
-#'   left to wait for.
+#' @section Errors: `rrq_error_no_workers` when there is nobody to send to;
+#'   `rrq_error_worker_missing` lists the ids of workers that are not known or have exited.
+#'   `rrq_error_timeout` names the workers that have not answered, `rrq_error_worker_gone` those
+#'   that exited without, once there is nobody left to wait for.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -70,7 +70,7 @@ rrq_message_has_response <- function(message_id, worker_ids = NULL, named = TRUE
   check_flag(named)
   queue <- queue_of(controller)
   worker_ids <- answering_workers(queue, message_id, worker_ids)
-  has <- rust_call(rs_message_responses(queue, message_id, worker_ids, 0))$has
+  has <- read_responses(queue, message_id, worker_ids)$has
   if (named) rlang::set_names(has, worker_ids) else has
 }
 
@@ -163,8 +163,16 @@ answering_workers <- function(queue, message_id, worker_ids, call = caller_env()
   if (!is.null(worker_ids)) {
     return(unique(worker_ids))
   }
-  has <- rust_call(rs_message_responses(queue, message_id, states$id, 0), call)$has
+  has <- read_responses(queue, message_id, states$id, call = call)$has
   states$id[states$active | has]
+}
+
+# Wait up to `limit` seconds for answers: a list of `has` and `value`, one element per worker.
+read_responses <- function(queue, message_id, worker_ids, limit = 0, call = caller_env()) {
+  if (length(worker_ids) == 0) {
+    return(list(has = logical(), value = list()))
+  }
+  rust_call(rs_message_responses(queue, message_id, worker_ids, limit), call)
 }
 
 # How often to look whether those waited for are still there.
@@ -173,7 +181,7 @@ look_every <- 5
 get_responses <- function(queue, message_id, worker_ids, named, delete, timeout, step,
                           call = caller_env()) {
   answers <- wait_responses(queue, message_id, worker_ids, timeout, step, call)
-  if (delete) {
+  if (delete && length(worker_ids) > 0) {
     rust_call(rs_message_delete(queue, message_id, worker_ids), call)
   }
   if (named) rlang::set_names(answers, worker_ids) else answers
@@ -184,10 +192,10 @@ wait_responses <- function(queue, message_id, worker_ids, timeout, step, call) {
     cli::cli_progress_bar("Waiting for answers", total = length(worker_ids))
   }
   deadline <- now() + timeout
-  limit <- min(max(step, 0.05), look_every, timeout)
+  limit <- 0
   gone <- character()
   repeat {
-    answers <- rust_call(rs_message_responses(queue, message_id, worker_ids, limit), call)
+    answers <- read_responses(queue, message_id, worker_ids, limit, call)
     silent <- worker_ids[!answers$has]
     if (!is.null(bar)) {
       cli::cli_progress_update(set = sum(answers$has), id = bar)
@@ -198,7 +206,9 @@ wait_responses <- function(queue, message_id, worker_ids, timeout, step, call) {
     if (now() >= deadline || all(silent %in% gone)) {
       abort_silent(silent, gone, timeout, call)
     }
-    # One that has exited may have answered just before: the answers are read once more.
+    # One that has exited may have answered just before: the answers are read once more. One that
+    # was killed is found lost here when nobody else looks.
+    rust_call(rs_worker_sweep(queue), call)
     states <- worker_states(queue, call)
     gone <- states$id[states$exited]
     left <- max(0, deadline - now())

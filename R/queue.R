@@ -6,8 +6,8 @@
 #'
 #' @param queue The name of the queue; `NULL` is `"default"`.
 #' @inheritParams rrq_destroy
-#' @return `rrq_queue_length()` returns the number of tasks waiting, `rrq_queue_list()` their ids, the
-#'   next to run first. A queue nothing was submitted to is empty.
+#' @return `rrq_queue_length()` returns the number of tasks waiting, `rrq_queue_list()` their ids,
+#'   the next to run first. A queue nothing was submitted to is empty.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

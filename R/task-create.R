@@ -21,7 +21,7 @@
 #'   every worker listens to.
 #' @param separate_process,depends_on Not available yet: must be `FALSE` and `NULL`.
 #' @param timeout_task_run Seconds the task may run before it ends as `TIMEOUT`; `NULL` sets no
-#'   limit. Code that never returns to R's evaluator is not stopped.
+#'   limit. It is stopped as by Ctrl-C: code that never asks R about interrupts runs on.
 #' @inheritParams rrq_destroy
 #' @return The task's id: 32 lower-case hexadecimal characters.
 #' @section Errors: `rrq_error_argument` for what is not a call or not a function;

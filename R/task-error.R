@@ -5,7 +5,7 @@ task_error <- function(run, error, status, trace) {
     queue_id = run$identity$queue_id, task_id = run$id, status = status, trace = trace,
     warnings = run$warnings
   )
-  new_task_error(error, fields)
+  new_task_error(without_worker_call(error), fields)
 }
 
 new_task_error <- function(error, fields) {

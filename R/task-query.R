@@ -11,8 +11,8 @@
 #'   controller's setting. Tasks cannot be retried yet, so that this changes nothing.
 #' @inheritParams rrq_destroy
 #' @return `rrq_task_status()` returns a character vector, `"MISSING"` for an unknown id.
-#'   `rrq_task_exists()` returns a logical vector. `rrq_task_list()` returns the ids of all tasks, in no
-#'   order.
+#'   `rrq_task_exists()` returns a logical vector. `rrq_task_list()` returns the ids of all tasks,
+#'   in no order.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -53,8 +53,8 @@ rrq_task_list <- function(controller = NULL) {
 #'
 #' @param task_ids Ids of tasks; `NULL` counts all tasks, in constant time whatever their number.
 #' @inheritParams rrq_destroy
-#' @return A named list of counts, one for each status of [rrq_task_status()], also where it is zero.
-#'   `MISSING` comes last when some of the ids are not known.
+#' @return A named list of counts, one for each status of [rrq_task_status()], also where it is
+#'   zero. `MISSING` comes last when some of the ids are not known.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -98,8 +98,8 @@ task_counts <- function(queue, call = caller_env()) {
 #'   * `attempt`, how many times it was taken by a worker,
 #'   * `warnings`, those signalled while it ran, or `NULL`.
 #'
-#'   `rrq_task_data()` returns what the task runs, with the values sent along: a list of
-#'   `type` (`"expr"`), `expr` and `variables`, or of `type` (`"call"`), `fn` and `args`. A function that
+#'   `rrq_task_data()` returns what the task runs, with the values sent along: a list of `type`
+#'   (`"expr"`), `expr` and `variables`, or of `type` (`"call"`), `fn` and `args`. A function that
 #'   is sent by name is a list of `name`, `namespace` and `internal`, any other a list of `value`.
 #' @section Errors: `rrq_error_task_missing` for an unknown id.
 #' @export
@@ -161,8 +161,8 @@ unpack_task <- function(kind, payload, shared) {
 #'
 #' @inheritParams rrq_task_status
 #' @return A matrix of seconds since 1970 by the server's clock, with the ids as row names and the
-#'   columns `submit`, `start`, `complete` (however the task ended) and `moved` (when it was retried;
-#'   not available yet, so `NA`). `NA` where a task has not come that far.
+#'   columns `submit`, `start`, `complete` (however the task ended) and `moved` (when it was
+#'   retried; not available yet, so `NA`). `NA` where a task has not come that far.
 #' @section Errors: `rrq_error_task_missing` lists the ids that are not known.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -186,16 +186,16 @@ rrq_task_times <- function(task_ids, follow = NULL, controller = NULL) {
 
 #' How far a task has come
 #'
-#' A running task tells how far it is with `rrq_task_progress_update()`, or by signalling a condition
-#' of class `progress`, which needs no rrq in the code of the task.
+#' A running task tells how far it is with `rrq_task_progress_update()`, or by signalling a
+#' condition of class `progress`, which needs no rrq in the code of the task.
 #'
 #' @param value The new progress value: anything, such as text or a list of numbers.
 #' @param error Whether it is an error to call this outside a task; otherwise that does nothing.
 #' @inheritParams rrq_task_info
 #' @return `rrq_task_progress()` returns the last value, `NULL` before there is one.
 #'   `rrq_task_progress_update()` returns nothing, invisibly.
-#' @section Errors: `rrq_error_task_missing` for an unknown id; `rrq_error_no_task` outside a task if
-#'   `error = TRUE`.
+#' @section Errors: `rrq_error_task_missing` for an unknown id; `rrq_error_no_task` outside a task
+#'   if `error = TRUE`.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -220,7 +220,7 @@ rrq_task_progress <- function(task_id, controller = NULL) {
 rrq_task_progress_update <- function(value, error = FALSE) {
   force(value)
   check_flag(error)
-  if (!is.null(the$task)) {
+  if (isTRUE(the$task$active)) {
     rust_call(rs_task_progress_update(the$task$queue, the$task$id, value))
   } else if (error) {
     message <- c(

@@ -1,8 +1,8 @@
 #' How workers behave
 #'
-#' A configuration is stored in the queue under a name; a worker started with that name follows it. A
-#' new queue has one named `"localhost"`, with the defaults given here, and workers use that unless
-#' told otherwise.
+#' A configuration is stored in the queue under a name; a worker started with that name follows it.
+#' A new queue has one named `"localhost"`, with the defaults given here, and workers use that
+#' unless told otherwise.
 #'
 #' @param queue The names of the queues a worker takes tasks from, the first first. `"default"` is
 #'   always among them, last unless placed.
@@ -12,12 +12,12 @@
 #' @param poll_queue The longest time in seconds that an idle worker sleeps without asking for work.
 #'   It is woken when there is some, so that there is seldom a reason to set this.
 #' @param timeout_idle Seconds without work after which the worker exits.
-#' @param poll_process,timeout_process_die Seconds between looking after a separate process, and that
-#'   it has to end once told to; of use when separate processes are available.
-#' @param heartbeat_period How often, in seconds, the worker says that it lives. It counts as lost when
-#'   it was silent for three of them. `NULL` is 3.
-#' @param offload_threshold_size The size in bytes from which results are kept outside the server. Not
-#'   available yet: must be `Inf`.
+#' @param poll_process,timeout_process_die Seconds between looking after a separate process, and
+#'   that it has to end once told to; of use when separate processes are available.
+#' @param heartbeat_period How often, in seconds, the worker says that it lives. It counts as lost
+#'   when it was silent for three of them. `NULL` is 3.
+#' @param offload_threshold_size The size in bytes from which results are kept outside the server.
+#'   Not available yet: must be `Inf`.
 #' @param name The name of a configuration.
 #' @param config A configuration made by `rrq_worker_config()`.
 #' @param overwrite Whether to replace a configuration of that name.

@@ -23,8 +23,13 @@ evaluation_functions <- function(run, identity) {
       run_call(run, kind, payload, template, variables, timeout)
     },
     failed = function(message, id) {
-      run$active <- FALSE
       run$id <- id
+      # Still active: the evaluation was left by a jump past its handlers, as R does when the C stack
+      # runs out. What R had to say of it is its last error message.
+      if (run$active) {
+        run$active <- FALSE
+        message <- sub("^Error( in .*?)? ?: ", "", trimws(geterrmessage()))
+      }
       list("ERROR", task_error(run, simpleError(message), "ERROR", NULL), NULL, FALSE)
     },
     answer = function(command, argument, timeout_idle, remaining) {
@@ -45,13 +50,8 @@ run_call <- function(run, kind, payload, template, variables, timeout) {
   } else {
     prepare_call(frame, kind, payload, template, variables)
   }
-  if (timeout > 0) {
-    run$deadline <- proc.time()[["elapsed"]] + timeout
-    setTimeLimit(elapsed = timeout)
-    on.exit(setTimeLimit())
-  } else {
-    run$deadline <- Inf
-  }
+  run$timeout <- timeout
+  run$deadline <- if (timeout > 0) now() + timeout else Inf
   value <- eval(call, frame)
   run$active <- FALSE
   list("COMPLETE", value, extra_of(run), FALSE)
@@ -158,30 +158,42 @@ leave <- function(run, outcome) {
 }
 
 leave_with_error <- function(run, error) {
-  late <- proc.time()[["elapsed"]] >= run$deadline
-  status <- if (late && inherits(error, "simpleError")) "TIMEOUT" else "ERROR"
   trace <- tryCatch(task_trace(run), error = function(e) NULL)
-  value <- task_error(run, error, status, trace)
-  leave(run, list(status, value, extra_of(run), FALSE))
+  leave(run, list("ERROR", task_error(run, error, "ERROR", trace), extra_of(run), FALSE))
 }
 
+# An interrupt comes from the engine when the task's time is up, else from the user.
 leave_interrupted <- function(run) {
-  error <- simpleError("the worker was interrupted while it ran this task")
-  value <- task_error(run, error, "DIED", NULL)
-  leave(run, list("DIED", value, NULL, TRUE))
+  late <- now() >= run$deadline
+  status <- if (late) "TIMEOUT" else "DIED"
+  message <- if (late) {
+    sprintf("the task ran longer than the %g s it was allowed to", run$timeout)
+  } else {
+    "the worker was interrupted while it ran this task"
+  }
+  trace <- tryCatch(task_trace(run), error = function(e) NULL)
+  leave(run, list(status, task_error(run, simpleError(message), status, trace), NULL, !late))
 }
 
 max_warnings <- 50
 
 keep_warning <- function(run, warning) {
   if (length(run$warnings) < max_warnings) {
-    run$warnings <- c(run$warnings, list(warning))
+    run$warnings <- c(run$warnings, list(without_worker_call(warning)))
   }
   restart <- computeRestarts(warning)
   muffle <- Filter(function(r) identical(r$name, "muffleWarning"), restart)
   if (length(muffle)) {
     invokeRestart(muffle[[1]])
   }
+}
+
+# What is raised at the top of a task seems to come from the worker's own call of eval().
+without_worker_call <- function(condition) {
+  if (identical(condition$call, quote(eval(call, frame)))) {
+    condition["call"] <- list(NULL)
+  }
+  condition
 }
 
 keep_progress <- function(condition) {
@@ -202,11 +214,11 @@ task_trace <- function(run) {
     "<fn>", "(function(e) if (run$active) leave_with_error(run, e))"
   )
   last <- length(calls)
-  handler <- which(calls == "leave_with_error")
+  handler <- which(calls %in% c("leave_with_error", "leave_interrupted"))
   if (length(handler)) {
     last <- handler[[1]] - 1L
   }
-  while (last >= first && (calls[[last]] %in% machinery || grepl("leave_with_error", calls[[last]]))) {
+  while (last >= first && (calls[[last]] %in% machinery || grepl("leave_with_error|leave_interrupted", calls[[last]]))) {
     last <- last - 1L
   }
   if (last < first) {

@@ -59,9 +59,10 @@ rrq_worker_list_exited <- function(controller = NULL) {
 #'   * `rrq_worker_task_id()`: a named character vector of the tasks they run, `NA` for none.
 #'   * `rrq_worker_info()`: a named list of `rrq_worker_info`, each a list of `worker`, `config`,
 #'     `rrq_version`, `platform`, `running`, `hostname`, `username`, `queue`, `wd`, `pid`,
-#'     `redis_host`, `redis_port`, `heartbeat_key`, `offload_path` and `logfile`, as of when the worker
-#'     started or last answered an `INFO` message.
-#' @section Errors: `rrq_error_worker_missing` lists the ids that are not known, except for a status.
+#'     `redis_host`, `redis_port`, `heartbeat_key`, `offload_path` and `logfile`, as of when the
+#'     worker started or last answered an `INFO` message.
+#' @section Errors: `rrq_error_worker_missing` lists the ids that are not known, except for a
+#'   status.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -115,21 +116,21 @@ print.rrq_worker_info <- function(x, ...) {
 
 #' Logs of workers
 #'
-#' Each worker keeps a log in the queue, of its last 5000 events: `ENVIR`, `QUEUE` and `ALIVE` when it
-#' starts, `MESSAGE` and `RESPONSE` with the command, `TASK_START`, `TASK_COMPLETE`, `TASK_ERROR` and the
-#' like with the task id, `STOP` with the reason, `LOST`. Beside that a worker prints to its standard
-#' output; spawned workers print to a file.
+#' Each worker keeps a log in the queue, of its last 5000 events: `ENVIR`, `QUEUE` and `ALIVE` when
+#' it starts, `MESSAGE` and `RESPONSE` with the command, `TASK_START`, `TASK_COMPLETE`,
+#' `TASK_ERROR` and the like with the task id, `STOP` with the reason, `LOST`. Beside that a worker
+#' prints to its standard output; spawned workers print to a file.
 #'
 #' @param worker_ids Ids of workers; `NULL` is all there ever were, also those that have exited.
 #' @param n How many lines of each worker; `Inf` is all.
 #' @param worker_id The id of a worker.
 #' @inheritParams rrq_destroy
-#' @return `rrq_worker_log_tail()` returns a data frame with the columns `worker_id`, `child` (the process
-#'   of a task that has its own, else `NA`), `time` (seconds since 1970 by the server's clock),
-#'   `command` and `message`, ordered by worker, then time. `rrq_worker_process_log()` returns the
-#'   lines the worker printed.
-#' @section Errors: `rrq_error_worker_missing` lists the ids that are not known. `rrq_error_no_log` says
-#'   where the printed log is if it cannot be read from here.
+#' @return `rrq_worker_log_tail()` returns a data frame with the columns `worker_id`, `child` (the
+#'   process of a task that has its own, else `NA`), `time` (seconds since 1970 by the server's
+#'   clock), `command` and `message`, ordered by worker, then time. `rrq_worker_process_log()`
+#'   returns the lines the worker printed.
+#' @section Errors: `rrq_error_worker_missing` lists the ids that are not known. `rrq_error_no_log`
+#'   says where the printed log is if it cannot be read from here.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -176,7 +177,9 @@ rrq_worker_process_log <- function(worker_id, controller = NULL) {
     abort("no_log", message, ids = worker_id)
   }
   if (!file.exists(path)) {
-    message <- sprintf("The log of worker %s is not here: it is %s on %s.", worker_id, path, info$hostname)
+    message <- sprintf(
+      "The log of worker %s is not here: it is %s on %s.", worker_id, path, info$hostname
+    )
     abort("no_log", message, ids = worker_id)
   }
   read_log(path)
@@ -249,13 +252,13 @@ server_time <- function(controller) {
 
 #' Find lost workers
 #'
-#' A worker that was killed, or whose machine went away, cannot say so; it counts as lost when it was
-#' silent for three of its heartbeat periods (see [rrq_worker_config()]). Other workers notice and
-#' settle its tasks; this does the same from here, of use when no worker is left.
+#' A worker that was killed, or whose machine went away, cannot say so; it counts as lost when it
+#' was silent for three of its heartbeat periods (see [rrq_worker_config()]). Other workers notice
+#' and settle its tasks; this does the same from here, of use when no worker is left.
 #'
 #' @inheritParams rrq_destroy
-#' @return The ids of the workers found lost just now, invisibly; they are `LOST` and their tasks `DIED`
-#'   from now on. A message tells about them.
+#' @return The ids of the workers found lost just now, invisibly; they are `LOST` and their tasks
+#'   `DIED` from now on. A message tells about them.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

@@ -90,7 +90,15 @@ rrq_worker <- R6::R6Class(
         private$url, private$queue_id, self$id, private$config_name, info,
         if (nzchar(parent)) as.integer(parent), functions
       ), call)
+      private$leave_at_exit(Sys.getpid())
       private$prepare(call)
+    },
+    # A task that calls quit() ends the worker: say so at once, not when the lease lapses. A forked
+    # child that quits must not.
+    leave_at_exit = function(pid) {
+      reg.finalizer(self, onexit = TRUE, function(worker) {
+        if (Sys.getpid() == pid) try(worker$shutdown("its R process ended"), silent = TRUE)
+      })
     },
     # A worker counts as alive only once its environment has been built.
     prepare = function(call) {

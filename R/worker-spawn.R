@@ -83,9 +83,11 @@ start_worker <- function(id, log, controller, name_config) {
 # What a spawned process runs.
 worker_process <- function(args = commandArgs(TRUE)) {
   Sys.unsetenv("R_TESTS")
-  worker <- rrq_worker$new(args[[1]], args[[2]], args[[3]])
+  worker <- tryCatch(rrq_worker$new(args[[1]], args[[2]], args[[3]]), error = function(e) {
+    cat("Error:", conditionMessage(e), "\n")
+    quit(save = "no", status = 1)
+  })
   cat(format(worker$info()), sep = "\n")
-  the$worker_url <- Sys.getenv("RRQ_URL")
   worker$loop()
   invisible()
 }

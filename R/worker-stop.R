@@ -2,9 +2,9 @@
 #'
 #' @param worker_ids Ids of workers; `NULL` is all that have not exited.
 #' @param type `"message"`: the worker finishes its current task and exits. `"kill_local"`: its
-#'   process is ended by a signal, which works for workers on this machine only; a task it was running
-#'   ends as `DIED` once the loss is noticed, see [rrq_worker_detect_exited()]. `"kill"`, from any
-#'   machine through the heartbeat, is not available yet.
+#'   process is ended by a signal, which works for workers on this machine only; a task it was
+#'   running ends as `DIED` once the loss is noticed, see [rrq_worker_detect_exited()]. `"kill"`,
+#'   from any machine through the heartbeat, is not available yet.
 #' @param timeout Seconds to wait until they have exited; 0 does not wait.
 #' @param time_poll Seconds between two looks.
 #' @inheritParams rrq_task_wait

@@ -40,3 +40,15 @@ local_spawned <- function(controller, n = 1, ..., env = parent.frame()) {
   withr::defer(manager$stop(), env)
   manager
 }
+
+# Send a message to a worker of this process, let it answer and return the answer.
+ask_worker <- function(worker, controller, command, args = NULL) {
+  id <- rrq_message_send(command, args, worker$id, controller)
+  run_worker(worker)
+  rrq_message_get_response(id, worker$id, named = FALSE, controller = controller)[[1]]
+}
+
+# A file for workers to source; returns its path.
+local_source <- function(code, env = parent.frame()) {
+  withr::local_tempfile(lines = code, fileext = ".R", .local_envir = env)
+}

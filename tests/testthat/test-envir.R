@@ -1,19 +1,10 @@
-# A file to source; returns its path.
-local_source <- function(code, env = parent.frame()) {
-  withr::local_tempfile(lines = code, fileext = ".R", .local_envir = env)
-}
-
-value_of <- function(id, controller) {
-  rrq_task_result(id, error = TRUE, controller = controller)
-}
-
 test_that("a worker has the functions of the source files", {
   r <- local_queue()
   path <- local_source("double <- function(x) 2 * x")
   rrq_worker_envir_set(rrq_envir(sources = path), controller = r)
   id <- rrq_task_create_expr(double(4), controller = r)
   run_worker(local_worker(r))
-  expect_equal(value_of(id, r), 8)
+  expect_equal(rrq_task_result(id, controller = r), 8)
 })
 
 test_that("packages are attached before files are read", {
@@ -60,9 +51,9 @@ test_that("any function of one argument will do", {
   r <- local_queue()
   k <- 7
   rrq_worker_envir_set(function(envir, extra = 1) assign("seven", k, envir), controller = r)
-  id <- rrq_task_create_call(function() seven, list(), controller = r)
+  id <- rrq_task_create_expr(get("seven"), controller = r)
   run_worker(local_worker(r))
-  expect_equal(value_of(id, r), 7)
+  expect_equal(rrq_task_result(id, controller = r), 7)
 })
 
 test_that("what is not a function of one argument is refused", {
@@ -80,16 +71,16 @@ test_that("active workers build the new environment before the next task", {
   r <- local_queue()
   worker <- local_worker(r)
   id <- rrq_worker_envir_set(function(envir) envir$x <- 1, controller = r)
-  task <- rrq_task_create_call(function() x, list(), controller = r)
+  task <- rrq_task_create_expr(get("x"), controller = r)
   run_worker(worker)
   expect_equal(rrq_message_get_response(id, named = FALSE, controller = r), list("OK"))
-  expect_equal(value_of(task, r), 1)
+  expect_equal(rrq_task_result(task, controller = r), 1)
 })
 
 test_that("without notice, active workers keep their environment until refreshed", {
   r <- local_queue()
   worker <- local_worker(r)
-  ask <- function() rrq_task_create_call(function() exists("rrq_x"), list(), controller = r)
+  ask <- function() rrq_task_create_expr(exists("rrq_x"), controller = r)
   expect_null(rrq_worker_envir_set(function(envir) envir$rrq_x <- 1, FALSE, r))
   before <- ask()
   run_worker(worker)
@@ -103,9 +94,9 @@ test_that("NULL removes the function", {
   r <- local_queue()
   rrq_worker_envir_set(function(envir) envir$rrq_x <- 1, controller = r)
   rrq_worker_envir_set(NULL, controller = r)
-  id <- rrq_task_create_call(function() exists("rrq_x"), list(), controller = r)
+  id <- rrq_task_create_expr(exists("rrq_x"), controller = r)
   run_worker(local_worker(r))
-  expect_false(value_of(id, r))
+  expect_false(rrq_task_result(id, controller = r))
 })
 
 test_that("without workers there is nobody to refresh", {

@@ -1,10 +1,3 @@
-# Send a message to a worker of this process and fetch its answer.
-ask <- function(worker, controller, command, args = NULL) {
-  id <- rrq_message_send(command, args, worker$id, controller)
-  run_worker(worker)
-  rrq_message_get_response(id, worker$id, named = FALSE, controller = controller)[[1]]
-}
-
 test_that("a message is answered by each worker", {
   r <- local_queue()
   workers <- list(local_worker(r, worker_id = "w_1"), local_worker(r, worker_id = "w_2"))
@@ -42,7 +35,7 @@ test_that("those that have not answered in time are named", {
   id <- rrq_message_send("PING", controller = r)
   run_worker(worker)
   err <- expect_error(
-    rrq_message_get_response(id, timeout = 0.1, controller = r),
+    rrq_message_get_response(id, timeout = 0.1, progress = TRUE, controller = r),
     "w_2", class = "rrq_error_timeout"
   )
   expect_equal(err$ids, "w_2")
@@ -61,7 +54,7 @@ test_that("answers are deleted if asked to", {
 test_that("an answer can be NULL", {
   r <- local_queue()
   worker <- local_worker(r)
-  expect_null(ask(worker, r, "EVAL", "NULL"))
+  expect_null(ask_worker(worker, r, "EVAL", "NULL"))
 })
 
 test_that("sending to a process and waiting returns its answer", {
@@ -78,12 +71,12 @@ test_that("sending to a process and waiting returns its answer", {
 test_that("EVAL takes text and expressions", {
   r <- local_queue()
   worker <- local_worker(r)
-  expect_equal(ask(worker, r, "EVAL", "x <- 2; x + 1"), 3)
-  expect_equal(ask(worker, r, "EVAL", quote(1 + 1)), 2)
-  expect_equal(ask(worker, r, "EVAL", expression(1 + 1, 2 + 2)), 4)
-  expect_equal(ask(worker, r, "EVAL", quote(pi)), pi)
-  expect_s3_class(ask(worker, r, "EVAL", "stop('no')"), "try-error")
-  expect_equal(ask(worker, r, "PING"), "PONG")
+  expect_equal(ask_worker(worker, r, "EVAL", "x <- 2; x + 1"), 3)
+  expect_equal(ask_worker(worker, r, "EVAL", quote(1 + 1)), 2)
+  expect_equal(ask_worker(worker, r, "EVAL", expression(1 + 1, 2 + 2)), 4)
+  expect_equal(ask_worker(worker, r, "EVAL", quote(pi)), pi)
+  expect_s3_class(ask_worker(worker, r, "EVAL", "stop('no')"), "try-error")
+  expect_equal(ask_worker(worker, r, "PING"), "PONG")
 })
 
 test_that("what is not code is refused by the sender", {
@@ -102,9 +95,9 @@ test_that("what is not code is refused by the sender", {
 test_that("the idle time of a worker is a number", {
   r <- local_queue()
   worker <- local_worker(r)
-  expect_equal(ask(worker, r, "TIMEOUT_GET")[["timeout_idle"]], Inf)
-  expect_equal(ask(worker, r, "TIMEOUT_SET", 100L), "OK")
-  expect_equal(ask(worker, r, "TIMEOUT_GET")[["timeout_idle"]], 100)
+  expect_equal(ask_worker(worker, r, "TIMEOUT_GET")[["timeout_idle"]], Inf)
+  expect_equal(ask_worker(worker, r, "TIMEOUT_SET", 100L), "OK")
+  expect_equal(ask_worker(worker, r, "TIMEOUT_GET")[["timeout_idle"]], 100)
   for (args in list(NULL, "100", -1, c(1, 2), NA)) {
     expect_error(
       rrq_message_send("TIMEOUT_SET", args, controller = r),
@@ -116,13 +109,13 @@ test_that("the idle time of a worker is a number", {
 test_that("a paused worker takes messages, no tasks", {
   r <- local_queue()
   worker <- local_worker(r)
-  expect_equal(ask(worker, r, "PAUSE"), "OK")
-  expect_equal(ask(worker, r, "PAUSE"), "NOOP")
+  expect_equal(ask_worker(worker, r, "PAUSE"), "OK")
+  expect_equal(ask_worker(worker, r, "PAUSE"), "NOOP")
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   run_worker(worker)
   expect_equal(rrq_task_status(id, controller = r), "PENDING")
   expect_equal(unname(rrq_worker_status(controller = r)), "PAUSED")
-  expect_equal(ask(worker, r, "RESUME"), "OK")
+  expect_equal(ask_worker(worker, r, "RESUME"), "OK")
   run_worker(worker)
   expect_equal(rrq_task_status(id, controller = r), "COMPLETE")
 })
@@ -142,16 +135,16 @@ test_that("DIR lists files, and answers an error with a try-error", {
   worker <- local_worker(r)
   path <- withr::local_tempdir()
   writeLines("hello", file.path(path, "a.txt"))
-  sums <- ask(worker, r, "DIR", list(path = path))
-  expect_equal(sums, c(a.txt = unname(tools::md5sum(file.path(path, "a.txt")))))
-  expect_s3_class(ask(worker, r, "DIR", list(nonsense = 1)), "try-error")
+  sums <- ask_worker(worker, r, "DIR", list(path = path, full.names = TRUE))
+  expect_equal(sums, tools::md5sum(file.path(path, "a.txt")))
+  expect_s3_class(ask_worker(worker, r, "DIR", list(nonsense = 1)), "try-error")
 })
 
 test_that("a message nobody knows is answered, and the worker goes on", {
   r <- local_queue()
   worker <- local_worker(r)
-  expect_s3_class(ask(worker, r, "NONSENSE", 1), "condition")
-  expect_equal(ask(worker, r, "PING"), "PONG")
+  expect_s3_class(ask_worker(worker, r, "NONSENSE", 1), "condition")
+  expect_equal(ask_worker(worker, r, "PING"), "PONG")
 })
 
 test_that("the answer of a worker that has stopped is still there", {
@@ -171,10 +164,24 @@ test_that("waiting ends when nobody is left to answer", {
   id <- rrq_message_send("PING", controller = r)
   worker$shutdown()
   err <- expect_error(
-    rrq_message_get_response(id, "w", timeout = 60, time_poll = 0.1, progress = TRUE, controller = r),
+    rrq_message_get_response(id, "w", timeout = 60, progress = FALSE, controller = r),
     "w", class = "rrq_error_worker_gone"
   )
   expect_equal(err$ids, "w")
+})
+
+test_that("waiting ends when a worker was killed", {
+  r <- local_queue()
+  rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.2), controller = r)
+  manager <- local_spawned(r, name_config = "quick")
+  rrq_task_create_expr(Sys.sleep(60), controller = r)
+  wait_until("BUSY" %in% rrq_worker_status(controller = r))
+  manager$kill()
+  expect_error(
+    rrq_message_send_and_wait("PING", timeout = 60, controller = r),
+    class = "rrq_error_worker_gone"
+  )
+  expect_equal(rrq_worker_list_exited(r), manager$id)
 })
 
 test_that("sending to nobody is an error that says so", {
@@ -189,6 +196,15 @@ test_that("sending to nobody is an error that says so", {
     rrq_message_send_and_wait("PING", worker_ids = character(), controller = r),
     class = "rrq_error_no_workers"
   )
+})
+
+test_that("no workers have no answers", {
+  r <- local_queue()
+  expect_equal(unname(rrq_message_has_response("1.0", controller = r)), logical())
+  worker <- local_worker(r)
+  expect_equal(rrq_message_has_response("1.0", character(), FALSE, r), logical())
+  answers <- rrq_message_get_response("1.0", character(), FALSE, delete = TRUE, controller = r)
+  expect_equal(answers, list())
 })
 
 test_that("unknown and stopped workers are errors that list them", {
@@ -217,4 +233,13 @@ test_that("a command is one non-empty string", {
     )
   }
   expect_error(rrq_message_send("ECHO", 1, controller = r), "`args`", class = "rrq_error_argument")
+})
+
+test_that("messages that cannot be sent say why", {
+  r <- local_queue()
+  expect_snapshot(error = TRUE, {
+    rrq_message_send("", controller = r)
+    rrq_message_send("EVAL", 1, controller = r)
+    rrq_message_send("TIMEOUT_SET", "soon", controller = r)
+  })
 })

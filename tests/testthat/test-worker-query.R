@@ -1,6 +1,7 @@
 test_that("active workers are listed in natural order", {
   r <- local_queue()
-  workers <- lapply(c("w_10", "w_2"), function(id) local_worker(r, worker_id = id))
+  local_worker(r, worker_id = "w_10")
+  local_worker(r, worker_id = "w_2")
   expect_equal(rrq_worker_list(r), c("w_2", "w_10"))
   expect_equal(rrq_worker_len(r), 2)
   expect_true(rrq_worker_exists("w_2", r))
@@ -103,8 +104,8 @@ test_that("a log tells the life of a worker", {
 
 test_that("the last lines of each worker are given in order", {
   r <- local_queue()
-  workers <- lapply(c("w_2", "w_1"), function(id) local_worker(r, worker_id = id))
-  workers[[1]]$shutdown()
+  local_worker(r, worker_id = "w_2")$shutdown()
+  local_worker(r, worker_id = "w_1")
   log <- rrq_worker_log_tail(n = 2, controller = r)
   expect_equal(log$worker_id, c("w_1", "w_1", "w_2", "w_2"))
   expect_equal(log$command, c("QUEUE", "ALIVE", "ALIVE", "STOP"))

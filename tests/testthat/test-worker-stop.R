@@ -9,7 +9,7 @@ test_that("workers finish what they were asked before, then exit", {
 
 test_that("only the workers named are stopped", {
   r <- local_queue()
-  workers <- lapply(c("w_1", "w_2"), function(id) local_worker(r, worker_id = id))
+  workers <- list(local_worker(r, worker_id = "w_1"), local_worker(r, worker_id = "w_2"))
   rrq_worker_stop("w_2", controller = r)
   lapply(workers, run_worker)
   expect_equal(rrq_worker_list(r), "w_1")
@@ -25,7 +25,7 @@ test_that("stopping can wait until the workers have exited", {
 
 test_that("workers that do not stop in time are named", {
   r <- local_queue()
-  local_worker(r, worker_id = "w_1", env = environment())
+  local_worker(r, worker_id = "w_1")
   err <- expect_error(
     rrq_worker_stop(timeout = 0.2, controller = r),
     "w_1", class = "rrq_error_timeout"
@@ -36,7 +36,7 @@ test_that("workers that do not stop in time are named", {
 test_that("without workers there is nothing to stop", {
   r <- local_queue()
   expect_equal(rrq_worker_stop(timeout = 10, controller = r), character())
-  local_worker(r, worker_id = "w", env = environment())
+  local_worker(r, worker_id = "w")
   expect_equal(rrq_worker_stop(character(), controller = r), character())
   expect_equal(rrq_worker_status("w", r), c(w = "IDLE"))
 })
@@ -85,7 +85,7 @@ test_that("workers on other machines are not killed from here, nor any other wit
 
 test_that("a worker in this session does not kill it", {
   r <- local_queue()
-  local_worker(r, worker_id = "w", env = environment())
+  local_worker(r, worker_id = "w")
   expect_error(
     rrq_worker_stop("w", type = "kill_local", controller = r),
     "this R session", class = "rrq_error_not_local"

@@ -173,6 +173,10 @@ impl Evaluate for REvaluate {
         Answer { value, effect }
     }
 
+    fn forget_interrupt(&mut self) {
+        clear_interrupt();
+    }
+
     fn report(&mut self, lines: &[(String, String)]) {
         let (commands, messages): (Vec<&str>, Vec<&str>) = lines
             .iter()

@@ -4,6 +4,7 @@ use extendr_api::prelude::*;
 use libR_sys::{R_GlobalEnv, SEXP};
 use std::os::raw::{c_int, c_void};
 
+#[allow(improper_ctypes)] // extendr-ffi marks SEXP's target non-exhaustive; it is only pointed to
 unsafe extern "C" {
     fn rrq_protect(
         callback: unsafe extern "C" fn(*mut c_void) -> SEXP,

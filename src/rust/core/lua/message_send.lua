@@ -1,13 +1,15 @@
 -- Put a message on the lists of some workers and wake them. Repeating it changes nothing.
--- KEYS: w, then per worker its messages and its wake marker
+-- KEYS: w, then per worker its messages, its wake marker and its responses
 -- ARGV: message id, message, worker ids
 -- Returns: the ids that are not those of active workers; nothing was sent if there is one.
 local workers = KEYS[1]
 local message_id, message = ARGV[1], ARGV[2]
 
-local unknown = {}
+-- Repeated late, it may have been answered, by a worker that has left since.
+local unknown, answered = {}, {}
 for i = 3, #ARGV do
-  if not is_active(read_worker(workers, ARGV[i])) then
+  answered[i] = redis.call('HEXISTS', KEYS[3 * i - 5], message_id) == 1
+  if not answered[i] and not is_active(read_worker(workers, ARGV[i])) then
     unknown[#unknown + 1] = ARGV[i]
   end
 end
@@ -15,10 +17,10 @@ if #unknown > 0 then
   return unknown
 end
 for i = 3, #ARGV do
-  local list, wake = KEYS[2 * i - 4], KEYS[2 * i - 3]
-  if redis.call('LINDEX', list, -1) ~= message then
+  local list, wake = KEYS[3 * i - 7], KEYS[3 * i - 6]
+  if not answered[i] and not redis.call('LPOS', list, message) then
     redis.call('RPUSH', list, message)
+    redis.call('ZADD', wake, 0, 'm')
   end
-  redis.call('ZADD', wake, 0, 'm')
 end
 return {}

@@ -34,7 +34,7 @@ if not replay and #ARGV >= first_finish then
   for i, packed in ipairs(redis.call('HMGET', tasks, unpack(ids))) do
     finish(read_header(packed), ids[i], first_finish + 7 * (i - 1))
   end
-  if #ids * ID_WIDTH == #record[W_HELD] then
+  if table.concat(ids) == record[W_HELD] then
     record[W_HELD] = ''
   else
     for _, task in ipairs(ids) do
@@ -50,14 +50,19 @@ end
 
 local message = redis.call('LINDEX', messages, 0)
 if replay then
+  -- A message may have come after the answer that was lost: the tasks that answer gave go first.
+  if want > 0 and record[W_HELD] ~= '' then
+    message = nil
+  end
   for i, task in ipairs(held_ids(record)) do
     local header = read_header(redis.call('HGET', tasks, task))
     claimed[i], attempts[i] = task, header and header[H_ATTEMPT] or 0
   end
 elseif not message and record[W_STATE] ~= 'PAUSED' then
   for q = 1, n_queues do
-    if want > #claimed then
-      claim_from(q, want - #claimed, claimed)
+    -- A batch comes from one queue: it may leave tasks there that go before those of the next.
+    if want > 0 and #claimed == 0 then
+      claim_from(q, want, claimed)
     end
   end
   if #claimed > 0 then

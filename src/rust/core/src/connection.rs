@@ -193,6 +193,19 @@ impl Connection {
         self.run(|link, _| command.query(link))
     }
 
+    /// Send a blocking command once. `None` when its reply was lost, to a signal for instance: what
+    /// it popped may be lost too, so that asking again could wait for what has already come.
+    pub fn block(&mut self, command: &redis::Cmd) -> Result<Option<Value>> {
+        match self.link().and_then(|link| command.query(link)) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if is_answer(&error) => Err(self.explain(error)),
+            Err(_) => {
+                self.link = None;
+                Ok(None)
+            }
+        }
+    }
+
     /// Send some commands in one go and read all their replies.
     pub fn pipeline(&mut self, pipeline: &redis::Pipeline) -> Result<Vec<Value>> {
         self.run(|link, _| pipeline.query(link))

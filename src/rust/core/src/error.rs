@@ -135,6 +135,7 @@ pub enum Error {
 
 impl Error {
     /// Stored data that does not have the expected form.
+    #[allow(clippy::needless_pass_by_value)] // callers hand over what they have
     pub fn corrupt(what: impl Into<String>, reason: impl ToString) -> Self {
         Error::Corrupt {
             what: what.into(),

@@ -81,7 +81,7 @@ pub fn send(
     let mut keys = vec![queue.keys.workers()];
     for worker in workers {
         let worker = queue.keys.worker(worker);
-        keys.extend([worker.messages(), worker.wake()]);
+        keys.extend([worker.messages(), worker.wake(), worker.responses()]);
     }
     let call = Call::new(&MESSAGE_SEND, keys)
         .arg(&id)
@@ -208,6 +208,6 @@ mod tests {
 
     #[test]
     fn a_message_cut_short_is_an_error() {
-        assert!(Message::parse(b"12\07".to_vec()).is_err());
+        assert!(Message::parse(b"12\x007".to_vec()).is_err());
     }
 }

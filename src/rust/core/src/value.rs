@@ -24,7 +24,7 @@ pub fn array(value: Value) -> Result<Vec<Value>> {
 
 /// A whole number.
 pub fn integer(value: Value) -> Result<i64> {
-    i64::from_redis_value_ref(&value).map_err(|_| unexpected("an integer", &value))
+    i64::from_redis_value(value).map_err(|error| Error::corrupt("the server's reply", error))
 }
 
 /// Text.

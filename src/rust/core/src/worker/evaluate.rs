@@ -68,6 +68,8 @@ pub trait Evaluate {
     fn evaluate(&mut self, task: &Task, fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>>) -> Verdict;
     /// Answer a message.
     fn answer(&mut self, message: &Message, idle: Idle) -> Answer;
+    /// Drop an interrupt that was meant for a task and came after its end.
+    fn forget_interrupt(&mut self) {}
     /// Say what happened, a command and its message a line.
     fn report(&mut self, lines: &[(String, String)]);
 }

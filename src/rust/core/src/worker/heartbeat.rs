@@ -1,8 +1,10 @@
 //! The thread beside a worker's main thread. It never touches R. It
 //! 1. renews the worker's lease, also while R computes in C for hours;
 //! 2. hands back tasks of a batch that wait behind one that takes long;
-//! 3. wakes the main thread, asleep in the server, when the user interrupts it;
-//! 4. ends the worker when the process that spawned it has gone.
+//! 3. interrupts a task that runs longer than it may;
+//! 4. wakes the main thread, asleep in the server, when the user interrupts it;
+//! 5. ends the worker when the process that spawned it has gone.
+//!
 //! A failing server does not end it: it goes on until it is dropped.
 
 use std::collections::VecDeque;
@@ -31,6 +33,10 @@ pub struct Batch {
     pub waiting: VecDeque<Task>,
     /// Since when the current task runs.
     pub since: Option<Instant>,
+    /// How long it may.
+    pub limit: Option<Duration>,
+    /// Whether it was interrupted for running longer.
+    pub interrupted: bool,
 }
 
 /// A `Batch` both threads can use.
@@ -117,6 +123,7 @@ impl Keeper {
         if (self.charge.stop)() {
             self.wake()?;
         }
+        self.enforce_limit();
         self.return_waiting()?;
         if self.beaten.elapsed() >= self.charge.period {
             self.beaten = Instant::now();
@@ -143,6 +150,20 @@ impl Keeper {
         self.connection.command(&command).map(|_| ())
     }
 
+    /// The signal is what Ctrl-C would send: R turns it into an interrupt of the running code. It is
+    /// sent under the lock, so that the main thread knows whether one may still arrive.
+    fn enforce_limit(&self) {
+        let mut batch = lock(&self.charge.batch);
+        let late = batch
+            .since
+            .zip(batch.limit)
+            .is_some_and(|(since, limit)| since.elapsed() >= limit);
+        if late && !batch.interrupted {
+            batch.interrupted = true;
+            interrupt_process();
+        }
+    }
+
     /// Give back what waits behind a task that takes long. The lock is held until the server has
     /// answered, so that the main thread cannot start one of them meanwhile.
     fn return_waiting(&mut self) -> Result<()> {
@@ -152,15 +173,8 @@ impl Keeper {
         if !late || batch.waiting.is_empty() {
             return Ok(());
         }
-        let keys = &self.charge.keys;
-        let names = vec![keys.workers(), keys.tasks(), keys.counters()];
-        let mut call = Call::new(&WORKER_RETURN, names)
-            .arg(&self.charge.id)
-            .arg(self.charge.incarnation)
-            .arg(keys.prefix());
-        for task in &batch.waiting {
-            call.push(&task.id);
-        }
+        let charge = &self.charge;
+        let call = return_call(&charge.keys, &charge.id, charge.incarnation, &batch.waiting);
         value::integer(self.connection.call(&call)?)?;
         batch.waiting.clear();
         Ok(())
@@ -189,6 +203,19 @@ impl Keeper {
     }
 }
 
+/// The request that gives back tasks that were claimed and not started.
+pub fn return_call(keys: &Keys, id: &str, incarnation: i64, waiting: &VecDeque<Task>) -> Call {
+    let names = vec![keys.workers(), keys.tasks(), keys.counters()];
+    let mut call = Call::new(&WORKER_RETURN, names)
+        .arg(id)
+        .arg(incarnation)
+        .arg(keys.prefix());
+    for task in waiting {
+        call.push(&task.id);
+    }
+    call
+}
+
 /// Whether the process that spawned a worker has gone.
 #[cfg(unix)]
 pub fn is_orphan(parent: Option<u32>) -> bool {
@@ -199,6 +226,11 @@ pub fn is_orphan(parent: Option<u32>) -> bool {
 #[cfg(not(unix))]
 pub fn is_orphan(_parent: Option<u32>) -> bool {
     false
+}
+
+fn interrupt_process() {
+    #[cfg(unix)]
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
 }
 
 /// End this process at once, whatever the main thread is doing.

@@ -1,5 +1,6 @@
 //! Workers: their loop, their heartbeat, what becomes of lost ones, and how to ask about them.
 
+mod answer;
 mod evaluate;
 mod heartbeat;
 mod lost;

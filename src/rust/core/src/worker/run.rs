@@ -4,14 +4,13 @@
 use std::time::{Duration, Instant};
 
 use crate::config::WorkerConfig;
-use crate::connection::Stop;
+use crate::connection::{Stop, never};
 use crate::error::{Error, Result};
-use crate::message::Message;
 use crate::queue::{LAYOUT, Queue};
-use crate::scripts::{Call, MESSAGE_RESPOND, WORKER_EXIT, WORKER_READY, WORKER_REGISTER};
+use crate::scripts::{Call, WORKER_EXIT, WORKER_READY, WORKER_REGISTER};
 use crate::value;
-use crate::worker::evaluate::{Effect, Evaluate, Idle, Task};
-use crate::worker::heartbeat::{Charge, Heartbeat, SharedBatch, is_orphan, lock};
+use crate::worker::evaluate::{Evaluate, Task};
+use crate::worker::heartbeat::{Charge, Heartbeat, SharedBatch, is_orphan, lock, return_call};
 use crate::worker::step::{Finish, Reply};
 use crate::worker::{objects, sweep};
 
@@ -29,6 +28,10 @@ const TINY: Duration = Duration::from_micros(500);
 const FLUSH: Duration = Duration::from_millis(10);
 /// A worker repeats a failing request until it succeeds or the user ends it.
 const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// One that leaves gives up soon: the sweep would settle what it held.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+const INTERRUPTED: &str = "interrupted";
 
 /// How a worker is started.
 #[derive(Debug, Clone)]
@@ -71,7 +74,7 @@ pub struct Worker {
     batch: SharedBatch,
     batch_size: usize,
     lines: Vec<(String, String)>,
-    idle_since: Instant,
+    pub(super) idle_since: Instant,
     stop: Stop,
     heartbeat: Option<Heartbeat>,
 }
@@ -176,23 +179,30 @@ impl Worker {
     /// Turn until there is a reason to leave, leave, and return the reason.
     pub fn run(&mut self, evaluate: &mut dyn Evaluate, immediate: bool) -> Result<String> {
         loop {
-            match self.turn(evaluate, !immediate)? {
-                Turn::Stop(reason) => {
-                    self.exit(&reason)?;
-                    self.say("STOP", &reason);
-                    self.report(evaluate);
-                    return Ok(reason);
-                }
-                Turn::Idle if immediate => return Ok(String::new()),
-                _ => {}
+            match self.turn(evaluate, !immediate) {
+                Ok(Turn::Stop(reason)) => return self.leave(evaluate, reason),
+                Err(Error::Interrupted) => return self.leave(evaluate, INTERRUPTED.into()),
+                Err(error) => return Err(error),
+                Ok(Turn::Idle) if immediate => return Ok(String::new()),
+                Ok(_) => {}
             }
         }
+    }
+
+    fn leave(&mut self, evaluate: &mut dyn Evaluate, reason: String) -> Result<String> {
+        if reason == INTERRUPTED {
+            evaluate.forget_interrupt();
+        }
+        self.exit(&reason)?;
+        self.say("STOP", &reason);
+        self.report(evaluate);
+        Ok(reason)
     }
 
     /// One turn. With `block` it waits for something to do, for as long as a poll takes.
     pub fn turn(&mut self, evaluate: &mut dyn Evaluate, block: bool) -> Result<Turn> {
         if (self.stop)() {
-            return Ok(Turn::Stop("interrupted".into()));
+            return Ok(Turn::Stop(INTERRUPTED.into()));
         }
         if is_orphan(self.options.parent) {
             return Ok(Turn::Stop("the session that started it has ended".into()));
@@ -239,26 +249,37 @@ impl Worker {
         while let Some(task) = self.next_waiting() {
             n += 1;
             if self.evaluate(evaluate, &task) {
-                // What waits behind is handed back or dies with the worker's exit.
-                lock(&self.batch).waiting.clear();
-                self.step(0)?;
-                return Ok(Turn::Stop("interrupted".into()));
+                self.hand_back()?;
+                return Ok(Turn::Stop(INTERRUPTED.into()));
             }
             if flushed.elapsed() > FLUSH && !lock(&self.batch).waiting.is_empty() {
                 self.step(0)?;
                 flushed = Instant::now();
             }
         }
-        lock(&self.batch).since = None;
         self.adapt(begun.elapsed() / n.max(1));
         self.idle_since = Instant::now();
         Ok(Turn::Ran(n as usize))
     }
 
+    /// Give back what was claimed and not started.
+    fn hand_back(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut lock(&self.batch).waiting);
+        if !waiting.is_empty() {
+            let (keys, id) = (&self.queue.keys, &self.options.id);
+            let call = return_call(keys, id, self.incarnation, &waiting);
+            self.queue.connection.set_patience(LAST_PATIENCE, never());
+            self.queue.connection.call(&call)?;
+        }
+        Ok(())
+    }
+
     fn next_waiting(&self) -> Option<Task> {
         let mut batch = lock(&self.batch);
+        let task = batch.waiting.pop_front()?;
         batch.since = Some(Instant::now());
-        batch.waiting.pop_front()
+        batch.limit = (task.body.timeout_s > 0.0).then(|| seconds(task.body.timeout_s));
+        Some(task)
     }
 
     /// Run one task; returns whether the user interrupted the worker meanwhile.
@@ -267,6 +288,9 @@ impl Worker {
         let queue = &mut self.queue;
         let verdict = evaluate.evaluate(task, &mut |hash| objects::fetch(queue, hash));
         let ended = Instant::now();
+        if self.end_task() {
+            evaluate.forget_interrupt();
+        }
         self.say(&format!("TASK_{}", verdict.status.word()), &task.id);
         let (id, attempt) = (task.id.clone(), task.attempt);
         let interrupted = verdict.interrupted;
@@ -280,6 +304,13 @@ impl Worker {
         interrupted
     }
 
+    /// Returns whether the other thread sent an interrupt, which may have come too late.
+    fn end_task(&self) -> bool {
+        let mut batch = lock(&self.batch);
+        (batch.since, batch.limit) = (None, None);
+        std::mem::take(&mut batch.interrupted)
+    }
+
     /// Claim more at a time while tasks are tiny, one by one as soon as they are not.
     fn adapt(&mut self, mean: Duration) {
         self.batch_size = if mean < TINY {
@@ -288,50 +319,6 @@ impl Worker {
         } else {
             1
         };
-    }
-
-    fn answer(&mut self, evaluate: &mut dyn Evaluate, message: &Message) -> Result<Turn> {
-        self.say("MESSAGE", &message.command);
-        let timeout_s = self.options.config.timeout_idle;
-        let remaining_s = (timeout_s - self.idle_since.elapsed().as_secs_f64()).max(0.0);
-        let answer = evaluate.answer(
-            message,
-            Idle {
-                timeout_s,
-                remaining_s,
-            },
-        );
-        let state = match answer.effect {
-            Effect::Pause => "PAUSED",
-            Effect::Resume => "IDLE",
-            _ => "",
-        };
-        let (keys, own) = (&self.queue.keys, self.queue.keys.worker(&self.options.id));
-        let names = vec![
-            own.messages(),
-            own.responses(),
-            own.log(),
-            keys.events(message.watch),
-            keys.workers(),
-        ];
-        let call = Call::new(&MESSAGE_RESPOND, names)
-            .arg(&self.options.id)
-            .arg(&message.id)
-            .arg(&message.command)
-            .arg(answer.value)
-            .arg(message.raw.as_slice())
-            .arg(state);
-        let stale = value::integer(self.queue.connection.call(&call)?)? == 0;
-        self.say("RESPONSE", &message.command);
-        match answer.effect {
-            Effect::Stop(reason) => return Ok(Turn::Stop(reason)),
-            Effect::TimeoutIdle(seconds) => {
-                self.options.config.timeout_idle = seconds;
-                self.idle_since = Instant::now();
-            }
-            Effect::None | Effect::Pause | Effect::Resume => {}
-        }
-        Ok(if stale { Turn::Idle } else { Turn::Answered })
     }
 
     /// Sleep in the server until woken. What is popped there only wakes: losing it costs one poll.
@@ -353,17 +340,22 @@ impl Worker {
         }
         let mut command = redis::cmd("BZPOPMIN");
         command.arg(&names).arg(pause.as_secs_f64().max(0.01));
-        let popped = value::array(self.queue.connection.command(&command)?)?;
-        if let Some(key) = popped.into_iter().next() {
+        let popped = self.queue.connection.block(&command)?.unwrap_or_default();
+        if let Some(key) = value::array(popped)?.into_iter().next() {
             let key = value::text(key)?;
             self.took = names.iter().position(|name| *name == key).unwrap_or(0);
         }
         Ok(Turn::Idle)
     }
 
-    /// Leave. What it still held has died with it.
+    /// Leave. What has ended is reported; what it still held has died with it.
     pub fn exit(&mut self, reason: &str) -> Result<()> {
         self.heartbeat = None;
+        // The user may have asked to stop, so this must not be stopped in turn.
+        self.queue.connection.set_patience(LAST_PATIENCE, never());
+        if !self.finished.is_empty() {
+            self.step(0)?;
+        }
         let (keys, own) = (&self.queue.keys, self.queue.keys.worker(&self.options.id));
         let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
         names.extend([own.log(), own.messages(), own.wake(), own.heartbeat()]);
@@ -372,15 +364,10 @@ impl Worker {
             .arg(self.incarnation)
             .arg(reason)
             .arg(keys.prefix());
-        // The user has asked to stop, so this must not be stopped in turn.
-        let patience = Duration::from_secs(2);
-        self.queue
-            .connection
-            .set_patience(patience, crate::connection::never());
         self.queue.connection.call(&call).map(|_| ())
     }
 
-    fn say(&mut self, command: &str, message: &str) {
+    pub(super) fn say(&mut self, command: &str, message: &str) {
         if self.options.config.verbose {
             self.lines.push((command.to_owned(), message.to_owned()));
         }

@@ -1,1 +1,15 @@
-fn main() {}
+//! The engine against real servers, one file for each thing it does.
+
+mod config_save;
+mod connection_retry;
+mod message_send;
+mod model;
+mod queue_attach;
+mod queue_destroy;
+mod support;
+mod task_query;
+mod task_submit;
+mod task_wait;
+mod worker_batch;
+mod worker_lost;
+mod worker_step;

@@ -1,0 +1,234 @@
+//! Connections that break: every request is sent again, and the outcome is that of a single one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rrq_core::connection::never;
+use rrq_core::server::{Server, ServerOptions};
+use rrq_core::status::Status;
+use rrq_core::task::{self, SharedObject};
+use rrq_core::{Connection, Error, Queue};
+
+use crate::support::*;
+
+/// What remains of a run: how each task ended, the counters and all keys.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    tasks: Vec<(Status, u64, Option<Vec<u8>>)>,
+    counters: BTreeMap<String, i64>,
+    keys: Vec<String>,
+    objects: Vec<String>,
+}
+
+/// Submit tasks, run them on a worker, read their results, all through these connections.
+fn run(f: &Fixture, queue: &mut Queue, for_worker: Queue) -> Outcome {
+    let object = SharedObject::new("x", vec![7; 300]);
+    let submission = submission("default", vec![object]);
+    let ids = submit(queue, &submission, &["a", "b", "c", "d", "e"]);
+    let mut worker = ready(register(for_worker, "w", never(), |_| {}).unwrap());
+    run_until_idle(&mut worker, &mut Actor::echo());
+    worker.exit("done").unwrap();
+    let headers = task::headers(queue, &ids).unwrap().into_iter();
+    let outcomes = task::outcomes(queue, &ids).unwrap();
+    let tasks = headers.zip(outcomes);
+    Outcome {
+        tasks: tasks.map(|(h, o)| (o.status, h.attempt, o.value)).collect(),
+        counters: f.counters(),
+        keys: f.keyspace(),
+        objects: f.contents()["{jobs}:oref"].clone(),
+    }
+}
+
+/// Run with a cut after `n` bytes, if any; also tells how many bytes passed each way.
+fn run_with_cut(f: &Fixture, cut: Option<(Way, usize)>) -> (Outcome, [usize; 2]) {
+    let proxy = f.proxy();
+    let (mut queue, for_worker) = (attach(proxy.url()), attach(proxy.url()));
+    let passed = || [Way::Up, Way::Down].map(|way| proxy.passed(way));
+    let before = passed();
+    if let Some((way, n)) = cut {
+        proxy.cut_after(way, n);
+    }
+    let outcome = run(f, &mut queue, for_worker);
+    assert!(proxy.has_cut(), "no cut: {cut:?}");
+    let after = passed();
+    let _: String = f.ask("FLUSHALL");
+    (outcome, [after[0] - before[0], after[1] - before[1]])
+}
+
+/// Runs that are cut at many places give what a run without a cut gives.
+fn survives_cuts(way: Way, n_cuts: usize) {
+    let f = Fixture::new();
+    run_with_cut(&f, None); // loads the scripts
+    let (expected, bytes) = run_with_cut(&f, None);
+    let total = bytes[way as usize] - 60; // times and counts vary in length
+    for i in 0..n_cuts {
+        let n = 1 + i * (total - 1) / (n_cuts - 1);
+        let (outcome, _) = run_with_cut(&f, Some((way, n)));
+        assert_eq!(outcome, expected, "cut after {n} of {total} bytes {way:?}");
+    }
+}
+
+#[test]
+fn a_cut_anywhere_in_a_request_changes_nothing() {
+    survives_cuts(Way::Up, 40);
+}
+
+#[test]
+fn a_cut_anywhere_in_a_reply_changes_nothing() {
+    survives_cuts(Way::Down, 40);
+}
+
+#[test]
+fn connections_killed_all_the_time_lose_no_task_and_run_none_twice() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 300);
+    let over = Arc::new(AtomicBool::new(false));
+    let (mut raw, stop) = (f.raw(), over.clone());
+    let killer = std::thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            let mut kill = redis::cmd("CLIENT");
+            kill.arg("KILL").arg("TYPE").arg("normal").exec(&mut raw).unwrap();
+            std::thread::sleep(Duration::from_millis(7));
+        }
+    });
+    let mut actor = Actor::slow(Duration::from_micros(700));
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    over.store(true, Ordering::Relaxed);
+    killer.join().unwrap();
+    let expected: Vec<String> = (0..300).map(|i| i.to_string()).collect();
+    assert_eq!(actor.done, expected);
+    assert_eq!(statuses(&mut f.queue, &ids), [Status::Complete; 300]);
+    f.assert_counters();
+}
+
+#[test]
+fn scripts_the_server_forgot_are_loaded_again() {
+    let mut f = Fixture::new();
+    let mut worker = f.worker("w");
+    let ids = submit_n(&mut f.queue, 300);
+    for _ in 0..5 {
+        let _: String = f.ask("SCRIPT FLUSH");
+        worker.turn(&mut Actor::echo(), false).unwrap();
+    }
+    let _: String = f.ask("SCRIPT FLUSH");
+    submit_n(&mut f.queue, 300);
+    assert_eq!(task::list(&mut f.queue).unwrap().len(), 600);
+    run_until_idle(&mut worker, &mut Actor::echo());
+    assert_eq!(statuses(&mut f.queue, &ids), [Status::Complete; 300]);
+    f.assert_counters();
+}
+
+/// A durable server that can be stopped and started again at the same address.
+struct Restartable {
+    options: ServerOptions,
+    password: String,
+    server: Option<Server>,
+    _dir: tempfile::TempDir,
+}
+
+impl Restartable {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, port) = (Some(dir.path().join("data")), None);
+        let mut options = ServerOptions { dir: path, port, program: None };
+        let server = Server::start(&options).unwrap();
+        options.port = Some(server.port());
+        let connection = Connection::open(&server.tcp_url()).unwrap();
+        let password = connection.place().password.unwrap();
+        Restartable { options, password, server: Some(server), _dir: dir }
+    }
+
+    fn url(&self) -> String {
+        self.server.as_ref().unwrap().tcp_url()
+    }
+
+    fn stop(&mut self) {
+        drop(self.server.take());
+    }
+
+    /// A new server has a new password; it gets that of the first before anyone can ask.
+    fn start(&mut self) {
+        let server = Server::start(&self.options).unwrap();
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg("requirepass").arg(&self.password);
+        set.exec(&mut raw(&server.url())).unwrap();
+        self.server = Some(server);
+    }
+}
+
+#[test]
+fn a_server_that_has_gone_is_an_error_after_a_while_and_works_again_when_it_is_back() {
+    let mut server = Restartable::new();
+    let mut queue = attach(&server.url());
+    let ids = submit_n(&mut queue, 3);
+    let patience = Duration::from_millis(300);
+    queue.connection.set_patience(patience, never());
+    server.stop();
+    let start = Instant::now();
+    let outcome = task::statuses(&mut queue, &ids);
+    assert!(matches!(outcome, Err(Error::Connection { .. })));
+    assert!((300..1500).contains(&start.elapsed().as_millis()));
+    server.start();
+    assert_eq!(statuses(&mut queue, &ids), [Status::Pending; 3]);
+}
+
+#[test]
+fn a_worker_outlives_a_restart_of_the_server() {
+    let mut server = Restartable::new();
+    let mut queue = attach(&server.url());
+    let ids = submit_n(&mut queue, 2);
+    let worker = register(attach(&server.url()), "w", never(), |_| {});
+    let mut worker = ready(worker.unwrap());
+    let mut actor = Actor::echo();
+    worker.turn(&mut actor, false).unwrap();
+    server.stop();
+    let thread = std::thread::spawn(move || {
+        run_until_idle(&mut worker, &mut actor);
+        actor.done
+    });
+    server.start();
+    assert_eq!(thread.join().unwrap(), ["0", "1"]);
+    assert_eq!(statuses(&mut queue, &ids), [Status::Complete; 2]);
+}
+
+#[test]
+fn the_user_can_end_the_repeating_of_a_request() {
+    let mut server = Restartable::new();
+    let mut queue = attach(&server.url());
+    server.stop();
+    let asked = Instant::now() + Duration::from_millis(400);
+    let stop: rrq_core::connection::Stop = Arc::new(move || Instant::now() >= asked);
+    let patience = Duration::from_secs(60);
+    queue.connection.set_patience(patience, stop);
+    let outcome = queue.length("default");
+    assert!(matches!(outcome, Err(Error::Interrupted)), "{outcome:?}");
+    assert!(asked.elapsed() < Duration::from_millis(250));
+}
+
+#[test]
+fn a_wrong_password_is_an_error_of_its_own_with_the_address() {
+    let f = Fixture::new();
+    let port = f.server.port();
+    for login in ["", ":wrong@"] {
+        let url = format!("redis://{login}127.0.0.1:{port}/");
+        match Connection::open(&url) {
+            Err(Error::Authentication { address, .. }) => {
+                assert_eq!(address, format!("127.0.0.1:{port}"));
+            }
+            other => panic!("{:?}", other.map(|_| ())),
+        }
+    }
+}
+
+#[test]
+fn an_error_of_the_server_is_told_at_once_and_leaves_the_connection_usable() {
+    let mut f = Fixture::new();
+    let start = Instant::now();
+    let wrong = [b"LPUSH".to_vec(), b"{jobs}:cfg".to_vec(), b"x".to_vec()];
+    let outcome = f.queue.connection.raw_command(&wrong);
+    assert!(matches!(outcome, Err(Error::Redis(_))));
+    assert!(start.elapsed() < Duration::from_millis(500));
+    assert_eq!(f.queue.length("default").unwrap(), 0);
+}

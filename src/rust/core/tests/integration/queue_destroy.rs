@@ -1,0 +1,129 @@
+//! Destroying a queue leaves the server as it was.
+
+use std::time::Duration;
+
+use rrq_core::connection::never;
+use rrq_core::task::{self, SharedObject, Waiter};
+use rrq_core::worker::Turn;
+use rrq_core::{Connection, Queue, config, message};
+
+use crate::support::*;
+
+/// Another queue on the same server.
+fn doomed(f: &Fixture) -> Queue {
+    let connection = Connection::open(&f.server.url()).unwrap();
+    Queue::attach(connection, "doomed", "test").unwrap()
+}
+
+/// Make use of everything a queue offers.
+fn use_it(f: &Fixture, queue: &mut Queue) {
+    let object = SharedObject::new("x", vec![7; 100]);
+    let ids = submit(queue, &submission("default", vec![object]), &["a", "b"]);
+    submit(queue, &submission("never run", Vec::new()), &["c"]);
+    task::set_progress(queue, &ids[0], b"half").unwrap();
+    config::save(queue, "big", &config::WorkerConfig::default(), true).unwrap();
+    config::set_envir(queue, Some(b"create")).unwrap();
+    let mut worker = ready(register(doomed(f), "w", never(), |_| {}).unwrap());
+    let message_id = message::send(queue, "PING", b"", &["w".to_owned()]).unwrap();
+    let mut actor = Actor::new(|_| {
+        let mut verdict = complete("r".repeat(1000));
+        verdict.extra = b"warnings".to_vec();
+        verdict
+    });
+    run_until_idle(&mut worker, &mut actor);
+    while worker.turn(&mut actor, false).unwrap() != Turn::Idle {}
+    let (limit, stop) = (Duration::from_secs(1), never());
+    message::wait_responses(queue, &message_id, &["w".to_owned()], limit, &stop).unwrap();
+    for queue in [queue, &mut doomed(f)] {
+        let mut waiter = Waiter::new(queue, &ids).unwrap();
+        waiter.wait(queue, limit, false, &stop).unwrap();
+    }
+}
+
+#[test]
+fn a_destroyed_queue_leaves_no_key_and_no_trace_in_another() {
+    let mut f = Fixture::new();
+    submit_n(&mut f.queue, 3);
+    let before = f.contents();
+    let mut queue = doomed(&f);
+    use_it(&f, &mut queue);
+    let kinds = f.keyspace().len();
+    assert!(kinds > before.len() + 15, "{:?}", f.keyspace());
+    queue.destroy(None).unwrap();
+    assert_eq!(f.keyspace().len(), before.len(), "{:?}", f.keyspace());
+    assert_eq!(f.contents(), before);
+}
+
+#[test]
+fn a_queue_can_be_left_to_expire() {
+    let f = Fixture::new();
+    let mut queue = doomed(&f);
+    use_it(&f, &mut queue);
+    queue.destroy(Some(100)).unwrap();
+    for key in f.keyspace().iter().filter(|key| key.contains("doomed")) {
+        let name = key.rsplit_once(' ').unwrap().0;
+        let ttl: i64 = redis::cmd("TTL").arg(name).query(&mut f.raw()).unwrap();
+        assert!((0..=100).contains(&ttl), "{key} {ttl}");
+    }
+    let mine = f.keyspace().iter().filter(|k| k.contains("jobs")).count();
+    assert_eq!(mine, 2);
+}
+
+#[test]
+fn a_worker_that_was_idle_leaves_without_a_trace() {
+    let mut f = Fixture::new();
+    let mut worker = f.worker("w");
+    run_until_idle(&mut worker, &mut Actor::echo());
+    f.queue.destroy(None).unwrap();
+    let reason = worker.run(&mut Actor::echo(), false).unwrap();
+    assert_eq!(reason, "the queue no longer exists");
+    assert!(f.keyspace().is_empty());
+}
+
+#[test]
+fn a_worker_that_was_busy_leaves_without_a_trace() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 2);
+    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let mut worker = f.worker_with("w", |config| config.heartbeat_period = Some(0.1));
+    let thread = std::thread::spawn(move || {
+        let mut actor = Actor::slow(Duration::from_millis(500));
+        worker.run(&mut actor, false).unwrap()
+    });
+    wait_until(|| f.counters().contains_key("s:RUNNING"));
+    f.queue.destroy(None).unwrap();
+    let limit = Duration::from_millis(50);
+    waiter.wait(&mut f.queue, limit, false, &never()).unwrap();
+    assert_eq!(thread.join().unwrap(), "the queue no longer exists");
+    assert!(f.keyspace().is_empty(), "{:?}", f.keyspace());
+}
+
+#[test]
+fn a_queue_destroyed_under_a_busy_worker_leaves_nothing_behind() {
+    let f = Fixture::new();
+    for _ in 0..30 {
+        let mut queue = doomed(&f);
+        submit_n(&mut queue, 300);
+        let mut worker = ready(register(doomed(&f), "w", never(), |_| {}).unwrap());
+        let thread = std::thread::spawn(move || worker.run(&mut Actor::echo(), false));
+        wait_until(|| queue.length("default").unwrap() < 250);
+        queue.destroy(None).unwrap();
+        thread.join().unwrap().unwrap();
+        assert_eq!(f.keyspace().len(), 2, "{:?}", f.keyspace());
+    }
+}
+
+#[test]
+fn a_destroyed_queue_can_be_created_again() {
+    let mut f = Fixture::new();
+    let object = SharedObject::new("x", vec![7; 100]);
+    let submission = submission("default", vec![object.clone()]);
+    submit(&mut f.queue, &submission, &["a"]);
+    f.queue.destroy(None).unwrap();
+    let mut again = f.attach();
+    submit(&mut f.queue, &submission, &["b"]);
+    let mut actor = Actor::echo();
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    assert_eq!((actor.done, actor.objects), (vec!["b".to_owned()], vec![object.bytes]));
+    assert_eq!(again.length("default").unwrap(), 0);
+}

@@ -1,0 +1,250 @@
+//! What the tests share: a private server with a queue, workers on it, and ways to look at every
+//! key. The actor that stands in for user code and the proxy that cuts connections are below.
+
+mod actor;
+mod proxy;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use redis::{FromRedisValue, Value};
+use rrq_core::config::WorkerConfig;
+use rrq_core::connection::{Stop, never};
+use rrq_core::server::{Server, ServerOptions};
+use rrq_core::status::Status;
+use rrq_core::task::{self, Kind, SharedObject, Submission};
+use rrq_core::worker::{Evaluate, Options, Turn, Worker};
+use rrq_core::{Connection, Queue};
+
+pub use actor::{Actor, complete, failed};
+pub use proxy::{Proxy, Request, Way};
+
+/// The id of the queue under test.
+pub const ID: &str = "jobs";
+
+/// A private server and a controller attached to a fresh queue on it.
+pub struct Fixture {
+    pub server: Server,
+    pub queue: Queue,
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        let server = Server::start(&ServerOptions::default()).unwrap();
+        let queue = attach(&server.url());
+        Fixture { server, queue }
+    }
+
+    /// Another controller of the same queue.
+    pub fn attach(&self) -> Queue {
+        attach(&self.server.url())
+    }
+
+    /// A worker that is ready.
+    pub fn worker(&self, id: &str) -> Worker {
+        self.worker_with(id, |_| {})
+    }
+
+    /// A worker that is ready, its configuration changed.
+    pub fn worker_with(&self, id: &str, change: impl FnOnce(&mut WorkerConfig)) -> Worker {
+        ready(register(self.attach(), id, never(), change).unwrap())
+    }
+
+    /// A worker that counts as lost within a second of its last heartbeat.
+    pub fn short_lived(&self, id: &str) -> Worker {
+        self.worker_with(id, |config| config.heartbeat_period = Some(0.15))
+    }
+
+    /// A proxy before the server.
+    pub fn proxy(&self) -> Proxy {
+        Proxy::start(&self.server)
+    }
+
+    /// A plain connection to the server.
+    pub fn raw(&self) -> redis::Connection {
+        raw(&self.server.url())
+    }
+
+    /// The answer to a plain command.
+    pub fn ask<T: FromRedisValue>(&self, command: &str) -> T {
+        let mut words = command.split(' ');
+        let mut command = redis::cmd(words.next().unwrap());
+        command.arg(words.collect::<Vec<_>>());
+        command.query(&mut self.raw()).unwrap()
+    }
+
+    /// The names of all keys with their types, sorted.
+    pub fn keyspace(&self) -> Vec<String> {
+        let mut raw = self.raw();
+        let names: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut raw).unwrap();
+        let with_type = |name: String| {
+            let kind: String = redis::cmd("TYPE").arg(&name).query(&mut raw).unwrap();
+            format!("{name} {kind}")
+        };
+        let mut keys: Vec<String> = names.into_iter().map(with_type).collect();
+        keys.sort();
+        keys
+    }
+
+    /// All keys with all they hold, but without the streams, which expire by themselves.
+    pub fn contents(&self) -> BTreeMap<String, Vec<String>> {
+        let mut raw = self.raw();
+        let mut contents = BTreeMap::new();
+        for key in self.keyspace() {
+            let (name, kind) = key.rsplit_once(' ').unwrap();
+            let mut items = match kind {
+                "hash" => pairs(redis::cmd("HGETALL").arg(name).query(&mut raw).unwrap()),
+                "list" => items(&mut raw, &["LRANGE", name, "0", "-1"]),
+                "zset" => items(&mut raw, &["ZRANGE", name, "0", "-1", "WITHSCORES"]),
+                "stream" => continue,
+                _ => items(&mut raw, &["MGET", name]),
+            };
+            if kind == "hash" {
+                items.sort();
+            }
+            contents.insert(name.to_owned(), items);
+        }
+        contents
+    }
+
+    /// The counters per status and per queue that are not zero.
+    pub fn counters(&self) -> BTreeMap<String, i64> {
+        let all: BTreeMap<String, i64> = self.ask(&format!("HGETALL {{{ID}}}:n"));
+        let counts = |(field, n): &(String, i64)| field.contains(':') && *n != 0;
+        all.into_iter().filter(counts).collect()
+    }
+
+    /// What the counters should be, from the tasks themselves.
+    pub fn recount(&mut self) -> BTreeMap<String, i64> {
+        let ids = task::list(&mut self.queue).unwrap();
+        let mut counts = BTreeMap::new();
+        for header in task::headers(&mut self.queue, &ids).unwrap() {
+            let status = header.status;
+            *counts.entry(format!("s:{}", status.word())).or_default() += 1;
+            if status == Status::Pending {
+                *counts.entry(format!("q:{}", header.queue)).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    pub fn assert_counters(&mut self) {
+        assert_eq!(self.counters(), self.recount());
+    }
+
+    /// How often a script was called by anyone.
+    pub fn n_evalsha(&self) -> u64 {
+        let stats: String = self.ask("INFO commandstats");
+        let line = stats
+            .lines()
+            .find_map(|l| l.strip_prefix("cmdstat_evalsha:calls="));
+        line.map_or(0, |l| l.split(',').next().unwrap().parse().unwrap())
+    }
+
+    /// Send a recorded request once more, from elsewhere.
+    pub fn resend(&self, request: &Request) -> Value {
+        let mut command = redis::Cmd::new();
+        command.arg(request);
+        command.query(&mut self.raw()).unwrap()
+    }
+}
+
+fn items(raw: &mut redis::Connection, parts: &[&str]) -> Vec<String> {
+    let mut command = redis::Cmd::new();
+    let items: Vec<Vec<u8>> = command.arg(parts).query(raw).unwrap();
+    items
+        .iter()
+        .map(|item| item.escape_ascii().to_string())
+        .collect()
+}
+
+fn pairs(pairs: Vec<(String, Vec<u8>)>) -> Vec<String> {
+    pairs
+        .into_iter()
+        .map(|(field, value)| format!("{field}={}", value.escape_ascii()))
+        .collect()
+}
+
+pub fn raw(url: &str) -> redis::Connection {
+    redis::Client::open(url).unwrap().get_connection().unwrap()
+}
+
+pub fn attach(url: &str) -> Queue {
+    Queue::attach(Connection::open(url).unwrap(), ID, "test").unwrap()
+}
+
+pub fn register(
+    queue: Queue,
+    id: &str,
+    stop: Stop,
+    change: impl FnOnce(&mut WorkerConfig),
+) -> rrq_core::Result<Worker> {
+    let mut config = WorkerConfig {
+        verbose: false,
+        ..WorkerConfig::default()
+    };
+    change(&mut config);
+    let (id, info) = (id.to_owned(), b"info".to_vec());
+    let options = Options {
+        id,
+        config,
+        info,
+        parent: None,
+    };
+    Worker::register(queue, options, stop)
+}
+
+pub fn ready(mut worker: Worker) -> Worker {
+    worker.ready().unwrap();
+    worker
+}
+
+/// Tasks for a queue, sharing these objects.
+pub fn submission(queue: &str, shared: Vec<SharedObject>) -> Submission {
+    Submission {
+        queue: queue.to_owned(),
+        kind: Kind::Expression,
+        shared,
+        timeout_s: 0.0,
+    }
+}
+
+/// Submit a task per payload.
+pub fn submit(queue: &mut Queue, submission: &Submission, payloads: &[&str]) -> Vec<String> {
+    let mut payloads = payloads.iter().map(|text| text.as_bytes().to_vec());
+    task::submit(queue, submission, || Ok(payloads.next())).unwrap()
+}
+
+/// Submit a task per payload to the default queue.
+pub fn submit_all(queue: &mut Queue, payloads: &[&str]) -> Vec<String> {
+    submit(queue, &submission("default", Vec::new()), payloads)
+}
+
+/// Submit `n` tasks to the default queue, their payloads counting from 0.
+pub fn submit_n(queue: &mut Queue, n: usize) -> Vec<String> {
+    let mut payloads = (0..n).map(|i| i.to_string().into_bytes());
+    let submission = submission("default", Vec::new());
+    task::submit(queue, &submission, || Ok(payloads.next())).unwrap()
+}
+
+/// Turn after turn until there is nothing to do; what has ended is then reported too.
+pub fn run_until_idle(worker: &mut Worker, evaluate: &mut dyn Evaluate) {
+    while worker.turn(evaluate, false).unwrap() != Turn::Idle {}
+}
+
+pub fn status(queue: &mut Queue, id: &str) -> Status {
+    task::statuses(queue, &[id.to_owned()]).unwrap()[0]
+}
+
+pub fn statuses(queue: &mut Queue, ids: &[String]) -> Vec<Status> {
+    task::statuses(queue, ids).unwrap()
+}
+
+/// Wait until something is true, for at most 10 s.
+pub fn wait_until(mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !done() {
+        assert!(Instant::now() < deadline, "it did not happen within 10 s");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,90 @@
+//! An `Evaluate` that plays user code: a closure decides how each task ends.
+
+use rrq_core::Result;
+use rrq_core::message::Message;
+use rrq_core::status::Status;
+use rrq_core::worker::{Answer, Effect, Evaluate, Idle, Task, Verdict};
+
+type Play = Box<dyn FnMut(&Task) -> Verdict + Send>;
+
+/// Plays tasks and answers messages, and remembers what it did.
+pub struct Actor {
+    play: Play,
+    /// Payloads of tasks and commands of messages, in the order they came.
+    pub done: Vec<String>,
+    /// The shared objects that tasks brought.
+    pub objects: Vec<Vec<u8>>,
+}
+
+impl Actor {
+    /// Every task ends as the closure says.
+    pub fn new(play: impl FnMut(&Task) -> Verdict + Send + 'static) -> Self {
+        Actor {
+            play: Box::new(play),
+            done: Vec::new(),
+            objects: Vec::new(),
+        }
+    }
+
+    /// Every task completes with its payload as its value.
+    pub fn echo() -> Self {
+        Actor::new(|task| complete(payload(task)))
+    }
+
+    /// Every task takes this long.
+    pub fn slow(pause: std::time::Duration) -> Self {
+        Actor::new(move |task| {
+            std::thread::sleep(pause);
+            complete(payload(task))
+        })
+    }
+}
+
+fn payload(task: &Task) -> &[u8] {
+    &task.body.payload
+}
+
+fn verdict(status: Status, value: &[u8]) -> Verdict {
+    Verdict {
+        status,
+        value: value.to_vec(),
+        extra: Vec::new(),
+        interrupted: false,
+    }
+}
+
+/// Ends well.
+pub fn complete(value: impl AsRef<[u8]>) -> Verdict {
+    verdict(Status::Complete, value.as_ref())
+}
+
+/// Ends with an error.
+pub fn failed(value: impl AsRef<[u8]>) -> Verdict {
+    verdict(Status::Error, value.as_ref())
+}
+
+impl Evaluate for Actor {
+    fn evaluate(&mut self, task: &Task, fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>>) -> Verdict {
+        self.done
+            .push(String::from_utf8_lossy(payload(task)).into_owned());
+        for shared in &task.body.shared {
+            self.objects.push(fetch(&shared.hash).unwrap());
+        }
+        (self.play)(task)
+    }
+
+    fn answer(&mut self, message: &Message, _idle: Idle) -> Answer {
+        self.done.push(message.command.clone());
+        let effect = match message.command.as_str() {
+            "PAUSE" => Effect::Pause,
+            "RESUME" => Effect::Resume,
+            "STOP" => Effect::Stop("told to stop".into()),
+            "IDLE" => Effect::TimeoutIdle(0.0),
+            _ => Effect::None,
+        };
+        let value = [message.command.as_bytes(), b"!"].concat();
+        Answer { value, effect }
+    }
+
+    fn report(&mut self, _lines: &[(String, String)]) {}
+}

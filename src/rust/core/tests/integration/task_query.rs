@@ -1,0 +1,133 @@
+//! Asking about tasks.
+
+use rrq_core::Error;
+use rrq_core::status::Status;
+use rrq_core::task;
+
+use crate::support::*;
+
+fn ids(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A task that fails, one with a small value, one with a large value, in this order.
+fn finished(f: &mut Fixture) -> Vec<String> {
+    let ids = submit_all(&mut f.queue, &["fail", "small", "large"]);
+    let mut actor = Actor::new(|task| match task.body.payload.as_slice() {
+        b"fail" => failed("why"),
+        b"small" => complete("s"),
+        _ => complete("l".repeat(1000)),
+    });
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    ids
+}
+
+#[test]
+fn an_unknown_id_has_the_status_missing() {
+    let mut f = Fixture::new();
+    let known = submit_n(&mut f.queue, 1).remove(0);
+    let asked = [known, "nobody".to_owned()];
+    assert_eq!(
+        statuses(&mut f.queue, &asked),
+        [Status::Pending, Status::Missing]
+    );
+}
+
+#[test]
+fn asking_about_no_tasks_is_not_an_error() {
+    let mut f = Fixture::new();
+    assert!(statuses(&mut f.queue, &[]).is_empty());
+    assert!(task::outcomes(&mut f.queue, &[]).unwrap().is_empty());
+    assert!(task::list(&mut f.queue).unwrap().is_empty());
+}
+
+#[test]
+fn unknown_ids_are_all_named_by_the_error() {
+    let mut f = Fixture::new();
+    let mut asked = submit_n(&mut f.queue, 1);
+    asked.extend(ids(&["nobody", "nothing"]));
+    match task::headers(&mut f.queue, &asked) {
+        Err(Error::TaskMissing { ids }) => assert_eq!(ids, ["nobody", "nothing"]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn outcomes_come_in_the_order_asked_whatever_their_size() {
+    let mut f = Fixture::new();
+    let ids = finished(&mut f);
+    let outcomes = task::outcomes(&mut f.queue, &ids).unwrap();
+    let statuses: Vec<Status> = outcomes.iter().map(|outcome| outcome.status).collect();
+    assert_eq!(
+        statuses,
+        [Status::Error, Status::Complete, Status::Complete]
+    );
+    let sizes: Vec<usize> = outcomes
+        .iter()
+        .map(|outcome| outcome.value.as_ref().unwrap().len())
+        .collect();
+    assert_eq!(sizes, [3, 1, 1000]);
+    assert!(outcomes.iter().all(|outcome| outcome.worker == "w"));
+}
+
+#[test]
+fn more_ids_than_one_command_takes_keep_their_order() {
+    let mut f = Fixture::new();
+    let three = finished(&mut f);
+    let ids: Vec<String> = three.iter().cycle().take(12_003).cloned().collect();
+    let outcomes = task::outcomes(&mut f.queue, &ids).unwrap();
+    assert_eq!(outcomes.len(), ids.len());
+    let size = |i: usize| outcomes[i].value.as_ref().unwrap().len();
+    assert!((0..ids.len()).all(|i| size(i) == [3, 1, 1000][i % 3]));
+}
+
+#[test]
+fn a_task_that_waits_or_runs_has_no_outcome() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 1);
+    let error = task::outcomes(&mut f.queue, &ids).unwrap_err();
+    assert!(error.to_string().ends_with("has no result: it is PENDING"));
+    f.worker("w").turn(&mut Actor::echo(), false).unwrap();
+    let error = task::outcomes(&mut f.queue, &ids).unwrap_err();
+    assert!(error.to_string().ends_with("has no result: it is RUNNING"));
+}
+
+#[test]
+fn the_overview_counts_every_status() {
+    let mut f = Fixture::new();
+    finished(&mut f);
+    submit_n(&mut f.queue, 4);
+    let overview = task::overview(&mut f.queue).unwrap();
+    let not_zero: Vec<(Status, u64)> = overview.into_iter().filter(|(_, n)| *n > 0).collect();
+    assert_eq!(
+        not_zero,
+        [
+            (Status::Pending, 4),
+            (Status::Complete, 2),
+            (Status::Error, 1)
+        ]
+    );
+}
+
+#[test]
+fn the_list_holds_all_tasks_whatever_their_status() {
+    let mut f = Fixture::new();
+    let mut expected = finished(&mut f);
+    expected.extend(submit_n(&mut f.queue, 2));
+    expected.sort();
+    let mut listed = task::list(&mut f.queue).unwrap();
+    listed.sort();
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn progress_is_the_last_value_set() {
+    let mut f = Fixture::new();
+    let id = submit_n(&mut f.queue, 1).remove(0);
+    assert_eq!(task::progress(&mut f.queue, &id).unwrap(), None);
+    for value in [b"10 %", b"20 %"] {
+        task::set_progress(&mut f.queue, &id, value).unwrap();
+    }
+    let progress = task::progress(&mut f.queue, &id).unwrap();
+    assert_eq!(progress.as_deref(), Some(b"20 %".as_slice()));
+}

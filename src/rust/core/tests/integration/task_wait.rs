@@ -1,0 +1,192 @@
+//! Waiting for tasks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rrq_core::status::Status;
+use rrq_core::task::{Progress, Waiter};
+use rrq_core::worker::Worker;
+use rrq_core::connection::never;
+use rrq_core::{Error, Queue};
+
+use crate::support::*;
+
+const LONG: Duration = Duration::from_secs(10);
+
+/// Wait for all of these tasks, and return how they ended.
+fn wait_for(queue: &mut Queue, ids: &[String]) -> Vec<(String, Status)> {
+    let mut waiter = Waiter::new(queue, ids).unwrap();
+    let progress = waiter.wait(queue, LONG, false, &never()).unwrap();
+    assert_eq!(progress, Progress::Done);
+    waiter.finish(queue).unwrap();
+    waiter.take_ended()
+}
+
+fn in_background(mut worker: Worker, pause: Duration) -> std::thread::JoinHandle<Worker> {
+    std::thread::spawn(move || {
+        run_until_idle(&mut worker, &mut Actor::slow(pause));
+        worker
+    })
+}
+
+#[test]
+fn tasks_that_have_ended_are_told_at_once() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 2);
+    run_until_idle(&mut f.worker("w"), &mut Actor::echo());
+    let start = Instant::now();
+    assert_eq!(wait_for(&mut f.queue, &ids).len(), 2);
+    assert!(start.elapsed() < Duration::from_millis(90));
+}
+
+#[test]
+fn waiting_for_nothing_is_done_at_once() {
+    let mut f = Fixture::new();
+    let mut waiter = Waiter::new(&mut f.queue, &[]).unwrap();
+    let progress = waiter.wait(&mut f.queue, LONG, false, &never()).unwrap();
+    assert_eq!(progress, Progress::Done);
+}
+
+#[test]
+fn a_waiter_wakes_as_soon_as_the_last_task_ends() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 3);
+    let thread = in_background(f.worker("w"), Duration::from_millis(100));
+    let ended = wait_for(&mut f.queue, &ids);
+    let now: Vec<i64> = f.ask("TIME");
+    let headers = rrq_core::task::headers(&mut f.queue, &ids).unwrap();
+    let last = headers.iter().map(|header| header.end).max().unwrap();
+    assert!(now[0] as u64 * 1_000_000 + now[1] as u64 - last < 300_000);
+    assert_eq!(ended.len(), 3);
+    thread.join().unwrap();
+}
+
+#[test]
+fn unknown_tasks_are_named_by_the_error() {
+    let mut f = Fixture::new();
+    let mut ids = submit_n(&mut f.queue, 1);
+    ids.push("nobody".into());
+    match Waiter::new(&mut f.queue, &ids) {
+        Err(Error::TaskMissing { ids }) => assert_eq!(ids, ["nobody"]),
+        other => panic!("{:?}", other.map(|_| ())),
+    }
+}
+
+#[test]
+fn many_waiters_hear_of_one_task() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 1);
+    let mut queues: Vec<Queue> = (0..12).map(|_| f.attach()).collect();
+    let mut waiters: Vec<Waiter> = queues
+        .iter_mut()
+        .map(|queue| Waiter::new(queue, &ids).unwrap())
+        .collect();
+    run_until_idle(&mut f.worker("w"), &mut Actor::echo());
+    for (waiter, queue) in waiters.iter_mut().zip(&mut queues) {
+        let limit = Duration::from_secs(1);
+        let progress = waiter.wait(queue, limit, false, &never()).unwrap();
+        assert_eq!(progress, Progress::Done);
+    }
+}
+
+#[test]
+fn a_controller_can_wait_for_the_tasks_of_another() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 3);
+    let thread = in_background(f.worker("w"), Duration::from_millis(50));
+    let mut other = f.attach();
+    assert_eq!(wait_for(&mut other, &ids).len(), 3);
+    thread.join().unwrap();
+}
+
+#[test]
+fn waiting_for_any_returns_with_the_first() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 2);
+    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let mut worker = f.worker("w");
+    for _ in 0..2 {
+        worker.turn(&mut Actor::echo(), false).unwrap();
+    }
+    let progress = waiter.wait(&mut f.queue, LONG, true, &never()).unwrap();
+    assert_eq!((progress, waiter.n_open()), (Progress::Waiting, 1));
+    assert_eq!(waiter.take_ended(), [(ids[0].clone(), Status::Complete)]);
+}
+
+#[test]
+fn a_wait_ends_at_its_limit_and_can_be_continued() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 2);
+    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let (start, limit) = (Instant::now(), Duration::from_millis(150));
+    let progress = waiter.wait(&mut f.queue, limit, false, &never()).unwrap();
+    assert_eq!((progress, waiter.n_open()), (Progress::Waiting, 2));
+    assert!((150..600).contains(&start.elapsed().as_millis()));
+    run_until_idle(&mut f.worker("w"), &mut Actor::echo());
+    let progress = waiter.wait(&mut f.queue, LONG, false, &never()).unwrap();
+    assert_eq!(progress, Progress::Done);
+}
+
+#[test]
+fn a_wait_can_be_interrupted_within_200_ms() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 1);
+    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let asked = Instant::now() + Duration::from_millis(250);
+    let stop: rrq_core::connection::Stop = Arc::new(move || Instant::now() >= asked);
+    let outcome = waiter.wait(&mut f.queue, LONG, false, &stop);
+    assert!(matches!(outcome, Err(Error::Interrupted)));
+    assert!(asked.elapsed() < Duration::from_millis(200));
+}
+
+#[test]
+fn every_end_is_told_once_however_many_tasks() {
+    let mut f = Fixture::new();
+    let mut ids = submit_n(&mut f.queue, 2500);
+    let thread = in_background(f.worker("w"), Duration::ZERO);
+    let mut told: Vec<String> = wait_for(&mut f.queue, &ids)
+        .into_iter()
+        .map(|(id, _)| id)
+        .collect();
+    told.sort();
+    ids.sort();
+    assert_eq!(told, ids);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_waiter_that_read_much_removes_its_stream_and_all_streams_expire() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 300);
+    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let streams = |f: &Fixture| -> Vec<String> { f.ask("KEYS {jobs}:ev:*") };
+    let stream = streams(&f).remove(0);
+    assert!(f.ask::<i64>(&format!("PTTL {stream}")) > 60_000);
+    run_until_idle(&mut f.worker("w"), &mut Actor::slow(Duration::from_millis(1)));
+    waiter.wait(&mut f.queue, LONG, false, &never()).unwrap();
+    waiter.finish(&mut f.queue).unwrap();
+    assert!(streams(&f).is_empty());
+}
+
+#[test]
+fn a_waiter_settles_a_lost_worker_when_nobody_else_does() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 1);
+    let mut worker = f.short_lived("w");
+    worker.turn(&mut Actor::echo(), false).unwrap();
+    drop(worker);
+    let ended = wait_for(&mut f.queue, &ids);
+    assert_eq!(ended, [(ids[0].clone(), Status::Died)]);
+}
+
+#[test]
+fn a_second_wait_of_one_controller_hears_only_of_its_own_tasks() {
+    let mut f = Fixture::new();
+    let (first, second) = (submit_n(&mut f.queue, 2), submit_n(&mut f.queue, 2));
+    let thread = in_background(f.worker("w"), Duration::from_millis(20));
+    wait_for(&mut f.queue, &first);
+    let told = wait_for(&mut f.queue, &second);
+    assert_eq!(told.len(), 2);
+    assert!(told.iter().all(|(id, _)| second.contains(id)));
+    thread.join().unwrap();
+}

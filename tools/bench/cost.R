@@ -1,0 +1,121 @@
+# What rrq uses: memory, CPU time and requests of the server, memory of a worker.
+
+measure_cost <- function(settings) {
+  n <- settings$cost_tasks
+  rbind(memory_rows(n), steady_rows(n), process_rows())
+}
+
+with_server <- function(code) {
+  server <- rrq::rrq_server()
+  on.exit(server$stop())
+  code(rrq::rrq_controller("cost", con = server$url))
+}
+
+cost_row <- function(measure, unit, value, workers = NA_integer_, n = NA_integer_) {
+  row("rrq", measure, unit, value, workers = workers, n = n)
+}
+
+# --- memory of the server ----------------------------------------------------------
+
+# Measured when the workers are gone, so that buffers of their connections do not
+# count; what they leave behind, such as their log, does.
+memory_rows <- function(n) {
+  with_server(function(queue) {
+    empty <- used_memory(queue$con)
+    ids <- rrq::rrq_task_create_bulk_call(identity, seq_len(n), controller = queue)
+    pending <- used_memory(queue$con)
+    workers <- rrq::rrq_worker_spawn(1, controller = queue)
+    rrq::rrq_task_wait(ids, controller = queue)
+    workers$stop()
+    finished <- used_memory(queue$con)
+    rbind(
+      cost_row("server memory, pending", "bytes/task", (pending - empty) / n, n = n),
+      cost_row("server memory, finished", "bytes/task", (finished - empty) / n, n = n)
+    )
+  })
+}
+
+used_memory <- function(con) as.numeric(redis_info(con, "memory")[["used_memory"]])
+
+redis_info <- function(con, section) {
+  lines <- grep("^\\w.*:", strsplit(con$INFO(section), "\r?\n")[[1]], value = TRUE)
+  stats::setNames(sub("^[^:]*:", "", lines), sub(":.*", "", lines))
+}
+
+# --- requests and CPU time -----------------------------------------------------------
+
+steady_rows <- function(n) {
+  with_server(function(queue) {
+    workers <- rrq::rrq_worker_spawn(2, controller = queue)
+    on.exit(workers$stop())
+    rrq_bulk(list(queue = queue), seq_len(1000L))
+    before <- usage_now(queue$con)
+    ids <- rrq::rrq_task_create_bulk_call(identity, seq_len(n), controller = queue)
+    submitted <- usage_now(queue$con)
+    rrq::rrq_task_wait(ids, controller = queue)
+    ended <- usage_now(queue$con)
+    rrq::rrq_task_results(ids, controller = queue)
+    usage_rows((usage_now(queue$con) - before) / n, (ended - submitted) / n, n)
+  })
+}
+
+# Tasks run while others are still being submitted, so "waiting" is only a part.
+usage_rows <- function(all, waiting, n) {
+  cost <- function(measure, unit, value) cost_row(measure, unit, value, workers = 2L, n = n)
+  rbind(
+    cost("server CPU", "us/task", all[["cpu"]] * 1e6),
+    cost("session CPU", "us/task", all[["session"]] * 1e6),
+    cost("EVALSHA requests", "per task", all[["evalsha"]]),
+    cost("EVALSHA requests, while waiting", "per task", waiting[["evalsha"]]),
+    cost("other commands, in scripts too", "per task", all[["others"]]),
+    cost("network, both ways", "bytes/task", all[["bytes"]])
+  )
+}
+
+usage_now <- function(con) {
+  cpu <- as.numeric(redis_info(con, "cpu")[c("used_cpu_sys", "used_cpu_user")])
+  net <- as.numeric(redis_info(con, "stats")[c("total_net_input_bytes", "total_net_output_bytes")])
+  stats <- redis_info(con, "commandstats")
+  calls <- stats::setNames(as.numeric(sub("calls=(\\d+).*", "\\1", stats)), names(stats))
+  evalsha <- sum(calls[names(calls) == "cmdstat_evalsha"])
+  c(
+    cpu = sum(cpu), session = sum(proc.time()[1:2]), bytes = sum(net),
+    evalsha = evalsha, others = sum(calls) - evalsha
+  )
+}
+
+# --- memory of processes ---------------------------------------------------------------
+
+process_rows <- function() {
+  if (!dir.exists("/proc/self")) {
+    return(NULL)
+  }
+  rbind(
+    cost_row("memory of a worker", "MB", worker_memory()),
+    cost_row("memory of a bare R session", "MB", bare_memory())
+  )
+}
+
+worker_memory <- function() {
+  with_server(function(queue) {
+    workers <- rrq::rrq_worker_spawn(1, controller = queue)
+    on.exit(workers$stop())
+    rrq_bulk(list(queue = queue), seq_len(100L))
+    id <- rrq::rrq_task_create_call(base::Sys.getpid, list(), controller = queue)
+    rrq::rrq_task_wait(id, controller = queue)
+    resident_mb(rrq::rrq_task_result(id, controller = queue))
+  })
+}
+
+bare_memory <- function() {
+  code <- "cat('ready\\n'); Sys.sleep(600)"
+  session <- processx::process$new(file.path(R.home("bin"), "Rscript"), c("-e", code), stdout = "|")
+  on.exit(session$kill())
+  session$poll_io(30000)
+  resident_mb(session$get_pid())
+}
+
+resident_mb <- function(pid) {
+  status <- readLines(sprintf("/proc/%d/status", pid))
+  as.numeric(gsub("\\D", "", grep("^VmRSS:", status, value = TRUE))) / 1024
+}
