@@ -85,6 +85,8 @@ rs_worker_run <- function(runner, immediate) .Call(wrap__rs_worker_run, runner, 
 
 rs_worker_turn <- function(runner, immediate) .Call(wrap__rs_worker_turn, runner, immediate)
 
+rs_worker_task <- function() .Call(wrap__rs_worker_task)
+
 rs_worker_exit <- function(runner, reason) .Call(wrap__rs_worker_exit, runner, reason)
 
 rs_worker_states <- function(queue) .Call(wrap__rs_worker_states, queue)

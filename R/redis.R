@@ -30,7 +30,7 @@ rrq_redis <- function(url = NULL) {
 
 new_redis <- function(url, call = caller_env()) {
   pointer <- rust_call(rs_redis_open(url), call)
-  config <- rs_redis_info(pointer)
+  config <- rust_call(rs_redis_info(pointer))
   structure(list(pointer = pointer, config = config), class = "rrq_redis")
 }
 

@@ -6,3 +6,6 @@
 the <- new.env(parent = emptyenv())
 the$controller <- NULL
 the$server <- NULL
+the$servers <- list()
+the$workers <- list()
+the$task <- NULL

@@ -35,11 +35,19 @@ rrq_server <- function(dir = NULL, port = NULL) {
 new_server <- function(dir = NULL, port = NULL, call = caller_env()) {
   dir <- if (!is.null(dir)) normalizePath(dir, mustWork = FALSE)
   pointer <- rust_call(rs_server_start(dir, if (!is.null(port)) as.integer(port)), call)
+  # It lives as long as the session, also where only its URL is kept.
+  the$servers <- c(the$servers, list(pointer))
   methods <- list(
-    is_alive = function() rs_server_is_alive(pointer),
-    stop = function() invisible(rust_call(rs_server_stop(pointer)))
+    is_alive = function() rust_call(rs_server_is_alive(pointer)),
+    stop = function() stop_server(pointer)
   )
-  structure(c(rs_server_info(pointer), methods), class = "rrq_server")
+  structure(c(rust_call(rs_server_info(pointer)), methods), class = "rrq_server")
+}
+
+stop_server <- function(pointer) {
+  rust_call(rs_server_stop(pointer))
+  the$servers <- Filter(function(other) !identical(other, pointer), the$servers)
+  invisible()
 }
 
 #' @export
@@ -108,8 +116,11 @@ url_from_redux <- function(con) {
 # Anything that answers there counts, also a server that wants a password: that is then an error
 # to report, not a reason to start another.
 is_listening <- function(url) {
-  result <- rs_redis_open(url)
-  !inherits(result, "extendr_error") || !identical(result$value$class, "connection")
+  tryCatch(
+    is.list(rust_call(rs_redis_info(rust_call(rs_redis_open(url))))),
+    rrq_error_connection = function(e) FALSE,
+    rrq_error = function(e) TRUE
+  )
 }
 
 embedded_is_alive <- function() {

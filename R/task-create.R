@@ -109,6 +109,5 @@ submit <- function(handle, kind, payloads, shared, options, call = caller_env())
   if (is.null(names(shared))) {
     names(shared) <- rep("", length(shared))
   }
-  result <- rs_task_submit(handle, kind, payloads, shared, options$queue, options$timeout)
-  rust_call(result, call)
+  rust_call(rs_task_submit(handle, kind, payloads, shared, options$queue, options$timeout), call)
 }

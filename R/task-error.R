@@ -2,8 +2,8 @@
 
 task_error <- function(run, error, status, trace) {
   fields <- list(
-    queue_id = run$identity$queue_id, task_id = run$id, status = status, trace = trace,
-    warnings = run$warnings
+    queue_id = run$identity$queue_id, task_id = rust_call(rs_worker_task()), status = status,
+    trace = trace, warnings = run$warnings
   )
   new_task_error(without_worker_call(error), fields)
 }

@@ -221,7 +221,7 @@ rrq_task_progress_update <- function(value, error = FALSE) {
   force(value)
   check_flag(error)
   if (isTRUE(the$task$active)) {
-    rust_call(rs_task_progress_update(the$task$queue, the$task$id, value))
+    rust_call(rs_task_progress_update(the$task$queue, rust_call(rs_worker_task()), value))
   } else if (error) {
     message <- c(
       "There is no running task.",

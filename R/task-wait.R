@@ -44,11 +44,13 @@ wait_for_tasks <- function(queue, ids, limit, time_poll, progress, call = caller
   waiter <- rust_call(rs_wait_start(queue, ids), call)
   on.exit(rust_call(rs_wait_end(queue, waiter)))
   bar <- if (progress) task_bar(length(ids), environment())
-  step <- if (progress) max(time_poll, 0.1) else Inf
+  step <- if (progress) max(time_poll, 0.1) else no_worker_s
   deadline <- now() + limit
+  last <- now()
   complete <- TRUE
   repeat {
-    ended <- rust_call(rs_wait_next(queue, waiter, max(0, min(step, deadline - now())), FALSE), call)
+    pause <- max(0, min(step, deadline - now()))
+    ended <- rust_call(rs_wait_next(queue, waiter, pause, FALSE), call)
     complete <- complete && all(ended$status == "COMPLETE")
     if (progress) bar(ended$status, ended$open)
     if (ended$open == 0) {
@@ -57,7 +59,30 @@ wait_for_tasks <- function(queue, ids, limit, time_poll, progress, call = caller
     if (now() >= deadline) {
       abort_timeout(limit, ended$open, call)
     }
+    last <- say_if_nobody_works(queue, last, length(ended$status) > 0)
   }
+}
+
+# After this many seconds without a task ended, see whether there is a worker at all.
+no_worker_s <- 5
+
+# A wait without workers would last for ever, and look like work. Returns when something was last
+# heard; once it has spoken, it is silent for good.
+say_if_nobody_works <- function(queue, last, heard) {
+  if (heard) {
+    return(now())
+  }
+  if (now() - last < no_worker_s) {
+    return(last)
+  }
+  if (!any(rust_call(rs_worker_states(queue))$active)) {
+    cli::cli_inform(c(
+      "!" = "Waiting for tasks, but no worker is alive.",
+      i = "Start some with {.fn rrq_worker_spawn}, or press Ctrl-C to stop waiting."
+    ))
+    return(Inf)
+  }
+  now()
 }
 
 now <- function() {

@@ -31,7 +31,7 @@ answers <- list(
     list(value = run$identity$refresh())
   },
   DIR = function(run, argument, idle) {
-    list(value = md5_of_files(do.call(dir, as.list(argument))))
+    list(value = md5_of_files(as.list(argument)))
   },
   PAUSE = function(run, argument, idle) {
     changed <- !isTRUE(run$paused)
@@ -79,6 +79,9 @@ eval_message <- function(argument) {
   value
 }
 
-md5_of_files <- function(files) {
-  stats::setNames(unname(tools::md5sum(files)), files)
+# Named as dir() names them; where those names lack the folder, the files are found all the same.
+md5_of_files <- function(arguments) {
+  names <- do.call(dir, arguments)
+  arguments$full.names <- TRUE
+  stats::setNames(unname(tools::md5sum(do.call(dir, arguments))), names)
 }

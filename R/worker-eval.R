@@ -17,13 +17,10 @@ evaluation_functions <- function(run, identity) {
   run$identity <- identity
   the$task <- run
   list(
-    run = function(kind, payload, template, variables, id, timeout) {
-      run$id <- id
-      run$warnings <- NULL
+    run = function(kind, payload, template, variables, timeout) {
       run_call(run, kind, payload, template, variables, timeout)
     },
-    failed = function(message, id) {
-      run$id <- id
+    failed = function(message) {
       # Still active: the evaluation was left by a jump past its handlers, as R does when the C stack
       # runs out. What R had to say of it is its last error message.
       if (run$active) {
@@ -39,8 +36,10 @@ evaluation_functions <- function(run, identity) {
   )
 }
 
-# Outcomes are told by position: status, value, rare attributes, interrupted.
+# Outcomes are told by position: status, value; and where there is more to say, rare attributes and
+# whether the user interrupted.
 run_call <- function(run, kind, payload, template, variables, timeout) {
+  run$warnings <- NULL
   delayedAssign("leave", return(run$outcome))
   run$leave <- environment()
   run$active <- TRUE
@@ -54,7 +53,11 @@ run_call <- function(run, kind, payload, template, variables, timeout) {
   run$deadline <- if (timeout > 0) now() + timeout else Inf
   value <- eval(call, frame)
   run$active <- FALSE
-  list("COMPLETE", value, extra_of(run), FALSE)
+  if (is.null(run$warnings)) {
+    list("COMPLETE", value)
+  } else {
+    list("COMPLETE", value, extra_of(run), FALSE)
+  }
 }
 
 extra_of <- function(run) {
@@ -233,5 +236,5 @@ task_trace <- function(run) {
 # Lines of the process log: a time, a command and its message.
 report_lines <- function(commands, messages) {
   time <- format(Sys.time(), "%Y-%m-%d %H:%M:%OS3")
-  cat(paste0("[", time, "] ", commands, " ", messages, "\n"), sep = "")
+  cat(paste0("[", time, "] ", commands, " ", messages, "\n", collapse = ""))
 }

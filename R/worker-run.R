@@ -46,14 +46,14 @@ rrq_worker <- R6::R6Class(
     loop = function(immediate = FALSE) {
       check_flag(immediate)
       private$check_alive()
-      reason <- private$guard(rs_worker_run(private$runner, immediate))
+      reason <- with_task_handlers(private$run, rust_call(rs_worker_run(private$runner, immediate)))
       if (nzchar(reason)) private$runner <- NULL
       invisible(reason)
     },
     step = function(immediate = FALSE) {
       check_flag(immediate)
       private$check_alive()
-      did <- private$guard(rs_worker_turn(private$runner, immediate))
+      did <- with_task_handlers(private$run, rust_call(rs_worker_turn(private$runner, immediate)))
       if (is.na(did)) private$runner <- NULL
       invisible(did)
     },
@@ -79,6 +79,7 @@ rrq_worker <- R6::R6Class(
       private$queue <- rust_call(rs_queue_attach(private$url, private$queue_id, self$id), call)
       config <- wait_for_config(private$queue, private$config_name, timeout_config, call)
       private$run <- new_run()
+      private$run$queue <- private$queue
       identity <- list(
         queue_id = private$queue_id, url = private$url, build = private$build,
         refresh = private$refresh
@@ -129,9 +130,6 @@ rrq_worker <- R6::R6Class(
       config <- config %||% rust_call(rs_worker_config(private$runner))
       describe_worker(self$id, private$queue_id, private$url, private$config_name, config)
     },
-    guard = function(code) {
-      rust_call(with_task_handlers(private$run, code), caller_env(2))
-    },
     check_alive = function() {
       if (is.null(private$runner)) {
         abort("worker_gone", sprintf("Worker '%s' has left its queue.", self$id),
@@ -145,10 +143,12 @@ rrq_worker <- R6::R6Class(
 wait_for_config <- function(queue, name, timeout, call) {
   deadline <- now() + timeout
   repeat {
-    config <- rs_config_read(queue, name)
-    absent <- inherits(config, "extendr_error") && identical(config$value$class, "config_missing")
-    if (!absent || now() >= deadline) {
-      return(rust_call(config, call))
+    config <- tryCatch(
+      rust_call(rs_config_read(queue, name), call),
+      rrq_error_config_missing = function(e) if (now() >= deadline) rlang::cnd_signal(e)
+    )
+    if (!is.null(config)) {
+      return(config)
     }
     Sys.sleep(0.1)
   }
@@ -156,7 +156,7 @@ wait_for_config <- function(queue, name, timeout, call) {
 
 describe_worker <- function(id, queue_id, url, config_name, config) {
   system <- Sys.info()
-  place <- rs_redis_info(rust_call(rs_redis_open(url)))
+  place <- rust_call(rs_redis_info(rust_call(rs_redis_open(url))))
   logfile <- Sys.getenv("RRQ_WORKER_LOGFILE")
   structure(
     list(
@@ -183,7 +183,7 @@ describe_worker <- function(id, queue_id, url, config_name, config) {
 # adjective_animal, drawn without touching the session's random numbers.
 random_name <- function() {
   pick <- function(words, digits) words[[strtoi(digits, 16L) %% length(words) + 1L]]
-  hex <- rs_random_id()
+  hex <- rust_call(rs_random_id())
   paste0(pick(adjectives, substr(hex, 1, 6)), "_", pick(animals, substr(hex, 7, 12)))
 }
 

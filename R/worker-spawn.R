@@ -44,11 +44,19 @@ rrq_worker_spawn <- function(n = 1, logdir = NULL, timeout = 600, name_config = 
   check_unused(queue, ids)
   logs <- file.path(prepare_logdir(logdir), paste0(ids, ".log"))
   processes <- Map(start_worker, ids, logs, list(controller), name_config)
+  keep_alive(processes)
   manager <- new_manager(controller, ids, processes, logs)
   if (timeout > 0) {
     manager$wait_alive(timeout, time_poll, show_progress(progress), rlang::current_env())
   }
   manager
+}
+
+# processx ends a process when its handle is garbage-collected; workers live as long as the session,
+# whatever becomes of their manager.
+keep_alive <- function(processes) {
+  running <- Filter(function(p) p$is_alive(), the$workers)
+  the$workers <- c(running, unname(processes))
 }
 
 check_unused <- function(queue, ids, call = caller_env()) {

@@ -52,3 +52,10 @@ ask_worker <- function(worker, controller, command, args = NULL) {
 local_source <- function(code, env = parent.frame()) {
   withr::local_tempfile(lines = code, fileext = ".R", .local_envir = env)
 }
+
+# A connection to a database of its own, emptied at the end.
+local_redis <- function(env = parent.frame()) {
+  con <- rrq_redis(sub("/0$", "/7", test_server()$tcp_url))
+  withr::defer(con$FLUSHDB(), env)
+  con
+}

@@ -11,3 +11,24 @@ wait_until <- function(expr, timeout = 10) {
   }
   invisible(TRUE)
 }
+
+# The results of tasks, once a worker of this process has run them.
+run_results <- function(ids, controller) {
+  force(ids)
+  run_worker(local_worker(controller))
+  rrq_task_results(ids, controller = controller)
+}
+
+run_result <- function(id, controller) {
+  run_results(id, controller)[[1]]
+}
+
+# How many of everything a queue holds.
+queue_sizes <- function(controller) {
+  hash <- function(name) controller$con$HLEN(paste0(controller$keys$prefix, name))
+  c(
+    tasks = length(rrq_task_list(controller)),
+    waiting = rrq_queue_length(controller = controller),
+    bodies = hash("b"), objects = hash("o"), references = hash("oref")
+  )
+}

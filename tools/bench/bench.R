@@ -46,7 +46,7 @@ settings_for <- function(options) {
     latencies = if (quick) 30L else 200L,
     floor_batches = if (quick) 10L else 50L,
     cost_tasks = if (quick) 1000L else 10000L,
-    limit_s = 60
+    limit_s = 900
   )
 }
 

@@ -8,8 +8,10 @@ other_rrq_system <- function() {
     start = function(workers) {
       server <- start_open_server()
       queue <- rrq::rrq_controller("bench")
-      rrq::rrq_worker_spawn(workers, controller = queue)
-      list(queue = queue, server = server)
+      list(
+        server = server, queue = queue,
+        workers = rrq::rrq_worker_spawn(workers, controller = queue)
+      )
     },
     stop = function(pool) {
       rrq::rrq_worker_stop(timeout = 10, controller = pool$queue)

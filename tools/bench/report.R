@@ -48,7 +48,7 @@ print_report <- function(table, settings, context, notes) {
 print_latency <- function(rows) {
   print_section("Latency of one task with idle workers: submit, wait, fetch (ms)", data.frame(
     system = rows$system, workers = number(rows$workers), range_columns(rows),
-    p95 = number(rows$p95), `x PSOCK` = number(rows$ratio), check.names = FALSE
+    p95 = number(rows$p95), `x PSOCK` = times(rows$ratio), check.names = FALSE
   )[order(rows$workers), ])
 }
 
@@ -61,7 +61,7 @@ print_throughput <- function(table) {
   }
   print_section("Bulk of n tasks `identity`: per second, and its parts in us per task", data.frame(
     system = rows$system, workers = number(rows$workers), n = number(rows$n),
-    range_columns(rows), unit = rows$unit, `x PSOCK` = number(rows$ratio),
+    range_columns(rows), unit = rows$unit, `x PSOCK` = times(rows$ratio),
     submit = part("submit"), run = part("run"), collect = part("collect"), check.names = FALSE
   )[order(rows$workers, rows$n), ])
 }
@@ -71,7 +71,7 @@ place_of <- function(rows) do.call(paste, rows[c("system", "workers", "n")])
 print_start <- function(rows) {
   print_section("Start of workers until they are usable (s)", data.frame(
     system = rows$system, workers = number(rows$workers), range_columns(rows),
-    `x PSOCK` = number(rows$ratio), check.names = FALSE
+    `x PSOCK` = times(rows$ratio), check.names = FALSE
   )[order(rows$workers), ])
 }
 
@@ -88,12 +88,12 @@ range_columns <- function(rows) {
 
 # Three digits are more than a noisy machine can tell.
 number <- function(x) {
-  text <- vapply(x, function(value) {
-    digits <- if (is.na(value) || abs(value) >= 100) 0 else if (abs(value) >= 10) 1 else 2
-    formatC(value, format = "f", digits = digits, big.mark = if (abs(value) >= 1e4) " " else "")
-  }, "")
-  ifelse(is.na(x), "", ifelse(x == round(x), sub("[.]0+$", "", text), text))
+  digits <- ifelse(is.na(x) | x == round(x) | abs(x) >= 100, 0, ifelse(abs(x) >= 10, 1, 2))
+  text <- mapply(formatC, x, digits = digits, MoreArgs = list(format = "f"))
+  ifelse(is.na(x), "", text)
 }
+
+times <- function(x) ifelse(is.na(x), "", sprintf("%.2f", x))
 
 print_section <- function(title, columns) {
   if (nrow(columns) == 0) {

@@ -6,8 +6,10 @@ rrq_system <- function() {
     start = function(workers) {
       server <- rrq::rrq_server()
       queue <- rrq::rrq_controller("bench", con = server$url)
-      rrq::rrq_worker_spawn(workers, controller = queue)
-      list(queue = queue, server = server)
+      list(
+        server = server, queue = queue,
+        workers = rrq::rrq_worker_spawn(workers, controller = queue)
+      )
     },
     stop = function(pool) {
       rrq::rrq_destroy(timeout_worker_stop = 10, controller = pool$queue)

@@ -18,9 +18,9 @@ pub fn stop() -> Stop {
     Arc::new(interrupt_pending)
 }
 
-/// Text, or `NULL` for nothing.
-pub fn text_or_null(text: Option<&str>) -> Robj {
-    text.map_or_else(|| ().into(), Into::into)
+/// A value, or `NULL` for nothing; extendr itself would make it `NA`.
+pub fn or_null<T: Into<Robj>>(value: Option<T>) -> Robj {
+    value.map_or_else(|| ().into(), Into::into)
 }
 
 /// Server time in µs as R's seconds; `NA` for never.

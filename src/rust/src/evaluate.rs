@@ -1,7 +1,10 @@
 //! The trait `Evaluate` on R functions. They never throw: each returns an outcome. Objects that
 //! many tasks share are kept as R values, so that a worker reads them once.
 
+use std::cell::RefCell;
+
 use extendr_api::prelude::*;
+use rrq_core::task::Kind;
 use rrq_core::worker::{Answer, Effect, Evaluate, Idle, Task, Verdict};
 use rrq_core::{Result, Status, message::Message};
 
@@ -16,12 +19,25 @@ const CACHE_BYTES: usize = 256 * 1024 * 1024;
 /// Redis refuses longer strings; a result near that is an error of its task.
 const RESULT_MAX: usize = 500 * 1024 * 1024;
 
-/// The R functions of a worker.
+thread_local! {
+    /// The task being run. R asks for it only when it needs it: most tasks never do.
+    static CURRENT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// The id of the task being run.
+pub fn current_task() -> String {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// The R functions of a worker, and values passed to them again and again.
 pub struct REvaluate {
     run: Robj,
     failed: Robj,
     answer: Robj,
     report: Robj,
+    null: Robj,
+    no_limit: Robj,
+    kinds: Vec<(Kind, Robj)>,
     cache: Vec<(String, Robj, usize)>,
 }
 
@@ -29,13 +45,21 @@ impl REvaluate {
     /// From a list with the functions `run`, `failed`, `answer` and `report`.
     pub fn new(functions: &List) -> Self {
         let function = |name| field(functions, name);
+        let kinds = [Kind::Expression, Kind::Call, Kind::BulkExpression, Kind::BulkCall];
         REvaluate {
             run: function("run"),
             failed: function("failed"),
             answer: function("answer"),
             report: function("report"),
+            null: ().into(),
+            no_limit: 0.0.into(),
+            kinds: kinds.into_iter().map(|kind| (kind, kind_word(kind).into())).collect(),
             cache: Vec::new(),
         }
+    }
+
+    fn kind(&self, kind: Kind) -> &Robj {
+        self.kinds.iter().find(|(known, _)| *known == kind).map_or(&self.null, |(_, word)| word)
     }
 
     /// A shared object, the one used last kept last.
@@ -67,7 +91,7 @@ impl REvaluate {
         task: &Task,
         fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>>,
     ) -> Outcome<Robj> {
-        let (mut template, mut variables) = (Robj::from(()), Vec::new());
+        let (mut template, mut variables) = (self.null.clone(), Vec::new());
         for object in &task.body.shared {
             let value = self.object(&object.hash, fetch)?;
             if object.name.is_empty() {
@@ -77,18 +101,17 @@ impl REvaluate {
             }
         }
         let variables = if variables.is_empty() {
-            ().into()
+            self.null.clone()
         } else {
             List::from_pairs(variables).into()
         };
-        let arguments = [
-            kind_word(task.body.kind).into(),
-            unserialize(&task.body.payload)?,
-            template,
-            variables,
-            task.id.as_str().into(),
-            task.body.timeout_s.into(),
-        ];
+        let payload = unserialize(&task.body.payload)?;
+        let limit = match task.body.timeout_s {
+            0.0 => self.no_limit.clone(),
+            seconds => seconds.into(),
+        };
+        CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
+        let arguments = [self.kind(task.body.kind), &payload, &template, &variables, &limit];
         let escaped = || Failure::Serialize("the evaluation was left by a jump".into());
         call(&self.run, &arguments).ok_or_else(escaped)
     }
@@ -102,7 +125,11 @@ impl REvaluate {
         let part = |at| list.elt(at).map_err(|_| bad_outcome());
         let status = part(0)?.as_str().and_then(Status::from_word);
         let value = serialize(&part(1)?)?;
-        let extra = part(2)?;
+        // Only an outcome that has more to say is longer.
+        let (extra, interrupted) = match list.len() {
+            2 => (self.null.clone(), false),
+            _ => (part(2)?, part(3)?.as_bool().unwrap_or(false)),
+        };
         if value.len() > RESULT_MAX {
             let size = value.len();
             return Err(Failure::Serialize(format!(
@@ -117,14 +144,15 @@ impl REvaluate {
             } else {
                 serialize(&extra)?
             },
-            interrupted: part(3)?.as_bool().unwrap_or(false),
+            interrupted,
         })
     }
 
     /// The outcome of a task that could not be evaluated, or whose value could not be sent.
     fn failure(&mut self, task: &Task, failure: Failure) -> Outcome<Robj> {
+        CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let reason = rrq_core::Error::from(failure).to_string();
-        call(&self.failed, &[reason.into(), task.id.as_str().into()]).ok_or_else(bad_outcome)
+        call(&self.failed, &[&reason.into()]).ok_or_else(bad_outcome)
     }
 }
 
@@ -153,12 +181,8 @@ impl Evaluate for REvaluate {
             bytes => unserialize(bytes),
         };
         let argument = argument.unwrap_or_else(|_| ().into());
-        let arguments = [
-            message.command.as_str().into(),
-            argument,
-            idle.timeout_s.into(),
-            idle.remaining_s.into(),
-        ];
+        let (command, timeout_s) = (message.command.as_str().into(), idle.timeout_s.into());
+        let arguments = [&command, &argument, &timeout_s, &idle.remaining_s.into()];
         let answer = call(&self.answer, &arguments).and_then(|answer| answer.as_list());
         let answer = answer.unwrap_or_default();
         let value = serialize(&field(&answer, "value")).unwrap_or_default();
@@ -182,7 +206,7 @@ impl Evaluate for REvaluate {
             .iter()
             .map(|(command, message)| (command.as_str(), message.as_str()))
             .unzip();
-        if call(&self.report, &[commands.into(), messages.into()]).is_none() {
+        if call(&self.report, &[&commands.into(), &messages.into()]).is_none() {
             // Printing was interrupted; the loop asks about interrupts by itself.
             clear_interrupt();
         }

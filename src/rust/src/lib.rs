@@ -6,6 +6,7 @@ mod api;
 mod condition;
 mod convert;
 mod evaluate;
+mod plain;
 #[allow(unsafe_code)] // R's C interface: calls that may jump
 mod protect;
 #[allow(unsafe_code)] // R's C interface: serialisation streams
@@ -19,7 +20,7 @@ extendr_module! {
     use config;
     use message;
     use queue;
-    use redis;
+    use redis; // layers: our own module of that name
     use server;
     use task;
     use wait;

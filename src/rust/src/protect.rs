@@ -1,7 +1,7 @@
 //! Calls into R that may fail. An R error is a jump; `protect.c` ends it before it reaches Rust.
 
 use extendr_api::prelude::*;
-use libR_sys::{R_GlobalEnv, SEXP};
+use libR_sys::{R_GlobalEnv, R_NilValue, Rf_cons, Rf_lcons, Rf_protect, Rf_unprotect, SEXP};
 use std::os::raw::{c_int, c_void};
 
 #[allow(improper_ctypes)] // extendr-ffi marks SEXP's target non-exhaustive; it is only pointed to
@@ -11,6 +11,7 @@ unsafe extern "C" {
         data: *mut c_void,
         jumped: *mut c_int,
     ) -> SEXP;
+    fn ATTRIB(value: SEXP) -> SEXP;
     fn Rf_eval(expression: SEXP, environment: SEXP) -> SEXP;
     static mut R_interrupts_pending: c_int;
 }
@@ -30,16 +31,24 @@ pub fn protect<F: FnMut() -> SEXP>(mut f: F) -> Option<Robj> {
 }
 
 /// Call an R function with the handlers of the R code that called Rust in place.
-pub fn call(function: &Robj, arguments: &[Robj]) -> Option<Robj> {
-    let arguments = Pairlist::from_pairs(arguments.iter().map(|argument| ("", argument)));
-    let call = lang_call(function, &arguments);
-    // SAFETY: the call is protected by its Robj.
-    protect(|| unsafe { Rf_eval(call.get(), R_GlobalEnv) })
+pub fn call(function: &Robj, arguments: &[&Robj]) -> Option<Robj> {
+    // SAFETY: each cell is protected from when it is made until the call has returned.
+    unsafe {
+        let mut list = R_NilValue;
+        for argument in arguments.iter().rev() {
+            list = Rf_protect(Rf_cons(argument.get(), list));
+        }
+        let call = Rf_protect(Rf_lcons(function.get(), list));
+        let result = protect(|| Rf_eval(call, R_GlobalEnv));
+        Rf_unprotect(arguments.len() as c_int + 1);
+        result
+    }
 }
 
-fn lang_call(function: &Robj, arguments: &Pairlist) -> Robj {
-    // SAFETY: both are protected by their Robj.
-    unsafe { Robj::from_sexp(libR_sys::Rf_lcons(function.get(), arguments.get())) }
+/// Whether a value has no attributes.
+pub fn is_bare(value: &Robj) -> bool {
+    // SAFETY: reading a field of a live object.
+    unsafe { ATTRIB(value.get()) == R_NilValue }
 }
 
 /// Whether the user has pressed Ctrl-C and R has not seen it yet. Any thread may ask.

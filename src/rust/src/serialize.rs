@@ -8,6 +8,7 @@ use libR_sys::{
 use std::os::raw::{c_int, c_void};
 
 use crate::condition::{Failure, Outcome};
+use crate::plain;
 use crate::protect::protect;
 
 const VERSION: c_int = 3;
@@ -27,6 +28,14 @@ unsafe extern "C" fn out_bytes(stream: R_outpstream_t, bytes: *mut c_void, n: c_
 
 /// Serialise a value.
 pub fn serialize(value: &Robj) -> Outcome<Vec<u8>> {
+    match plain::write(value) {
+        Some(bytes) => Ok(bytes),
+        None => serialize_any(value),
+    }
+}
+
+/// Serialise any value by R's own means.
+pub fn serialize_any(value: &Robj) -> Outcome<Vec<u8>> {
     let mut buffer: Vec<u8> = Vec::new();
     let mut stream = R_outpstream_st {
         data: (&raw mut buffer).cast(),
@@ -81,6 +90,9 @@ unsafe extern "C" fn in_bytes(stream: R_inpstream_t, into: *mut c_void, n: c_int
 
 /// Read a serialised value. Only data of one's own queue may come here: R runs code in it.
 pub fn unserialize(bytes: &[u8]) -> Outcome<Robj> {
+    if let Some(value) = plain::read(bytes) {
+        return Ok(value);
+    }
     let mut reader = Reader { bytes };
     let mut stream = R_inpstream_st {
         data: (&raw mut reader).cast(),

@@ -15,12 +15,12 @@ local function claim_from(q, n, claimed)
       local header = read_header(packed)
       -- The list is a hint: only the header says whether the task still waits here.
       if header and header[H_STATUS] == PENDING and header[H_QUEUE] == name then
-        header[H_STATUS], header[H_ATTEMPT] = RUNNING, header[H_ATTEMPT] + 1
+        header[H_STATUS] = RUNNING
+        header[H_ATTEMPT] = header[H_ATTEMPT] == '0' and '1' or digits(header[H_ATTEMPT] + 1)
         header[H_WORKER], header[H_START] = id, start
-        writes[#writes + 1], writes[#writes + 2] = ids[i], table.concat(header, '\n')
-        claimed[#claimed + 1] = ids[i]
-        attempts[#claimed] = header[H_ATTEMPT]
         taken = taken + 1
+        add_write(ids[i], header)
+        claimed[#claimed + 1], attempts[#attempts + 1] = ids[i], header[H_ATTEMPT]
       end
     end
   end

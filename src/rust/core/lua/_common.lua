@@ -26,9 +26,9 @@ local function now_us()
   return t[1] * 1000000 + t[2]
 end
 
--- Lua would write a number this large with an exponent.
+-- Lua itself would write a time with an exponent, and any number by way of a slow float format.
 local function digits(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 local function read_header(packed)

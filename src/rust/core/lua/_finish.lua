@@ -20,8 +20,8 @@ local function finish(header, task, at)
     redis.call('HSET', extras, task, extra)
     flags = flags + FLAG_EXTRA
   end
-  header[H_FLAGS] = flags
-  writes[#writes + 1], writes[#writes + 2] = task, table.concat(header, '\n')
+  header[H_FLAGS] = flags == 0 and '0' or digits(flags)
+  add_write(task, header)
   note_event(events, header[H_WATCH], task, status)
   local same = ended[status] or {}
   same[#same + 1] = task

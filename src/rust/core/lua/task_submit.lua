@@ -28,11 +28,13 @@ for i = 4, first_task - 1, 3 do
 end
 
 local header = table.concat({ PENDING, '0', digits(now_us()), '0', '0', '0', queue, '', watch, '' }, '\n')
-local ids, headers, rows = {}, {}, {}
+local ids, headers, rows, n = {}, {}, {}, 0
 for i = first_task, #ARGV, 2 do
-  ids[#ids + 1] = ARGV[i]
-  headers[#headers + 1], headers[#headers + 2] = ARGV[i], header
-  rows[#rows + 1], rows[#rows + 2] = ARGV[i], ARGV[i + 1]
+  local id = ARGV[i]
+  n = n + 1
+  ids[n] = id
+  headers[2 * n - 1], headers[2 * n] = id, header
+  rows[2 * n - 1], rows[2 * n] = id, ARGV[i + 1]
 end
 redis.call('HSET', tasks, unpack(headers))
 redis.call('HSET', bodies, unpack(rows))

@@ -14,7 +14,7 @@ for i = #ARGV, 4, -1 do
   local task = ARGV[i]
   local header = read_header(redis.call('HGET', tasks, task))
   if header and header[H_STATUS] == RUNNING and header[H_WORKER] == id then
-    header[H_STATUS], header[H_ATTEMPT] = PENDING, header[H_ATTEMPT] - 1
+    header[H_STATUS], header[H_ATTEMPT] = PENDING, digits(header[H_ATTEMPT] - 1)
     header[H_WORKER], header[H_START] = '', '0'
     write_header(tasks, task, header)
     redis.call('LPUSH', prefix .. 'q:' .. header[H_QUEUE], task)

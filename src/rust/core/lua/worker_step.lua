@@ -20,6 +20,12 @@ local replay = sequence == record[W_SEQ]
 local us, lines, events, writes, delta = now_us(), {}, {}, {}, {}
 local ended, claimed, attempts = {}, {}, {}
 
+local n_writes = 0
+local function add_write(task, header)
+  n_writes = n_writes + 2
+  writes[n_writes - 1], writes[n_writes] = task, table.concat(header, '\n')
+end
+
 local function bump(field, by)
   delta[field] = (delta[field] or 0) + by
 end

@@ -72,19 +72,15 @@ impl WorkerConfig {
 pub fn save(queue: &mut Queue, name: &str, config: &WorkerConfig, overwrite: bool) -> Result<bool> {
     let verb = if overwrite { "HSET" } else { "HSETNX" };
     let mut command = redis::cmd(verb);
-    command
-        .arg(queue.keys.config())
-        .arg(format!("{WORKER}{name}"))
-        .arg(config.pack()?);
+    command.arg(queue.keys.config()).arg(format!("{WORKER}{name}")).arg(config.pack()?);
     let added = value::integer(queue.connection.command(&command)?)?;
     Ok(overwrite || added == 1)
 }
 
 /// Read a worker configuration.
 pub fn read(queue: &mut Queue, name: &str) -> Result<WorkerConfig> {
-    let packed = field(queue, &format!("{WORKER}{name}"))?.ok_or_else(|| Error::ConfigMissing {
-        name: name.to_owned(),
-    })?;
+    let packed = field(queue, &format!("{WORKER}{name}"))?
+        .ok_or_else(|| Error::ConfigMissing { name: name.to_owned() })?;
     rmp_serde::from_slice(&packed)
         .map_err(|error| Error::corrupt(format!("worker configuration '{name}'"), error))
 }
@@ -95,11 +91,8 @@ pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
     command.arg("HKEYS").arg(queue.keys.config());
     let fields = value::array(queue.connection.command(&command)?)?;
     let fields: Vec<String> = fields.into_iter().map(value::text).collect::<Result<_>>()?;
-    let mut names: Vec<String> = fields
-        .iter()
-        .filter_map(|field| field.strip_prefix(WORKER))
-        .map(str::to_owned)
-        .collect();
+    let mut names: Vec<String> =
+        fields.iter().filter_map(|field| field.strip_prefix(WORKER)).map(str::to_owned).collect();
     names.sort();
     Ok(names)
 }
@@ -108,11 +101,7 @@ pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
 pub fn set_envir(queue: &mut Queue, create: Option<&[u8]>) -> Result<()> {
     let mut command = Cmd::new();
     match create {
-        Some(bytes) => command
-            .arg("HSET")
-            .arg(queue.keys.config())
-            .arg(ENVIR)
-            .arg(bytes),
+        Some(bytes) => command.arg("HSET").arg(queue.keys.config()).arg(ENVIR).arg(bytes),
         None => command.arg("HDEL").arg(queue.keys.config()).arg(ENVIR),
     };
     queue.connection.command(&command).map(|_| ())

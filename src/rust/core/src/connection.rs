@@ -14,6 +14,7 @@ use redis::{
 };
 
 use crate::error::{Error, Result};
+use crate::reply::Reply;
 use crate::scripts::{self, Call};
 
 /// Asked during every wait whether to give up; must be cheap and callable from any thread.
@@ -29,48 +30,6 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest sleep between two questions to `Stop`.
 pub const SLICE: Duration = Duration::from_millis(100);
-
-/// A reply to any command, without the client library's types.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
-    /// Nothing.
-    Nil,
-    /// A whole number.
-    Integer(i64),
-    /// A number.
-    Double(f64),
-    /// Text or binary data.
-    Bytes(Vec<u8>),
-    /// A status such as `OK`.
-    Status(String),
-    /// Several replies.
-    Array(Vec<Reply>),
-    /// An error inside a pipeline.
-    Error(String),
-}
-
-impl From<Value> for Reply {
-    fn from(value: Value) -> Self {
-        let pair = |(a, b): (Value, Value)| [Reply::from(a), Reply::from(b)];
-        match value {
-            Value::Nil => Reply::Nil,
-            Value::Int(number) => Reply::Integer(number),
-            Value::Double(number) => Reply::Double(number),
-            Value::Boolean(flag) => Reply::Integer(i64::from(flag)),
-            Value::BulkString(bytes) => Reply::Bytes(bytes),
-            Value::VerbatimString { text, .. } => Reply::Bytes(text.into_bytes()),
-            Value::SimpleString(text) => Reply::Status(text),
-            Value::Okay => Reply::Status("OK".into()),
-            Value::Array(items) | Value::Set(items) | Value::Push { data: items, .. } => {
-                Reply::Array(items.into_iter().map(Reply::from).collect())
-            }
-            Value::Map(pairs) => Reply::Array(pairs.into_iter().flat_map(pair).collect()),
-            Value::Attribute { data, .. } => Reply::from(*data),
-            Value::ServerError(error) => Reply::Error(RedisError::from(error).to_string()),
-            other => Reply::Bytes(format!("{other:?}").into_bytes()),
-        }
-    }
-}
 
 /// Where a server is and how one logs in.
 #[derive(Debug, Clone)]
@@ -113,9 +72,7 @@ impl Connection {
             patience: Duration::from_secs(2),
             stop: never(),
         };
-        connection
-            .connect()
-            .map_err(|error| connection.explain(error))?;
+        connection.connect().map_err(|error| connection.explain(error))?;
         Ok(connection)
     }
 
@@ -125,11 +82,17 @@ impl Connection {
         self.stop = stop;
     }
 
-    /// A second connection to the same server.
-    pub fn duplicate(&self) -> Result<Self> {
-        let mut copy = Connection::open(&self.url)?;
-        copy.set_patience(self.patience, self.stop.clone());
-        Ok(copy)
+    /// A second connection to the same server, opened when it is first used.
+    pub fn duplicate(&self) -> Self {
+        Connection {
+            info: self.info.clone(),
+            url: self.url.clone(),
+            link: None,
+            owner: std::process::id(),
+            shebang: false,
+            patience: self.patience,
+            stop: self.stop.clone(),
+        }
     }
 
     /// The URL this was opened with, credentials included.
@@ -157,14 +120,7 @@ impl Connection {
             other => ("redis", Some(other.to_string()), None, None),
         };
         let password = redis.password().map(str::to_owned);
-        Place {
-            scheme,
-            host,
-            port,
-            path,
-            db: redis.db(),
-            password,
-        }
+        Place { scheme, host, port, path, db: redis.db(), password }
     }
 
     /// Send any command, given as its parts.
@@ -181,11 +137,7 @@ impl Connection {
         for parts in commands {
             pipeline.add_command(redis::Cmd::new()).arg(parts);
         }
-        Ok(self
-            .pipeline(&pipeline)?
-            .into_iter()
-            .map(Reply::from)
-            .collect())
+        Ok(self.pipeline(&pipeline)?.into_iter().map(Reply::from).collect())
     }
 
     /// Send one command, again if need be.
@@ -208,6 +160,9 @@ impl Connection {
 
     /// Send some commands in one go and read all their replies.
     pub fn pipeline(&mut self, pipeline: &redis::Pipeline) -> Result<Vec<Value>> {
+        if pipeline.is_empty() {
+            return Ok(Vec::new());
+        }
         self.run(|link, _| pipeline.query(link))
     }
 
@@ -225,7 +180,12 @@ impl Connection {
     ) -> Result<()> {
         let mut sent: Option<(Call, C)> = None;
         loop {
-            let upcoming = next()?;
+            let upcoming = next().inspect_err(|_| {
+                // Else the reply to what was sent would be taken for that to a later request.
+                if sent.is_some() {
+                    let _ = self.receive();
+                }
+            })?;
             if let Some((call, context)) = sent.take() {
                 let value = match self.receive() {
                     Ok(value) => value,
@@ -316,9 +276,7 @@ impl Connection {
         if self.link.is_none() {
             self.connect()?;
         }
-        self.link
-            .as_mut()
-            .ok_or_else(|| (ErrorKind::Io, "not connected").into())
+        self.link.as_mut().ok_or_else(|| (ErrorKind::Io, "not connected").into())
     }
 
     fn connect(&mut self) -> RedisResult<()> {
@@ -352,10 +310,7 @@ fn is_answer(error: &RedisError) -> bool {
 
 /// Whether the same request may succeed a moment later.
 fn is_passing(error: &RedisError) -> bool {
-    if matches!(
-        error.code(),
-        Some("OOM" | "MISCONF" | "NOREPLICAS" | "BUSY")
-    ) {
+    if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS" | "BUSY")) {
         return true;
     }
     match error.kind() {
@@ -373,10 +328,9 @@ fn is_passing(error: &RedisError) -> bool {
 }
 
 fn parse(url: &str) -> Result<ConnectionInfo> {
-    let info = url.into_connection_info().map_err(|error| Error::Url {
-        url: without_credentials(url),
-        reason: error.to_string(),
-    })?;
+    let info = url
+        .into_connection_info()
+        .map_err(|error| Error::Url { url: without_credentials(url), reason: error.to_string() })?;
     let redis = info.redis_settings().clone().set_skip_set_lib_name();
     let tcp = TcpSettings::default().set_nodelay(true);
     Ok(info.set_redis_settings(redis).set_tcp_settings(tcp))
@@ -398,11 +352,7 @@ mod tests {
 
     #[test]
     fn credentials_are_never_shown() {
-        for url in [
-            "redis://:secret@host:1/x",
-            "redis+unix:///a?pass=secret",
-            "x://secret@h",
-        ] {
+        for url in ["redis://:secret@host:1/x", "redis+unix:///a?pass=secret", "x://secret@h"] {
             assert!(!without_credentials(url).contains("secret"), "{url}");
         }
     }

@@ -137,9 +137,6 @@ impl Error {
     /// Stored data that does not have the expected form.
     #[allow(clippy::needless_pass_by_value)] // callers hand over what they have
     pub fn corrupt(what: impl Into<String>, reason: impl ToString) -> Self {
-        Error::Corrupt {
-            what: what.into(),
-            reason: reason.to_string(),
-        }
+        Error::Corrupt { what: what.into(), reason: reason.to_string() }
     }
 }

@@ -10,9 +10,7 @@ pub struct Keys {
 impl Keys {
     /// The keys of queue `id`.
     pub fn new(id: &str) -> Self {
-        Keys {
-            prefix: format!("{{{id}}}:"),
-        }
+        Keys { prefix: format!("{{{id}}}:") }
     }
 
     /// What every key starts with.
@@ -101,9 +99,7 @@ impl Keys {
 
     /// The keys of one worker.
     pub fn worker(&self, id: &str) -> WorkerKeys {
-        WorkerKeys {
-            prefix: self.name(&format!("w:{id}:")),
-        }
+        WorkerKeys { prefix: self.name(&format!("w:{id}:")) }
     }
 }
 
@@ -145,13 +141,7 @@ impl WorkerKeys {
 
     /// Every key a worker can have.
     pub fn all(&self) -> [String; 5] {
-        [
-            self.messages(),
-            self.wake(),
-            self.responses(),
-            self.log(),
-            self.heartbeat(),
-        ]
+        [self.messages(), self.wake(), self.responses(), self.log(), self.heartbeat()]
     }
 }
 
@@ -162,12 +152,7 @@ mod tests {
     #[test]
     fn every_key_carries_the_hash_tag() {
         let keys = Keys::new("jobs");
-        for key in [
-            keys.tasks(),
-            keys.queue("a"),
-            keys.events(3),
-            keys.worker("w_1").log(),
-        ] {
+        for key in [keys.tasks(), keys.queue("a"), keys.events(3), keys.worker("w_1").log()] {
             assert!(key.starts_with("{jobs}:"), "{key}");
         }
     }

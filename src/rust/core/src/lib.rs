@@ -12,6 +12,7 @@ pub mod error;
 mod keys;
 pub mod message;
 pub mod queue;
+pub mod reply;
 mod scripts;
 pub mod server;
 pub mod status;

@@ -34,34 +34,19 @@ impl Message {
         let mut raw = format!("{id}\0{watch}\0{command}\0").into_bytes();
         raw.extend_from_slice(argument);
         let (id, command, argument) = (id.into(), command.into(), argument.into());
-        Message {
-            id,
-            watch,
-            command,
-            argument,
-            raw,
-        }
+        Message { id, watch, command, argument, raw }
     }
 
     /// Read a stored message.
     pub fn parse(raw: Vec<u8>) -> Result<Self> {
         let mut parts = raw.splitn(4, |byte| *byte == 0).map(<[u8]>::to_vec);
-        let mut next = || {
-            parts
-                .next()
-                .ok_or_else(|| Error::corrupt("a message", "it is cut short"))
-        };
+        let mut next =
+            || parts.next().ok_or_else(|| Error::corrupt("a message", "it is cut short"));
         let mut text =
             || String::from_utf8(next()?).map_err(|error| Error::corrupt("a message", error));
         let (id, watch, command) = (text()?, text()?, text()?);
         let argument = next()?;
-        Ok(Message {
-            id,
-            watch: watch.parse().unwrap_or(0),
-            command,
-            argument,
-            raw,
-        })
+        Ok(Message { id, watch: watch.parse().unwrap_or(0), command, argument, raw })
     }
 }
 
@@ -83,29 +68,16 @@ pub fn send(
         let worker = queue.keys.worker(worker);
         keys.extend([worker.messages(), worker.wake(), worker.responses()]);
     }
-    let call = Call::new(&MESSAGE_SEND, keys)
-        .arg(&id)
-        .arg(message.raw)
-        .arg(workers);
+    let call = Call::new(&MESSAGE_SEND, keys).arg(&id).arg(message.raw).arg(workers);
     let unknown = value::array(queue.connection.call(&call)?)?;
-    let unknown: Vec<String> = unknown
-        .into_iter()
-        .map(value::text)
-        .collect::<Result<_>>()?;
-    if unknown.is_empty() {
-        Ok(id)
-    } else {
-        Err(Error::WorkerMissing { ids: unknown })
-    }
+    let unknown: Vec<String> = unknown.into_iter().map(value::text).collect::<Result<_>>()?;
+    if unknown.is_empty() { Ok(id) } else { Err(Error::WorkerMissing { ids: unknown }) }
 }
 
 /// Seconds with six decimals, as text: ids sort by time and never pass through a number.
 fn server_time(queue: &mut Queue) -> Result<String> {
     let reply = value::array(queue.connection.command(&redis::cmd("TIME"))?)?;
-    let parts: Vec<i64> = reply
-        .into_iter()
-        .map(value::integer)
-        .collect::<Result<_>>()?;
+    let parts: Vec<i64> = reply.into_iter().map(value::integer).collect::<Result<_>>()?;
     match parts[..] {
         [seconds, micros] => Ok(format!("{seconds}.{micros:06}")),
         _ => Err(Error::corrupt("the server's time", "it is not two numbers")),
@@ -116,10 +88,7 @@ fn server_time(queue: &mut Queue) -> Result<String> {
 pub fn responses(queue: &mut Queue, id: &str, workers: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
     let mut pipeline = Pipeline::new();
     for worker in workers {
-        pipeline
-            .cmd("HGET")
-            .arg(queue.keys.worker(worker).responses())
-            .arg(id);
+        pipeline.cmd("HGET").arg(queue.keys.worker(worker).responses()).arg(id);
     }
     let replies = queue.connection.pipeline(&pipeline)?;
     replies.into_iter().map(value::maybe_bytes).collect()
@@ -144,9 +113,7 @@ pub fn wait_responses(
         let answers = responses(queue, id, workers)?;
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() || answers.iter().all(Option::is_some) {
-            queue
-                .connection
-                .command(&Cmd::new().arg("DEL").arg(&stream).to_owned())?;
+            queue.connection.command(&Cmd::new().arg("DEL").arg(&stream).to_owned())?;
             return Ok(answers);
         }
         if stop() {
@@ -154,9 +121,7 @@ pub fn wait_responses(
         }
         // Whatever arrives, the answers are read again: the stream only wakes.
         let mut command = redis::cmd("XREAD");
-        command
-            .arg("BLOCK")
-            .arg(left.min(SLICE).as_millis().max(1) as u64);
+        command.arg("BLOCK").arg(left.min(SLICE).as_millis().max(1) as u64);
         command.arg("STREAMS").arg(&stream).arg(&position);
         queue.connection.command(&command)?;
         position = "$".to_owned();
@@ -166,10 +131,7 @@ pub fn wait_responses(
 fn open_stream(queue: &mut Queue, stream: &str) -> Result<String> {
     let mut pipeline = Pipeline::new();
     pipeline.cmd("XADD").arg(stream).arg("*").arg("t").arg("");
-    pipeline
-        .cmd("PEXPIRE")
-        .arg(stream)
-        .arg(STREAM_LIFETIME.as_millis() as u64);
+    pipeline.cmd("PEXPIRE").arg(stream).arg(STREAM_LIFETIME.as_millis() as u64);
     let first = queue.connection.pipeline(&pipeline)?.into_iter().next();
     value::text(first.unwrap_or_default())
 }
@@ -188,10 +150,7 @@ pub fn response_ids(queue: &mut Queue, worker: &str) -> Result<Vec<String>> {
 pub fn delete_responses(queue: &mut Queue, id: &str, workers: &[String]) -> Result<()> {
     let mut pipeline = Pipeline::new();
     for worker in workers {
-        pipeline
-            .cmd("HDEL")
-            .arg(queue.keys.worker(worker).responses())
-            .arg(id);
+        pipeline.cmd("HDEL").arg(queue.keys.worker(worker).responses()).arg(id);
     }
     queue.connection.pipeline(&pipeline).map(|_| ())
 }

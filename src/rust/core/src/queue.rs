@@ -43,34 +43,18 @@ impl Queue {
         let watch = value::integer(reply.next().unwrap_or_default())?;
         if found != LAYOUT {
             let (queue, expected) = (id.to_owned(), LAYOUT.to_owned());
-            return Err(Error::Layout {
-                queue,
-                found,
-                expected,
-            });
+            return Err(Error::Layout { queue, found, expected });
         }
         let owner = std::process::id();
         let watch = watch.unsigned_abs();
-        Ok(Queue {
-            id: id.into(),
-            keys,
-            connection,
-            watch,
-            known_objects: HashSet::new(),
-            owner,
-        })
+        Ok(Queue { id: id.into(), keys, connection, watch, known_objects: HashSet::new(), owner })
     }
 
     /// A forked child must not read its parent's event stream: it gets a number of its own.
     pub(crate) fn own_watch(&mut self) -> Result<u64> {
         if self.owner != std::process::id() {
             let key = self.keys.counters();
-            let command = Cmd::new()
-                .arg("HINCRBY")
-                .arg(key)
-                .arg("watch")
-                .arg(1)
-                .to_owned();
+            let command = Cmd::new().arg("HINCRBY").arg(key).arg("watch").arg(1).to_owned();
             self.watch = value::integer(self.connection.command(&command)?)?.unsigned_abs();
             self.owner = std::process::id();
         }
@@ -79,29 +63,21 @@ impl Queue {
 
     /// How many tasks wait in the queue `name`.
     pub fn length(&mut self, name: &str) -> Result<u64> {
-        let mut command = Cmd::new();
-        command
-            .arg("HGET")
-            .arg(self.keys.counters())
-            .arg(format!("q:{name}"));
+        self.counter(&format!("q:{name}"))
+    }
+
+    fn counter(&mut self, field: &str) -> Result<u64> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.keys.counters()).arg(field);
         let count = value::maybe_bytes(self.connection.command(&command)?)?;
-        Ok(count
-            .and_then(|count| String::from_utf8(count).ok()?.parse().ok())
-            .unwrap_or(0))
+        Ok(count.and_then(|count| String::from_utf8(count).ok()?.parse().ok()).unwrap_or(0))
     }
 
     /// The ids waiting in the queue `name`, the next to run first.
     pub fn list(&mut self, name: &str) -> Result<Vec<String>> {
         let mut command = Cmd::new();
-        command
-            .arg("LRANGE")
-            .arg(self.keys.queue(name))
-            .arg(0)
-            .arg(-1);
-        value::array(self.connection.command(&command)?)?
-            .into_iter()
-            .map(value::text)
-            .collect()
+        command.arg("LRANGE").arg(self.keys.queue(name)).arg(0).arg(-1);
+        value::array(self.connection.command(&command)?)?.into_iter().map(value::text).collect()
     }
 
     /// How many tasks wait in each queue anything was ever submitted to.
@@ -120,6 +96,8 @@ impl Queue {
     pub fn destroy(&mut self, after_s: Option<u64>) -> Result<()> {
         let names = self.all_keys()?;
         let mut pipeline = Pipeline::new();
+        // In one go: a worker's heartbeat between two of them would bring the timers back.
+        pipeline.atomic();
         for key in names {
             match after_s {
                 None => pipeline.cmd("UNLINK").arg(key),
@@ -148,23 +126,13 @@ impl Queue {
         }
         for name in config::list(self)? {
             let config = config::read(self, &name)?;
-            names.extend(
-                config
-                    .queues()
-                    .iter()
-                    .flat_map(|q| [keys.queue(q), keys.wake(q)]),
-            );
+            names.extend(config.queues().iter().flat_map(|q| [keys.queue(q), keys.wake(q)]));
         }
         for id in worker::all_ids(self)? {
             names.extend(keys.worker(&id).all());
         }
-        names.push(keys.events(self.watch));
-        names.extend([
-            keys.workers(),
-            keys.worker_infos(),
-            keys.config(),
-            keys.counters(),
-        ]);
+        names.extend((1..=self.counter("watch")?).map(|waiter| keys.events(waiter)));
+        names.extend([keys.workers(), keys.worker_infos(), keys.config(), keys.counters()]);
         Ok(names)
     }
 }

@@ -8,10 +8,7 @@ use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, ToRedisArgs, Value};
 
 const COMMON: &str = include_str!("../lua/_common.lua");
 const PARTS: [(&str, &str); 2] = [
-    (
-        "-- include: _finish.lua",
-        include_str!("../lua/_finish.lua"),
-    ),
+    ("-- include: _finish.lua", include_str!("../lua/_finish.lua")),
     ("-- include: _claim.lua", include_str!("../lua/_claim.lua")),
 ];
 
@@ -86,11 +83,7 @@ pub struct Call {
 impl Call {
     /// A call of `script` on `keys`.
     pub fn new(script: &'static Script, keys: Vec<String>) -> Self {
-        Call {
-            script,
-            keys,
-            args: Vec::new(),
-        }
+        Call { script, keys, args: Vec::new() }
     }
 
     /// Add an argument.
@@ -107,9 +100,7 @@ impl Call {
     /// The request as sent, by the script's hash.
     pub fn command(&self, shebang: bool) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
-        command
-            .arg(self.script.form(shebang).get_hash())
-            .arg(self.keys.len());
+        command.arg(self.script.form(shebang).get_hash()).arg(self.keys.len());
         command.arg(&self.keys).arg(&self.args);
         command
     }
@@ -127,11 +118,7 @@ impl Call {
 
     /// Make the script known to the server.
     pub fn load(&self, connection: &mut redis::Connection, shebang: bool) -> RedisResult<()> {
-        self.script
-            .form(shebang)
-            .prepare_invoke()
-            .load(connection)
-            .map(|_| ())
+        self.script.form(shebang).prepare_invoke().load(connection).map(|_| ())
     }
 }
 
@@ -142,13 +129,9 @@ pub fn is_no_script(error: &redis::RedisError) -> bool {
 
 /// Whether the server, from what `INFO server` says, knows `#!lua`.
 pub fn knows_shebang(info: &str) -> bool {
-    let version = info
-        .lines()
-        .find_map(|line| line.strip_prefix("redis_version:"));
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
     let major = version.and_then(|version| version.split('.').next());
-    major
-        .and_then(|major| major.parse::<u32>().ok())
-        .is_some_and(|major| major >= 7)
+    major.and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 7)
 }
 
 #[cfg(test)]

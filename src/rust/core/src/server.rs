@@ -91,11 +91,8 @@ impl Server {
 
     fn run(&mut self, program: &Path, scratch: TempDir) -> Result<()> {
         #[cfg(unix)]
-        let _starting = self
-            .data
-            .as_deref()
-            .map(|data| lock::take(data, &self.scratch))
-            .transpose()?;
+        let _starting =
+            self.data.as_deref().map(|data| lock::take(data, &self.scratch)).transpose()?;
         let config = self.scratch.join("redis.conf");
         private_file(&config)
             .and_then(|mut file| file.write_all(self.config().as_bytes()))
@@ -142,20 +139,15 @@ impl Server {
             sleep(POLL);
         }
         let seconds = START_LIMIT.as_secs();
-        Err(failed_to_start(
-            &format!("it did not answer for {seconds} s"),
-            log,
-        ))
+        Err(failed_to_start(&format!("it did not answer for {seconds} s"), log))
     }
 
     /// The address, with the password: the unix socket where there are any, else loopback.
     pub fn url(&self) -> String {
         match &self.socket {
-            Some(socket) => format!(
-                "redis+unix://{}?pass={}",
-                percent_encoded(socket),
-                self.password
-            ),
+            Some(socket) => {
+                format!("redis+unix://{}?pass={}", percent_encoded(socket), self.password)
+            }
             None => self.tcp_url(),
         }
     }
@@ -215,9 +207,7 @@ impl Server {
 
     /// A child that somebody else waited on counts as still there: in a fork it is not ours to ask.
     fn has_ended(&mut self) -> bool {
-        self.child
-            .as_mut()
-            .is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))))
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))))
     }
 
     #[cfg(unix)]
@@ -240,10 +230,7 @@ impl Server {
 
     fn unstoppable(&self) -> Error {
         let what = format!("cannot stop the private Redis server, process {}", self.pid);
-        Error::Io {
-            what,
-            source: io::ErrorKind::TimedOut.into(),
-        }
+        Error::Io { what, source: io::ErrorKind::TimedOut.into() }
     }
 }
 
@@ -251,10 +238,7 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Server { pid, port, .. } = self;
-        out.debug_struct("Server")
-            .field("pid", pid)
-            .field("port", port)
-            .finish_non_exhaustive()
+        out.debug_struct("Server").field("pid", pid).field("port", port).finish_non_exhaustive()
     }
 }
 
@@ -270,9 +254,7 @@ fn free_port(wanted: Option<u16>) -> Result<u16> {
         .map(|address| address.port())
         .map_err(|error| {
             let port = wanted.map_or_else(|| "any port".into(), |port| format!("port {port}"));
-            Error::ServerStart {
-                reason: format!("cannot listen on {port} of 127.0.0.1: {error}"),
-            }
+            Error::ServerStart { reason: format!("cannot listen on {port} of 127.0.0.1: {error}") }
         })
 }
 
@@ -313,15 +295,9 @@ fn failed_to_start(what: &str, log: &mut File) -> Error {
     let mut bytes = Vec::new();
     let _ = log.rewind().and_then(|()| log.read_to_end(&mut bytes));
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = lines[lines.len().saturating_sub(3)..].join("; ");
-    Error::ServerStart {
-        reason: format!("{what}, its last words being '{last}'"),
-    }
+    Error::ServerStart { reason: format!("{what}, its last words being '{last}'") }
 }
 
 fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
@@ -336,8 +312,5 @@ fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
 }
 
 fn refused(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io {
-        what: what.into(),
-        source,
-    }
+    move |source| Error::Io { what: what.into(), source }
 }

@@ -7,10 +7,7 @@ use redis::{FromRedisValue, Value};
 use crate::error::{Error, Result};
 
 fn unexpected(what: &str, value: &Value) -> Error {
-    Error::corrupt(
-        "the server's reply",
-        format!("expected {what}, got {value:?}"),
-    )
+    Error::corrupt("the server's reply", format!("expected {what}, got {value:?}"))
 }
 
 /// The elements of an array.
@@ -54,10 +51,7 @@ pub fn maybe_bytes(value: Value) -> Result<Option<Vec<u8>>> {
 pub fn pairs(value: Value) -> Result<Vec<(String, Vec<u8>)>> {
     let mut items = match value {
         Value::Map(items) => {
-            return items
-                .into_iter()
-                .map(|(k, v)| Ok((text(k)?, bytes(v)?)))
-                .collect();
+            return items.into_iter().map(|(k, v)| Ok((text(k)?, bytes(v)?))).collect();
         }
         other => array(other)?.into_iter(),
     };
@@ -86,10 +80,7 @@ mod tests {
     fn ids_are_32_hexadecimal_characters_and_differ() {
         let (a, b) = (random_id().unwrap(), random_id().unwrap());
         assert_eq!(a.len(), 32);
-        assert!(
-            a.chars()
-                .all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase())
-        );
+        assert!(a.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase()));
         assert_ne!(a, b);
     }
 }

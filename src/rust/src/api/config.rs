@@ -5,7 +5,7 @@ use rrq_core::Queue;
 use rrq_core::config::{self, WorkerConfig};
 
 use crate::condition::Outcome;
-use crate::convert::{field, texts};
+use crate::convert::{field, or_null, texts};
 use crate::serialize::{serialize, unserialize};
 
 fn from_list(list: &List) -> WorkerConfig {
@@ -33,12 +33,12 @@ pub fn to_list(config: &WorkerConfig) -> List {
     list!(
         queue = config.queues(),
         verbose = config.verbose,
-        logdir = config.logdir.clone(),
-        poll_queue = config.poll_queue,
+        logdir = or_null(config.logdir.clone()),
+        poll_queue = or_null(config.poll_queue),
         timeout_idle = config.timeout_idle,
         poll_process = config.poll_process,
         timeout_process_die = config.timeout_process_die,
-        heartbeat_period = config.heartbeat_period,
+        heartbeat_period = or_null(config.heartbeat_period),
         offload_threshold_size = config.offload_threshold_size
     )
 }

@@ -2,10 +2,10 @@
 
 use extendr_api::prelude::*;
 use rrq_core::Connection;
-use rrq_core::connection::Reply;
+use rrq_core::reply::Reply;
 
 use crate::condition::Outcome;
-use crate::convert::{bytes, stop, text_or_null};
+use crate::convert::{bytes, or_null, stop};
 
 #[extendr]
 fn rs_redis_open(url: &str) -> Outcome<ExternalPtr<Connection>> {
@@ -40,11 +40,11 @@ fn rs_redis_info(connection: ExternalPtr<Connection>) -> List {
         url = connection.url(),
         address = connection.address(),
         scheme = place.scheme,
-        host = text_or_null(place.host.as_deref()),
-        port = place.port.map(i32::from),
-        path = text_or_null(place.path.as_deref()),
+        host = or_null(place.host),
+        port = or_null(place.port.map(i32::from)),
+        path = or_null(place.path),
         db = place.db as i32,
-        password = text_or_null(place.password.as_deref())
+        password = or_null(place.password)
     )
 }
 

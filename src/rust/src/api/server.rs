@@ -4,7 +4,7 @@ use extendr_api::prelude::*;
 use rrq_core::server::{Server, ServerOptions};
 
 use crate::condition::Outcome;
-use crate::convert::text_or_null;
+use crate::convert::or_null;
 
 #[extendr]
 fn rs_server_start(dir: Nullable<String>, port: Nullable<i32>) -> Outcome<ExternalPtr<Server>> {
@@ -24,7 +24,7 @@ fn rs_server_info(server: ExternalPtr<Server>) -> List {
     list!(
         url = server.url(),
         tcp_url = server.tcp_url(),
-        socket = text_or_null(socket.as_deref()),
+        socket = or_null(socket),
         port = i32::from(server.port()),
         pid = server.pid() as i32
     )

@@ -7,7 +7,7 @@ use rrq_core::{Connection, Queue, config};
 use crate::api::config::to_list;
 use crate::condition::Outcome;
 use crate::convert::stop;
-use crate::evaluate::REvaluate;
+use crate::evaluate::{REvaluate, current_task};
 use crate::serialize::{serialize, unserialize};
 
 /// A worker with the R functions that do its work.
@@ -69,6 +69,11 @@ fn rs_worker_turn(mut runner: ExternalPtr<Runner>, immediate: bool) -> Outcome<R
             Ok(Rbool::na())
         }
     }
+}
+
+#[extendr]
+fn rs_worker_task() -> String {
+    current_task()
 }
 
 #[extendr]
@@ -149,6 +154,7 @@ extendr_module! {
     fn rs_worker_config;
     fn rs_worker_run;
     fn rs_worker_turn;
+    fn rs_worker_task;
     fn rs_worker_exit;
     fn rs_worker_states;
     fn rs_worker_info;

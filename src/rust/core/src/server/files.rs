@@ -25,10 +25,7 @@ pub(super) fn scratch_dir() -> Result<TempDir> {
         .prefix(PREFIX)
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(&base)
-        .map_err(refused(format!(
-            "cannot create a directory in '{}'",
-            base.display()
-        )))
+        .map_err(refused(format!("cannot create a directory in '{}'", base.display())))
 }
 
 #[cfg(not(unix))]
@@ -48,10 +45,7 @@ pub(super) fn data_dir(dir: &Path) -> Result<PathBuf> {
         .recursive(true)
         .create(dir)
         .and_then(|()| dir.canonicalize())
-        .map_err(refused(format!(
-            "cannot use the directory '{}'",
-            dir.display()
-        )))
+        .map_err(refused(format!("cannot use the directory '{}'", dir.display())))
 }
 
 /// An empty file that only its owner can read.
@@ -76,9 +70,5 @@ pub(super) fn percent_encoded(path: &Path) -> String {
         byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
         byte => format!("%{byte:02X}"),
     };
-    path.as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .map(encode)
-        .collect()
+    path.as_os_str().as_encoded_bytes().iter().map(encode).collect()
 }

@@ -26,15 +26,8 @@ pub(super) fn take(data: &Path, scratch: &Path) -> Result<UnixListener> {
         attempt = try_take(data, scratch);
         !matches!(attempt, Ok(false))
     });
-    attempt.map_err(refused(format!(
-        "cannot lock the directory '{}'",
-        data.display()
-    )))?;
-    if decided {
-        Ok(starting)
-    } else {
-        Err(in_use(data))
-    }
+    attempt.map_err(refused(format!("cannot lock the directory '{}'", data.display())))?;
+    if decided { Ok(starting) } else { Err(in_use(data)) }
 }
 
 /// Gives the directory back, if it is still ours.
@@ -68,9 +61,7 @@ fn try_take(data: &Path, scratch: &Path) -> io::Result<bool> {
 
 /// In this order: the first socket goes only after the second has come.
 fn is_alive(holder: &Path) -> bool {
-    [STARTING, SOCKET]
-        .iter()
-        .any(|name| answers(&holder.join(name)))
+    [STARTING, SOCKET].iter().any(|name| answers(&holder.join(name)))
 }
 
 /// Removing the link by name could hit the new link of somebody who discarded the old one first;

@@ -41,18 +41,13 @@ pub fn find_program() -> Result<PathBuf> {
         return locate(Path::new(&wanted)).ok_or_else(|| not_a_program(Path::new(&wanted)));
     }
     let names = ["redis-server", "valkey-server"];
-    names
-        .iter()
-        .find_map(|name| locate(Path::new(name)))
-        .ok_or(Error::ServerMissing)
+    names.iter().find_map(|name| locate(Path::new(name))).ok_or(Error::ServerMissing)
 }
 
 /// A bare name is looked for on the search path and where package managers put servers.
 pub(super) fn locate(program: &Path) -> Option<PathBuf> {
     if program.components().count() > 1 {
-        return std::path::absolute(program)
-            .ok()
-            .filter(|path| is_program(path));
+        return std::path::absolute(program).ok().filter(|path| is_program(path));
     }
     let mut file = program.as_os_str().to_os_string();
     if program.extension().is_none() {
@@ -69,8 +64,7 @@ pub(super) fn locate(program: &Path) -> Option<PathBuf> {
 #[cfg(unix)]
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
@@ -79,9 +73,7 @@ fn is_program(path: &Path) -> bool {
 }
 
 pub(super) fn not_a_program(path: &Path) -> Error {
-    Error::ServerStart {
-        reason: format!("'{}' is not a program that can be run", path.display()),
-    }
+    Error::ServerStart { reason: format!("'{}' is not a program that can be run", path.display()) }
 }
 
 /// Runs the server, on unix behind its watchdog.
@@ -113,14 +105,8 @@ pub(super) fn spawn(
     log: &File,
 ) -> io::Result<Child> {
     let mut command = Command::new(program);
-    command
-        .arg(config)
-        .current_dir(scratch)
-        .stdin(Stdio::null());
-    command
-        .stdout(log.try_clone()?)
-        .stderr(log.try_clone()?)
-        .spawn()
+    command.arg(config).current_dir(scratch).stdin(Stdio::null());
+    command.stdout(log.try_clone()?).stderr(log.try_clone()?).spawn()
 }
 
 /// Lets the server end.

@@ -10,10 +10,7 @@ fn start() -> Server {
 }
 
 fn durable(dir: &Path) -> ServerOptions {
-    ServerOptions {
-        dir: Some(dir.into()),
-        ..ServerOptions::default()
-    }
+    ServerOptions { dir: Some(dir.into()), ..ServerOptions::default() }
 }
 
 fn connect(url: &str) -> redis::Connection {
@@ -29,8 +26,7 @@ fn reason(outcome: Result<Server>) -> String {
 
 fn signal(name: &str, pid: u32) -> bool {
     let mut kill = Command::new("sh");
-    kill.args(["-c", "kill -$1 $2", "sh", name, &pid.to_string()])
-        .stderr(Stdio::null());
+    kill.args(["-c", "kill -$1 $2", "sh", name, &pid.to_string()]).stderr(Stdio::null());
     kill.status().unwrap().success()
 }
 
@@ -76,10 +72,7 @@ fn shows_nothing_to_other_users() {
 #[test]
 fn many_at_once_do_not_collide() {
     let handles: Vec<_> = (0..8).map(|_| std::thread::spawn(start)).collect();
-    let servers: Vec<Server> = handles
-        .into_iter()
-        .map(|handle| handle.join().unwrap())
-        .collect();
+    let servers: Vec<Server> = handles.into_iter().map(|handle| handle.join().unwrap()).collect();
     let mut ports: Vec<u16> = servers.iter().map(Server::port).collect();
     ports.sort_unstable();
     ports.dedup();
@@ -154,21 +147,13 @@ fn parent_to_be_killed() {
 #[cfg(unix)]
 fn ends_when_its_parent_is_killed() {
     let mut parent = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "server::tests::parent_to_be_killed",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["server::tests::parent_to_be_killed", "--exact", "--ignored", "--nocapture"])
         .env("RRQ_TEST_PARENT", "yes")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let lines = io::BufRead::lines(io::BufReader::new(parent.stdout.take().unwrap()));
-    let line = lines
-        .map_while(io::Result::ok)
-        .find(|line| line.starts_with("server "))
-        .unwrap();
+    let line = lines.map_while(io::Result::ok).find(|line| line.starts_with("server ")).unwrap();
     let words: Vec<&str> = line.split(' ').collect();
     let pid = words[1].parse().unwrap();
     assert!(is_running(pid));
@@ -183,17 +168,10 @@ fn a_durable_directory_keeps_data_over_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("with space, \"quotes\" and ü");
     let mut first = Server::start(&durable(&dir)).unwrap();
-    redis::cmd("SET")
-        .arg("key")
-        .arg("kept")
-        .exec(&mut connect(&first.url()))
-        .unwrap();
+    redis::cmd("SET").arg("key").arg("kept").exec(&mut connect(&first.url())).unwrap();
     first.stop().unwrap();
     let second = Server::start(&durable(&dir)).unwrap();
-    let value: String = redis::cmd("GET")
-        .arg("key")
-        .query(&mut connect(&second.url()))
-        .unwrap();
+    let value: String = redis::cmd("GET").arg("key").query(&mut connect(&second.url())).unwrap();
     assert_eq!(value, "kept");
     assert_eq!(second.dir(), dir.canonicalize().unwrap());
 }
@@ -211,28 +189,18 @@ fn a_durable_directory_has_one_server_at_a_time() {
             })
         })
         .collect();
-    let outcomes: Vec<_> = starts
-        .into_iter()
-        .map(|start| start.join().unwrap())
-        .collect();
+    let outcomes: Vec<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
     let (running, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
     assert_eq!(running.len(), 1);
-    assert!(
-        refused
-            .into_iter()
-            .all(|outcome| reason(outcome).contains("another private server"))
-    );
+    assert!(refused.into_iter().all(|outcome| reason(outcome).contains("another private server")));
 }
 
 #[test]
 #[cfg(unix)]
 fn a_stale_lock_does_not_block() {
     let dir = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink(
-        "/nonexistent/rrq-server-x",
-        dir.path().join("rrq-server.lock"),
-    )
-    .unwrap();
+    std::os::unix::fs::symlink("/nonexistent/rrq-server-x", dir.path().join("rrq-server.lock"))
+        .unwrap();
     let mut server = Server::start(&durable(dir.path())).unwrap();
     server.stop().unwrap();
     let left = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
@@ -243,10 +211,8 @@ fn a_stale_lock_does_not_block() {
 
 #[test]
 fn a_program_that_is_not_there_is_named() {
-    let options = ServerOptions {
-        program: Some("/nonexistent/redis".into()),
-        ..Default::default()
-    };
+    let options =
+        ServerOptions { program: Some("/nonexistent/redis".into()), ..Default::default() };
     assert_eq!(
         reason(Server::start(&options)),
         "'/nonexistent/redis' is not a program that can be run"
@@ -256,15 +222,9 @@ fn a_program_that_is_not_there_is_named() {
 #[test]
 #[cfg(unix)]
 fn a_program_that_is_no_server_is_quoted() {
-    let options = ServerOptions {
-        program: Some("ls".into()),
-        ..ServerOptions::default()
-    };
+    let options = ServerOptions { program: Some("ls".into()), ..ServerOptions::default() };
     let reason = reason(Server::start(&options));
-    assert!(
-        reason.starts_with("it ended, its last words being '/"),
-        "{reason}"
-    );
+    assert!(reason.starts_with("it ended, its last words being '/"), "{reason}");
     assert!(reason.ends_with("/redis.conf'"), "{reason}");
 }
 
@@ -272,10 +232,7 @@ fn a_program_that_is_no_server_is_quoted() {
 fn a_taken_port_is_named() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
-    let options = ServerOptions {
-        port: Some(port),
-        ..ServerOptions::default()
-    };
+    let options = ServerOptions { port: Some(port), ..ServerOptions::default() };
     assert!(
         reason(Server::start(&options))
             .starts_with(&format!("cannot listen on port {port} of 127.0.0.1"))

@@ -40,28 +40,13 @@ impl Header {
     fn read(stored: &[u8]) -> Option<Self> {
         let mut fields = stored.splitn(10, |byte| *byte == b'\n');
         let status = stored_status(fields.next()?);
-        let mut number = || {
-            std::str::from_utf8(fields.next()?)
-                .ok()?
-                .parse::<u64>()
-                .ok()
-        };
+        let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse::<u64>().ok();
         let (attempt, submit, start) = (number()?, number()?, number()?);
         let (end, flags) = (number()?, number()?);
         let mut text = || String::from_utf8(fields.next()?.to_vec()).ok();
         let (queue, worker, _watch) = (text()?, text()?, text()?);
         let result = fields.next()?.to_vec();
-        Some(Header {
-            status,
-            attempt,
-            submit,
-            start,
-            end,
-            flags,
-            queue,
-            worker,
-            result,
-        })
+        Some(Header { status, attempt, submit, start, end, flags, queue, worker, result })
     }
 
     /// Whether rare attributes are stored for it.
@@ -72,9 +57,7 @@ impl Header {
 
 /// The status in a stored header, without reading the rest: it is asked for in great numbers.
 pub fn stored_status(stored: &[u8]) -> Status {
-    stored
-        .first()
-        .map_or(Status::Missing, |letter| Status::from_letter(*letter))
+    stored.first().map_or(Status::Missing, |letter| Status::from_letter(*letter))
 }
 
 /// What kind of code a task runs, and so what its payload is.
@@ -138,30 +121,18 @@ mod tests {
         let body = Body {
             kind: Kind::BulkCall,
             payload: ByteBuf::from(vec![0, 159, 146, 150]),
-            shared: vec![SharedRef {
-                name: String::new(),
-                hash: "ab".into(),
-            }],
+            shared: vec![SharedRef { name: String::new(), hash: "ab".into() }],
             timeout_s: 1.5,
         };
         let read = Body::unpack("x", &body.pack().unwrap()).unwrap();
-        assert_eq!(
-            (read.kind, read.payload, read.shared),
-            (body.kind, body.payload, body.shared)
-        );
+        assert_eq!((read.kind, read.payload, read.shared), (body.kind, body.payload, body.shared));
     }
 
     #[test]
     fn a_header_keeps_a_result_with_line_ends() {
         let header = Header::parse("x", b"C\n2\n10\n20\n30\n1\nq\nw_1\n7\na\nb\n").unwrap();
-        assert_eq!(
-            (header.status, header.attempt, header.end),
-            (Status::Complete, 2, 30)
-        );
-        assert_eq!(
-            (header.queue.as_str(), header.worker.as_str()),
-            ("q", "w_1")
-        );
+        assert_eq!((header.status, header.attempt, header.end), (Status::Complete, 2, 30));
+        assert_eq!((header.queue.as_str(), header.worker.as_str()), ("q", "w_1"));
         assert_eq!(header.result, b"a\nb\n");
         assert!(header.has_extra());
     }

@@ -67,19 +67,12 @@ pub fn headers(queue: &mut Queue, ids: &[String]) -> Result<Vec<Header>> {
 }
 
 fn unpack_headers(ids: &[String], packed: Vec<Option<Vec<u8>>>) -> Result<Vec<Header>> {
-    let missing: Vec<String> = ids
-        .iter()
-        .zip(&packed)
-        .filter(|(_, p)| p.is_none())
-        .map(|(id, _)| id.clone())
-        .collect();
+    let missing: Vec<String> =
+        ids.iter().zip(&packed).filter(|(_, p)| p.is_none()).map(|(id, _)| id.clone()).collect();
     if !missing.is_empty() {
         return Err(Error::TaskMissing { ids: missing });
     }
-    ids.iter()
-        .zip(packed.into_iter().flatten())
-        .map(|(id, p)| Header::parse(id, &p))
-        .collect()
+    ids.iter().zip(packed.into_iter().flatten()).map(|(id, p)| Header::parse(id, &p)).collect()
 }
 
 /// The bodies of tasks that must all exist.
@@ -89,9 +82,7 @@ pub fn bodies(queue: &mut Queue, ids: &[String]) -> Result<Vec<Body>> {
         .zip(packed)
         .map(|(id, body)| match body {
             Some(body) => Body::unpack(id, &body),
-            None => Err(Error::TaskMissing {
-                ids: vec![id.clone()],
-            }),
+            None => Err(Error::TaskMissing { ids: vec![id.clone()] }),
         })
         .collect()
 }
@@ -111,31 +102,18 @@ pub fn outcomes(queue: &mut Queue, ids: &[String]) -> Result<Vec<Outcome>> {
 fn outcome(id: &str, header: Header, large: Option<Vec<u8>>) -> Result<Outcome> {
     let status = header.status;
     if !status.is_terminal() {
-        return Err(Error::TaskUnfinished {
-            id: id.to_owned(),
-            status: status.word().to_owned(),
-        });
+        return Err(Error::TaskUnfinished { id: id.to_owned(), status: status.word().to_owned() });
     }
     let small = (!header.result.is_empty()).then_some(header.result);
-    Ok(Outcome {
-        status,
-        value: small.or(large),
-        worker: header.worker,
-    })
+    Ok(Outcome { status, value: small.or(large), worker: header.worker })
 }
 
 /// How many tasks there are of each status, from the counters.
 pub fn overview(queue: &mut Queue) -> Result<Vec<(Status, u64)>> {
-    let fields: Vec<String> = Status::ALL
-        .iter()
-        .map(|s| format!("s:{}", s.word()))
-        .collect();
+    let fields: Vec<String> = Status::ALL.iter().map(|s| format!("s:{}", s.word())).collect();
     let key = queue.keys.counters();
     let counts = fetch_one(queue, key, &fields)?;
-    Ok(Status::ALL
-        .into_iter()
-        .zip(counts.iter().map(|count| number(count.as_deref())))
-        .collect())
+    Ok(Status::ALL.into_iter().zip(counts.iter().map(|count| number(count.as_deref()))).collect())
 }
 
 fn number(text: Option<&[u8]>) -> u64 {
@@ -146,9 +124,7 @@ fn number(text: Option<&[u8]>) -> u64 {
 
 /// The ids of all tasks, in no order.
 pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
-    let reply = queue
-        .connection
-        .command(Cmd::new().arg("HKEYS").arg(queue.keys.tasks()))?;
+    let reply = queue.connection.command(Cmd::new().arg("HKEYS").arg(queue.keys.tasks()))?;
     value::array(reply)?.into_iter().map(value::text).collect()
 }
 
@@ -165,15 +141,10 @@ pub fn progress(queue: &mut Queue, id: &str) -> Result<Option<Vec<u8>>> {
 /// Store a task's progress.
 pub fn set_progress(queue: &mut Queue, id: &str, value: &[u8]) -> Result<()> {
     let key = queue.keys.progress();
-    queue
-        .connection
-        .command(Cmd::new().arg("HSET").arg(key).arg(id).arg(value))
-        .map(|_| ())
+    queue.connection.command(Cmd::new().arg("HSET").arg(key).arg(id).arg(value)).map(|_| ())
 }
 
 fn hash_field(queue: &mut Queue, key: String, field: &str) -> Result<Option<Vec<u8>>> {
-    let reply: Value = queue
-        .connection
-        .command(Cmd::new().arg("HGET").arg(key).arg(field))?;
+    let reply: Value = queue.connection.command(Cmd::new().arg("HGET").arg(key).arg(field))?;
     value::maybe_bytes(reply)
 }

@@ -32,11 +32,7 @@ impl SharedObject {
     /// Address `bytes` by its hash.
     pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
         let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes));
-        SharedObject {
-            name: name.into(),
-            bytes,
-            hash,
-        }
+        SharedObject { name: name.into(), bytes, hash }
     }
 }
 
@@ -83,14 +79,10 @@ pub fn submit(
                 return Ok(());
             }
             let send = |object: &SharedObject| missing.contains(&object.hash);
-            connection
-                .call(&chunk_call(&keys, submission, watch, &chunk, send))
-                .map(|_| ())
+            connection.call(&chunk_call(&keys, submission, watch, &chunk, send)).map(|_| ())
         },
     )?;
-    queue
-        .known_objects
-        .extend(submission.shared.iter().map(|object| object.hash.clone()));
+    queue.known_objects.extend(submission.shared.iter().map(|object| object.hash.clone()));
     Ok(ids)
 }
 
@@ -126,11 +118,7 @@ fn chunk_call(
     for object in &submission.shared {
         call.push(&object.hash);
         call.push(chunk.len());
-        call.push(if send(object) {
-            object.bytes.as_slice()
-        } else {
-            &[]
-        });
+        call.push(if send(object) { object.bytes.as_slice() } else { &[] });
     }
     for (id, body) in chunk {
         call.push(id);
@@ -165,8 +153,5 @@ fn fill_chunk(
 }
 
 fn reference(object: &SharedObject) -> SharedRef {
-    SharedRef {
-        name: object.name.clone(),
-        hash: object.hash.clone(),
-    }
+    SharedRef { name: object.name.clone(), hash: object.hash.clone() }
 }

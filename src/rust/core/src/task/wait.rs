@@ -38,6 +38,7 @@ pub struct Waiter {
     ended: Vec<(String, Status)>,
     position: String,
     n_read: usize,
+    recheck: Duration,
     checked: Instant,
     swept: Instant,
 }
@@ -51,12 +52,19 @@ impl Waiter {
             ended: Vec::new(),
             position: "0-1".into(),
             n_read: 0,
+            recheck: RECHECK,
             checked: now,
             swept: now,
         };
         queue.own_watch()?;
         waiter.register(queue)?;
         Ok(waiter)
+    }
+
+    /// For tests, which cannot wait that long.
+    #[doc(hidden)]
+    pub fn set_recheck(&mut self, recheck: Duration) {
+        self.recheck = recheck;
     }
 
     /// The tasks that ended since this was last asked.
@@ -100,10 +108,7 @@ impl Waiter {
             return Ok(());
         }
         let key = queue.keys.events(queue.watch);
-        queue
-            .connection
-            .command(Cmd::new().arg("DEL").arg(key))
-            .map(|_| ())
+        queue.connection.command(Cmd::new().arg("DEL").arg(key)).map(|_| ())
     }
 
     fn register(&mut self, queue: &mut Queue) -> Result<()> {
@@ -119,11 +124,7 @@ impl Waiter {
             }
         }
         self.checked = Instant::now();
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::TaskMissing { ids: missing })
-        }
+        if missing.is_empty() { Ok(()) } else { Err(Error::TaskMissing { ids: missing }) }
     }
 
     fn watch(&mut self, queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
@@ -147,10 +148,7 @@ impl Waiter {
         let mut command = Cmd::new();
         command.arg("XREAD").arg("COUNT").arg(1000);
         command.arg("BLOCK").arg(limit.as_millis().max(1) as u64);
-        command
-            .arg("STREAMS")
-            .arg(queue.keys.events(queue.watch))
-            .arg(&self.position);
+        command.arg("STREAMS").arg(queue.keys.events(queue.watch)).arg(&self.position);
         for stream in value::array(queue.connection.command(&command)?)? {
             let entries = value::array(stream)?.pop().unwrap_or_default();
             for entry in value::array(entries)? {
@@ -183,7 +181,7 @@ impl Waiter {
             self.swept = Instant::now();
             worker::sweep(queue)?;
         }
-        if self.checked.elapsed() >= RECHECK {
+        if self.checked.elapsed() >= self.recheck {
             self.register(queue)?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::message::Message;
 use crate::scripts::{Call, MESSAGE_RESPOND};
 use crate::value;
-use crate::worker::evaluate::{Answer, Effect, Evaluate, Idle};
+use crate::worker::evaluate::{Effect, Evaluate, Idle};
 use crate::worker::run::{Turn, Worker};
 
 impl Worker {
@@ -19,13 +19,7 @@ impl Worker {
         self.say("MESSAGE", &message.command);
         let timeout_s = self.options.config.timeout_idle;
         let remaining_s = (timeout_s - self.idle_since.elapsed().as_secs_f64()).max(0.0);
-        let answer = evaluate.answer(
-            message,
-            Idle {
-                timeout_s,
-                remaining_s,
-            },
-        );
+        let answer = evaluate.answer(message, Idle { timeout_s, remaining_s });
         let state = match answer.effect {
             Effect::Pause => "PAUSED",
             Effect::Resume => "IDLE",

@@ -77,18 +77,9 @@ impl Heartbeat {
         let (quit, quitting) = bounded(0);
         let thread = std::thread::spawn(move || {
             let (beaten, orphaned) = (Instant::now(), None);
-            Keeper {
-                connection,
-                charge,
-                beaten,
-                orphaned,
-            }
-            .run(&quitting);
+            Keeper { connection, charge, beaten, orphaned }.run(&quitting);
         });
-        Heartbeat {
-            quit: Some(quit),
-            thread: Some(thread),
-        }
+        Heartbeat { quit: Some(quit), thread: Some(thread) }
     }
 }
 
@@ -135,18 +126,13 @@ impl Keeper {
     fn beat(&mut self) -> Result<()> {
         let (keys, id) = (&self.charge.keys, &self.charge.id);
         let names = vec![keys.workers(), keys.due(), keys.worker(id).heartbeat()];
-        let call = Call::new(&WORKER_BEAT, names)
-            .arg(id)
-            .arg(self.charge.incarnation);
+        let call = Call::new(&WORKER_BEAT, names).arg(id).arg(self.charge.incarnation);
         self.connection.call(&call).map(|_| ())
     }
 
     fn wake(&mut self) -> Result<()> {
         let mut command = redis::cmd("ZADD");
-        command
-            .arg(self.charge.keys.worker(&self.charge.id).wake())
-            .arg(0)
-            .arg("i");
+        command.arg(self.charge.keys.worker(&self.charge.id).wake()).arg(0).arg("i");
         self.connection.command(&command).map(|_| ())
     }
 
@@ -154,10 +140,8 @@ impl Keeper {
     /// sent under the lock, so that the main thread knows whether one may still arrive.
     fn enforce_limit(&self) {
         let mut batch = lock(&self.charge.batch);
-        let late = batch
-            .since
-            .zip(batch.limit)
-            .is_some_and(|(since, limit)| since.elapsed() >= limit);
+        let late =
+            batch.since.zip(batch.limit).is_some_and(|(since, limit)| since.elapsed() >= limit);
         if late && !batch.interrupted {
             batch.interrupted = true;
             interrupt_process();
@@ -195,8 +179,7 @@ impl Keeper {
             .arg(self.charge.incarnation)
             .arg("the session that started it has ended")
             .arg(keys.prefix());
-        self.connection
-            .set_patience(Duration::ZERO, self.charge.stop.clone());
+        self.connection.set_patience(Duration::ZERO, self.charge.stop.clone());
         let _ = self.connection.call(&call);
         end_process();
         Ok(())
@@ -206,10 +189,7 @@ impl Keeper {
 /// The request that gives back tasks that were claimed and not started.
 pub fn return_call(keys: &Keys, id: &str, incarnation: i64, waiting: &VecDeque<Task>) -> Call {
     let names = vec![keys.workers(), keys.tasks(), keys.counters()];
-    let mut call = Call::new(&WORKER_RETURN, names)
-        .arg(id)
-        .arg(incarnation)
-        .arg(keys.prefix());
+    let mut call = Call::new(&WORKER_RETURN, names).arg(id).arg(incarnation).arg(keys.prefix());
     for task in waiting {
         call.push(&task.id);
     }

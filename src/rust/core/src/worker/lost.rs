@@ -28,10 +28,7 @@ pub fn sweep(queue: &mut Queue) -> Result<Vec<Lost>> {
         for entry in batch {
             let mut parts = value::array(entry)?.into_iter().map(value::text);
             let worker = parts.next().transpose()?.unwrap_or_default();
-            lost.push(Lost {
-                worker,
-                tasks: parts.collect::<Result<_>>()?,
-            });
+            lost.push(Lost { worker, tasks: parts.collect::<Result<_>>()? });
         }
     }
 }

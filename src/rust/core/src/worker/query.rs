@@ -59,11 +59,7 @@ fn state((id, packed): (String, Vec<u8>)) -> Result<WorkerState> {
     let record: Record = rmp_serde::from_slice(&packed)
         .map_err(|error| Error::corrupt(format!("worker {id}"), error))?;
     let task = record.held.get(..32).map(str::to_owned);
-    Ok(WorkerState {
-        id,
-        state: record.state,
-        task,
-    })
+    Ok(WorkerState { id, state: record.state, task })
 }
 
 /// The ids of all workers there ever were.
@@ -85,11 +81,7 @@ pub fn info(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
 /// Store what a worker says of itself.
 pub fn set_info(queue: &mut Queue, id: &str, info: &[u8]) -> Result<()> {
     let mut command = Cmd::new();
-    command
-        .arg("HSET")
-        .arg(queue.keys.worker_infos())
-        .arg(id)
-        .arg(info);
+    command.arg("HSET").arg(queue.keys.worker_infos()).arg(id).arg(info);
     queue.connection.command(&command).map(|_| ())
 }
 
@@ -111,21 +103,14 @@ pub fn log(queue: &mut Queue, id: &str, n: Option<u64>) -> Result<Vec<LogLine>> 
         return Ok(Vec::new());
     }
     let mut command = Cmd::new();
-    command
-        .arg("LRANGE")
-        .arg(queue.keys.worker(id).log())
-        .arg(first)
-        .arg(-1);
+    command.arg("LRANGE").arg(queue.keys.worker(id).log()).arg(first).arg(-1);
     let entries = value::array(queue.connection.command(&command)?)?;
     let mut lines = Vec::new();
     for entry in entries {
         lines.extend(parse_entry(&value::text(entry)?)?);
     }
-    let surplus = n.map_or(0, |n| {
-        lines
-            .len()
-            .saturating_sub(usize::try_from(n).unwrap_or(usize::MAX))
-    });
+    let surplus =
+        n.map_or(0, |n| lines.len().saturating_sub(usize::try_from(n).unwrap_or(usize::MAX)));
     Ok(lines.split_off(surplus))
 }
 
@@ -136,11 +121,8 @@ fn parse_entry(entry: &str) -> Result<Vec<LogLine>> {
     let time_us = time_us.ok_or_else(|| Error::corrupt("a worker's log", entry))?;
     let command = parts.next().unwrap_or_default().to_owned();
     let message = parts.next().unwrap_or_default();
-    let line = |message: &str| LogLine {
-        time_us,
-        command: command.clone(),
-        message: message.to_owned(),
-    };
+    let line =
+        |message: &str| LogLine { time_us, command: command.clone(), message: message.to_owned() };
     if command.starts_with("TASK_") {
         return Ok(message.split(' ').map(line).collect());
     }
@@ -178,10 +160,7 @@ mod tests {
     #[test]
     fn a_log_entry_keeps_the_spaces_of_its_message() {
         let lines = parse_entry("12 STOP the queue is gone").unwrap();
-        assert_eq!(
-            (lines[0].time_us, lines[0].message.as_str()),
-            (12, "the queue is gone")
-        );
+        assert_eq!((lines[0].time_us, lines[0].message.as_str()), (12, "the queue is gone"));
     }
 
     #[test]

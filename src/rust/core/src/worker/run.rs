@@ -143,9 +143,7 @@ impl Worker {
         self.incarnation = value::integer(self.queue.connection.call(&call)?)?;
         self.sequence = 0;
         if self.incarnation == 0 {
-            return Err(Error::WorkerExists {
-                id: self.options.id.clone(),
-            });
+            return Err(Error::WorkerExists { id: self.options.id.clone() });
         }
         let charge = Charge {
             id: self.options.id.clone(),
@@ -156,7 +154,7 @@ impl Worker {
             stop: self.stop.clone(),
             batch: self.batch.clone(),
         };
-        self.heartbeat = Some(Heartbeat::start(self.queue.connection.duplicate()?, charge));
+        self.heartbeat = Some(Heartbeat::start(self.queue.connection.duplicate(), charge));
         Ok(())
     }
 
@@ -170,9 +168,7 @@ impl Worker {
         self.idle_since = Instant::now();
         match value::integer(self.queue.connection.call(&call)?)? {
             1 => Ok(()),
-            _ => Err(Error::WorkerGone {
-                id: self.options.id.clone(),
-            }),
+            _ => Err(Error::WorkerGone { id: self.options.id.clone() }),
         }
     }
 
@@ -253,7 +249,9 @@ impl Worker {
                 return Ok(Turn::Stop(INTERRUPTED.into()));
             }
             if flushed.elapsed() > FLUSH && !lock(&self.batch).waiting.is_empty() {
-                self.step(0)?;
+                if let Reply::Gone = self.step(0)? {
+                    return self.come_back();
+                }
                 flushed = Instant::now();
             }
         }
@@ -294,13 +292,7 @@ impl Worker {
         self.say(&format!("TASK_{}", verdict.status.word()), &task.id);
         let (id, attempt) = (task.id.clone(), task.attempt);
         let interrupted = verdict.interrupted;
-        self.finished.push(Finish {
-            id,
-            attempt,
-            verdict,
-            started,
-            ended,
-        });
+        self.finished.push(Finish { id, attempt, verdict, started, ended });
         interrupted
     }
 

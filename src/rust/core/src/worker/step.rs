@@ -97,10 +97,7 @@ impl Worker {
                 self.due = value::integer(next())? == 1;
                 let wait_ms = value::integer(next())?.max(0).unsigned_abs();
                 let paused = value::text(next())? == "PAUSED";
-                Ok(Reply::Idle {
-                    next: Duration::from_millis(wait_ms),
-                    paused,
-                })
+                Ok(Reply::Idle { next: Duration::from_millis(wait_ms), paused })
             }
             other => Err(Error::corrupt("the answer to a step", other)),
         }
@@ -112,11 +109,7 @@ fn read_tasks(mut parts: impl Iterator<Item = Value>) -> Result<Vec<Task>> {
     while let (Some(id), Some(attempt), Some(body)) = (parts.next(), parts.next(), parts.next()) {
         let id = value::text(id)?;
         let body = Body::unpack(&id, &value::bytes(body)?)?;
-        tasks.push(Task {
-            id,
-            attempt: value::integer(attempt)?,
-            body,
-        });
+        tasks.push(Task { id, attempt: value::integer(attempt)?, body });
     }
     Ok(tasks)
 }

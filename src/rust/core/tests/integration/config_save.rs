@@ -51,10 +51,7 @@ fn a_new_queue_has_one_configuration_and_the_names_are_sorted() {
     for name in ["zebra", "ant"] {
         config::save(&mut f.queue, name, &changed(), false).unwrap();
     }
-    assert_eq!(
-        config::list(&mut f.queue).unwrap(),
-        ["ant", "localhost", "zebra"]
-    );
+    assert_eq!(config::list(&mut f.queue).unwrap(), ["ant", "localhost", "zebra"]);
 }
 
 #[test]

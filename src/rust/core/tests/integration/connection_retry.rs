@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rrq_core::connection::never;
+use rrq_core::connection::{Stop, never};
 use rrq_core::server::{Server, ServerOptions};
 use rrq_core::status::Status;
-use rrq_core::task::{self, SharedObject};
-use rrq_core::{Connection, Error, Queue};
+use rrq_core::task::{self, SharedObject, Waiter};
+use rrq_core::{Connection, Error, Queue, message};
 
 use crate::support::*;
 
@@ -72,18 +72,43 @@ fn survives_cuts(way: Way, n_cuts: usize) {
 
 #[test]
 fn a_cut_anywhere_in_a_request_changes_nothing() {
-    survives_cuts(Way::Up, 40);
+    survives_cuts(Way::Up, 200);
 }
 
 #[test]
 fn a_cut_anywhere_in_a_reply_changes_nothing() {
-    survives_cuts(Way::Down, 40);
+    survives_cuts(Way::Down, 200);
+}
+
+#[test]
+fn every_request_repeated_late_changes_nothing() {
+    let mut f = Fixture::new();
+    let proxy = f.proxy();
+    let mut queue = attach(proxy.url());
+    let worker = register(attach(proxy.url()), "w", never(), |_| {});
+    let mut worker = ready(worker.unwrap());
+    let ids = submit_n(&mut queue, 20);
+    message::send(&mut queue, "PING", b"", &["w".to_owned()]).unwrap();
+    let waiter = Waiter::new(&mut queue, &ids).unwrap();
+    run_until_idle(&mut worker, &mut Actor::echo());
+    run_until_idle(&mut worker, &mut Actor::echo());
+    submit_n(&mut queue, 2);
+    worker.turn(&mut Actor::echo(), false).unwrap();
+    drop(waiter);
+    let is_attach = |call: &Request| call[3].ends_with(b":cfg"); // gives out a new number
+    let before = f.contents();
+    for call in proxy.calls(&[]).iter().filter(|call| !is_attach(call)) {
+        f.resend(call);
+    }
+    assert_eq!(f.contents(), before);
+    f.assert_counters();
 }
 
 #[test]
 fn connections_killed_all_the_time_lose_no_task_and_run_none_twice() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 300);
+    let mut worker = f.worker("w");
     let over = Arc::new(AtomicBool::new(false));
     let (mut raw, stop) = (f.raw(), over.clone());
     let killer = std::thread::spawn(move || {
@@ -94,12 +119,33 @@ fn connections_killed_all_the_time_lose_no_task_and_run_none_twice() {
         }
     });
     let mut actor = Actor::slow(Duration::from_micros(700));
-    run_until_idle(&mut f.worker("w"), &mut actor);
+    run_until_idle(&mut worker, &mut actor);
     over.store(true, Ordering::Relaxed);
     killer.join().unwrap();
     let expected: Vec<String> = (0..300).map(|i| i.to_string()).collect();
     assert_eq!(actor.done, expected);
     assert_eq!(statuses(&mut f.queue, &ids), [Status::Complete; 300]);
+    f.assert_counters();
+}
+
+#[test]
+fn a_worker_interrupted_while_a_reply_was_lost_leaves_no_running_task() {
+    let mut f = Fixture::new();
+    let proxy = Arc::new(f.proxy());
+    let ids = submit_n(&mut f.queue, 3);
+    let (cutting, cut) = (proxy.clone(), Arc::new(AtomicBool::new(false)));
+    let asked = cut.clone();
+    let mut actor = Actor::new(move |_| {
+        cutting.cut_after(Way::Down, 1);
+        asked.store(true, Ordering::Relaxed);
+        complete("value")
+    });
+    let url = proxy.url().to_owned();
+    let stop: Stop = Arc::new(move || cut.load(Ordering::Relaxed) && proxy.has_cut());
+    let mut worker = ready(register(attach(&url), "w", stop, |_| {}).unwrap());
+    assert_eq!(worker.run(&mut actor, false).unwrap(), "interrupted");
+    assert_eq!(status(&mut f.queue, &ids[0]), Status::Complete);
+    assert_eq!(f.counters().get("s:RUNNING"), None);
     f.assert_counters();
 }
 
@@ -148,7 +194,7 @@ impl Restartable {
         drop(self.server.take());
     }
 
-    /// A new server has a new password; it gets that of the first before anyone can ask.
+    /// A new server has a new password: it gets that of the first.
     fn start(&mut self) {
         let server = Server::start(&self.options).unwrap();
         let mut set = redis::cmd("CONFIG");
@@ -177,18 +223,21 @@ fn a_server_that_has_gone_is_an_error_after_a_while_and_works_again_when_it_is_b
 #[test]
 fn a_worker_outlives_a_restart_of_the_server() {
     let mut server = Restartable::new();
+    let proxy = Proxy::start(server.server.as_ref().unwrap());
     let mut queue = attach(&server.url());
     let ids = submit_n(&mut queue, 2);
-    let worker = register(attach(&server.url()), "w", never(), |_| {});
+    let worker = register(attach(proxy.url()), "w", never(), |_| {});
     let mut worker = ready(worker.unwrap());
     let mut actor = Actor::echo();
     worker.turn(&mut actor, false).unwrap();
+    proxy.close(true);
     server.stop();
     let thread = std::thread::spawn(move || {
         run_until_idle(&mut worker, &mut actor);
         actor.done
     });
     server.start();
+    proxy.close(false);
     assert_eq!(thread.join().unwrap(), ["0", "1"]);
     assert_eq!(statuses(&mut queue, &ids), [Status::Complete; 2]);
 }
@@ -199,7 +248,7 @@ fn the_user_can_end_the_repeating_of_a_request() {
     let mut queue = attach(&server.url());
     server.stop();
     let asked = Instant::now() + Duration::from_millis(400);
-    let stop: rrq_core::connection::Stop = Arc::new(move || Instant::now() >= asked);
+    let stop: Stop = Arc::new(move || Instant::now() >= asked);
     let patience = Duration::from_secs(60);
     queue.connection.set_patience(patience, stop);
     let outcome = queue.length("default");

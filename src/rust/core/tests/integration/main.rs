@@ -1,4 +1,5 @@
 //! The engine against real servers, one file for each thing it does.
+#![allow(clippy::unwrap_used, clippy::panic)] // all of it is tests, their helpers included
 
 mod config_save;
 mod connection_retry;

@@ -54,10 +54,8 @@ fn an_answer_is_stored_and_logged() {
     worker.turn(&mut Actor::echo(), false).unwrap();
     assert_eq!(answer(&mut f, &id).as_deref(), Some(b"PING!".as_slice()));
     let log = worker::log(&mut f.queue, "w", Some(2)).unwrap();
-    let lines: Vec<(&str, &str)> = log
-        .iter()
-        .map(|l| (l.command.as_str(), l.message.as_str()))
-        .collect();
+    let lines: Vec<(&str, &str)> =
+        log.iter().map(|l| (l.command.as_str(), l.message.as_str())).collect();
     assert_eq!(lines, [("MESSAGE", "PING"), ("RESPONSE", "PING")]);
     let own: Vec<String> = f.ask("KEYS {jobs}:w:w:m");
     assert!(own.is_empty());

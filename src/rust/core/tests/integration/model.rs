@@ -56,12 +56,17 @@ impl Snapshot {
     fn read(raw: &mut redis::Connection) -> Self {
         let headers: Vec<(String, Vec<u8>)> = raw.hgetall("{jobs}:t").unwrap();
         let records: Vec<(String, Vec<u8>)> = raw.hgetall("{jobs}:w").unwrap();
-        let mut list = |name: &str| (name.to_owned(), raw.lrange(format!("{{jobs}}:q:{name}"), 0, -1).unwrap());
+        let mut list = |name: &str| {
+            (name.to_owned(), raw.lrange(format!("{{jobs}}:q:{name}"), 0, -1).unwrap())
+        };
         let lists = QUEUES.into_iter().map(&mut list).collect();
         let counters: BTreeMap<String, i64> = raw.hgetall("{jobs}:n").unwrap();
         Snapshot {
             headers: headers.into_iter().map(header).collect(),
-            counters: counters.into_iter().filter(|(field, n)| field.contains(':') && *n != 0).collect(),
+            counters: counters
+                .into_iter()
+                .filter(|(field, n)| field.contains(':') && *n != 0)
+                .collect(),
             lists,
             held: records.into_iter().filter_map(held).collect(),
         }
@@ -86,7 +91,8 @@ impl Snapshot {
             listed.extend(ids.iter().map(|id| (queue, id)));
         }
         let waiting = self.headers.iter().filter(|(_, header)| header.0 == Status::Pending);
-        let mut expected: Vec<(&String, &String)> = waiting.map(|(id, header)| (&header.1, id)).collect();
+        let mut expected: Vec<(&String, &String)> =
+            waiting.map(|(id, header)| (&header.1, id)).collect();
         listed.sort();
         expected.sort();
         assert_eq!(listed, expected);
@@ -94,7 +100,8 @@ impl Snapshot {
 
     /// Every running task is held by exactly the worker its header names, which takes part.
     fn check_held(&self) {
-        let held = self.held.iter().flat_map(|(worker, ids)| ids.iter().map(move |id| (id, worker)));
+        let held =
+            self.held.iter().flat_map(|(worker, ids)| ids.iter().map(move |id| (id, worker)));
         let running = self.headers.iter().filter(|(_, header)| header.0 == Status::Running);
         let mut held: Vec<_> = held.collect();
         held.sort();
@@ -162,7 +169,8 @@ impl Model {
             let turn = worker.turn(&mut self.actor, false).unwrap();
             return format!("turn of {id}: {turn:?}");
         }
-        let queues = |config: &mut rrq_core::config::WorkerConfig| config.queue = vec!["fast".into()];
+        let queues =
+            |config: &mut rrq_core::config::WorkerConfig| config.queue = vec!["fast".into()];
         if let Ok(worker) = register(self.f.attach(), id, never(), queues) {
             self.workers.insert(id, ready(worker));
         }
@@ -218,7 +226,8 @@ impl Model {
             self.kill(id);
         }
         self.sweep();
-        let queues = |config: &mut rrq_core::config::WorkerConfig| config.queue = vec!["fast".into()];
+        let queues =
+            |config: &mut rrq_core::config::WorkerConfig| config.queue = vec!["fast".into()];
         let mut last = ready(register(self.f.attach(), "last", never(), queues).unwrap());
         run_until_idle(&mut last, &mut self.actor);
         self.check();

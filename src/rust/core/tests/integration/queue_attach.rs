@@ -15,10 +15,7 @@ fn a_new_queue_has_settings_and_counters_and_nothing_else() {
 fn attaching_again_keeps_tasks_and_settings() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 2);
-    let config = WorkerConfig {
-        timeout_idle: 7.0,
-        ..WorkerConfig::default()
-    };
+    let config = WorkerConfig { timeout_idle: 7.0, ..WorkerConfig::default() };
     config::save(&mut f.queue, "localhost", &config, true).unwrap();
     let mut other = f.attach();
     assert_eq!(config::read(&mut other, "localhost").unwrap(), config);

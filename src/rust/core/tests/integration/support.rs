@@ -135,9 +135,7 @@ impl Fixture {
     /// How often a script was called by anyone.
     pub fn n_evalsha(&self) -> u64 {
         let stats: String = self.ask("INFO commandstats");
-        let line = stats
-            .lines()
-            .find_map(|l| l.strip_prefix("cmdstat_evalsha:calls="));
+        let line = stats.lines().find_map(|l| l.strip_prefix("cmdstat_evalsha:calls="));
         line.map_or(0, |l| l.split(',').next().unwrap().parse().unwrap())
     }
 
@@ -152,17 +150,11 @@ impl Fixture {
 fn items(raw: &mut redis::Connection, parts: &[&str]) -> Vec<String> {
     let mut command = redis::Cmd::new();
     let items: Vec<Vec<u8>> = command.arg(parts).query(raw).unwrap();
-    items
-        .iter()
-        .map(|item| item.escape_ascii().to_string())
-        .collect()
+    items.iter().map(|item| item.escape_ascii().to_string()).collect()
 }
 
 fn pairs(pairs: Vec<(String, Vec<u8>)>) -> Vec<String> {
-    pairs
-        .into_iter()
-        .map(|(field, value)| format!("{field}={}", value.escape_ascii()))
-        .collect()
+    pairs.into_iter().map(|(field, value)| format!("{field}={}", value.escape_ascii())).collect()
 }
 
 pub fn raw(url: &str) -> redis::Connection {
@@ -179,18 +171,10 @@ pub fn register(
     stop: Stop,
     change: impl FnOnce(&mut WorkerConfig),
 ) -> rrq_core::Result<Worker> {
-    let mut config = WorkerConfig {
-        verbose: false,
-        ..WorkerConfig::default()
-    };
+    let mut config = WorkerConfig { verbose: false, ..WorkerConfig::default() };
     change(&mut config);
     let (id, info) = (id.to_owned(), b"info".to_vec());
-    let options = Options {
-        id,
-        config,
-        info,
-        parent: None,
-    };
+    let options = Options { id, config, info, parent: None };
     Worker::register(queue, options, stop)
 }
 
@@ -201,12 +185,7 @@ pub fn ready(mut worker: Worker) -> Worker {
 
 /// Tasks for a queue, sharing these objects.
 pub fn submission(queue: &str, shared: Vec<SharedObject>) -> Submission {
-    Submission {
-        queue: queue.to_owned(),
-        kind: Kind::Expression,
-        shared,
-        timeout_s: 0.0,
-    }
+    Submission { queue: queue.to_owned(), kind: Kind::Expression, shared, timeout_s: 0.0 }
 }
 
 /// Submit a task per payload.

@@ -27,10 +27,7 @@ fn an_unknown_id_has_the_status_missing() {
     let mut f = Fixture::new();
     let known = submit_n(&mut f.queue, 1).remove(0);
     let asked = [known, "nobody".to_owned()];
-    assert_eq!(
-        statuses(&mut f.queue, &asked),
-        [Status::Pending, Status::Missing]
-    );
+    assert_eq!(statuses(&mut f.queue, &asked), [Status::Pending, Status::Missing]);
 }
 
 #[test]
@@ -58,14 +55,9 @@ fn outcomes_come_in_the_order_asked_whatever_their_size() {
     let ids = finished(&mut f);
     let outcomes = task::outcomes(&mut f.queue, &ids).unwrap();
     let statuses: Vec<Status> = outcomes.iter().map(|outcome| outcome.status).collect();
-    assert_eq!(
-        statuses,
-        [Status::Error, Status::Complete, Status::Complete]
-    );
-    let sizes: Vec<usize> = outcomes
-        .iter()
-        .map(|outcome| outcome.value.as_ref().unwrap().len())
-        .collect();
+    assert_eq!(statuses, [Status::Error, Status::Complete, Status::Complete]);
+    let sizes: Vec<usize> =
+        outcomes.iter().map(|outcome| outcome.value.as_ref().unwrap().len()).collect();
     assert_eq!(sizes, [3, 1, 1000]);
     assert!(outcomes.iter().all(|outcome| outcome.worker == "w"));
 }
@@ -99,14 +91,7 @@ fn the_overview_counts_every_status() {
     submit_n(&mut f.queue, 4);
     let overview = task::overview(&mut f.queue).unwrap();
     let not_zero: Vec<(Status, u64)> = overview.into_iter().filter(|(_, n)| *n > 0).collect();
-    assert_eq!(
-        not_zero,
-        [
-            (Status::Pending, 4),
-            (Status::Complete, 2),
-            (Status::Error, 1)
-        ]
-    );
+    assert_eq!(not_zero, [(Status::Pending, 4), (Status::Complete, 2), (Status::Error, 1)]);
 }
 
 #[test]

@@ -7,6 +7,13 @@ use rrq_core::task::{self, SharedObject};
 
 use crate::support::*;
 
+/// A server that knows the script, so that nothing is sent twice for want of it.
+fn primed() -> Fixture {
+    let mut f = Fixture::new();
+    submit(&mut f.queue, &submission("other", Vec::new()), &["a"]);
+    f
+}
+
 fn object(bytes: usize) -> SharedObject {
     SharedObject::new("x", vec![b'#'; bytes])
 }
@@ -80,7 +87,7 @@ fn a_submission_repeated_late_changes_nothing() {
 
 #[test]
 fn an_object_is_sent_once_and_counted_for_every_task() {
-    let f = Fixture::new();
+    let f = primed();
     let (proxy, x) = (f.proxy(), object(1000));
     let mut queue = attach(proxy.url());
     submit(&mut queue, &submission("default", vec![x.clone()]), &["a"; 40]);
@@ -94,7 +101,7 @@ fn an_object_is_sent_once_and_counted_for_every_task() {
 
 #[test]
 fn an_object_the_server_has_lost_is_asked_for_and_sent_again() {
-    let f = Fixture::new();
+    let f = primed();
     let (proxy, x) = (f.proxy(), object(1000));
     let mut queue = attach(proxy.url());
     submit(&mut queue, &submission("default", vec![x.clone()]), &["a"]);
@@ -108,7 +115,7 @@ fn an_object_the_server_has_lost_is_asked_for_and_sent_again() {
 
 #[test]
 fn a_large_object_is_sent_only_when_the_server_asks_for_it() {
-    let f = Fixture::new();
+    let f = primed();
     let (proxy, x) = (f.proxy(), object(64 * 1024 + 1));
     let mut queue = attach(proxy.url());
     submit(&mut queue, &submission("default", vec![x.clone()]), &["a"]);
@@ -141,7 +148,7 @@ fn a_large_bulk_keeps_its_order_over_many_chunks() {
 
 #[test]
 fn a_chunk_is_cut_by_its_size_in_bytes_too() {
-    let f = Fixture::new();
+    let f = primed();
     let proxy = f.proxy();
     let mut queue = attach(proxy.url());
     let payload = "x".repeat(200 * 1024);
@@ -152,7 +159,7 @@ fn a_chunk_is_cut_by_its_size_in_bytes_too() {
 
 #[test]
 fn a_bulk_that_fails_in_the_middle_leaves_the_connection_in_step() {
-    let mut f = Fixture::new();
+    let mut f = primed();
     let mut n = 0;
     let outcome = task::submit(&mut f.queue, &submission("default", Vec::new()), || {
         n += 1;

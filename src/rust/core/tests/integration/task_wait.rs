@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rrq_core::connection::never;
 use rrq_core::status::Status;
 use rrq_core::task::{Progress, Waiter};
 use rrq_core::worker::Worker;
-use rrq_core::connection::never;
 use rrq_core::{Error, Queue};
 
 use crate::support::*;
@@ -77,10 +77,8 @@ fn many_waiters_hear_of_one_task() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 1);
     let mut queues: Vec<Queue> = (0..12).map(|_| f.attach()).collect();
-    let mut waiters: Vec<Waiter> = queues
-        .iter_mut()
-        .map(|queue| Waiter::new(queue, &ids).unwrap())
-        .collect();
+    let mut waiters: Vec<Waiter> =
+        queues.iter_mut().map(|queue| Waiter::new(queue, &ids).unwrap()).collect();
     run_until_idle(&mut f.worker("w"), &mut Actor::echo());
     for (waiter, queue) in waiters.iter_mut().zip(&mut queues) {
         let limit = Duration::from_secs(1);
@@ -144,10 +142,8 @@ fn every_end_is_told_once_however_many_tasks() {
     let mut f = Fixture::new();
     let mut ids = submit_n(&mut f.queue, 2500);
     let thread = in_background(f.worker("w"), Duration::ZERO);
-    let mut told: Vec<String> = wait_for(&mut f.queue, &ids)
-        .into_iter()
-        .map(|(id, _)| id)
-        .collect();
+    let mut told: Vec<String> =
+        wait_for(&mut f.queue, &ids).into_iter().map(|(id, _)| id).collect();
     told.sort();
     ids.sort();
     assert_eq!(told, ids);
@@ -189,4 +185,24 @@ fn a_second_wait_of_one_controller_hears_only_of_its_own_tasks() {
     assert_eq!(told.len(), 2);
     assert!(told.iter().all(|(id, _)| second.contains(id)));
     thread.join().unwrap();
+}
+
+#[test]
+fn a_lost_stream_delays_a_wait_but_does_not_end_it() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 2);
+    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    waiter.set_recheck(Duration::from_millis(300));
+    let mut worker = f.worker("w");
+    for _ in 0..2 {
+        let streams: Vec<String> = f.ask("KEYS {jobs}:ev:*");
+        let _: i64 = f.ask(&format!("DEL {}", streams[0]));
+        worker.turn(&mut Actor::echo(), false).unwrap();
+        let limit = Duration::from_millis(400);
+        waiter.wait(&mut f.queue, limit, false, &never()).unwrap();
+    }
+    assert_eq!(waiter.take_ended(), [(ids[0].clone(), Status::Complete)]);
+    run_until_idle(&mut worker, &mut Actor::echo());
+    let progress = waiter.wait(&mut f.queue, LONG, false, &never()).unwrap();
+    assert_eq!(progress, Progress::Done);
 }

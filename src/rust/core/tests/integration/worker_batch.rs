@@ -75,10 +75,7 @@ fn tasks_behind_a_slow_one_go_back_to_the_front_and_run_elsewhere() {
     let waiting = f.queue.list("default").unwrap();
     assert_eq!(waiting, ids[300 - waiting.len()..]);
     let at = task::headers(&mut f.queue, &waiting[..1]).unwrap();
-    assert_eq!(
-        (at[0].status, at[0].attempt, at[0].worker.as_str()),
-        (Status::Pending, 0, "")
-    );
+    assert_eq!((at[0].status, at[0].attempt, at[0].worker.as_str()), (Status::Pending, 0, ""));
     f.assert_counters();
     let mut quick = Actor::echo();
     run_until_idle(&mut f.worker("quick"), &mut quick);
@@ -106,7 +103,8 @@ fn tasks_handed_back_twice_are_handed_back_once() {
     let returns: Vec<Request> = proxy.calls(&["w", "t", "n"]);
     let returns = returns.iter().filter(|call| is_return(call));
     let answers: Vec<redis::Value> = returns.map(|call| f.resend(call)).collect();
-    assert_eq!(answers, [redis::Value::Int(0)]);
+    assert!(!answers.is_empty());
+    assert!(answers.iter().all(|n| *n == redis::Value::Int(0)));
     assert_eq!(f.contents(), before);
 }
 

@@ -52,10 +52,8 @@ fn a_lost_worker_leaves_its_log_and_nothing_in_the_timers() {
     lapse(&f, "w");
     worker::sweep(&mut f.queue).unwrap();
     let log = worker::log(&mut f.queue, "w", Some(2)).unwrap();
-    let lines: Vec<(&str, &str)> = log
-        .iter()
-        .map(|l| (l.command.as_str(), l.message.as_str()))
-        .collect();
+    let lines: Vec<(&str, &str)> =
+        log.iter().map(|l| (l.command.as_str(), l.message.as_str())).collect();
     assert_eq!(lines, [("TASK_DIED", task.as_str()), ("LOST", "")]);
     let own: Vec<String> = f.ask("KEYS {jobs}:w:*");
     assert_eq!(own, ["{jobs}:w:w:log"]);
@@ -80,7 +78,7 @@ fn many_lost_workers_are_settled_in_one_sweep() {
     let mut f = Fixture::new();
     let ids = ["a", "b", "c", "d", "e", "f"];
     let tasks = ids.map(|id| killed(&mut f, id));
-    ids.map(|id| lapse(&f, id));
+    ids.iter().for_each(|id| lapse(&f, id));
     assert_eq!(worker::sweep(&mut f.queue).unwrap().len(), 6);
     assert_eq!(statuses(&mut f.queue, &tasks), [Status::Died; 6]);
     assert!(worker::sweep(&mut f.queue).unwrap().is_empty());
@@ -131,6 +129,19 @@ fn a_task_longer_than_the_lease_keeps_its_worker_alive() {
 }
 
 #[test]
+fn a_server_out_of_memory_lets_no_lease_lapse() {
+    let mut f = Fixture::new();
+    let _worker = f.worker_with("w", |config| config.heartbeat_period = Some(0.3));
+    let _: String = f.ask("CONFIG SET maxmemory 1");
+    let end = std::time::Instant::now() + Duration::from_millis(1800);
+    while std::time::Instant::now() < end {
+        assert!(worker::sweep(&mut f.queue).unwrap().is_empty());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(f.ask::<i64>("EXISTS {jobs}:w:w:hb"), 1);
+}
+
+#[test]
 fn a_worker_given_up_comes_back_and_its_late_finish_is_refused() {
     let mut f = Fixture::new();
     let first = submit_n(&mut f.queue, 1).remove(0);
@@ -143,10 +154,7 @@ fn a_worker_given_up_comes_back_and_its_late_finish_is_refused() {
     assert_eq!(f.ask::<i64>("HGET {jobs}:n incarnation"), 2);
     let second = submit_n(&mut f.queue, 1).remove(0);
     run_until_idle(&mut worker, &mut actor);
-    assert_eq!(
-        statuses(&mut f.queue, &[first, second]),
-        [Status::Died, Status::Complete]
-    );
+    assert_eq!(statuses(&mut f.queue, &[first, second]), [Status::Died, Status::Complete]);
     f.assert_counters();
 }
 
@@ -167,7 +175,7 @@ fn a_worker_given_up_in_a_batch_does_not_run_the_rest_of_it() {
         complete("value")
     });
     let mut worker = f.worker("w");
-    while f.counters().get("s:DIED").is_none() {
+    while !f.counters().contains_key("s:DIED") {
         worker.turn(&mut actor, false).unwrap();
     }
     let counters = f.counters();
@@ -188,6 +196,19 @@ fn a_name_can_be_taken_once() {
     let unchanged = |key: &str| f.contents()[key] == before[key];
     assert!(unchanged("{jobs}:w") && unchanged("{jobs}:due"));
     assert_eq!(state(&mut f, "w"), "IDLE");
+}
+
+#[test]
+fn a_registration_repeated_late_is_the_same_worker() {
+    let f = Fixture::new();
+    let proxy = f.proxy();
+    let worker = register(attach(proxy.url()), "w", never(), |_| {});
+    let _worker = ready(worker.unwrap());
+    let before = f.contents();
+    for call in proxy.calls(&["w", "wi", "n"]) {
+        assert_eq!(f.resend(&call), redis::Value::Int(1));
+    }
+    assert_eq!(f.contents(), before);
 }
 
 #[test]

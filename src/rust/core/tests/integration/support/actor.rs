@@ -19,11 +19,7 @@ pub struct Actor {
 impl Actor {
     /// Every task ends as the closure says.
     pub fn new(play: impl FnMut(&Task) -> Verdict + Send + 'static) -> Self {
-        Actor {
-            play: Box::new(play),
-            done: Vec::new(),
-            objects: Vec::new(),
-        }
+        Actor { play: Box::new(play), done: Vec::new(), objects: Vec::new() }
     }
 
     /// Every task completes with its payload as its value.
@@ -45,12 +41,7 @@ fn payload(task: &Task) -> &[u8] {
 }
 
 fn verdict(status: Status, value: &[u8]) -> Verdict {
-    Verdict {
-        status,
-        value: value.to_vec(),
-        extra: Vec::new(),
-        interrupted: false,
-    }
+    Verdict { status, value: value.to_vec(), extra: Vec::new(), interrupted: false }
 }
 
 /// Ends well.
@@ -65,8 +56,7 @@ pub fn failed(value: impl AsRef<[u8]>) -> Verdict {
 
 impl Evaluate for Actor {
     fn evaluate(&mut self, task: &Task, fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>>) -> Verdict {
-        self.done
-            .push(String::from_utf8_lossy(payload(task)).into_owned());
+        self.done.push(String::from_utf8_lossy(payload(task)).into_owned());
         for shared in &task.body.shared {
             self.objects.push(fetch(&shared.hash).unwrap());
         }

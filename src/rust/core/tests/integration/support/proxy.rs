@@ -24,6 +24,8 @@ struct State {
     /// After how many more bytes which way to cut, once.
     cut: Option<(Way, usize)>,
     passed: [usize; 2],
+    /// Whether new connections are dropped.
+    closed: bool,
     /// What each connection sent.
     sent: Vec<Vec<u8>>,
 }
@@ -57,14 +59,14 @@ impl Proxy {
     pub fn start(server: &Server) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let (own, port) = (listener.local_addr().unwrap().port(), server.port());
-        let url = server
-            .tcp_url()
-            .replace(&format!(":{port}/"), &format!(":{own}/"));
+        let url = server.tcp_url().replace(&format!(":{port}/"), &format!(":{own}/"));
         let state = Arc::new(Mutex::new(State::default()));
         let shared = state.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                serve(client, port, &shared);
+                if !shared.lock().unwrap().closed {
+                    serve(client, port, &shared);
+                }
             }
         });
         Proxy { url, state }
@@ -78,6 +80,11 @@ impl Proxy {
     /// Cut the connection that carries the `n`th byte from now on that way.
     pub fn cut_after(&self, way: Way, n: usize) {
         self.state.lock().unwrap().cut = Some((way, n));
+    }
+
+    /// Drop new connections, or let them through again.
+    pub fn close(&self, closed: bool) {
+        self.state.lock().unwrap().closed = closed;
     }
 
     /// Whether there was a cut since it was asked for.

@@ -1,0 +1,4 @@
+library(testthat)
+library(rrq)
+
+test_check("rrq")

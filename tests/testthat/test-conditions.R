@@ -1,0 +1,76 @@
+test_that("what is not an error of the engine passes", {
+  expect_identical(rust_call(list(1)), list(1))
+  expect_null(rust_call(NULL))
+})
+
+test_that("an error of the engine becomes a condition with its class and ids", {
+  err <- expect_error(
+    rust_call(engine_error("task_missing", "no such task: a, b", c("a", "b"))),
+    class = "rrq_error_task_missing"
+  )
+  expect_s3_class(err, "rrq_error")
+  expect_s3_class(err, "rlang_error")
+  expect_equal(err$ids, c("a", "b"))
+})
+
+test_that("the condition has the call of the function the user called", {
+  user_function <- function() rust_call(engine_error("redis", "no"))
+  err <- expect_error(user_function(), class = "rrq_error_redis")
+  expect_equal(err$call, quote(user_function()))
+})
+
+test_that("the message is a sentence, with a hint where there is one", {
+  err <- expect_error(rust_call(engine_error("redis", "it said no")), class = "rrq_error_redis")
+  expect_equal(conditionMessage(err), "It said no.")
+  err <- expect_error(rust_call(engine_error("connection", "why?")), class = "rrq_error_connection")
+  expect_match(conditionMessage(err), "Why?\n", fixed = TRUE)
+  expect_match(conditionMessage(err), "Is the server running", fixed = TRUE)
+})
+
+test_that("every hint belongs to a class of the engine and is a sentence", {
+  expect_true(all(grepl("[.?]$", hints)))
+  for (class in names(hints)) {
+    expect_error(
+      rust_call(engine_error(class, "it failed")),
+      hints[[class]], fixed = TRUE, class = paste0("rrq_error_", class)
+    )
+  }
+})
+
+test_that("braces and percent signs in a message mean nothing", {
+  text <- "It has {braces}, {.code x}, 100%, %s, %d and \\n in it."
+  err <- expect_error(rust_call(engine_error("corrupt", text)), class = "rrq_error_corrupt")
+  expect_equal(conditionMessage(err), text)
+  err <- expect_error(abort("other", text), class = "rrq_error_other")
+  expect_equal(conditionMessage(err), text)
+})
+
+test_that("braces and percent signs in ids survive on their way to the engine and back", {
+  r <- local_queue()
+  id <- "{x} 100%s"
+  err <- expect_error(rrq_task_info(id, r), id, fixed = TRUE, class = "rrq_error_task_missing")
+  expect_equal(err$ids, id)
+  expect_equal(err$call[[1]], quote(rrq_task_info))
+})
+
+test_that("an interrupt of the engine is an interrupt of R, not an error", {
+  seen <- tryCatch(
+    rust_call(engine_error("interrupted", "interrupted")),
+    interrupt = function(e) "interrupt",
+    error = function(e) "error"
+  )
+  expect_equal(seen, "interrupt")
+})
+
+test_that("the parent of a condition is kept", {
+  cause <- simpleError("cause")
+  err <- expect_error(abort("other", "effect", parent = cause), class = "rrq_error_other")
+  expect_identical(err$parent, cause)
+})
+
+test_that("a sentence is capitalised and ended once", {
+  expect_equal(capitalise("a"), "A.")
+  expect_equal(capitalise("A."), "A.")
+  expect_equal(capitalise("\u00e9t\u00e9"), "\u00c9t\u00e9.")
+  expect_equal(capitalise("'a' failed!"), "'a' failed!")
+})

@@ -1,0 +1,108 @@
+test_that("destroying a queue removes its keys and nothing else", {
+  con <- rrq_redis(test_server()$url)
+  con$SET("{alien}:t", "kept")
+  withr::defer(con$DEL("{alien}:t"))
+  other <- local_queue()
+  rrq_task_create_expr(sqrt(4), controller = other)
+  before <- sort(unlist(con$KEYS("*")))
+  r <- local_queue()
+  worker <- local_worker(r)
+  big <- seq(0, 1, length.out = 1e5)
+  rrq_task_create_expr(sum(big), queue = "other", controller = r)
+  rrq_task_create_bulk_call(sqrt, list(1, "a"), controller = r)
+  ask_worker(worker, r, "PING")
+  rrq_message_send("PING", controller = r)
+  rrq_task_create_expr(sqrt(4), controller = r)
+  worker$shutdown()
+  rrq_destroy(controller = r)
+  expect_equal(sort(unlist(con$KEYS("*"))), before)
+})
+
+test_that("a queue whose name is a pattern is the only one destroyed", {
+  con <- rrq_redis(test_server()$url)
+  other <- local_queue()
+  r <- rrq_controller("test-*", con)
+  rrq_destroy(controller = r)
+  expect_equal(rrq_worker_config_list(other), "localhost")
+  expect_equal(con$KEYS("{test-[*]}:*"), list())
+})
+
+test_that("destroying can be put off", {
+  r <- local_queue()
+  rrq_task_create_expr(sqrt(4), controller = r)
+  rrq_destroy(delete = 100, controller = r)
+  keys <- unlist(r$con$KEYS(paste0(r$keys$prefix, "*")))
+  expect_gt(length(keys), 3)
+  left <- vapply(keys, function(key) as.numeric(r$con$PTTL(key)), 1)
+  expect_true(all(left > 90e3 & left <= 100e3))
+})
+
+test_that("a queue that was told to expire does", {
+  r <- local_queue()
+  rrq_task_create_expr(sqrt(4), controller = r)
+  rrq_destroy(delete = 0.1, controller = r)
+  expect_true(wait_until(length(r$con$KEYS(paste0(r$keys$prefix, "*"))) == 0))
+})
+
+test_that("delete = FALSE stops the workers and keeps the data", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(sqrt(4), controller = r)
+  worker <- local_worker(r, worker_id = "w")
+  rrq_destroy(delete = FALSE, controller = r)
+  run_worker(worker)
+  expect_equal(rrq_worker_status("w", r), c(w = "EXITED"))
+  expect_equal(rrq_task_list(r), id)
+})
+
+test_that("destroying the default queue clears the default controller", {
+  withr::defer(rrq_default_controller_clear())
+  a <- local_queue()
+  b <- local_queue()
+  rrq_default_controller_set(a)
+  rrq_destroy(controller = b)
+  expect_identical(rrq_default_controller_set(a), a)
+  expect_equal(withVisible(rrq_destroy()), list(value = NULL, visible = FALSE))
+  expect_null(rrq_default_controller_set(NULL))
+})
+
+test_that("destroying twice does no harm and leaves nothing", {
+  r <- local_queue()
+  rrq_destroy(controller = r)
+  rrq_destroy(controller = r)
+  expect_equal(r$con$KEYS(paste0(r$keys$prefix, "*")), list())
+})
+
+test_that("spawned workers end when their queue is destroyed", {
+  r <- local_queue()
+  manager <- local_spawned(r, 2)
+  pids <- vapply(rrq_worker_info(controller = r), function(info) info$pid, 1L)
+  rrq_destroy(timeout_worker_stop = 10, controller = r)
+  expect_false(any(vapply(pids, process_is_alive, TRUE)))
+  expect_equal(r$con$KEYS(paste0(r$keys$prefix, "*")), list())
+})
+
+test_that("a worker busy when its queue goes is not left waiting, nor brings keys back", {
+  r <- local_queue()
+  manager <- local_spawned(r)
+  release <- withr::local_tempfile()
+  wait <- function(path) while (!file.exists(path)) Sys.sleep(0.01)
+  id <- rrq_task_create_call(wait, list(release), controller = r)
+  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  rrq_destroy(controller = r)
+  file.create(release)
+  wait_until(!any(manager$is_alive()), 15)
+  expect_equal(r$con$KEYS(paste0(r$keys$prefix, "*")), list())
+})
+
+test_that("what destroying is told is checked before anything is done", {
+  r <- local_queue()
+  local_worker(r)
+  expect_error(rrq_destroy(-1, controller = r), "`delete`", class = "rrq_error_argument")
+  expect_error(rrq_destroy(NA, controller = r), "`delete`", class = "rrq_error_argument")
+  expect_error(rrq_destroy("now", controller = r), "`delete`", class = "rrq_error_argument")
+  expect_error(rrq_destroy(TRUE, "shoot", controller = r), class = "rrq_error_argument")
+  expect_error(rrq_destroy(TRUE, timeout_worker_stop = -1, controller = r),
+    class = "rrq_error_argument"
+  )
+  expect_equal(rrq_worker_len(r), 1)
+})
