@@ -32,3 +32,14 @@ queue_sizes <- function(controller) {
     bodies = hash("b"), objects = hash("o"), references = hash("oref")
   )
 }
+
+# How many clients of the test server sleep in a wait for tasks.
+n_blocked <- function(controller) {
+  clients <- strsplit(controller$con$CLIENT_LIST(), "\n", fixed = TRUE)[[1]]
+  sum(grepl("flags=b .*cmd=xread", clients))
+}
+
+# How many commands the test server has been sent.
+n_commands <- function(controller) {
+  as.numeric(sub(".*total_commands_processed:([0-9]+).*", "\\1", controller$con$INFO("stats")))
+}

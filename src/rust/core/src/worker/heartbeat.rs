@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use crate::connection::{Connection, SLICE, Stop};
+use crate::connection::{Connection, SLICE, Stop, never};
 use crate::error::Result;
 use crate::keys::Keys;
 use crate::scripts::{Call, WORKER_BEAT, WORKER_EXIT, WORKER_RETURN};
@@ -73,7 +73,9 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// Start the thread on a connection of its own.
-    pub fn start(connection: Connection, charge: Charge) -> Self {
+    pub fn start(mut connection: Connection, charge: Charge) -> Self {
+        // A server that does not answer must not keep the thread from its other duties.
+        connection.set_patience(Duration::ZERO, never());
         let (quit, quitting) = bounded(0);
         let thread = std::thread::spawn(move || {
             let (beaten, orphaned) = (Instant::now(), None);
@@ -117,8 +119,8 @@ impl Keeper {
         self.enforce_limit();
         self.return_waiting()?;
         if self.beaten.elapsed() >= self.charge.period {
-            self.beaten = Instant::now();
             self.beat()?;
+            self.beaten = Instant::now();
         }
         Ok(())
     }
@@ -179,7 +181,6 @@ impl Keeper {
             .arg(self.charge.incarnation)
             .arg("the session that started it has ended")
             .arg(keys.prefix());
-        self.connection.set_patience(Duration::ZERO, self.charge.stop.clone());
         let _ = self.connection.call(&call);
         end_process();
         Ok(())

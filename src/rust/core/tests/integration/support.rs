@@ -211,6 +211,17 @@ pub fn run_until_idle(worker: &mut Worker, evaluate: &mut dyn Evaluate) {
     while worker.turn(evaluate, false).unwrap() != Turn::Idle {}
 }
 
+/// Turn after turn until the worker takes its tasks in batches of at least eight.
+pub fn warm_up(worker: &mut Worker) {
+    loop {
+        match worker.turn(&mut Actor::echo(), false).unwrap() {
+            Turn::Ran(8..) => return,
+            Turn::Idle => panic!("there was no batch"),
+            _ => {}
+        }
+    }
+}
+
 pub fn status(queue: &mut Queue, id: &str) -> Status {
     task::statuses(queue, &[id.to_owned()]).unwrap()[0]
 }
