@@ -16,6 +16,7 @@ hints <- c(
   authentication = "Check the user name and password in the URL.",
   layout = "Use the version of rrq that made this queue, or another queue id.",
   task_missing = "Was it deleted, or is it a task of another queue?",
+  dependency_failed = "The new tasks are recorded as IMPOSSIBLE: their ids are `$task_ids`.",
   task_unfinished = "Wait for it with `rrq_task_wait()`.",
   worker_missing = "See `rrq_worker_list()` for those that are alive.",
   worker_exists = "Choose another `worker_id`.",

@@ -49,7 +49,7 @@ rs_server_stop <- function(server) .Call(wrap__rs_server_stop, server)
 
 rs_random_id <- function() .Call(wrap__rs_random_id)
 
-rs_task_submit <- function(queue, kind, payloads, shared, queue_name, timeout_s) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, queue_name, timeout_s)
+rs_task_submit <- function(queue, kind, payloads, shared, queue_name, timeout_s, parents, run_on_failure) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, queue_name, timeout_s, parents, run_on_failure)
 
 rs_task_status <- function(queue, ids) .Call(wrap__rs_task_status, queue, ids)
 
@@ -62,6 +62,8 @@ rs_task_outcomes <- function(queue, ids) .Call(wrap__rs_task_outcomes, queue, id
 rs_task_times <- function(queue, ids) .Call(wrap__rs_task_times, queue, ids)
 
 rs_task_info <- function(queue, id) .Call(wrap__rs_task_info, queue, id)
+
+rs_task_deferred <- function(queue) .Call(wrap__rs_task_deferred, queue)
 
 rs_task_data <- function(queue, id) .Call(wrap__rs_task_data, queue, id)
 

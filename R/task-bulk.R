@@ -24,14 +24,15 @@
 #' server$stop()
 rrq_task_create_bulk_expr <- function(expr, data, queue = NULL, separate_process = FALSE,
                                       timeout_task_run = NULL, depends_on = NULL,
-                                      controller = NULL) {
-  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on)
+                                      on_failure = c("impossible", "run"), controller = NULL) {
+  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on, on_failure)
   if (!is.data.frame(data)) {
     abort_argument("data", "a data frame", data, rlang::current_env())
   }
   check_data(data)
   expr <- inject_expr(substitute(expr), parent.frame())
-  task <- capture_bulk(expr, names(data), parent.frame(), rlang::current_env())
+  given <- c(names(data), names(options$parents))
+  task <- capture_bulk(expr, given, parent.frame(), rlang::current_env())
   handle <- queue_of(controller)
   warn_large(task$variables)
   template <- list(expr = task$expr, variables = task$variables, names = names(data))
@@ -42,8 +43,9 @@ rrq_task_create_bulk_expr <- function(expr, data, queue = NULL, separate_process
 #' @export
 rrq_task_create_bulk_call <- function(fn, data, args = NULL, queue = NULL,
                                       separate_process = FALSE, timeout_task_run = NULL,
-                                      depends_on = NULL, controller = NULL) {
-  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on)
+                                      depends_on = NULL, on_failure = c("impossible", "run"),
+                                      controller = NULL) {
+  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on, on_failure)
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
   if (!is.vector(data) && !is.data.frame(data) && !is.factor(data) && !inherits(data, "Date")) {
     abort_argument("data", "a data frame, a list or a vector", data, rlang::current_env())

@@ -19,13 +19,22 @@
 #' @param args A list of arguments, named or not.
 #' @param queue The queue within `queue_id` that the task waits in; `NULL` is `"default"`, which
 #'   every worker listens to.
-#' @param separate_process,depends_on Not available yet: must be `FALSE` and `NULL`.
+#' @param separate_process Not available yet: must be `FALSE`.
+#' @param depends_on Ids of tasks that must be complete before this one starts. It is `DEFERRED`
+#'   until then, and then goes to the front of its queue. Where they are named, the value of each is
+#'   handed over on the worker, never through this session: as a variable of that name to an
+#'   expression, as an argument of that name to a call.
+#' @param on_failure What becomes of the task when one it depends on fails: `"impossible"`, it is
+#'   never run; or `"run"`, it runs all the same, and a named value is then an `rrq_task_error`.
 #' @param timeout_task_run Seconds the task may run before it ends as `TIMEOUT`; `NULL` sets no
 #'   limit. It is stopped as by Ctrl-C: code that never asks R about interrupts runs on.
 #' @inheritParams rrq_destroy
 #' @return The task's id: 32 lower-case hexadecimal characters.
 #' @section Errors: `rrq_error_argument` for what is not a call or not a function;
-#'   `rrq_error_variable`, naming it, for a variable that cannot be found. Nothing is queued then.
+#'   `rrq_error_variable`, naming it, for a variable that cannot be found; `rrq_error_task_missing`
+#'   for an unknown id in `depends_on`. Nothing is queued then. `rrq_error_dependency_failed` when
+#'   one of them has failed already: the new tasks are recorded as `IMPOSSIBLE`, their ids are the
+#'   condition's `$task_ids`.
 #' @seealso [rrq_task_create_bulk_call()] for many tasks at once.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -34,13 +43,17 @@
 #' x <- 3
 #' rrq_task_create_expr(sqrt(x), controller = r)
 #' rrq_task_create_call(stats::rnorm, list(5, mean = 10), controller = r)
-#' rrq_task_list(controller = r)
+#' a <- rrq_task_create_expr(rnorm(10), controller = r)
+#' b <- rrq_task_create_expr(mean(draws), depends_on = c(draws = a), controller = r)
+#' rrq_task_status(c(a, b), controller = r)
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_task_create_expr <- function(expr, queue = NULL, separate_process = FALSE,
-                                 timeout_task_run = NULL, depends_on = NULL, controller = NULL) {
-  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on)
-  task <- capture_expr(substitute(expr), parent.frame(), rlang::current_env())
+                                 timeout_task_run = NULL, depends_on = NULL,
+                                 on_failure = c("impossible", "run"), controller = NULL) {
+  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on, on_failure)
+  given <- names(options$parents)
+  task <- capture_bulk(substitute(expr), given, parent.frame(), rlang::current_env())
   handle <- queue_of(controller)
   warn_large(task$variables)
   large <- is_large(task$variables)
@@ -51,8 +64,9 @@ rrq_task_create_expr <- function(expr, queue = NULL, separate_process = FALSE,
 #' @rdname rrq_task_create_expr
 #' @export
 rrq_task_create_call <- function(fn, args, queue = NULL, separate_process = FALSE,
-                                 timeout_task_run = NULL, depends_on = NULL, controller = NULL) {
-  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on)
+                                 timeout_task_run = NULL, depends_on = NULL,
+                                 on_failure = c("impossible", "run"), controller = NULL) {
+  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on, on_failure)
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
   args <- check_args(args)
   handle <- queue_of(controller)
@@ -94,20 +108,47 @@ check_args <- function(args, null = FALSE, call = caller_env()) {
   as.list(args)
 }
 
-check_task_options <- function(queue, separate_process, timeout_task_run, depends_on,
+check_task_options <- function(queue, separate_process, timeout_task_run, depends_on, on_failure,
                                call = caller_env()) {
-  check_string(queue, null = TRUE, arg = "queue", call = call)
+  check_name(queue, null = TRUE, arg = "queue", call = call)
   check_flag(separate_process, arg = "separate_process", call = call)
   check_not_yet(separate_process, FALSE, arg = "separate_process", call = call)
-  check_not_yet(depends_on, NULL, arg = "depends_on", call = call)
   check_number(timeout_task_run, null = TRUE, arg = "timeout_task_run", call = call)
+  choices <- c("impossible", "run")
+  on_failure <- check_choice(on_failure, choices, arg = "on_failure", call = call)
   timeout <- timeout_task_run %||% Inf
-  list(queue = queue %||% "default", timeout = if (is.finite(timeout)) as.numeric(timeout) else 0)
+  list(
+    queue = queue %||% "default",
+    timeout = if (is.finite(timeout)) as.numeric(timeout) else 0,
+    parents = check_depends(depends_on, call),
+    run_on_failure = on_failure == "run"
+  )
+}
+
+check_depends <- function(depends_on, call) {
+  check_ids(depends_on, arg = "depends_on", call = call)
+  names <- names(depends_on) %||% rep("", length(depends_on))
+  given <- names[nzchar(names)]
+  if (anyDuplicated(given) || any(make.names(given) != given)) {
+    abort_argument("depends_on", "named by different, syntactic names, where it is named", call = call)
+  }
+  parents <- stats::setNames(as.character(depends_on), names)
+  # Named and not, the same task is waited for once.
+  parents[nzchar(names) | !(parents %in% parents[nzchar(names)] | duplicated(parents))]
 }
 
 submit <- function(handle, kind, payloads, shared, options, call = caller_env()) {
   if (is.null(names(shared))) {
     names(shared) <- rep("", length(shared))
   }
-  rust_call(rs_task_submit(handle, kind, payloads, shared, options$queue, options$timeout), call)
+  tryCatch(
+    rust_call(rs_task_submit(
+      handle, kind, payloads, shared, options$queue, options$timeout, options$parents,
+      options$run_on_failure
+    ), call),
+    rrq_error_dependency_failed = function(e) {
+      e$task_ids <- e$ids
+      rlang::cnd_signal(e)
+    }
+  )
 }

@@ -124,7 +124,7 @@ rrq_task_info <- function(task_id, controller = NULL) {
     timeout = if (info$timeout > 0) info$timeout,
     worker = if (nzchar(info$worker)) info$worker,
     pid = NULL,
-    depends = list(up = NULL, down = NULL),
+    depends = list(up = ids_or_null(info$parents), down = ids_or_null(info$children)),
     moved = list(up = NULL, down = NULL),
     attempt = info$attempt,
     warnings = info$extra$warnings
@@ -230,4 +230,8 @@ rrq_task_progress_update <- function(value, error = FALSE) {
     abort("no_task", message)
   }
   invisible()
+}
+
+ids_or_null <- function(ids) {
+  if (length(ids)) ids
 }

@@ -26,6 +26,15 @@ check_string <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = cal
   invisible(x)
 }
 
+# Names of queues, workers and configurations: one line each where they are stored.
+check_name <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
+  check_string(x, null, arg = arg, call = call)
+  if (!is.null(x) && grepl("[[:cntrl:]]", x)) {
+    abort_argument(arg, "a name without control characters", x, call)
+  }
+  invisible(x)
+}
+
 check_flag <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
   if (null && is.null(x)) {
     return(invisible(x))

@@ -17,8 +17,11 @@ evaluation_functions <- function(run, identity) {
   run$identity <- identity
   the$task <- run
   list(
-    run = function(kind, payload, template, variables, timeout) {
-      run_call(run, kind, payload, template, variables, timeout)
+    run = function(kind, payload, template, variables, parents, timeout) {
+      run_call(run, kind, payload, template, variables, parents, timeout)
+    },
+    absent = function(id, status, worker) {
+      ended_without_value(id, identity$queue_id, status, worker)
     },
     failed = function(message) {
       # Still active: the evaluation was left by a jump past its handlers, as R does when the C stack
@@ -38,7 +41,7 @@ evaluation_functions <- function(run, identity) {
 
 # Outcomes are told by position: status, value; and where there is more to say, rare attributes and
 # whether the user interrupted.
-run_call <- function(run, kind, payload, template, variables, timeout) {
+run_call <- function(run, kind, payload, template, variables, parents, timeout) {
   run$warnings <- NULL
   delayedAssign("leave", return(run$outcome))
   run$leave <- environment()
@@ -48,6 +51,9 @@ run_call <- function(run, kind, payload, template, variables, timeout) {
     bulk_call(run, frame, payload, template)
   } else {
     prepare_call(frame, kind, payload, template, variables)
+  }
+  if (!is.null(parents)) {
+    call <- bind_parents(frame, kind, call, parents)
   }
   run$timeout <- timeout
   run$deadline <- if (timeout > 0) now() + timeout else Inf
@@ -82,6 +88,15 @@ prepare_call <- function(frame, kind, payload, template, variables) {
       template$expr
     }
   )
+}
+
+# Values of tasks this one depends on: variables of an expression, named arguments of a call.
+bind_parents <- function(frame, kind, call, parents) {
+  if (kind %in% c("expr", "bulk_expr")) {
+    list2env(parents, frame)
+    return(call)
+  }
+  as.call(c(as.list(call), bind_args(frame, parents, "parent")))
 }
 
 # What the tasks of a bulk have in common is prepared by the first of them. The function and the

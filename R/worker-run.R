@@ -34,8 +34,8 @@ rrq_worker <- R6::R6Class(
                           timeout_config = 0) {
       call <- caller_env()
       check_queue_id(queue_id, call = call)
-      check_string(name_config, call = call)
-      check_string(worker_id, null = TRUE, call = call)
+      check_name(name_config, call = call)
+      check_name(worker_id, null = TRUE, call = call)
       check_number(timeout_config, call = call)
       self$id <- worker_id %||% random_name()
       private$url <- resolve_url(NULL, call)
@@ -76,7 +76,7 @@ rrq_worker <- R6::R6Class(
   private = list(
     url = NULL, queue_id = NULL, config_name = NULL, queue = NULL, runner = NULL, run = NULL,
     register = function(timeout_config, call) {
-      private$queue <- rust_call(rs_queue_attach(private$url, private$queue_id, self$id), call)
+      private$queue <- rust_call(rs_queue_attach(private$url, private$queue_id, ""), call)
       config <- wait_for_config(private$queue, private$config_name, timeout_config, call)
       private$run <- new_run()
       private$run$queue <- private$queue

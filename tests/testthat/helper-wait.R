@@ -36,7 +36,7 @@ queue_sizes <- function(controller) {
 # How many clients of the test server sleep in a wait for tasks.
 n_blocked <- function(controller) {
   clients <- strsplit(controller$con$CLIENT_LIST(), "\n", fixed = TRUE)[[1]]
-  sum(grepl("flags=b .*cmd=xread", clients))
+  sum(grepl("flags=[a-zA-Z]*b[a-zA-Z]* .*cmd=xread", clients))
 }
 
 # How many commands the test server has been sent.

@@ -42,7 +42,6 @@ test_that("columns of all types give their element", {
   data <- data.frame(f = factor(c("u", "v")), d = as.Date("2020-01-01") + 0:1)
   data$l <- list(1:3, "a")
   data$t <- as.POSIXct(c(0, 1), origin = "1970-01-01", tz = "UTC")
-  expr <- quote(list(f, d, l, t))
   ids <- rrq_task_create_bulk_expr(list(f, d, l, t), data, controller = r)
   expect_identical(run_results(ids, r), list(
     list(data$f[1], data$d[1], 1:3, data$t[1]),
@@ -215,10 +214,6 @@ test_that("what comes later is refused, not ignored", {
   expect_error(
     rrq_task_create_bulk_call(sqrt, 1:3, separate_process = TRUE, controller = r),
     "`separate_process`", class = "rrq_error_not_yet"
-  )
-  expect_error(
-    rrq_task_create_bulk_expr(sqrt(x), data.frame(x = 1), depends_on = "a", controller = r),
-    "`depends_on`", class = "rrq_error_not_yet"
   )
 })
 

@@ -127,14 +127,15 @@ test_that("many tasks can be waited for", {
 test_that("a progress bar is drawn on stderr, not on stdout", {
   r <- local_queue()
   local_spawned(r)
-  ids <- rrq_task_create_bulk_call(function(x) Sys.sleep(0.05), 1:3, controller = r)
+  ids <- rrq_task_create_bulk_call(function(x) Sys.sleep(0.3), 1:3, controller = r)
   session <- local_session({
     r <- rrq_controller(!!r$queue_id, !!r$url)
-    cat("all:", rrq_task_wait(!!ids, progress = TRUE, controller = r), "\n")
+    done <- rrq_task_wait(!!ids, progress = TRUE, time_poll = 0.1, controller = r)
+    cat("all:", done, "\n")
   })
   expect_equal(session_status(session), 0)
   expect_equal(trimws(session_out(session)), "all: TRUE")
-  expect_match(session_err(session), "3/3", all = FALSE)
+  expect_match(session_err(session), "[123]/3 tasks", all = FALSE)
 })
 
 test_that("progress can be asked for by an option", {

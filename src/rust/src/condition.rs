@@ -49,6 +49,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::Redis(_) => "redis",
         Error::Layout { .. } => "layout",
         Error::TaskMissing { .. } => "task_missing",
+        Error::ParentFailed { .. } => "dependency_failed",
         Error::TaskUnfinished { .. } => "task_unfinished",
         Error::WorkerMissing { .. } => "worker_missing",
         Error::WorkerExists { .. } => "worker_exists",
@@ -65,7 +66,9 @@ fn class_of(error: &Error) -> &'static str {
 
 fn ids_of(error: &Error) -> Vec<String> {
     match error {
-        Error::TaskMissing { ids } | Error::WorkerMissing { ids } => ids.clone(),
+        Error::TaskMissing { ids }
+        | Error::WorkerMissing { ids }
+        | Error::ParentFailed { ids, .. } => ids.clone(),
         Error::TaskUnfinished { id, .. }
         | Error::WorkerExists { id }
         | Error::WorkerGone { id } => vec![id.clone()],

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 
 use extendr_api::prelude::*;
 use rrq_core::task::Kind;
-use rrq_core::worker::{Answer, Effect, Evaluate, Idle, Task, Verdict};
-use rrq_core::{Result, Status, message::Message};
+use rrq_core::worker::{Answer, Effect, Evaluate, Fetch, Idle, Task, Verdict};
+use rrq_core::{Status, message::Message};
 
 use crate::api::task::kind_word;
 use crate::condition::{Failure, Outcome};
@@ -33,6 +33,7 @@ pub fn current_task() -> String {
 pub struct REvaluate {
     run: Robj,
     failed: Robj,
+    absent: Robj,
     answer: Robj,
     report: Robj,
     null: Robj,
@@ -42,13 +43,14 @@ pub struct REvaluate {
 }
 
 impl REvaluate {
-    /// From a list with the functions `run`, `failed`, `answer` and `report`.
+    /// From a list with the functions `run`, `failed`, `absent`, `answer` and `report`.
     pub fn new(functions: &List) -> Self {
         let function = |name| field(functions, name);
         let kinds = [Kind::Expression, Kind::Call, Kind::BulkExpression, Kind::BulkCall];
         REvaluate {
             run: function("run"),
             failed: function("failed"),
+            absent: function("absent"),
             answer: function("answer"),
             report: function("report"),
             null: ().into(),
@@ -66,7 +68,7 @@ impl REvaluate {
     fn object(
         &mut self,
         hash: &str,
-        fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>>,
+        fetch: &mut dyn Fetch,
     ) -> Outcome<Robj> {
         if let Some(at) = self.cache.iter().position(|(key, _, _)| key == hash) {
             let entry = self.cache.remove(at);
@@ -74,7 +76,7 @@ impl REvaluate {
             self.cache.push(entry);
             return Ok(value);
         }
-        let bytes = fetch(hash)?;
+        let bytes = fetch.object(hash)?;
         let value = unserialize(&bytes)?;
         self.cache
             .push((hash.to_owned(), value.clone(), bytes.len()));
@@ -89,7 +91,7 @@ impl REvaluate {
     fn outcome(
         &mut self,
         task: &Task,
-        fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>>,
+        fetch: &mut dyn Fetch,
     ) -> Outcome<Robj> {
         let (mut template, mut variables) = (self.null.clone(), Vec::new());
         for object in &task.body.shared {
@@ -111,9 +113,33 @@ impl REvaluate {
             seconds => seconds.into(),
         };
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
-        let arguments = [self.kind(task.body.kind), &payload, &template, &variables, &limit];
+        let parents = self.parents(task, fetch)?;
+        let kind = self.kind(task.body.kind);
+        let arguments = [kind, &payload, &template, &variables, &parents, &limit];
         let escaped = || Failure::Serialize("the evaluation was left by a jump".into());
         call(&self.run, &arguments).ok_or_else(escaped)
+    }
+
+    /// The values of the tasks this one depends on, where it names them.
+    fn parents(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Outcome<Robj> {
+        let named = task.body.parents.iter().filter(|parent| !parent.name.is_empty());
+        let (names, ids): (Vec<&str>, Vec<String>) =
+            named.map(|parent| (parent.name.as_str(), parent.id.clone())).unzip();
+        if ids.is_empty() {
+            return Ok(self.null.clone());
+        }
+        let mut values = Vec::with_capacity(ids.len());
+        for (id, outcome) in ids.iter().zip(fetch.outcomes(&ids)?) {
+            values.push(match &outcome.value {
+                Some(bytes) => unserialize(bytes)?,
+                None => {
+                    let word = outcome.status.word().into();
+                    let arguments = [&id.as_str().into(), &word, &outcome.worker.into()];
+                    call(&self.absent, &arguments).ok_or_else(bad_outcome)?
+                }
+            });
+        }
+        Ok(List::from_names_and_values(names, values).map_err(|_| bad_outcome())?.into())
     }
 
     fn verdict(&mut self, task: &Task, outcome: Outcome<Robj>) -> Outcome<Verdict> {
@@ -161,7 +187,7 @@ fn bad_outcome() -> Failure {
 }
 
 impl Evaluate for REvaluate {
-    fn evaluate(&mut self, task: &Task, fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>>) -> Verdict {
+    fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Verdict {
         let outcome = self.outcome(task, fetch);
         let verdict = self.verdict(task, outcome).or_else(|failure| {
             let outcome = self.failure(task, failure);

@@ -1,7 +1,7 @@
 //! Calls into R that may fail. An R error is a jump; `protect.c` ends it before it reaches Rust.
 
 use extendr_api::prelude::*;
-use libR_sys::{R_GlobalEnv, R_NilValue, Rf_cons, Rf_lcons, Rf_protect, Rf_unprotect, SEXP};
+use libR_sys::{R_GlobalEnv, R_NilValue, Rf_cons, Rf_install, Rf_lcons, Rf_protect, Rf_unprotect, SEXP};
 use std::os::raw::{c_int, c_void};
 
 #[allow(improper_ctypes)] // extendr-ffi marks SEXP's target non-exhaustive; it is only pointed to
@@ -36,12 +36,28 @@ pub fn call(function: &Robj, arguments: &[&Robj]) -> Option<Robj> {
     unsafe {
         let mut list = R_NilValue;
         for argument in arguments.iter().rev() {
-            list = Rf_protect(Rf_cons(argument.get(), list));
+            let value = Rf_protect(as_it_is(argument));
+            list = Rf_protect(Rf_cons(value, list));
         }
         let call = Rf_protect(Rf_lcons(function.get(), list));
         let result = protect(|| Rf_eval(call, R_GlobalEnv));
-        Rf_unprotect(arguments.len() as c_int + 1);
+        Rf_unprotect(2 * arguments.len() as c_int + 1);
         result
+    }
+}
+
+/// An argument that evaluates to the value: code must be quoted.
+unsafe fn as_it_is(argument: &Robj) -> SEXP {
+    match argument.rtype() {
+        // SAFETY: the caller protects the result; the symbol is never collected.
+        Rtype::Symbol | Rtype::Language | Rtype::Promise => unsafe {
+            let quoted = Rf_protect(Rf_cons(argument.get(), R_NilValue));
+            let call = Rf_lcons(Rf_install(c"quote".as_ptr()), quoted);
+            Rf_unprotect(1);
+            call
+        },
+        // SAFETY: a live object.
+        _ => unsafe { argument.get() },
     }
 }
 

@@ -6,11 +6,14 @@ local function claim_from(q, n, claimed)
     n = math.min(n, math.max(1, math.floor(redis.call('LLEN', KEYS[queue_at + q]) / 4)))
   end
   local name, start, taken = ARGV[7 + q], digits(us), 0
-  while taken < n do
+  local popped = 0
+  -- Bounded, however many stale ids the list holds: the marker is put back for what is left.
+  while taken < n and popped < 256 do
     local ids = redis.call('LPOP', KEYS[queue_at + q], n - taken)
     if not ids then
       break
     end
+    popped = popped + #ids
     for i, packed in ipairs(redis.call('HMGET', tasks, unpack(ids))) do
       local header = read_header(packed)
       -- The list is a hint: only the header says whether the task still waits here.
@@ -23,6 +26,9 @@ local function claim_from(q, n, claimed)
         claimed[#claimed + 1], attempts[#attempts + 1] = ids[i], header[H_ATTEMPT]
       end
     end
+  end
+  if popped >= 256 and taken == 0 then
+    took = q
   end
   bump('q:' .. name, -taken)
   bump('s:PENDING', -taken)

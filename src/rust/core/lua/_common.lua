@@ -13,6 +13,7 @@ local H_FLAGS, H_QUEUE, H_WORKER, H_WATCH, H_RESULT = 6, 7, 8, 9, 10
 local HEADER = '^(.)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$'
 local FLAG_EXTRA = 1   -- warnings and other rare attributes stand in hash `x`
 local FLAG_LARGE = 2   -- the result stands in hash `r`
+local FLAG_PARENT = 4  -- other tasks wait for it
 local SMALL_RESULT = 128
 
 -- Worker record. `held` is the ids of its claimed tasks, 32 characters each, without separator.
@@ -105,11 +106,59 @@ local function count(key, field, by)
   end
 end
 
+local function has_flag(header, flag)
+  return math.floor(header[H_FLAGS] / flag) % 2 == 1
+end
+
+local function add_flag(header, flag)
+  if not has_flag(header, flag) then
+    header[H_FLAGS] = digits(header[H_FLAGS] + flag)
+  end
+end
+
+-- A set of tasks that wait for the same others: what is left of it is worked off by whoever sweeps.
+local function make_due(prefix, us, member)
+  redis.call('ZADD', prefix .. 'due', math.floor(us / 1000), member)
+end
+
+-- Tell the sets that wait for this task, at most 256 of them now: it is done with, well or badly.
+-- ZSET dn: '<task>:<set>'. HASH ds: '<set>:left', '<set>:any', '<set>:queue', ...
+local function settle_sets(prefix, id, ok, us)
+  local waiting = redis.call('ZRANGEBYLEX', prefix .. 'dn', '[' .. id .. ':', '(' .. id .. ';', 'LIMIT', 0, 256)
+  local sets = prefix .. 'ds'
+  for _, member in ipairs(waiting) do
+    local set = string.sub(member, ID_WIDTH + 2)
+    local open = redis.call('HEXISTS', sets, set .. ':left') == 1
+    if open and (ok or redis.call('HGET', sets, set .. ':any') == '1') then
+      if redis.call('HINCRBY', sets, set .. ':left', -1) == 0 then
+        make_due(prefix, us, 'R:' .. set)
+      end
+    elseif open then
+      -- No later end of another task may release what is now impossible.
+      redis.call('HDEL', sets, set .. ':left')
+      make_due(prefix, us, 'I:' .. set)
+    end
+  end
+  if #waiting > 0 then
+    redis.call('ZREM', prefix .. 'dn', unpack(waiting))
+  end
+  if #waiting == 256 then
+    make_due(prefix, us, (ok and 'C:' or 'F:') .. id)
+  end
+end
+
+local function parent_ended(prefix, id, header, ok, us)
+  if has_flag(header, FLAG_PARENT) then
+    settle_sets(prefix, id, ok, us)
+  end
+end
+
 -- End a task without a value (its worker was lost, it was cancelled, ...).
 local function end_task(keys, id, header, status, us, events)
   count(keys.n, 's:' .. WORDS[header[H_STATUS]], -1)
   count(keys.n, 's:' .. WORDS[status], 1)
   note_event(events, header[H_WATCH], id, status)
+  parent_ended(keys.prefix, id, header, false, us)
   header[H_STATUS], header[H_END] = status, digits(us)
   write_header(keys.t, id, header)
 end

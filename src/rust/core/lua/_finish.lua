@@ -9,12 +9,13 @@ local function finish(header, task, at)
   local status, result, extra = ARGV[at + 2], ARGV[at + 5], ARGV[at + 6]
   header[H_STATUS] = status
   header[H_START], header[H_END] = digits(us - ARGV[at + 3]), digits(us - ARGV[at + 4])
-  local flags = 0
+  parent_ended(prefix, task, header, status == COMPLETE, us)
+  local flags = has_flag(header, FLAG_PARENT) and FLAG_PARENT or 0
   if #result <= SMALL_RESULT then
     header[H_RESULT] = result
   else
     redis.call('HSET', results, task, result)
-    flags = FLAG_LARGE
+    flags = flags + FLAG_LARGE
   end
   if extra ~= '' then
     redis.call('HSET', extras, task, extra)

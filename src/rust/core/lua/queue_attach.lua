@@ -1,6 +1,6 @@
 -- Attach a controller to a queue, creating the queue when it is new.
 -- KEYS: cfg n
--- ARGV: layout version, default worker configuration, who attaches
+-- ARGV: layout version, default worker configuration, who attaches ('': not to be remembered)
 -- Returns: the layout found, the number of this controller's event stream.
 local config, counters = unpack(KEYS)
 local layout, localhost, who = ARGV[1], ARGV[2], ARGV[3]
@@ -12,9 +12,11 @@ if found ~= layout then
   return { found, 0 }
 end
 redis.call('HSETNX', config, 'worker:localhost', localhost)
-local packed = redis.call('HGET', config, 'controllers')
-local controllers = packed and cmsgpack.unpack(packed) or {}
-table.insert(controllers, 1, { who, now_us() })
-controllers[REMEMBERED + 1] = nil
-redis.call('HSET', config, 'controllers', cmsgpack.pack(controllers))
+if who ~= '' then
+  local packed = redis.call('HGET', config, 'controllers')
+  local controllers = packed and cmsgpack.unpack(packed) or {}
+  table.insert(controllers, 1, { who, now_us() })
+  controllers[REMEMBERED + 1] = nil
+  redis.call('HSET', config, 'controllers', cmsgpack.pack(controllers))
+end
 return { found, redis.call('HINCRBY', counters, 'watch', 1) }

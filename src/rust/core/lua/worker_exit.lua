@@ -10,7 +10,7 @@ if not is_active(record) or record[W_INC] ~= incarnation then
   return 0
 end
 local us, lines, events = now_us(), {}, {}
-end_held({ t = tasks, n = counters }, id, record, us, events, lines)
+end_held({ t = tasks, n = counters, prefix = prefix }, id, record, us, events, lines)
 log_line(lines, us, 'STOP', reason)
 write_log(log, lines)
 send_events(prefix, events)

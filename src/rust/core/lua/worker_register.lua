@@ -19,7 +19,7 @@ local lease = math.floor(us / 1000) + lease_ms
 -- Between the end of a lease and the sweep, a worker that takes the name again finds tasks held by it.
 if record then
   local events, lines = {}, {}
-  end_held({ t = tasks, n = counters }, id, record, us, events, lines)
+  end_held({ t = tasks, n = counters, prefix = prefix }, id, record, us, events, lines)
   write_log(log, lines)
   send_events(prefix, events)
 end

@@ -58,6 +58,15 @@ pub enum Error {
         ids: Vec<String>,
     },
 
+    /// Tasks were to depend on tasks that have failed; they are recorded as impossible.
+    #[error("a task they depend on has failed: {}", parents.join(", "))]
+    ParentFailed {
+        /// The parents, each with how it ended.
+        parents: Vec<String>,
+        /// The new tasks.
+        ids: Vec<String>,
+    },
+
     /// A task has no result yet.
     #[error("task {id} has no result: it is {status}")]
     TaskUnfinished {

@@ -82,6 +82,21 @@ impl Keys {
         self.name("oref")
     }
 
+    /// ZSET `<task>:<set>`: which sets of tasks wait for a task.
+    pub fn dependents(&self) -> String {
+        self.name("dn")
+    }
+
+    /// ZSET `<set>:<position>:<task>`: the tasks of a set that waits.
+    pub fn deferred(&self) -> String {
+        self.name("dl")
+    }
+
+    /// HASH of the sets: `<set>:left`, how many tasks it waits for, `<set>:any`, `<set>:queue`.
+    pub fn sets(&self) -> String {
+        self.name("ds")
+    }
+
     /// LIST of the ids waiting in a queue; the headers decide.
     pub fn queue(&self, name: &str) -> String {
         self.name(&format!("q:{name}"))

@@ -120,6 +120,9 @@ impl Queue {
             keys.due(),
             keys.objects(),
             keys.object_refs(),
+            keys.dependents(),
+            keys.deferred(),
+            keys.sets(),
         ];
         for (queue, _) in self.lengths()? {
             names.extend([keys.queue(&queue), keys.wake(&queue)]);

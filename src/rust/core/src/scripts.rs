@@ -7,7 +7,9 @@ use std::sync::LazyLock;
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, ToRedisArgs, Value};
 
 const COMMON: &str = include_str!("../lua/_common.lua");
-const PARTS: [(&str, &str); 2] = [
+const PARTS: [(&str, &str); 4] = [
+    ("-- include: _defer.lua", include_str!("../lua/_defer.lua")),
+    ("-- include: _depend.lua", include_str!("../lua/_depend.lua")),
     ("-- include: _finish.lua", include_str!("../lua/_finish.lua")),
     ("-- include: _claim.lua", include_str!("../lua/_claim.lua")),
 ];
@@ -49,6 +51,8 @@ scripts! {
     QUEUE_ATTACH: "queue_attach.lua";
     /// Queue a chunk of tasks.
     TASK_SUBMIT: "task_submit.lua";
+    /// Store how far a task is.
+    TASK_PROGRESS: "task_progress.lua";
     /// Ask to be told when tasks end.
     TASK_WATCH: "task_watch.lua";
     /// Send a message to workers.

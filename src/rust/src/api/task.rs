@@ -1,11 +1,11 @@
 //! Tasks: queue them and ask about them.
 
 use extendr_api::prelude::*;
-use rrq_core::task::{self, Kind, SharedObject, Submission};
+use rrq_core::task::{self, Kind, Parent, SharedObject, Submission};
 use rrq_core::{Queue, Status};
 
 use crate::condition::{Failure, Outcome};
-use crate::convert::seconds;
+use crate::convert::{seconds, texts};
 use crate::serialize::{serialize, unserialize};
 
 fn kind_of(kind: &str) -> Kind {
@@ -33,7 +33,16 @@ fn rs_random_id() -> Outcome<String> {
     Ok(task::random_id()?)
 }
 
+/// The tasks that new ones depend on: ids, named where the value is used.
+fn parents_of(parents: &Robj) -> Vec<Parent> {
+    let names: Vec<&str> = parents.names().map(Iterator::collect).unwrap_or_default();
+    let name = |at: usize| names.get(at).map(|name| (*name).to_owned()).unwrap_or_default();
+    let parent = |(at, id)| Parent { name: name(at), id };
+    texts(parents).into_iter().enumerate().map(parent).collect()
+}
+
 #[extendr]
+#[allow(clippy::too_many_arguments)] // the R half has no struct to pass
 fn rs_task_submit(
     mut queue: ExternalPtr<Queue>,
     kind: &str,
@@ -41,6 +50,8 @@ fn rs_task_submit(
     shared: List,
     queue_name: &str,
     timeout_s: f64,
+    parents: Robj,
+    run_on_failure: bool,
 ) -> Outcome<Vec<String>> {
     let object = |(name, value): (&str, Robj)| Ok(SharedObject::new(name, serialize(&value)?));
     let submission = Submission {
@@ -48,6 +59,8 @@ fn rs_task_submit(
         kind: kind_of(kind),
         shared: shared.iter().map(object).collect::<Outcome<_>>()?,
         timeout_s,
+        parents: parents_of(&parents),
+        run_on_failure,
     };
     let mut payloads = payloads.values();
     let next = || {
@@ -133,8 +146,20 @@ fn rs_task_info(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
         worker = header.worker,
         attempt = header.attempt as i32,
         timeout = body.timeout_s,
+        parents = body.parents.into_iter().map(|parent| parent.id).collect::<Vec<_>>(),
+        children = task::dependents(&mut queue, id)?,
         extra = extra
     ))
+}
+
+#[extendr]
+fn rs_task_deferred(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
+    let deferred = task::deferred(&mut queue)?;
+    Ok(List::from_pairs(deferred.into_iter().map(|(id, parents)| {
+        let (ids, words): (Vec<String>, Vec<&str>) =
+            parents.into_iter().map(|(id, status)| (id, status.word())).unzip();
+        (id, Robj::from(list!(id = ids, status = words)))
+    })))
 }
 
 #[extendr]
@@ -178,6 +203,7 @@ extendr_module! {
     fn rs_task_outcomes;
     fn rs_task_times;
     fn rs_task_info;
+    fn rs_task_deferred;
     fn rs_task_data;
     fn rs_task_progress;
     fn rs_task_progress_update;

@@ -27,7 +27,7 @@ fn rs_worker_register(
     parent: Nullable<i32>,
     functions: List,
 ) -> Outcome<ExternalPtr<Runner>> {
-    let mut queue = Queue::attach(Connection::open(url)?, queue_id, id)?;
+    let mut queue = Queue::attach(Connection::open(url)?, queue_id, "")?;
     let options = Options {
         id: id.to_owned(),
         config: config::read(&mut queue, config_name)?,
@@ -62,7 +62,7 @@ fn rs_worker_run(mut runner: ExternalPtr<Runner>, immediate: bool) -> Outcome<St
 fn rs_worker_turn(mut runner: ExternalPtr<Runner>, immediate: bool) -> Outcome<Rbool> {
     let Runner { worker, evaluate } = &mut *runner;
     match worker.turn(evaluate, !immediate)? {
-        Turn::Ran(_) | Turn::Answered => Ok(Rbool::true_value()),
+        Turn::Ran(_) | Turn::Answered | Turn::Swept => Ok(Rbool::true_value()),
         Turn::Idle => Ok(Rbool::false_value()),
         Turn::Stop(reason) => {
             worker.exit(&reason)?;

@@ -86,6 +86,15 @@ pub struct SharedRef {
     pub hash: String,
 }
 
+/// A task another one depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// What its value is called in the dependent task; empty where only the order matters.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+}
+
 /// What a task runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Body {
@@ -97,6 +106,8 @@ pub struct Body {
     pub shared: Vec<SharedRef>,
     /// Seconds it may run; 0 for no limit.
     pub timeout_s: f64,
+    /// What it depends on.
+    pub parents: Vec<Parent>,
 }
 
 impl Body {
@@ -123,6 +134,7 @@ mod tests {
             payload: ByteBuf::from(vec![0, 159, 146, 150]),
             shared: vec![SharedRef { name: String::new(), hash: "ab".into() }],
             timeout_s: 1.5,
+            parents: vec![Parent { name: "x".into(), id: "cd".into() }],
         };
         let read = Body::unpack("x", &body.pack().unwrap()).unwrap();
         assert_eq!((read.kind, read.payload, read.shared), (body.kind, body.payload, body.shared));

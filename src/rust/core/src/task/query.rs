@@ -4,6 +4,7 @@ use redis::{Cmd, Pipeline, Value};
 
 use crate::error::{Error, Result};
 use crate::queue::Queue;
+use crate::scripts::{Call, TASK_PROGRESS};
 use crate::status::Status;
 use crate::task::header::stored_status;
 use crate::task::{Body, Header};
@@ -138,10 +139,11 @@ pub fn progress(queue: &mut Queue, id: &str) -> Result<Option<Vec<u8>>> {
     hash_field(queue, queue.keys.progress(), id)
 }
 
-/// Store a task's progress.
+/// Store a running task's progress.
 pub fn set_progress(queue: &mut Queue, id: &str, value: &[u8]) -> Result<()> {
-    let key = queue.keys.progress();
-    queue.connection.command(Cmd::new().arg("HSET").arg(key).arg(id).arg(value)).map(|_| ())
+    let keys = vec![queue.keys.tasks(), queue.keys.progress()];
+    let call = Call::new(&TASK_PROGRESS, keys).arg(id).arg(value);
+    queue.connection.call(&call).map(|_| ())
 }
 
 fn hash_field(queue: &mut Queue, key: String, field: &str) -> Result<Option<Vec<u8>>> {

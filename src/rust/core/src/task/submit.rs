@@ -4,11 +4,11 @@
 use redis::Value;
 use serde_bytes::ByteBuf;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_SUBMIT};
-use crate::task::{Body, Kind, SharedRef};
+use crate::task::{Body, Kind, Parent, SharedRef};
 use crate::value;
 
 /// The first chunks are small, so that workers start while the rest is still being sent.
@@ -47,6 +47,18 @@ pub struct Submission {
     pub shared: Vec<SharedObject>,
     /// Seconds each may run; 0 for no limit.
     pub timeout_s: f64,
+    /// What they all wait for.
+    pub parents: Vec<Parent>,
+    /// Whether they run although one of those failed.
+    pub run_on_failure: bool,
+}
+
+/// What became of a chunk.
+enum Verdict {
+    Queued,
+    ObjectsMissing(Vec<String>),
+    ParentsMissing(Vec<String>),
+    ParentsFailed(Vec<String>),
 }
 
 /// Queue a task per payload and return their ids, in order.
@@ -59,6 +71,7 @@ pub fn submit(
     let known = &queue.known_objects;
     let mut ids = Vec::new();
     let mut n_chunks = 0;
+    let mut failed = Vec::new();
     queue.connection.call_each(
         || {
             let chunk = fill_chunk(submission, CHUNKS[n_chunks.min(2)], &mut next_payload)?;
@@ -74,25 +87,37 @@ pub fn submit(
             Ok(Some((call, chunk)))
         },
         |connection, chunk, reply| {
-            let missing = missing_objects(reply)?;
-            if missing.is_empty() {
-                return Ok(());
+            let mut verdict = read_verdict(reply)?;
+            if let Verdict::ObjectsMissing(missing) = &verdict {
+                let send = |object: &SharedObject| missing.contains(&object.hash);
+                let again = chunk_call(&keys, submission, watch, &chunk, send);
+                verdict = read_verdict(connection.call(&again)?)?;
             }
-            let send = |object: &SharedObject| missing.contains(&object.hash);
-            connection.call(&chunk_call(&keys, submission, watch, &chunk, send)).map(|_| ())
+            match verdict {
+                Verdict::ParentsMissing(ids) => return Err(Error::TaskMissing { ids }),
+                Verdict::ParentsFailed(parents) => failed = parents,
+                Verdict::ObjectsMissing(hashes) => {
+                    return Err(Error::corrupt(hashes.join(", "), "the server lost it again"));
+                }
+                Verdict::Queued => {}
+            }
+            Ok(())
         },
     )?;
     queue.known_objects.extend(submission.shared.iter().map(|object| object.hash.clone()));
-    Ok(ids)
+    if failed.is_empty() { Ok(ids) } else { Err(Error::ParentFailed { parents: failed, ids }) }
 }
 
-/// Which objects the server wants to have sent along.
-fn missing_objects(reply: Value) -> Result<Vec<String>> {
+fn read_verdict(reply: Value) -> Result<Verdict> {
     let mut parts = value::array(reply)?.into_iter();
-    match parts.next().map(value::integer).transpose()? {
-        Some(0) => Ok(Vec::new()),
-        _ => parts.map(value::text).collect(),
-    }
+    let code = value::integer(parts.next().unwrap_or_default())?;
+    let texts: Vec<String> = parts.map(value::text).collect::<Result<_>>()?;
+    Ok(match code {
+        1 => Verdict::ObjectsMissing(texts),
+        2 => Verdict::ParentsMissing(texts),
+        3 => Verdict::ParentsFailed(texts.chunks(2).map(|pair| pair.join(" is ")).collect()),
+        _ => Verdict::Queued,
+    })
 }
 
 fn chunk_call(
@@ -114,11 +139,17 @@ fn chunk_call(
     let mut call = Call::new(&TASK_SUBMIT, key_names)
         .arg(&submission.queue)
         .arg(watch)
-        .arg(submission.shared.len());
+        .arg(keys.prefix())
+        .arg(submission.shared.len())
+        .arg(submission.parents.len())
+        .arg(i64::from(submission.run_on_failure));
     for object in &submission.shared {
         call.push(&object.hash);
         call.push(chunk.len());
         call.push(if send(object) { object.bytes.as_slice() } else { &[] });
+    }
+    for parent in &submission.parents {
+        call.push(&parent.id);
     }
     for (id, body) in chunk {
         call.push(id);
@@ -137,6 +168,7 @@ fn fill_chunk(
         payload: ByteBuf::new(),
         shared: submission.shared.iter().map(reference).collect(),
         timeout_s: submission.timeout_s,
+        parents: submission.parents.clone(),
     };
     let mut chunk = Vec::new();
     let mut bytes = 0;

@@ -2,8 +2,10 @@
 
 use crate::error::Result;
 use crate::message::Message;
+use crate::queue::Queue;
 use crate::status::Status;
-use crate::task::Body;
+use crate::task::{self, Body, Outcome};
+use crate::worker::objects;
 
 /// A task a worker has claimed.
 #[derive(Debug, Clone)]
@@ -62,10 +64,28 @@ pub struct Idle {
     pub remaining_s: f64,
 }
 
+/// Where a task gets what it does not carry itself.
+pub trait Fetch {
+    /// The shared object stored under `hash`.
+    fn object(&mut self, hash: &str) -> Result<Vec<u8>>;
+    /// How the tasks it depends on ended.
+    fn outcomes(&mut self, ids: &[String]) -> Result<Vec<Outcome>>;
+}
+
+impl Fetch for Queue {
+    fn object(&mut self, hash: &str) -> Result<Vec<u8>> {
+        objects::fetch(self, hash)
+    }
+
+    fn outcomes(&mut self, ids: &[String]) -> Result<Vec<Outcome>> {
+        task::outcomes(self, ids)
+    }
+}
+
 /// Runs the code behind tasks and messages. It never fails: every outcome is a value.
 pub trait Evaluate {
-    /// Run a task. `fetch` gets a shared object by its hash.
-    fn evaluate(&mut self, task: &Task, fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>>) -> Verdict;
+    /// Run a task. `fetch` gets what it does not carry itself.
+    fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Verdict;
     /// Answer a message.
     fn answer(&mut self, message: &Message, idle: Idle) -> Answer;
     /// Drop an interrupt that was meant for a task and came after its end.

@@ -15,14 +15,15 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::connection::{Connection, SLICE, Stop, never};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::scripts::{Call, WORKER_BEAT, WORKER_EXIT, WORKER_RETURN};
-use crate::value;
 use crate::worker::Task;
 
 /// A task of a batch may delay those behind it this long before they go back to their queue.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// Handing back is repeated until it succeeds or the worker ends.
+const RETURN_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// After its parent has gone, a worker in the middle of a task is ended this much later.
 const ORPHAN_GRACE: Duration = Duration::from_secs(1);
 
@@ -161,9 +162,16 @@ impl Keeper {
         }
         let charge = &self.charge;
         let call = return_call(&charge.keys, &charge.id, charge.incarnation, &batch.waiting);
-        value::integer(self.connection.call(&call)?)?;
-        batch.waiting.clear();
-        Ok(())
+        // Sent until it is answered: tasks that went back unnoticed would run here and elsewhere.
+        let (stop, parent) = (charge.stop.clone(), charge.parent);
+        self.connection
+            .set_patience(RETURN_PATIENCE, Arc::new(move || stop() || is_orphan(parent)));
+        let answer = self.connection.call(&call);
+        self.connection.set_patience(Duration::ZERO, never());
+        if !matches!(answer, Err(Error::Redis(_))) {
+            batch.waiting.clear();
+        }
+        answer.map(|_| ())
     }
 
     /// Idle workers leave by themselves when woken; one in the middle of a task is ended.

@@ -1,4 +1,5 @@
-//! Recovery of lost workers: whoever notices that a lease has lapsed settles what its worker held.
+//! What is due: whoever notices that a lease has lapsed settles what its worker held, and tasks
+//! whose dependencies have ended are released or made impossible.
 
 use crate::error::Result;
 use crate::queue::Queue;
@@ -14,18 +15,18 @@ pub struct Lost {
     pub tasks: Vec<String>,
 }
 
-/// Declare workers lost whose lease has lapsed, all of them, and settle their tasks.
+/// Do everything that is due; returns the workers declared lost.
 pub fn sweep(queue: &mut Queue) -> Result<Vec<Lost>> {
     let mut lost = Vec::new();
     loop {
         let keys = &queue.keys;
         let names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
         let call = Call::new(&WORKER_SWEEP, names).arg(keys.prefix());
-        let batch = value::array(queue.connection.call(&call)?)?;
-        if batch.is_empty() {
+        let mut report = value::array(queue.connection.call(&call)?)?.into_iter();
+        if value::integer(report.next().unwrap_or_default())? == 0 {
             return Ok(lost);
         }
-        for entry in batch {
+        for entry in report {
             let mut parts = value::array(entry)?.into_iter().map(value::text);
             let worker = parts.next().transpose()?.unwrap_or_default();
             lost.push(Lost { worker, tasks: parts.collect::<Result<_>>()? });

@@ -9,7 +9,7 @@ mod query;
 mod run;
 mod step;
 
-pub use evaluate::{Answer, Effect, Evaluate, Idle, Task, Verdict};
+pub use evaluate::{Answer, Effect, Evaluate, Fetch, Idle, Task, Verdict};
 pub use lost::{Lost, sweep};
 pub use objects::fetch as fetch_object;
 pub use query::{LogLine, WorkerState, all_ids, info, log, set_info, states, write_log};

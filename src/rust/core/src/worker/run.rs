@@ -12,7 +12,7 @@ use crate::value;
 use crate::worker::evaluate::{Evaluate, Task};
 use crate::worker::heartbeat::{Charge, Heartbeat, SharedBatch, is_orphan, lock, return_call};
 use crate::worker::step::{Finish, Reply};
-use crate::worker::{objects, sweep};
+use crate::worker::sweep;
 
 /// The heartbeat period unless configured, and how many of them make a lease.
 const PERIOD_S: f64 = 3.0;
@@ -53,6 +53,8 @@ pub enum Turn {
     Ran(usize),
     /// Answered a message.
     Answered,
+    /// Did what was due: settled lost workers or tasks whose dependencies have ended.
+    Swept,
     /// Found nothing to do.
     Idle,
     /// The worker must leave, for this reason.
@@ -211,6 +213,8 @@ impl Worker {
             Reply::Gone => self.come_back(),
             Reply::Message(message) => self.answer(evaluate, &message),
             Reply::Tasks(tasks) => self.run_batch(evaluate, tasks),
+            // That may have brought work.
+            Reply::Idle { .. } if self.due => Ok(Turn::Swept),
             Reply::Idle { next, paused } => {
                 self.report(evaluate);
                 self.rest(next, paused, block)
@@ -283,8 +287,7 @@ impl Worker {
     /// Run one task; returns whether the user interrupted the worker meanwhile.
     fn evaluate(&mut self, evaluate: &mut dyn Evaluate, task: &Task) -> bool {
         let started = Instant::now();
-        let queue = &mut self.queue;
-        let verdict = evaluate.evaluate(task, &mut |hash| objects::fetch(queue, hash));
+        let verdict = evaluate.evaluate(task, &mut self.queue);
         let ended = Instant::now();
         if self.end_task() {
             evaluate.forget_interrupt();

@@ -8,6 +8,7 @@ mod model;
 mod queue_attach;
 mod queue_destroy;
 mod support;
+mod task_depend;
 mod task_query;
 mod task_submit;
 mod task_wait;

@@ -20,12 +20,13 @@ fn use_it(f: &Fixture, queue: &mut Queue) {
     let object = SharedObject::new("x", vec![7; 100]);
     let ids = submit(queue, &submission("default", vec![object]), &["a", "b"]);
     submit(queue, &submission("never run", Vec::new()), &["c"]);
-    task::set_progress(queue, &ids[0], b"half").unwrap();
     config::save(queue, "big", &config::WorkerConfig::default(), true).unwrap();
     config::set_envir(queue, Some(b"create")).unwrap();
     let mut worker = ready(register(doomed(f), "w", never(), |_| {}).unwrap());
     let message_id = message::send(queue, "PING", b"", &["w".to_owned()]).unwrap();
-    let mut actor = Actor::new(|_| {
+    let mut inside = doomed(f);
+    let mut actor = Actor::new(move |task| {
+        task::set_progress(&mut inside, &task.id, b"half").unwrap();
         let mut verdict = complete("r".repeat(1000));
         verdict.extra = b"warnings".to_vec();
         verdict

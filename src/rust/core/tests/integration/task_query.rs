@@ -106,13 +106,20 @@ fn the_list_holds_all_tasks_whatever_their_status() {
 }
 
 #[test]
-fn progress_is_the_last_value_set() {
+fn progress_is_the_last_value_set_while_the_task_runs() {
     let mut f = Fixture::new();
     let id = submit_n(&mut f.queue, 1).remove(0);
+    task::set_progress(&mut f.queue, &id, b"too early").unwrap();
     assert_eq!(task::progress(&mut f.queue, &id).unwrap(), None);
-    for value in [b"10 %", b"20 %"] {
-        task::set_progress(&mut f.queue, &id, value).unwrap();
-    }
+    let mut inside = f.attach();
+    let mut actor = Actor::new(move |task| {
+        for value in [b"10 %", b"20 %"] {
+            task::set_progress(&mut inside, &task.id, value).unwrap();
+        }
+        complete("")
+    });
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    task::set_progress(&mut f.queue, &id, b"too late").unwrap();
     let progress = task::progress(&mut f.queue, &id).unwrap();
     assert_eq!(progress.as_deref(), Some(b"20 %".as_slice()));
 }

@@ -137,3 +137,27 @@ fn an_interrupted_batch_reports_what_has_ended_and_hands_back_the_rest() {
     assert_eq!(statuses(&mut f.queue, rest), vec![Status::Pending; rest.len()]);
     f.assert_counters();
 }
+
+#[test]
+fn tasks_handed_back_over_a_connection_that_breaks_run_once() {
+    let mut f = Fixture::new();
+    let proxy = std::sync::Arc::new(f.proxy());
+    submit_n(&mut f.queue, 1500);
+    let worker = register(attach(proxy.url()), "w", never(), |_| {});
+    let mut worker = ready(worker.unwrap());
+    warm_up(&mut worker);
+    worker.turn(&mut slow_first(Duration::from_millis(300)), false).unwrap(); // opens it
+    warm_up(&mut worker);
+    let (cutting, mut first) = (proxy.clone(), true);
+    let mut actor = Actor::new(move |_| {
+        if std::mem::take(&mut first) {
+            cutting.cut_after(Way::Down, 1);
+            wait_until(|| cutting.has_cut());
+        }
+        complete("value")
+    });
+    worker.turn(&mut actor, false).unwrap();
+    assert_eq!(actor.done.len(), 1);
+    run_until_idle(&mut worker, &mut Actor::echo());
+    f.assert_counters();
+}

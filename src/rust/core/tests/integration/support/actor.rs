@@ -1,9 +1,8 @@
 //! An `Evaluate` that plays user code: a closure decides how each task ends.
 
-use rrq_core::Result;
 use rrq_core::message::Message;
 use rrq_core::status::Status;
-use rrq_core::worker::{Answer, Effect, Evaluate, Idle, Task, Verdict};
+use rrq_core::worker::{Answer, Effect, Evaluate, Fetch, Idle, Task, Verdict};
 
 type Play = Box<dyn FnMut(&Task) -> Verdict + Send>;
 
@@ -55,10 +54,10 @@ pub fn failed(value: impl AsRef<[u8]>) -> Verdict {
 }
 
 impl Evaluate for Actor {
-    fn evaluate(&mut self, task: &Task, fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>>) -> Verdict {
+    fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Verdict {
         self.done.push(String::from_utf8_lossy(payload(task)).into_owned());
         for shared in &task.body.shared {
-            self.objects.push(fetch(&shared.hash).unwrap());
+            self.objects.push(fetch.object(&shared.hash).unwrap());
         }
         (self.play)(task)
     }

@@ -1,0 +1,49 @@
+//! Asking what waits for what.
+
+use redis::Cmd;
+
+use crate::error::Result;
+use crate::queue::Queue;
+use crate::status::Status;
+use crate::task::query::{bodies, list, statuses};
+use crate::value;
+
+/// A deferred task with the tasks it waits for.
+pub type Deferred = (String, Vec<(String, Status)>);
+
+/// The members of a sorted set that begin with `start` and a colon, without that.
+fn members(queue: &mut Queue, key: &str, start: &str) -> Result<Vec<String>> {
+    let mut command = Cmd::new();
+    command.arg("ZRANGEBYLEX").arg(key).arg(format!("[{start}:")).arg(format!("({start};"));
+    let reply = value::array(queue.connection.command(&command)?)?;
+    let found: Vec<String> = reply.into_iter().map(value::text).collect::<Result<_>>()?;
+    Ok(found.iter().map(|member| member[start.len() + 1..].to_owned()).collect())
+}
+
+/// The tasks that wait for this one.
+pub fn dependents(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
+    let (links, tasks) = (queue.keys.dependents(), queue.keys.deferred());
+    let mut ids = Vec::new();
+    for set in members(queue, &links, id)? {
+        for member in members(queue, &tasks, &set)? {
+            ids.extend(member.rsplit(':').next().map(str::to_owned));
+        }
+    }
+    Ok(ids)
+}
+
+/// All deferred tasks, each with what it waits for.
+pub fn deferred(queue: &mut Queue) -> Result<Vec<Deferred>> {
+    let all = list(queue)?;
+    let status = statuses(queue, &all)?;
+    let waits = |(id, status)| (status == Status::Deferred).then_some(id);
+    let ids: Vec<String> = all.into_iter().zip(status).filter_map(waits).collect();
+    let bodies = bodies(queue, &ids)?;
+    let mut deferred = Vec::with_capacity(ids.len());
+    for (id, body) in ids.into_iter().zip(bodies) {
+        let parents: Vec<String> = body.parents.into_iter().map(|parent| parent.id).collect();
+        let statuses = statuses(queue, &parents)?;
+        deferred.push((id, parents.into_iter().zip(statuses).collect()));
+    }
+    Ok(deferred)
+}

@@ -1,0 +1,144 @@
+//! Tasks that wait for others.
+
+use rrq_core::task::{self, Parent, Submission};
+use rrq_core::worker::sweep;
+use rrq_core::{Error, Queue, Status};
+
+use crate::support::*;
+
+fn after(parents: &[&String]) -> Submission {
+    let parent = |id: &&String| Parent { name: String::new(), id: (*id).clone() };
+    Submission { parents: parents.iter().map(parent).collect(), ..submission("default", Vec::new()) }
+}
+
+fn submit_after(queue: &mut Queue, parents: &[&String], payload: &str) -> String {
+    submit(queue, &after(parents), &[payload]).remove(0)
+}
+
+#[test]
+fn a_task_waits_for_all_it_depends_on_and_runs_first_then() {
+    let mut f = Fixture::new();
+    let parents = submit_all(&mut f.queue, &["a", "b"]);
+    let child = submit_after(&mut f.queue, &[&parents[0], &parents[1]], "child");
+    submit_all(&mut f.queue, &["c"]);
+    assert_eq!(status(&mut f.queue, &child), Status::Deferred);
+    let mut actor = Actor::echo();
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    assert_eq!(status(&mut f.queue, &child), Status::Complete);
+    assert_eq!(actor.done.len(), 4);
+    f.assert_counters();
+}
+
+#[test]
+fn a_released_task_goes_to_the_front_in_order() {
+    let mut f = Fixture::new();
+    let parent = submit_all(&mut f.queue, &["a"]).remove(0);
+    let children = submit(&mut f.queue, &after(&[&parent]), &["x", "y", "z"]);
+    let mut worker = f.worker("w");
+    worker.turn(&mut Actor::echo(), false).unwrap();
+    submit_all(&mut f.queue, &["later"]);
+    worker.exit("done").unwrap();
+    sweep(&mut f.queue).unwrap();
+    assert_eq!(f.queue.list("default").unwrap()[..3], children[..]);
+}
+
+#[test]
+fn when_one_fails_everything_downstream_is_impossible() {
+    let mut f = Fixture::new();
+    let parents = submit_all(&mut f.queue, &["good", "bad"]);
+    let child = submit_after(&mut f.queue, &[&parents[0], &parents[1]], "child");
+    let grandchild = submit_after(&mut f.queue, &[&child], "grandchild");
+    let mut actor = Actor::new(|task| {
+        if task.body.payload.as_slice() == b"bad" { failed("no") } else { complete("") }
+    });
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    assert_eq!(statuses(&mut f.queue, &[child, grandchild]), [Status::Impossible; 2]);
+    assert_eq!(actor.done, ["good", "bad"]);
+    f.assert_counters();
+}
+
+#[test]
+fn a_diamond_runs_its_last_task_once() {
+    let mut f = Fixture::new();
+    let top = submit_all(&mut f.queue, &["top"]).remove(0);
+    let sides = submit(&mut f.queue, &after(&[&top]), &["left", "right"]);
+    submit_after(&mut f.queue, &[&sides[0], &sides[1]], "bottom");
+    let mut actor = Actor::echo();
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    assert_eq!(actor.done, ["top", "left", "right", "bottom"]);
+}
+
+#[test]
+fn a_task_may_ask_to_run_although_what_it_depends_on_failed() {
+    let mut f = Fixture::new();
+    let parent = submit_all(&mut f.queue, &["a"]).remove(0);
+    let any = Submission { run_on_failure: true, ..after(&[&parent]) };
+    let early = submit(&mut f.queue, &any, &["early"]).remove(0);
+    let mut actor = Actor::new(|task| {
+        if task.body.parents.is_empty() { failed("no") } else { complete("") }
+    });
+    let mut worker = f.worker("w");
+    run_until_idle(&mut worker, &mut actor);
+    let late = submit(&mut f.queue, &any, &["late"]).remove(0);
+    run_until_idle(&mut worker, &mut actor);
+    assert_eq!(statuses(&mut f.queue, &[early, late]), [Status::Complete; 2]);
+}
+
+#[test]
+fn what_depends_on_a_failed_task_is_recorded_as_impossible_and_an_error() {
+    let mut f = Fixture::new();
+    let parent = submit_all(&mut f.queue, &["a"]).remove(0);
+    run_until_idle(&mut f.worker("w"), &mut Actor::new(|_| failed("no")));
+    let mut payloads = [b"child".to_vec()].into_iter();
+    let outcome = task::submit(&mut f.queue, &after(&[&parent]), || Ok(payloads.next()));
+    match outcome {
+        Err(Error::ParentFailed { parents, ids }) => {
+            assert_eq!(parents, [format!("{parent} is ERROR")]);
+            assert_eq!(statuses(&mut f.queue, &ids), [Status::Impossible]);
+        }
+        other => panic!("{other:?}"),
+    }
+    f.assert_counters();
+}
+
+#[test]
+fn what_depends_on_an_unknown_task_is_not_queued() {
+    let mut f = Fixture::new();
+    let before = f.contents();
+    let unknown = "0".repeat(32);
+    let mut payloads = [b"child".to_vec()].into_iter();
+    let outcome = task::submit(&mut f.queue, &after(&[&unknown]), || Ok(payloads.next()));
+    assert!(matches!(outcome, Err(Error::TaskMissing { ids }) if ids == [unknown]));
+    assert_eq!(f.contents(), before);
+}
+
+#[test]
+fn many_tasks_on_many_others_cost_their_sum() {
+    let mut f = Fixture::new();
+    let payloads: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let payloads: Vec<&str> = payloads.iter().map(String::as_str).collect();
+    let parents = submit_all(&mut f.queue, &payloads);
+    let many: Vec<&str> = std::iter::repeat_n("child", 2000).collect();
+    let children = submit(&mut f.queue, &after(&parents.iter().collect::<Vec<_>>()), &many);
+    let links: usize = f.ask(&format!("ZCARD {{{ID}}}:dn"));
+    assert!(links < 2_000 * 100 / 50, "{links}");
+    run_until_idle(&mut f.worker("w"), &mut Actor::echo());
+    assert!(statuses(&mut f.queue, &children).iter().all(|s| *s == Status::Complete));
+    f.assert_counters();
+    assert!(!f.keyspace().iter().any(|key| key.contains(":d")), "{:?}", f.keyspace());
+}
+
+#[test]
+fn a_lost_worker_makes_what_waits_for_its_task_impossible() {
+    let mut f = Fixture::new();
+    let parent = submit_all(&mut f.queue, &["a"]).remove(0);
+    let child = submit_after(&mut f.queue, &[&parent], "child");
+    let mut worker = f.worker("w");
+    let mut actor = Actor::new(|_| panic!("the worker dies here"));
+    let turn = std::panic::AssertUnwindSafe(|| worker.turn(&mut actor, false));
+    assert!(std::panic::catch_unwind(turn).is_err());
+    worker.exit("gone").unwrap();
+    sweep(&mut f.queue).unwrap();
+    assert_eq!(statuses(&mut f.queue, &[parent, child]), [Status::Died, Status::Impossible]);
+    f.assert_counters();
+}

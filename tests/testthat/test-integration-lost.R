@@ -1,0 +1,87 @@
+test_that("of a killed worker at most what it held is lost", {
+  r <- local_queue()
+  manager <- local_fast(r, 2)
+  fn <- function(x) {
+    Sys.sleep(0.0005)
+    x^2
+  }
+  ids <- rrq_task_create_bulk_call(fn, 1:3000, controller = r)
+  wait_until(rrq_task_overview(controller = r)$COMPLETE > 300, 20)
+  manager$kill(1)
+  rrq_task_wait(ids, timeout = 60, controller = r)
+  status <- rrq_task_status(ids, controller = r)
+  results <- rrq_task_results(ids, controller = r)
+  died <- status == "DIED"
+  expect_setequal(unique(status[!died]), "COMPLETE")
+  expect_lte(sum(died), n_held)
+  expect_equal(unlist(results[!died]), ((1:3000)^2)[!died])
+  expect_equal(rrq_worker_status(manager$id, r)[[1]], "LOST")
+  counts <- rrq_task_overview(controller = r)
+  expect_equal(counts[c("RUNNING", "PENDING")], list(RUNNING = 0, PENDING = 0))
+  expect_equal(counts$COMPLETE + counts$DIED, 3000)
+})
+
+test_that("what died names the worker that held it", {
+  r <- local_queue()
+  manager <- local_fast(r, 2)
+  ids <- rrq_task_create_bulk_call(Sys.sleep, rep(60, 2), controller = r)
+  wait_until(all(rrq_task_status(ids, controller = r) == "RUNNING"))
+  held <- rrq_worker_task_id(controller = r)
+  manager$kill(1)
+  rrq_task_wait(held[[1]], timeout = 20, controller = r)
+  expect_equal(rrq_task_status(held, controller = r), c("DIED", "RUNNING"))
+  expect_equal(rrq_task_info(held[[1]], r)$worker, manager$id[[1]])
+  expect_match(conditionMessage(rrq_task_result(held[[1]], controller = r)), manager$id[[1]])
+  expect_match(rrq_worker_log_tail(manager$id[[1]], 1, r)$command, "LOST")
+  manager$kill()
+})
+
+test_that("with no other worker alive, waiting itself settles what was held", {
+  r <- local_queue()
+  manager <- local_fast(r)
+  ids <- rrq_task_create_bulk_call(Sys.sleep, c(60, 0), controller = r)
+  wait_until(rrq_task_status(ids[[1]], controller = r) == "RUNNING")
+  manager$kill()
+  expect_false(rrq_task_wait(ids[[1]], timeout = 20, controller = r))
+  expect_equal(rrq_task_status(ids, controller = r), c("DIED", "PENDING"))
+  expect_equal(rrq_worker_len(r), 0)
+})
+
+test_that("a worker that takes over runs what the lost one had not begun", {
+  r <- local_queue()
+  manager <- local_fast(r)
+  ids <- rrq_task_create_bulk_call(function(x) Sys.sleep(x), c(60, rep(0, 20)), controller = r)
+  wait_until(rrq_task_status(ids[[1]], controller = r) == "RUNNING")
+  manager$kill()
+  local_fast(r)
+  rrq_task_wait(ids, timeout = 20, controller = r)
+  expect_equal(rrq_task_status(ids, controller = r), c("DIED", rep("COMPLETE", 20)))
+})
+
+test_that("a worker that was stopped for a while and taken for lost does no harm", {
+  skip_on_os("windows")
+  r <- local_queue()
+  manager <- local_fast(r)
+  pid <- rrq_worker_info(controller = r)[[1]]$pid
+  tools::pskill(pid, tools::SIGSTOP)
+  withr::defer(tools::pskill(pid, tools::SIGKILL))
+  id <- rrq_task_create_expr(sqrt(4), controller = r)
+  wait_until(length(suppressMessages(rrq_worker_detect_exited(r))) == 1)
+  tools::pskill(pid, tools::SIGCONT)
+  local_fast(r)
+  expect_true(rrq_task_wait(id, timeout = 20, controller = r))
+  expect_equal(rrq_task_result(id, controller = r), 2)
+})
+
+test_that("all workers may be killed, and new ones finish the work", {
+  r <- local_queue()
+  manager <- local_fast(r, 2)
+  ids <- rrq_task_create_bulk_call(function(x) Sys.sleep(0.001), 1:1000, controller = r)
+  wait_until(rrq_task_overview(controller = r)$COMPLETE > 100, 20)
+  manager$kill()
+  local_fast(r, 2)
+  rrq_task_wait(ids, timeout = 60, controller = r)
+  counts <- rrq_task_overview(controller = r)
+  expect_lte(counts$DIED, 2 * n_held)
+  expect_equal(counts$COMPLETE + counts$DIED, 1000)
+})
