@@ -29,23 +29,31 @@ rrq_redis <- function(url = NULL) {
 }
 
 new_redis <- function(url, call = caller_env()) {
-  pointer <- rust_call(rs_redis_open(url), call)
-  config <- rust_call(rs_redis_info(pointer))
-  structure(list(pointer = pointer, config = config), class = "rrq_redis")
+  state <- rlang::env(url = url, pointer = rust_call(rs_redis_open(url), call))
+  config <- rust_call(rs_redis_info(state$pointer))
+  structure(list(state = state, config = config), class = "rrq_redis")
+}
+
+# One that was saved and read back opens a connection anew.
+live_pointer <- function(state, call) {
+  if (is_dead(state$pointer)) {
+    state$pointer <- rust_call(rs_redis_open(state$url), call)
+  }
+  state$pointer
 }
 
 #' @export
 `$.rrq_redis` <- function(x, name) {
   fields <- unclass(x)
   switch(name,
-    command = function(command) redis_command(fields$pointer, command),
-    pipeline = function(...) redis_pipeline(fields$pointer, list(...)),
+    command = function(command) redis_command(fields$state, command),
+    pipeline = function(...) redis_pipeline(fields$state, list(...)),
     config = function() fields$config,
-    version = function() redis_version(fields$pointer),
+    version = function() redis_version(fields$state),
     if (grepl("^[A-Z_]+$", name)) {
       # Commands of two words are written with an underscore: con$CLIENT_LIST().
       words <- as.list(strsplit(name, "_", fixed = TRUE)[[1]])
-      function(...) redis_command(fields$pointer, c(words, list(...)))
+      function(...) redis_command(fields$state, c(words, list(...)))
     }
   )
 }
@@ -63,13 +71,13 @@ print.redis_status <- function(x, ...) {
   invisible(x)
 }
 
-redis_command <- function(pointer, command, call = caller_env()) {
-  rust_call(rs_redis_command(pointer, redis_parts(command, call)), call)
+redis_command <- function(state, command, call = caller_env()) {
+  rust_call(rs_redis_command(live_pointer(state, call), redis_parts(command, call)), call)
 }
 
-redis_pipeline <- function(pointer, commands, call = caller_env()) {
+redis_pipeline <- function(state, commands, call = caller_env()) {
   parts <- lapply(commands, redis_parts, call = call)
-  rust_call(rs_redis_pipeline(pointer, parts), call)
+  rust_call(rs_redis_pipeline(live_pointer(state, call), parts), call)
 }
 
 # Numbers must not pass through R's formatting: 1e5 is not "100000" there.
@@ -96,7 +104,7 @@ redis_parts <- function(command, call) {
   parts
 }
 
-redis_version <- function(pointer) {
-  info <- strsplit(redis_command(pointer, list("INFO", "server")), "\r?\n")[[1]]
+redis_version <- function(state) {
+  info <- strsplit(redis_command(state, list("INFO", "server")), "\r?\n")[[1]]
   numeric_version(sub("^redis_version:", "", grep("^redis_version:", info, value = TRUE)))
 }

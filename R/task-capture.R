@@ -142,7 +142,8 @@ strip_source <- function(expr) {
   }
   if (identical(expr[[1]], quote(`function`))) {
     expr[2] <- list(strip_formals(expr[[2]]))
-    expr <- expr[1:3]
+    # The place of the reference stays: code that walks calls counts on it.
+    expr[4] <- list(NULL)
   }
   for (i in which(vapply(as.list(expr), is.call, NA))) {
     expr[[i]] <- strip_source(expr[[i]])

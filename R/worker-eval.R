@@ -12,16 +12,13 @@ new_run <- function() {
   run
 }
 
-# The functions the engine calls.
-evaluation_functions <- function(run, identity) {
+# The calls the engine makes, and the environment they stand in: it binds their arguments there.
+evaluation_calls <- function(run, identity) {
   run$identity <- identity
   the$task <- run
-  list(
+  slot <- rlang::new_environment(list(
     run = function(kind, payload, template, variables, parents, timeout) {
       run_call(run, kind, payload, template, variables, parents, timeout)
-    },
-    absent = function(id, status, worker) {
-      ended_without_value(id, identity$queue_id, status, worker)
     },
     failed = function(message) {
       # Still active: the evaluation was left by a jump past its handlers, as R does when the C stack
@@ -30,12 +27,23 @@ evaluation_functions <- function(run, identity) {
         run$active <- FALSE
         message <- sub("^Error( in .*?)? ?: ", "", trimws(geterrmessage()))
       }
-      list("ERROR", task_error(run, simpleError(message), "ERROR", NULL), NULL, FALSE)
+      list("ERROR", task_error(run, simpleError(message), "ERROR", NULL))
+    },
+    absent = function(id, status, worker) {
+      ended_without_value(id, identity$queue_id, status, worker)
     },
     answer = function(command, argument, timeout_idle, remaining) {
       answer_message(run, command, argument, timeout_idle, remaining)
     },
     report = report_lines
+  ))
+  list(
+    slot = slot,
+    run = quote(run(kind, payload, template, variables, parents, timeout)),
+    failed = quote(failed(message)),
+    absent = quote(absent(id, status, worker)),
+    answer = quote(answer(command, argument, timeout_idle, remaining)),
+    report = quote(report(commands, messages))
   )
 }
 

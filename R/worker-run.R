@@ -84,7 +84,7 @@ rrq_worker <- R6::R6Class(
         queue_id = private$queue_id, url = private$url, build = private$build,
         refresh = private$refresh
       )
-      functions <- evaluation_functions(private$run, identity)
+      functions <- evaluation_calls(private$run, identity)
       info <- private$describe(config)
       parent <- Sys.getenv("RRQ_PARENT_PID")
       private$runner <- rust_call(rs_worker_register(

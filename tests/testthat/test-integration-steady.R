@@ -36,9 +36,10 @@ test_that("idle workers hardly ask", {
 test_that("after a full session a destroyed queue leaves no key behind", {
   r <- local_queue()
   con <- r$con
-  others <- function() sort(grep(r$keys$prefix, unlist(con$KEYS("*")), fixed = TRUE, value = TRUE,
-    invert = TRUE
-  ))
+  others <- function() {
+    keys <- as.character(unlist(con$KEYS("*")))
+    sort(keys[!startsWith(keys, r$keys$prefix)])
+  }
   before <- others()
   rrq_worker_envir_set(function(envir) envir$k <- 1, controller = r)
   manager <- local_fast(r, 2)

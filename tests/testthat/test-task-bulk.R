@@ -131,7 +131,7 @@ test_that("a bulk after the environment was rebuilt uses the new one", {
   fn <- function(x) x + k
   environment(fn) <- globalenv()
   results <- lapply(1:2, function(k) {
-    rrq_worker_envir_set(rlang::new_function(alist(envir = ), bquote(envir$k <- .(k))), controller = r)
+    rrq_worker_envir_set(function(envir) envir$k <- k, controller = r)
     id <- rrq_task_create_bulk_call(fn, 10, controller = r)
     run_worker(worker)
     rrq_task_result(id, controller = r)

@@ -34,7 +34,8 @@ test_that("a count is a whole number from 1 on unless said", {
 })
 
 test_that("ids are strings without NA", {
-  expect_checks(check_ids, list("a", c("a", "b")), list(1, NA, NA_character_, c("a", NA), list("a")))
+  wrong <- list(1, NA, NA_character_, c("a", NA), list("a"))
+  expect_checks(check_ids, list("a", c("a", "b")), wrong)
 })
 
 test_that("no ids are a character vector of length 0", {
@@ -68,12 +69,16 @@ test_that("a function is a function", {
 
 test_that("a queue id has neither braces nor white space", {
   right <- list("a", "a:b", "a.b-c_d", "\u00e9", "*")
-  wrong <- list("{a}", "a}", "a b", "a\n", "a\t", "a\u0001", "", NA_character_, NULL, 1, c("a", "b"))
+  wrong <- list("{a}", "a}", "a b", "a\n", "a\t", "a\u0001")
   expect_checks(check_queue_id, right, wrong)
+  expect_checks(check_queue_id, list(), list("", NA_character_, NULL, 1, c("a", "b")))
 })
 
 test_that("NULL passes where it means the default", {
-  for (check in list(check_string, check_flag, check_number, check_ids, check_names, check_function)) {
+  checks <- list(
+    check_string, check_flag, check_number, check_ids, check_names, check_function
+  )
+  for (check in checks) {
     expect_null(check(NULL, null = TRUE))
     expect_error(check(quote(a), null = TRUE), class = "rrq_error_argument")
   }

@@ -136,9 +136,8 @@ test_that("a worker takes tasks from its queues in order", {
 test_that("the environment is built before the worker counts as alive", {
   r <- local_queue()
   marker <- withr::local_tempfile()
-  rrq_worker_envir_set(rlang::new_function(alist(envir = ), bquote({
-    while (!file.exists(.(marker))) Sys.sleep(0.01)
-  })), controller = r)
+  build <- function(envir) while (!file.exists(marker)) Sys.sleep(0.01)
+  rrq_worker_envir_set(build, controller = r)
   manager <- local_spawned(r, timeout = 0, worker_id_base = "w")
   wait_until(rrq_worker_status("w_1", r) == "STARTING", 20)
   expect_equal(rrq_worker_len(r), 0)
@@ -156,7 +155,8 @@ test_that("an environment that cannot be built is an error, in the log, and the 
   expect_equal(conditionMessage(err$parent), "no {data} 5%")
   expect_equal(rrq_worker_list_exited(r), "w")
   log <- rrq_worker_log_tail("w", Inf, r)
-  expect_match(log$message[log$command == "ENVIR"], "error: no {data} 5%", fixed = TRUE, all = FALSE)
+  said <- log$message[log$command == "ENVIR"]
+  expect_match(said, "error: no {data} 5%", fixed = TRUE, all = FALSE)
   expect_false("ALIVE" %in% log$command)
 })
 

@@ -17,10 +17,10 @@ test_that("without a base one is drawn", {
 test_that("workers start at the same time", {
   r <- local_queue()
   barrier <- withr::local_tempdir()
-  rrq_worker_envir_set(rlang::new_function(alist(envir = ), bquote({
-    file.create(file.path(.(barrier), Sys.getpid()))
-    while (length(dir(.(barrier))) < 3) Sys.sleep(0.01)
-  })), controller = r)
+  rrq_worker_envir_set(function(envir) {
+    file.create(file.path(barrier, Sys.getpid()))
+    while (length(dir(barrier)) < 3) Sys.sleep(0.01)
+  }, controller = r)
   manager <- local_spawned(r, 3, timeout = 30)
   expect_equal(rrq_worker_len(r), 3)
 })

@@ -31,6 +31,7 @@ pub fn current_task() -> String {
 
 /// The R functions of a worker, and values passed to them again and again.
 pub struct REvaluate {
+    slot: Robj,
     run: Robj,
     failed: Robj,
     absent: Robj,
@@ -43,11 +44,13 @@ pub struct REvaluate {
 }
 
 impl REvaluate {
-    /// From a list with the functions `run`, `failed`, `absent`, `answer` and `report`.
+    /// From a list of calls, `run`, `failed`, `absent`, `answer` and `report`, and the environment
+    /// `slot` in which they stand.
     pub fn new(functions: &List) -> Self {
         let function = |name| field(functions, name);
         let kinds = [Kind::Expression, Kind::Call, Kind::BulkExpression, Kind::BulkCall];
         REvaluate {
+            slot: function("slot"),
             run: function("run"),
             failed: function("failed"),
             absent: function("absent"),
@@ -114,10 +117,16 @@ impl REvaluate {
         };
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let parents = self.parents(task, fetch)?;
-        let kind = self.kind(task.body.kind);
-        let arguments = [kind, &payload, &template, &variables, &parents, &limit];
+        let arguments = [
+            (c"kind", self.kind(task.body.kind)),
+            (c"payload", &payload),
+            (c"template", &template),
+            (c"variables", &variables),
+            (c"parents", &parents),
+            (c"timeout", &limit),
+        ];
         let escaped = || Failure::Serialize("the evaluation was left by a jump".into());
-        call(&self.run, &arguments).ok_or_else(escaped)
+        call(&self.slot, &self.run, &arguments).ok_or_else(escaped)
     }
 
     /// The values of the tasks this one depends on, where it names them.
@@ -133,9 +142,12 @@ impl REvaluate {
             values.push(match &outcome.value {
                 Some(bytes) => unserialize(bytes)?,
                 None => {
-                    let word = outcome.status.word().into();
-                    let arguments = [&id.as_str().into(), &word, &outcome.worker.into()];
-                    call(&self.absent, &arguments).ok_or_else(bad_outcome)?
+                    let arguments = [
+                        (c"id", &id.as_str().into()),
+                        (c"status", &outcome.status.word().into()),
+                        (c"worker", &outcome.worker.into()),
+                    ];
+                    call(&self.slot, &self.absent, &arguments).ok_or_else(bad_outcome)?
                 }
             });
         }
@@ -178,7 +190,7 @@ impl REvaluate {
     fn failure(&mut self, task: &Task, failure: Failure) -> Outcome<Robj> {
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let reason = rrq_core::Error::from(failure).to_string();
-        call(&self.failed, &[&reason.into()]).ok_or_else(bad_outcome)
+        call(&self.slot, &self.failed, &[(c"message", &reason.into())]).ok_or_else(bad_outcome)
     }
 }
 
@@ -207,9 +219,13 @@ impl Evaluate for REvaluate {
             bytes => unserialize(bytes),
         };
         let argument = argument.unwrap_or_else(|_| ().into());
-        let (command, timeout_s) = (message.command.as_str().into(), idle.timeout_s.into());
-        let arguments = [&command, &argument, &timeout_s, &idle.remaining_s.into()];
-        let answer = call(&self.answer, &arguments).and_then(|answer| answer.as_list());
+        let arguments = [
+            (c"command", &message.command.as_str().into()),
+            (c"argument", &argument),
+            (c"timeout_idle", &idle.timeout_s.into()),
+            (c"remaining", &idle.remaining_s.into()),
+        ];
+        let answer = call(&self.slot, &self.answer, &arguments).and_then(|answer| answer.as_list());
         let answer = answer.unwrap_or_default();
         let value = serialize(&field(&answer, "value")).unwrap_or_default();
         let argument = field(&answer, "argument");
@@ -232,7 +248,8 @@ impl Evaluate for REvaluate {
             .iter()
             .map(|(command, message)| (command.as_str(), message.as_str()))
             .unzip();
-        if call(&self.report, &[&commands.into(), &messages.into()]).is_none() {
+        let arguments = [(c"commands", &commands.into()), (c"messages", &messages.into())];
+        if call(&self.slot, &self.report, &arguments).is_none() {
             // Printing was interrupted; the loop asks about interrupts by itself.
             clear_interrupt();
         }

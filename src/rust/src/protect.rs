@@ -1,7 +1,8 @@
 //! Calls into R that may fail. An R error is a jump; `protect.c` ends it before it reaches Rust.
 
 use extendr_api::prelude::*;
-use libR_sys::{R_GlobalEnv, R_NilValue, Rf_cons, Rf_install, Rf_lcons, Rf_protect, Rf_unprotect, SEXP};
+use libR_sys::{R_NilValue, Rf_defineVar, Rf_install, SEXP};
+use std::ffi::CStr;
 use std::os::raw::{c_int, c_void};
 
 #[allow(improper_ctypes)] // extendr-ffi marks SEXP's target non-exhaustive; it is only pointed to
@@ -30,35 +31,17 @@ pub fn protect<F: FnMut() -> SEXP>(mut f: F) -> Option<Robj> {
     (jumped == 0).then(|| unsafe { Robj::from_sexp(result) })
 }
 
-/// Call an R function with the handlers of the R code that called Rust in place.
-pub fn call(function: &Robj, arguments: &[&Robj]) -> Option<Robj> {
-    // SAFETY: each cell is protected from when it is made until the call has returned.
-    unsafe {
-        let mut list = R_NilValue;
-        for argument in arguments.iter().rev() {
-            let value = Rf_protect(as_it_is(argument));
-            list = Rf_protect(Rf_cons(value, list));
+/// Evaluate a call of an R function, with the handlers of the R code that called Rust in place. The
+/// call stands in `slot`, where its arguments are bound first: values in the call itself would be
+/// evaluated if they are code, and would fill every traceback.
+pub fn call(slot: &Robj, call: &Robj, arguments: &[(&CStr, &Robj)]) -> Option<Robj> {
+    // SAFETY: everything is protected by its Robj.
+    protect(|| unsafe {
+        for (name, value) in arguments {
+            Rf_defineVar(Rf_install(name.as_ptr()), value.get(), slot.get());
         }
-        let call = Rf_protect(Rf_lcons(function.get(), list));
-        let result = protect(|| Rf_eval(call, R_GlobalEnv));
-        Rf_unprotect(2 * arguments.len() as c_int + 1);
-        result
-    }
-}
-
-/// An argument that evaluates to the value: code must be quoted.
-unsafe fn as_it_is(argument: &Robj) -> SEXP {
-    match argument.rtype() {
-        // SAFETY: the caller protects the result; the symbol is never collected.
-        Rtype::Symbol | Rtype::Language | Rtype::Promise => unsafe {
-            let quoted = Rf_protect(Rf_cons(argument.get(), R_NilValue));
-            let call = Rf_lcons(Rf_install(c"quote".as_ptr()), quoted);
-            Rf_unprotect(1);
-            call
-        },
-        // SAFETY: a live object.
-        _ => unsafe { argument.get() },
-    }
+        Rf_eval(call.get(), slot.get())
+    })
 }
 
 /// Whether a value has no attributes.
