@@ -13,10 +13,10 @@
 #' @param follow Whether questions about a retried task are answered for its newest attempt; `NULL`
 #'   is the option `rrq.follow`, then `TRUE`.
 #' @param check_version Whether to compare the layout of the stored data with this package's.
-#' @param offload_path,offload_threshold_size Where and from which size in bytes to keep large values
-#'   outside the server. Not available yet: must be `NULL` and `Inf`.
-#' @return An `rrq_controller` with `$queue_id`, `$con` (an [rrq_redis()] connection) and `$keys`. It
-#'   prints the server and how many tasks and workers there are.
+#' @param offload_path,offload_threshold_size Where, and from which size in bytes, large values are
+#'   kept outside the server. Not available yet: must be `NULL` and `Inf`.
+#' @return An `rrq_controller` with `$queue_id`, `$con` (an [rrq_redis()] connection) and `$keys`.
+#'   It prints the server and how many tasks and workers there are.
 #' @section Errors: `rrq_error_connection` and `rrq_error_authentication` name the server's address;
 #'   `rrq_error_layout` names both versions when the queue was made by another version of rrq.
 #' @seealso [rrq_default_controller_set()], so that it need not be passed to every function.
@@ -171,7 +171,7 @@ rrq_destroy <- function(delete = TRUE, worker_stop_type = "message", timeout_wor
   }
   controller <- get_controller(controller)
   queue <- queue_of(controller)
-  if (any(rust_call(rs_worker_states(queue))$active)) {
+  if (!all(rust_call(rs_worker_states(queue))$exited)) {
     rrq_worker_stop(
       type = worker_stop_type, timeout = timeout_worker_stop, progress = FALSE,
       controller = controller

@@ -80,28 +80,29 @@ redis_pipeline <- function(state, commands, call = caller_env()) {
   rust_call(rs_redis_pipeline(live_pointer(state, call), parts), call)
 }
 
-# Numbers must not pass through R's formatting: 1e5 is not "100000" there.
 redis_parts <- function(command, call) {
-  part <- function(x) {
-    if (is.raw(x)) {
-      return(list(x))
-    }
-    if (is.character(x) && !anyNA(x)) {
-      return(as.list(enc2utf8(x)))
-    }
-    if (is.numeric(x) && !anyNA(x)) {
-      return(as.list(vapply(x, format, "", digits = 17, scientific = FALSE, trim = TRUE)))
-    }
-    if (is.logical(x) && !anyNA(x)) {
-      return(as.list(as.character(as.integer(x))))
-    }
-    abort("argument", "Parts of a Redis command are strings, numbers or raw vectors.", call = call)
-  }
-  parts <- unlist(lapply(as.list(command), part), recursive = FALSE)
+  parts <- unlist(lapply(as.list(command), redis_part, call), recursive = FALSE)
   if (length(parts) == 0) {
     abort("argument", "A Redis command needs a name.", call = call)
   }
   parts
+}
+
+# Numbers must not pass through R's formatting: 1e5 is not "100000" there.
+redis_part <- function(x, call) {
+  if (is.raw(x)) {
+    return(list(x))
+  }
+  if (!is.atomic(x) || is.null(x) || is.complex(x) || anyNA(x)) {
+    abort("argument", "Parts of a Redis command are strings, numbers or raw vectors.", call = call)
+  }
+  if (is.logical(x)) {
+    x <- as.integer(x)
+  }
+  if (is.numeric(x)) {
+    x <- vapply(x, format, "", digits = 17, scientific = FALSE, trim = TRUE)
+  }
+  as.list(enc2utf8(as.character(x)))
 }
 
 redis_version <- function(state) {

@@ -133,12 +133,13 @@ embedded_url <- function(call) {
   }
   the$server <- new_server(call = call)
   cli::cli_inform(c(
-    i = "No Redis server is configured: started a private one (pid {the$server$pid}) for this session."
+    i = "No Redis server is configured: started a private one (pid {the$server$pid})."
   ))
   the$server$url
 }
 
 # Examples need a server program.
 can_run_examples <- function() {
-  any(nzchar(Sys.which(c("redis-server", "valkey-server"))))
+  programs <- Sys.which(c("redis-server", "valkey-server"))
+  any(nzchar(c(programs, Sys.getenv("RRQ_REDIS_SERVER"))))
 }

@@ -64,7 +64,7 @@ check_data <- function(data, call = caller_env()) {
     abort_argument("data", "non-empty: there would be no task", call = call)
   }
   if (is.data.frame(data) && (anyDuplicated(names(data)) || !all(nzchar(names(data))))) {
-    abort_argument("data", "a data frame whose columns have different, non-empty names", call = call)
+    abort_argument("data", "a data frame with different, non-empty column names", call = call)
   }
   invisible(data)
 }

@@ -130,7 +130,7 @@ check_depends <- function(depends_on, call) {
   names <- names(depends_on) %||% rep("", length(depends_on))
   given <- names[nzchar(names)]
   if (anyDuplicated(given) || any(make.names(given) != given)) {
-    abort_argument("depends_on", "named by different, syntactic names, where it is named", call = call)
+    abort_argument("depends_on", "named by different syntactic names, if at all", call = call)
   }
   parents <- stats::setNames(as.character(depends_on), names)
   # Named and not, the same task is waited for once.

@@ -45,7 +45,7 @@ format.rrq_task_error <- function(x, ...) {
   from <- if (!is.null(x$call)) deparse(x$call, nlines = 1)
   hint <- c(
     if (!is.null(x$trace)) "* To see where it happened: `x$trace`",
-    if (length(x$warnings)) sprintf("* %d warning(s) came before: `x$warnings`", length(x$warnings)),
+    if (length(x$warnings)) "* Warnings came before it: `x$warnings`",
     "* To throw it here: `stop(x)`"
   )
   c(

@@ -45,14 +45,17 @@ check_flag <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = calle
   invisible(x)
 }
 
+is_number <- function(x, min, infinite) {
+  is.numeric(x) && length(x) == 1 && !is.na(x) && x >= min && (infinite || is.finite(x))
+}
+
 # Times in seconds and sizes in bytes.
 check_number <- function(x, min = 0, infinite = TRUE, null = FALSE,
                          arg = rlang::caller_arg(x), call = caller_env()) {
   if (null && is.null(x)) {
     return(invisible(x))
   }
-  ok <- is.numeric(x) && length(x) == 1 && !is.na(x) && x >= min && (infinite || is.finite(x))
-  if (!ok) {
+  if (!is_number(x, min, infinite)) {
     must <- sprintf("one %snumber that is at least %s", if (infinite) "" else "finite ", min)
     abort_argument(arg, must, x, call)
   }
@@ -61,9 +64,7 @@ check_number <- function(x, min = 0, infinite = TRUE, null = FALSE,
 
 check_count <- function(x, min = 1, infinite = FALSE,
                         arg = rlang::caller_arg(x), call = caller_env()) {
-  ok <- is.numeric(x) && length(x) == 1 && !is.na(x) && x >= min &&
-    (infinite || is.finite(x)) && (is.infinite(x) || x == round(x))
-  if (!ok) {
+  if (!is_number(x, min, infinite) || (is.finite(x) && x != round(x))) {
     abort_argument(arg, sprintf("one whole number that is at least %d", min), x, call)
   }
   invisible(x)

@@ -1,9 +1,9 @@
 # Running the code of tasks. The engine calls the functions made here once per task; they never
 # throw: every way to end is an outcome.
 #
-# Conditions are caught by handlers that stand around the whole loop (with_task_handlers), not around
-# each task: setting them up costs more than a small task does. An error leaves the task through
-# the promise `leave`, which returns from the frame it was made in.
+# Conditions are caught by handlers that stand around the whole loop (with_task_handlers), not
+# around each task: setting them up costs more than a small task does. An error leaves the task
+# through the promise `leave`, which returns from the frame it was made in.
 
 # What the handlers need to know of the running task.
 new_run <- function() {
@@ -21,8 +21,8 @@ evaluation_calls <- function(run, identity) {
       run_call(run, kind, payload, template, variables, parents, timeout)
     },
     failed = function(message) {
-      # Still active: the evaluation was left by a jump past its handlers, as R does when the C stack
-      # runs out. What R had to say of it is its last error message.
+      # Still active: the evaluation was left by a jump past its handlers, as R does when the C
+      # stack runs out. What R had to say of it is its last error message.
       if (run$active) {
         run$active <- FALSE
         message <- sub("^Error( in .*?)? ?: ", "", trimws(geterrmessage()))
@@ -229,31 +229,30 @@ keep_progress <- function(condition) {
 # The backtrace in the user's own frames: below it is the worker, above it R's error machinery.
 task_trace <- function(run) {
   trace <- rlang::trace_back(top = run$leave)
-  calls <- vapply(trace$call, function(call) paste(deparse(call[[1]], nlines = 1), collapse = ""), "")
-  first <- match("eval", calls, 0L) + 1L
-  while (first <= length(calls) && calls[[first]] == "eval") {
-    first <- first + 1L
-  }
-  machinery <- c(
-    ".handleSimpleError", "h", "leave_with_error", "tryCatch", "tryCatchList", "tryCatchOne",
-    "doTryCatch", "task_trace", "rlang::trace_back", "signal_abort", "signalCondition",
-    "<fn>", "(function(e) if (run$active) leave_with_error(run, e))"
-  )
-  last <- length(calls)
-  handler <- which(calls %in% c("leave_with_error", "leave_interrupted"))
-  if (length(handler)) {
-    last <- handler[[1]] - 1L
-  }
-  while (last >= first && (calls[[last]] %in% machinery || grepl("leave_with_error|leave_interrupted", calls[[last]]))) {
-    last <- last - 1L
-  }
-  if (last < first) {
+  heads <- vapply(trace$call, function(call) deparse(call[[1]], nlines = 1)[[1]], "")
+  own <- user_frames(heads)
+  if (length(own) == 0) {
     return(NULL)
   }
-  keep <- seq.int(first, last)
-  trace <- trace[keep, ]
-  trace$parent <- pmax(0L, trace$parent - first + 1L)
+  trace <- trace[own, ]
+  trace$parent <- pmax(0L, trace$parent - own[[1]] + 1L)
   trace
+}
+
+error_machinery <- c(".handleSimpleError", "h", "signal_abort", "signalCondition", "<fn>")
+
+# From what follows the worker's eval() up to where the handler was called.
+user_frames <- function(heads) {
+  first <- match("eval", heads, 0L)
+  while (first <= length(heads) && heads[[first]] == "eval") {
+    first <- first + 1L
+  }
+  last <- match(TRUE, heads %in% c("leave_with_error", "leave_interrupted")) - 1L
+  is_handler <- heads %in% error_machinery | startsWith(heads, "(function(")
+  while (last >= first && is_handler[[last]]) {
+    last <- last - 1L
+  }
+  if (last >= first) seq.int(first, last)
 }
 
 # Lines of the process log: a time, a command and its message.

@@ -192,7 +192,7 @@ wait_alive <- function(controller, ids, processes, logs, timeout, time_poll, pro
 abort_worker_start <- function(ids, logs, call) {
   tails <- vapply(logs, function(log) paste(utils::tail(read_log(log), 10), collapse = "\n"), "")
   message <- c(
-    sprintf("%s ended before %s alive.", toString(ids), if (length(ids) == 1) "it was" else "they were"),
+    sprintf("Ended before being alive: %s.", toString(ids)),
     stats::setNames(sprintf("Log of %s (%s):\n%s", ids, logs, tails), rep("x", length(ids)))
   )
   abort("worker_start", message, ids = ids, logs = logs, call = call)

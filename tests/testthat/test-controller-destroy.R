@@ -77,7 +77,7 @@ test_that("spawned workers end when their queue is destroyed", {
   manager <- local_spawned(r, 2)
   pids <- vapply(rrq_worker_info(controller = r), function(info) info$pid, 1L)
   rrq_destroy(timeout_worker_stop = 10, controller = r)
-  expect_false(any(vapply(pids, process_is_alive, TRUE)))
+  wait_until(!any(vapply(pids, process_is_alive, TRUE)))
   expect_equal(r$con$KEYS(paste0(r$keys$prefix, "*")), list())
 })
 

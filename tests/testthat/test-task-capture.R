@@ -176,6 +176,13 @@ test_that("source references are not sent", {
   expect_equal(res$expr, parse(text = text, keep.source = FALSE)[[1]])
 })
 
+test_that("a function in an expression keeps the four parts that rlang counts on", {
+  expr <- parse(text = "f(function(x) x)", keep.source = TRUE)[[1]]
+  res <- capture_expr(expr, environment())
+  expect_length(res$expr[[2]], 4)
+  expect_null(res$expr[[2]][[4]])
+})
+
 # capture_bulk and inject_expr -------------------------------------------------------------
 
 test_that("columns win over the environment", {

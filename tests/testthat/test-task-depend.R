@@ -1,0 +1,109 @@
+test_that("a task waits for those it depends on", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(1 + 1, controller = r)
+  b <- rrq_task_create_expr(2 + 2, depends_on = a, controller = r)
+  expect_equal(rrq_task_status(c(a, b), controller = r), c("PENDING", "DEFERRED"))
+  waits_for <- stats::setNames("PENDING", a)
+  expect_equal(rrq_deferred_list(controller = r), stats::setNames(list(waits_for), b))
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_results(c(a, b), controller = r), list(2, 4))
+  expect_length(rrq_deferred_list(controller = r), 0)
+})
+
+test_that("named dependencies are variables of an expression", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(1:4 * 2, controller = r)
+  b <- rrq_task_create_expr(c(10, 20), controller = r)
+  id <- rrq_task_create_expr(sum(x) + sum(y), depends_on = c(x = a, y = b), controller = r)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_result(id, controller = r), 50)
+})
+
+test_that("named dependencies are named arguments of a call", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(1:4 * 2, controller = r)
+  on <- c(z = a)
+  id <- rrq_task_create_call(function(k, z) k * sum(z), list(3), depends_on = on, controller = r)
+  bulk <- rrq_task_create_bulk_call(function(i, z) i + z[[1]], 1:2, depends_on = on, controller = r)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_results(c(id, bulk), controller = r), list(60, 3, 4))
+})
+
+test_that("the rows of a bulk can use the value of a dependency", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(1 + 1, controller = r)
+  data <- data.frame(n = 1:2)
+  ids <- rrq_task_create_bulk_expr(n * z, data, depends_on = c(z = a), controller = r)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_results(ids, controller = r), list(2, 4))
+})
+
+test_that("a map and its reduction are two submissions", {
+  r <- local_queue()
+  squares <- rrq_task_create_bulk_call(function(i) i^2, 1:10, controller = r)
+  total <- rrq_task_create_expr(paste("all done"), depends_on = squares, controller = r)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_result(total, controller = r), "all done")
+})
+
+test_that("what waits for a failed task is impossible, and waiting for it ends", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(stop("no"), controller = r)
+  b <- rrq_task_create_expr(1 + 1, depends_on = a, controller = r)
+  c <- rrq_task_create_expr(1 + 1, depends_on = b, controller = r)
+  run_worker(local_worker(r))
+  expect_false(rrq_task_wait(c, timeout = 5, controller = r))
+  expect_equal(rrq_task_status(c(b, c), controller = r), c("IMPOSSIBLE", "IMPOSSIBLE"))
+  expect_s3_class(rrq_task_result(c, controller = r), "rrq_task_error")
+})
+
+test_that("a task can run on the failure of another and see it", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(stop("no"), controller = r)
+  id <- rrq_task_create_expr(conditionMessage(e),
+    depends_on = c(e = a), on_failure = "run", controller = r
+  )
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_result(id, controller = r), "no")
+})
+
+test_that("depending on a failed task is an error that carries the impossible ids", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(stop("no"), controller = r)
+  run_worker(local_worker(r))
+  e <- expect_error(
+    rrq_task_create_expr(1 + 1, depends_on = a, controller = r),
+    class = "rrq_error_dependency_failed"
+  )
+  expect_match(conditionMessage(e), paste(a, "is ERROR"))
+  expect_equal(rrq_task_status(e$task_ids, controller = r), "IMPOSSIBLE")
+})
+
+test_that("depending on an unknown task queues nothing", {
+  r <- local_queue()
+  expect_error(
+    rrq_task_create_expr(1 + 1, depends_on = "nobody", controller = r),
+    class = "rrq_error_task_missing"
+  )
+  expect_length(rrq_task_list(controller = r), 0)
+})
+
+test_that("names of dependencies are checked", {
+  r <- local_queue()
+  expect_error(
+    rrq_task_create_expr(1 + 1, depends_on = c(x = "a", x = "b"), controller = r),
+    class = "rrq_error_argument"
+  )
+  expect_error(
+    rrq_task_create_expr(1 + 1, depends_on = 1, controller = r),
+    class = "rrq_error_argument"
+  )
+})
+
+test_that("the information of a task says what it depends on and what on it", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(1 + 1, controller = r)
+  b <- rrq_task_create_expr(1 + 1, depends_on = a, controller = r)
+  expect_equal(rrq_task_info(b, controller = r)$depends$up, a)
+  expect_equal(rrq_task_info(a, controller = r)$depends$down, b)
+})
