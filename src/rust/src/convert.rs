@@ -25,26 +25,17 @@ pub fn or_null<T: Into<Robj>>(value: Option<T>) -> Robj {
 
 /// Server time in µs as R's seconds; `NA` for never.
 pub fn seconds(micros: u64) -> f64 {
-    if micros == 0 {
-        f64::na()
-    } else {
-        micros as f64 / 1e6
-    }
+    if micros == 0 { f64::na() } else { micros as f64 / 1e6 }
 }
 
 /// The text elements of a character vector.
 pub fn texts(value: &Robj) -> Vec<String> {
-    value
-        .as_str_iter()
-        .map(|items| items.map(str::to_owned).collect())
-        .unwrap_or_default()
+    value.as_str_iter().map(|items| items.map(str::to_owned).collect()).unwrap_or_default()
 }
 
 /// The element `name` of a list, or `NULL`.
 pub fn field(list: &List, name: &str) -> Robj {
-    list.iter()
-        .find(|(key, _)| *key == name)
-        .map_or_else(|| ().into(), |(_, value)| value)
+    list.iter().find(|(key, _)| *key == name).map_or_else(|| ().into(), |(_, value)| value)
 }
 
 /// Bytes of a raw vector or of one text.

@@ -68,11 +68,7 @@ impl REvaluate {
     }
 
     /// A shared object, the one used last kept last.
-    fn object(
-        &mut self,
-        hash: &str,
-        fetch: &mut dyn Fetch,
-    ) -> Outcome<Robj> {
+    fn object(&mut self, hash: &str, fetch: &mut dyn Fetch) -> Outcome<Robj> {
         if let Some(at) = self.cache.iter().position(|(key, _, _)| key == hash) {
             let entry = self.cache.remove(at);
             let value = entry.1.clone();
@@ -81,8 +77,7 @@ impl REvaluate {
         }
         let bytes = fetch.object(hash)?;
         let value = unserialize(&bytes)?;
-        self.cache
-            .push((hash.to_owned(), value.clone(), bytes.len()));
+        self.cache.push((hash.to_owned(), value.clone(), bytes.len()));
         while self.cache.len() > 1
             && self.cache.iter().map(|(_, _, size)| size).sum::<usize>() > CACHE_BYTES
         {
@@ -91,11 +86,7 @@ impl REvaluate {
         Ok(value)
     }
 
-    fn outcome(
-        &mut self,
-        task: &Task,
-        fetch: &mut dyn Fetch,
-    ) -> Outcome<Robj> {
+    fn outcome(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Outcome<Robj> {
         let (mut template, mut variables) = (self.null.clone(), Vec::new());
         for object in &task.body.shared {
             let value = self.object(&object.hash, fetch)?;
@@ -177,11 +168,7 @@ impl REvaluate {
         Ok(Verdict {
             status: status.ok_or_else(bad_outcome)?,
             value,
-            extra: if extra.is_null() {
-                Vec::new()
-            } else {
-                serialize(&extra)?
-            },
+            extra: if extra.is_null() { Vec::new() } else { serialize(&extra)? },
             interrupted,
         })
     }
@@ -244,10 +231,8 @@ impl Evaluate for REvaluate {
     }
 
     fn report(&mut self, lines: &[(String, String)]) {
-        let (commands, messages): (Vec<&str>, Vec<&str>) = lines
-            .iter()
-            .map(|(command, message)| (command.as_str(), message.as_str()))
-            .unzip();
+        let (commands, messages): (Vec<&str>, Vec<&str>) =
+            lines.iter().map(|(command, message)| (command.as_str(), message.as_str())).unzip();
         let arguments = [(c"commands", &commands.into()), (c"messages", &messages.into())];
         if call(&self.slot, &self.report, &arguments).is_none() {
             // Printing was interrupted; the loop asks about interrupts by itself.

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Pipeline};
+use redis::Pipeline;
 
 use crate::connection::{SLICE, Stop};
 use crate::error::{Error, Result};
@@ -113,7 +113,6 @@ pub fn wait_responses(
         let answers = responses(queue, id, workers)?;
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() || answers.iter().all(Option::is_some) {
-            queue.connection.command(&Cmd::new().arg("DEL").arg(&stream).to_owned())?;
             return Ok(answers);
         }
         if stop() {

@@ -9,6 +9,7 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::scripts::{Call, QUEUE_ATTACH};
+use crate::task::Stream;
 use crate::value;
 use crate::worker;
 
@@ -26,6 +27,7 @@ pub struct Queue {
     /// The way to the server.
     pub connection: Connection,
     pub(crate) watch: u64,
+    pub(crate) stream: Stream,
     pub(crate) known_objects: HashSet<String>,
     owner: u32,
 }
@@ -47,7 +49,15 @@ impl Queue {
         }
         let owner = std::process::id();
         let watch = watch.unsigned_abs();
-        Ok(Queue { id: id.into(), keys, connection, watch, known_objects: HashSet::new(), owner })
+        Ok(Queue {
+            id: id.into(),
+            keys,
+            connection,
+            watch,
+            stream: Stream::default(),
+            known_objects: HashSet::new(),
+            owner,
+        })
     }
 
     /// A forked child must not read its parent's event stream: it gets a number of its own.
@@ -57,6 +67,7 @@ impl Queue {
             let command = Cmd::new().arg("HINCRBY").arg(key).arg("watch").arg(1).to_owned();
             self.watch = value::integer(self.connection.command(&command)?)?.unsigned_abs();
             self.owner = std::process::id();
+            self.stream = Stream::default();
         }
         Ok(self.watch)
     }
@@ -105,6 +116,7 @@ impl Queue {
             };
         }
         self.known_objects.clear();
+        self.stream.close();
         self.connection.pipeline(&pipeline).map(|_| ())
     }
 

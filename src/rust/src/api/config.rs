@@ -13,9 +13,7 @@ fn from_list(list: &List) -> WorkerConfig {
     let or_default = WorkerConfig::default();
     WorkerConfig {
         queue: texts(&field(list, "queue")),
-        verbose: field(list, "verbose")
-            .as_bool()
-            .unwrap_or(or_default.verbose),
+        verbose: field(list, "verbose").as_bool().unwrap_or(or_default.verbose),
         logdir: field(list, "logdir").as_str().map(str::to_owned),
         poll_queue: number("poll_queue"),
         timeout_idle: number("timeout_idle").unwrap_or(or_default.timeout_idle),
@@ -50,12 +48,7 @@ fn rs_config_save(
     config: List,
     overwrite: bool,
 ) -> Outcome<bool> {
-    Ok(config::save(
-        &mut queue,
-        name,
-        &from_list(&config),
-        overwrite,
-    )?)
+    Ok(config::save(&mut queue, name, &from_list(&config), overwrite)?)
 }
 
 #[extendr]
@@ -70,11 +63,7 @@ fn rs_config_list(mut queue: ExternalPtr<Queue>) -> Outcome<Vec<String>> {
 
 #[extendr]
 fn rs_envir_set(mut queue: ExternalPtr<Queue>, create: Robj) -> Outcome<()> {
-    let bytes = if create.is_null() {
-        None
-    } else {
-        Some(serialize(&create)?)
-    };
+    let bytes = if create.is_null() { None } else { Some(serialize(&create)?) };
     Ok(config::set_envir(&mut queue, bytes.as_deref())?)
 }
 

@@ -14,11 +14,7 @@ fn rs_message_send(
     argument: Robj,
     workers: Vec<String>,
 ) -> Outcome<String> {
-    let argument = if argument.is_null() {
-        Vec::new()
-    } else {
-        serialize(&argument)?
-    };
+    let argument = if argument.is_null() { Vec::new() } else { serialize(&argument)? };
     Ok(message::send(&mut queue, command, &argument, &workers)?)
 }
 

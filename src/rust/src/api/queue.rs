@@ -30,11 +30,8 @@ fn rs_queue_list(mut queue: ExternalPtr<Queue>, name: &str) -> Outcome<Vec<Strin
 
 #[extendr]
 fn rs_queue_lengths(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
-    let (names, lengths): (Vec<String>, Vec<f64>) = queue
-        .lengths()?
-        .into_iter()
-        .map(|(name, n)| (name, n as f64))
-        .unzip();
+    let (names, lengths): (Vec<String>, Vec<f64>) =
+        queue.lengths()?.into_iter().map(|(name, n)| (name, n as f64)).unzip();
     Ok(list!(queue = names, length = lengths))
 }
 

@@ -28,9 +28,7 @@ fn rs_redis_pipeline(mut connection: ExternalPtr<Connection>, commands: List) ->
         .filter_map(|command| command.as_list())
         .map(|command| command.values().map(|part| bytes(&part)).collect())
         .collect();
-    Ok(List::from_values(
-        connection.raw_pipeline(&commands)?.into_iter().map(to_robj),
-    ))
+    Ok(List::from_values(connection.raw_pipeline(&commands)?.into_iter().map(to_robj)))
 }
 
 #[extendr]

@@ -63,22 +63,13 @@ fn rs_task_submit(
         run_on_failure,
     };
     let mut payloads = payloads.values();
-    let next = || {
-        payloads
-            .next()
-            .map(|value| serialize(&value))
-            .transpose()
-            .map_err(Into::into)
-    };
+    let next = || payloads.next().map(|value| serialize(&value)).transpose().map_err(Into::into);
     Ok(task::submit(&mut queue, &submission, next)?)
 }
 
 #[extendr]
 fn rs_task_status(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<&'static str>> {
-    Ok(task::statuses(&mut queue, &ids)?
-        .into_iter()
-        .map(Status::word)
-        .collect())
+    Ok(task::statuses(&mut queue, &ids)?.into_iter().map(Status::word).collect())
 }
 
 #[extendr]
@@ -98,24 +89,14 @@ fn rs_task_list(mut queue: ExternalPtr<Queue>) -> Outcome<Vec<String>> {
 #[extendr]
 fn rs_task_outcomes(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
     let outcomes = task::outcomes(&mut queue, &ids)?;
-    let status: Vec<&str> = outcomes
-        .iter()
-        .map(|outcome| outcome.status.word())
-        .collect();
-    let worker: Vec<&str> = outcomes
-        .iter()
-        .map(|outcome| outcome.worker.as_str())
-        .collect();
+    let status: Vec<&str> = outcomes.iter().map(|outcome| outcome.status.word()).collect();
+    let worker: Vec<&str> = outcomes.iter().map(|outcome| outcome.worker.as_str()).collect();
     let value = outcomes.iter().map(|outcome| match &outcome.value {
         Some(bytes) => unserialize(bytes),
         None => Ok(().into()),
     });
     let value: Vec<Robj> = value.collect::<Outcome<_>>()?;
-    Ok(list!(
-        status = status,
-        worker = worker,
-        value = List::from_values(value)
-    ))
+    Ok(list!(status = status, worker = worker, value = List::from_values(value)))
 }
 
 #[extendr]
@@ -124,11 +105,7 @@ fn rs_task_times(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Lis
     let column = |time: fn(&task::Header) -> u64| -> Vec<f64> {
         headers.iter().map(|header| seconds(time(header))).collect()
     };
-    Ok(list!(
-        submit = column(|h| h.submit),
-        start = column(|h| h.start),
-        end = column(|h| h.end)
-    ))
+    Ok(list!(submit = column(|h| h.submit), start = column(|h| h.start), end = column(|h| h.end)))
 }
 
 #[extendr]
@@ -172,11 +149,7 @@ fn rs_task_data(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
     }
     let payload = unserialize(&body.payload)?;
     let kind = kind_word(body.kind);
-    Ok(list!(
-        kind = kind,
-        payload = payload,
-        shared = List::from_pairs(shared)
-    ))
+    Ok(list!(kind = kind, payload = payload, shared = List::from_pairs(shared)))
 }
 
 #[extendr]

@@ -20,16 +20,9 @@ fn rs_wait_next(
     any: bool,
 ) -> Outcome<List> {
     waiter.wait(&mut queue, limit(limit_s), any, &stop())?;
-    let (ids, statuses): (Vec<String>, Vec<&str>) = waiter
-        .take_ended()
-        .into_iter()
-        .map(|(id, status)| (id, status.word()))
-        .unzip();
-    Ok(list!(
-        open = waiter.n_open() as f64,
-        ids = ids,
-        status = statuses
-    ))
+    let (ids, statuses): (Vec<String>, Vec<&str>) =
+        waiter.take_ended().into_iter().map(|(id, status)| (id, status.word())).unzip();
+    Ok(list!(open = waiter.n_open() as f64, ids = ids, status = statuses))
 }
 
 #[extendr]

@@ -35,10 +35,7 @@ fn rs_worker_register(
         parent: Option::from(parent).map(|pid: i32| pid.unsigned_abs()),
     };
     let worker = Worker::register(queue, options, stop())?;
-    Ok(ExternalPtr::new(Runner {
-        worker,
-        evaluate: REvaluate::new(&functions),
-    }))
+    Ok(ExternalPtr::new(Runner { worker, evaluate: REvaluate::new(&functions) }))
 }
 
 #[extendr]
@@ -87,27 +84,17 @@ fn rs_worker_states(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
     let active: Vec<bool> = states.iter().map(worker::WorkerState::is_active).collect();
     let exited: Vec<bool> = states.iter().map(worker::WorkerState::has_exited).collect();
     let task: Vec<Option<String>> = states.iter().map(|state| state.task.clone()).collect();
-    let (id, state): (Vec<String>, Vec<String>) = states
-        .into_iter()
-        .map(|worker| (worker.id, worker.state))
-        .unzip();
-    Ok(list!(
-        id = id,
-        state = state,
-        task = task,
-        active = active,
-        exited = exited
-    ))
+    let (id, state): (Vec<String>, Vec<String>) =
+        states.into_iter().map(|worker| (worker.id, worker.state)).unzip();
+    Ok(list!(id = id, state = state, task = task, active = active, exited = exited))
 }
 
 #[extendr]
 fn rs_worker_info(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
-    let infos = worker::info(&mut queue, &ids)?
-        .into_iter()
-        .map(|info| match info {
-            Some(bytes) => unserialize(&bytes),
-            None => Ok(().into()),
-        });
+    let infos = worker::info(&mut queue, &ids)?.into_iter().map(|info| match info {
+        Some(bytes) => unserialize(&bytes),
+        None => Ok(().into()),
+    });
     Ok(List::from_values(infos.collect::<Outcome<Vec<Robj>>>()?))
 }
 
@@ -121,10 +108,8 @@ fn rs_worker_log(mut queue: ExternalPtr<Queue>, id: &str, n: f64) -> Outcome<Lis
     let n = n.is_finite().then_some(n as u64);
     let lines = worker::log(&mut queue, id, n)?;
     let time: Vec<f64> = lines.iter().map(|line| line.time_us as f64 / 1e6).collect();
-    let (command, message): (Vec<String>, Vec<String>) = lines
-        .into_iter()
-        .map(|line| (line.command, line.message))
-        .unzip();
+    let (command, message): (Vec<String>, Vec<String>) =
+        lines.into_iter().map(|line| (line.command, line.message)).unzip();
     Ok(list!(time = time, command = command, message = message))
 }
 
@@ -141,10 +126,7 @@ fn rs_worker_write_log(
 #[extendr]
 fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
     let lost = worker::sweep(&mut queue)?;
-    Ok(List::from_pairs(
-        lost.into_iter()
-            .map(|lost| (lost.worker, Robj::from(lost.tasks))),
-    ))
+    Ok(List::from_pairs(lost.into_iter().map(|lost| (lost.worker, Robj::from(lost.tasks)))))
 }
 
 extendr_module! {

@@ -3,6 +3,7 @@
 mod depend;
 mod header;
 mod query;
+mod stream;
 mod submit;
 mod wait;
 
@@ -12,5 +13,6 @@ pub use header::{Body, Header, Kind, Parent, SharedRef};
 pub use query::{
     Outcome, bodies, extra, headers, list, outcomes, overview, progress, set_progress, statuses,
 };
+pub(crate) use stream::Stream;
 pub use submit::{SharedObject, Submission, submit};
 pub use wait::{Progress, Waiter};

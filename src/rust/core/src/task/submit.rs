@@ -105,6 +105,7 @@ pub fn submit(
         },
     )?;
     queue.known_objects.extend(submission.shared.iter().map(|object| object.hash.clone()));
+    queue.stream.submitted(&ids);
     if failed.is_empty() { Ok(ids) } else { Err(Error::ParentFailed { parents: failed, ids }) }
 }
 

@@ -12,11 +12,11 @@ use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_WATCH};
 use crate::status::Status;
+use crate::task::stream::LIFETIME;
 use crate::value;
 use crate::worker;
 
 const CHUNK: usize = 1000;
-const STREAM_LIFETIME: Duration = Duration::from_secs(120);
 const RECHECK: Duration = Duration::from_secs(30);
 /// A stream with fewer entries than this may be left to expire: small waits save a round trip.
 const FEW: usize = 100;
@@ -36,7 +36,6 @@ pub enum Progress {
 pub struct Waiter {
     open: HashSet<String>,
     ended: Vec<(String, Status)>,
-    position: String,
     n_read: usize,
     recheck: Duration,
     checked: Instant,
@@ -50,14 +49,15 @@ impl Waiter {
         let mut waiter = Waiter {
             open: ids.iter().cloned().collect(),
             ended: Vec::new(),
-            position: "0-1".into(),
             n_read: 0,
             recheck: RECHECK,
             checked: now,
             swept: now,
         };
         queue.own_watch()?;
-        waiter.register(queue)?;
+        if !queue.stream.will_tell(&waiter.open) {
+            waiter.register(queue)?;
+        }
         Ok(waiter)
     }
 
@@ -107,6 +107,7 @@ impl Waiter {
         if self.n_read < FEW {
             return Ok(());
         }
+        queue.stream.close();
         let key = queue.keys.events(queue.watch);
         queue.connection.command(Cmd::new().arg("DEL").arg(key)).map(|_| ())
     }
@@ -131,9 +132,10 @@ impl Waiter {
         let key_names = vec![queue.keys.tasks(), queue.keys.events(queue.watch)];
         let call = Call::new(&TASK_WATCH, key_names)
             .arg(queue.watch)
-            .arg(STREAM_LIFETIME.as_millis() as u64)
+            .arg(LIFETIME.as_millis() as u64)
             .arg(ids);
         let letters = value::bytes(queue.connection.call(&call)?)?;
+        queue.stream.renew();
         Ok(letters.into_iter().map(Status::from_letter).collect())
     }
 
@@ -148,20 +150,20 @@ impl Waiter {
         let mut command = Cmd::new();
         command.arg("XREAD").arg("COUNT").arg(1000);
         command.arg("BLOCK").arg(limit.as_millis().max(1) as u64);
-        command.arg("STREAMS").arg(queue.keys.events(queue.watch)).arg(&self.position);
+        command.arg("STREAMS").arg(queue.keys.events(queue.watch)).arg(&queue.stream.position);
         for stream in value::array(queue.connection.command(&command)?)? {
             let entries = value::array(stream)?.pop().unwrap_or_default();
             for entry in value::array(entries)? {
-                self.read_entry(entry)?;
+                self.read_entry(queue, entry)?;
             }
         }
         Ok(())
     }
 
-    fn read_entry(&mut self, entry: Value) -> Result<()> {
+    fn read_entry(&mut self, queue: &mut Queue, entry: Value) -> Result<()> {
         self.n_read += 1;
         let mut parts = value::array(entry)?.into_iter();
-        self.position = value::text(parts.next().unwrap_or_default())?;
+        queue.stream.position = value::text(parts.next().unwrap_or_default())?;
         let mut fields = value::array(parts.next().unwrap_or_default())?.into_iter();
         let (Some(field), Some(events)) = (fields.next(), fields.next()) else {
             return Ok(());
@@ -169,7 +171,9 @@ impl Waiter {
         if value::text(field)? == "t" {
             for event in value::bytes(events)?.chunks_exact(ID_WIDTH + 1) {
                 let status = Status::from_letter(event[ID_WIDTH]);
-                self.close(&String::from_utf8_lossy(&event[..ID_WIDTH]), status);
+                let id = String::from_utf8_lossy(&event[..ID_WIDTH]);
+                queue.stream.told(&id);
+                self.close(&id, status);
             }
         }
         Ok(())
