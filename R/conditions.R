@@ -19,6 +19,7 @@ hints <- c(
   dependency_failed = "The new tasks are recorded as IMPOSSIBLE: their ids are `$task_ids`.",
   task_unfinished = "Wait for it with `rrq_task_wait()`.",
   worker_missing = "See `rrq_worker_list()` for those that are alive.",
+  worker_active = "Stop them first with `rrq_worker_stop()`.",
   worker_exists = "Choose another `worker_id`.",
   worker_gone = "Was the queue destroyed, or did its heartbeat lapse?",
   no_workers = "Start some with `rrq_worker_spawn()`.",
@@ -40,7 +41,7 @@ rust_call <- function(result, call = caller_env()) {
   }
   hint <- unname(hints[error$class])
   message <- c(capitalise(error$message), i = if (!is.na(hint)) hint)
-  abort(error$class, message, ids = error$ids, call = call)
+  abort(error$class, message, ids = error$ids, status = error$status, call = call)
 }
 
 capitalise <- function(text) {

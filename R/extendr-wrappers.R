@@ -27,6 +27,8 @@ rs_queue_length <- function(queue, name) .Call(wrap__rs_queue_length, queue, nam
 
 rs_queue_list <- function(queue, name) .Call(wrap__rs_queue_list, queue, name)
 
+rs_queue_remove <- function(queue, name, ids) .Call(wrap__rs_queue_remove, queue, name, ids)
+
 rs_queue_lengths <- function(queue) .Call(wrap__rs_queue_lengths, queue)
 
 rs_queue_destroy <- function(queue, after_s) .Call(wrap__rs_queue_destroy, queue, after_s)
@@ -50,6 +52,10 @@ rs_server_stop <- function(server) .Call(wrap__rs_server_stop, server)
 rs_random_id <- function() .Call(wrap__rs_random_id)
 
 rs_task_submit <- function(queue, kind, payloads, shared, queue_name, timeout_s, parents, run_on_failure) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, queue_name, timeout_s, parents, run_on_failure)
+
+rs_task_cancel <- function(queue, ids) .Call(wrap__rs_task_cancel, queue, ids)
+
+rs_task_delete <- function(queue, ids, check) .Call(wrap__rs_task_delete, queue, ids, check)
 
 rs_task_status <- function(queue, ids) .Call(wrap__rs_task_status, queue, ids)
 
@@ -100,6 +106,8 @@ rs_worker_set_info <- function(queue, id, info) .Call(wrap__rs_worker_set_info, 
 rs_worker_log <- function(queue, id, n) .Call(wrap__rs_worker_log, queue, id, n)
 
 rs_worker_write_log <- function(queue, id, command, message) .Call(wrap__rs_worker_write_log, queue, id, command, message)
+
+rs_worker_delete_exited <- function(queue, ids) .Call(wrap__rs_worker_delete_exited, queue, ids)
 
 rs_worker_sweep <- function(queue) .Call(wrap__rs_worker_sweep, queue)
 

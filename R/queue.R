@@ -33,5 +33,32 @@ rrq_queue_list <- function(queue = NULL, controller = NULL) {
   rust_call(rs_queue_list(queue, name))
 }
 
+#' Take tasks out of a queue
+#'
+#' Workers do not take such a task any more; it stays `PENDING`. It can be cancelled with
+#' [rrq_task_cancel()] or deleted with [rrq_task_delete()]. What workers do at the same time is
+#' minded: a task is either taken out or run.
+#'
+#' @param task_ids Ids of tasks.
+#' @inheritParams rrq_queue_length
+#' @return A logical vector: whether each task waited in the queue and was taken out. The others
+#'   keep their order.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
+#' rrq_queue_remove(c(ids[[2]], "unknown"), controller = r)
+#' rrq_queue_list(controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_queue_remove <- function(task_ids, queue = NULL, controller = NULL) {
+  task_ids <- check_ids(task_ids)
+  check_string(queue, null = TRUE)
+  name <- queue %||% default_queue
+  queue <- queue_of(controller)
+  rust_call(rs_queue_remove(queue, name, task_ids))
+}
+
 # Where tasks go, and what every worker listens to.
 default_queue <- "default"

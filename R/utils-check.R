@@ -95,8 +95,9 @@ check_names <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = call
   if (null && is.null(x)) {
     return(invisible(x))
   }
-  if (!is.character(x) || length(x) == 0 || anyNA(x) || !all(nzchar(x))) {
-    abort_argument(arg, "a character vector of non-empty strings", x, call)
+  ok <- is.character(x) && length(x) > 0 && !anyNA(x) && all(nzchar(x) & !grepl("[[:cntrl:]]", x))
+  if (!ok) {
+    abort_argument(arg, "a character vector of non-empty names", x, call)
   }
   invisible(x)
 }

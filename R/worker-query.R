@@ -279,6 +279,38 @@ rrq_worker_detect_exited <- function(controller = NULL) {
   invisible(as.character(names(lost)))
 }
 
+#' Forget workers that have left
+#'
+#' Removes what is kept of workers that exited or were lost: their information, log and answers to
+#' messages. What they printed stays where it is.
+#'
+#' @param worker_ids Ids of workers; `NULL` is all that have exited or were lost.
+#' @inheritParams rrq_destroy
+#' @return The ids of the workers forgotten, invisibly.
+#' @section Errors: `rrq_error_worker_missing` for unknown ids and `rrq_error_worker_active` for
+#'   workers that have not exited; nothing is removed then.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(2, worker_id_base = "w", controller = r)
+#' w$stop()
+#' rrq_worker_list_exited(controller = r)
+#' rrq_worker_delete_exited("w_1", controller = r)
+#' rrq_worker_list_exited(controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker_delete_exited <- function(worker_ids = NULL, controller = NULL) {
+  worker_ids <- check_ids(worker_ids, null = TRUE)
+  queue <- queue_of(controller)
+  if (is.null(worker_ids)) {
+    states <- worker_states(queue)
+    worker_ids <- states$id[states$exited]
+  }
+  rust_call(rs_worker_delete_exited(queue, worker_ids))
+  invisible(worker_ids)
+}
+
 # A data frame of all workers there ever were: id, state, task, active, exited.
 worker_states <- function(queue, call = caller_env()) {
   as.data.frame(rust_call(rs_worker_states(queue), call))

@@ -34,3 +34,29 @@ test_that("a queue's name is one non-empty string", {
     expect_error(rrq_queue_list(queue, r), "`queue`", class = "rrq_error_argument")
   }
 })
+
+test_that("a task can be taken out of its queue", {
+  r <- local_queue()
+  ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
+  expect_equal(rrq_queue_remove(c(ids[[2]], "unknown"), controller = r), c(TRUE, FALSE))
+  expect_equal(rrq_queue_remove(ids[[2]], controller = r), FALSE)
+  expect_equal(rrq_queue_list(controller = r), ids[-2])
+  expect_equal(rrq_queue_length(controller = r), 2)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_status(ids, controller = r), c("COMPLETE", "PENDING", "COMPLETE"))
+})
+
+test_that("a task is taken out of the queue it waits in", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(sqrt(1), queue = "other", controller = r)
+  expect_false(rrq_queue_remove(id, controller = r))
+  expect_true(rrq_queue_remove(id, "other", r))
+  expect_equal(rrq_task_info(id, r)$queue, "other")
+})
+
+test_that("what is taken out of a queue is checked", {
+  r <- local_queue()
+  expect_equal(rrq_queue_remove(character(), controller = r), logical())
+  expect_error(rrq_queue_remove(1, controller = r), "`task_ids`", class = "rrq_error_argument")
+  expect_error(rrq_queue_remove("a", 1, r), "`queue`", class = "rrq_error_argument")
+})

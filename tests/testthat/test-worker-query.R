@@ -207,3 +207,23 @@ test_that("arguments are checked", {
   expect_error(rrq_worker_log_tail(n = 1.5, controller = r), class = "rrq_error_argument")
   expect_error(rrq_worker_process_log(c("a", "b"), r), class = "rrq_error_argument")
 })
+
+test_that("workers that have left can be forgotten", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "gone")
+  worker$shutdown()
+  local_worker(r, worker_id = "active")
+  for (ids in list("nobody", c("gone", "nobody"))) {
+    err <- expect_error(rrq_worker_delete_exited(ids, r), class = "rrq_error_worker_missing")
+    expect_equal(err$ids, "nobody")
+  }
+  err <- expect_error(
+    rrq_worker_delete_exited(c("gone", "active"), r),
+    class = "rrq_error_worker_active"
+  )
+  expect_equal(err$ids, "active")
+  expect_equal(expect_invisible(rrq_worker_delete_exited(controller = r)), "gone")
+  expect_equal(rrq_worker_list_exited(r), character())
+  expect_equal(unique(rrq_worker_log_tail(n = Inf, controller = r)$worker_id), "active")
+  expect_equal(rrq_worker_delete_exited(controller = r), character())
+})

@@ -1,8 +1,10 @@
 //! The one place where errors of the engine become what the R half raises as conditions: a list of
-//! class, message and ids.
+//! class, message, ids and their statuses.
 
 use extendr_api::{Robj, list};
 use rrq_core::Error;
+
+use crate::convert::or_null;
 
 /// What a boundary function returns.
 pub type Outcome<T> = Result<T, Failure>;
@@ -37,7 +39,16 @@ impl From<Failure> for Robj {
             Failure::Engine(error) => (class_of(error), error.to_string(), ids_of(error)),
             Failure::Serialize(reason) => ("serialize", reason.clone(), Vec::new()),
         };
-        list!(class = class, message = message, ids = ids).into()
+        let status = statuses_of(&failure);
+        list!(class = class, message = message, ids = ids, status = or_null(status)).into()
+    }
+}
+
+/// The status of each of the ids, where that is the reason.
+fn statuses_of(failure: &Failure) -> Option<Vec<String>> {
+    match failure {
+        Failure::Engine(Error::TaskState { statuses, .. }) => Some(statuses.clone()),
+        _ => None,
     }
 }
 
@@ -51,7 +62,9 @@ fn class_of(error: &Error) -> &'static str {
         Error::TaskMissing { .. } => "task_missing",
         Error::ParentFailed { .. } => "dependency_failed",
         Error::TaskUnfinished { .. } => "task_unfinished",
+        Error::TaskState { .. } => "task_state",
         Error::WorkerMissing { .. } => "worker_missing",
+        Error::WorkerActive { .. } => "worker_active",
         Error::WorkerExists { .. } => "worker_exists",
         Error::WorkerGone { .. } => "worker_gone",
         Error::NoWorkers => "no_workers",
@@ -67,7 +80,9 @@ fn class_of(error: &Error) -> &'static str {
 fn ids_of(error: &Error) -> Vec<String> {
     match error {
         Error::TaskMissing { ids }
+        | Error::TaskState { ids, .. }
         | Error::WorkerMissing { ids }
+        | Error::WorkerActive { ids }
         | Error::ParentFailed { ids, .. } => ids.clone(),
         Error::TaskUnfinished { id, .. }
         | Error::WorkerExists { id }

@@ -1,23 +1,46 @@
 -- Part of worker_step.lua: take tasks from one of the worker's queues.
 
+-- Ids of tasks that were cancelled, deleted or taken out stay in the list until they reach its
+-- head. A turn passes over so many of them; the rest is left to the next.
+local STALE_MAX = 2048
+local passed, more = 0, false
+
+local function is_claimable(header, name)
+  return header and header[H_STATUS] == PENDING and header[H_QUEUE] == name
+    and not has_flag(header, FLAG_UNQUEUED)
+end
+
+-- Drop what is stale at the head of a list, many at a time; returns how many.
+local function pass_over(list, name)
+  local ids, stale = redis.call('LRANGE', list, 0, 255), 0
+  for i, packed in ipairs(#ids > 0 and redis.call('HMGET', tasks, unpack(ids)) or {}) do
+    if is_claimable(read_header(packed), name) then
+      break
+    end
+    stale = i
+  end
+  redis.call('LTRIM', list, stale, -1)
+  return stale
+end
+
 local function claim_from(q, n, claimed)
   -- Tiny tasks travel in batches, but never more than a fair part of what is waiting.
   if n > 1 then
     n = math.min(n, math.max(1, math.floor(redis.call('LLEN', KEYS[queue_at + q]) / 4)))
   end
   local name, start, taken = ARGV[7 + q], digits(us), 0
-  local popped = 0
-  -- Bounded, however many stale ids the list holds: the marker is put back for what is left.
-  while taken < n and popped < 256 do
+  local seen = {}
+  while taken < n and passed < STALE_MAX do
     local ids = redis.call('LPOP', KEYS[queue_at + q], n - taken)
     if not ids then
       break
     end
-    popped = popped + #ids
+    local before = taken
     for i, packed in ipairs(redis.call('HMGET', tasks, unpack(ids))) do
       local header = read_header(packed)
       -- The list is a hint: only the header says whether the task still waits here.
-      if header and header[H_STATUS] == PENDING and header[H_QUEUE] == name then
+      if is_claimable(header, name) and not seen[ids[i]] then
+        seen[ids[i]] = true
         header[H_STATUS] = RUNNING
         header[H_ATTEMPT] = header[H_ATTEMPT] == '0' and '1' or digits(header[H_ATTEMPT] + 1)
         header[H_WORKER], header[H_START] = id, start
@@ -26,9 +49,13 @@ local function claim_from(q, n, claimed)
         claimed[#claimed + 1], attempts[#attempts + 1] = ids[i], header[H_ATTEMPT]
       end
     end
+    if taken == before then
+      passed = passed + pass_over(KEYS[queue_at + q], name)
+    end
   end
-  if popped >= 256 and taken == 0 then
-    took = q
+  if passed >= STALE_MAX and taken == 0 then
+    more = true
+    redis.call('ZADD', KEYS[wake_at + q], 0, 'w')
   end
   bump('q:' .. name, -taken)
   bump('s:PENDING', -taken)

@@ -1,8 +1,8 @@
 -- A worker leaves: what it still held has died with it, its messages are dropped.
--- KEYS: w t n due log messages wake heartbeat
+-- KEYS: w t n due log messages wake heartbeat control
 -- ARGV: worker id, incarnation, reason, key prefix
 -- Returns: 1, or 0 when it had left before.
-local workers, tasks, counters, due, log, messages, wake, heartbeat = unpack(KEYS)
+local workers, tasks, counters, due, log, messages, wake, heartbeat, control = unpack(KEYS)
 local id, incarnation, reason, prefix = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 
 local record = read_worker(workers, id)
@@ -17,5 +17,5 @@ send_events(prefix, events)
 record[W_STATE] = 'EXITED'
 write_worker(workers, id, record)
 redis.call('ZREM', due, 'L:' .. id)
-redis.call('DEL', messages, wake, heartbeat)
+redis.call('DEL', messages, wake, heartbeat, control)
 return 1

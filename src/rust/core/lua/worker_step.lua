@@ -31,6 +31,7 @@ local function bump(field, by)
 end
 
 -- include: _finish.lua
+-- include: _waiting.lua
 -- include: _claim.lua
 if not replay and #ARGV >= first_finish then
   local ids = {}
@@ -106,11 +107,11 @@ if message then
 end
 local timer = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
 local until_due = timer[2] and timer[2] - ms or 60000
-if #claimed == 0 or want == 0 then
+if (#claimed == 0 and not more) or want == 0 then
   return { 'IDLE', until_due <= 0 and 1 or 0, until_due, record[W_STATE] }
 end
 local reply = { 'TASKS', until_due <= 0 and 1 or 0 }
-for i, body in ipairs(redis.call('HMGET', bodies, unpack(claimed))) do
+for i, body in ipairs(#claimed > 0 and redis.call('HMGET', bodies, unpack(claimed)) or {}) do
   local at = 3 * i
   reply[at], reply[at + 1], reply[at + 2] = claimed[i], attempts[i], body
 end

@@ -20,7 +20,7 @@ local function lose_worker(id)
   record[W_STATE] = 'LOST'
   write_worker(workers, id, record)
   redis.call('DEL', prefix .. 'w:' .. id .. ':m', prefix .. 'w:' .. id .. ':k',
-             prefix .. 'w:' .. id .. ':hb')
+             prefix .. 'w:' .. id .. ':hb', prefix .. 'w:' .. id .. ':ctl')
   table.insert(died, 1, id)
   report[#report + 1] = died
 end

@@ -76,10 +76,28 @@ pub enum Error {
         status: String,
     },
 
+    /// Some tasks are not in a state for what was asked; nothing was done to any.
+    #[error("cannot {action}: {}", name_tasks(ids, statuses))]
+    TaskState {
+        /// What was asked for, and what would have to be otherwise.
+        action: &'static str,
+        /// The tasks.
+        ids: Vec<String>,
+        /// The status of each.
+        statuses: Vec<String>,
+    },
+
     /// Some names are not those of known workers.
     #[error("no such worker: {}", ids.join(", "))]
     WorkerMissing {
         /// The unknown names.
+        ids: Vec<String>,
+    },
+
+    /// Some workers still take part.
+    #[error("these workers have not exited: {}", ids.join(", "))]
+    WorkerActive {
+        /// Their names.
         ids: Vec<String>,
     },
 
@@ -148,4 +166,15 @@ impl Error {
     pub fn corrupt(what: impl Into<String>, reason: impl ToString) -> Self {
         Error::Corrupt { what: what.into(), reason: reason.to_string() }
     }
+}
+
+/// The first of some tasks, each with its status.
+fn name_tasks(ids: &[String], statuses: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let tasks = ids.iter().zip(statuses).take(SHOWN);
+    let mut text = tasks.map(|(id, status)| format!("{id} is {status}")).collect::<Vec<_>>();
+    if ids.len() > SHOWN {
+        text.push(format!("and {} more", ids.len() - SHOWN));
+    }
+    text.join(", ")
 }

@@ -154,9 +154,21 @@ impl WorkerKeys {
         self.name("hb")
     }
 
+    /// LIST that wakes the worker's control thread.
+    pub fn control(&self) -> String {
+        self.name("ctl")
+    }
+
     /// Every key a worker can have.
-    pub fn all(&self) -> [String; 5] {
-        [self.messages(), self.wake(), self.responses(), self.log(), self.heartbeat()]
+    pub fn all(&self) -> [String; 6] {
+        [
+            self.messages(),
+            self.wake(),
+            self.responses(),
+            self.log(),
+            self.heartbeat(),
+            self.control(),
+        ]
     }
 }
 

@@ -1,4 +1,4 @@
-//! A queue as a controller sees it: attach, count, list, destroy.
+//! A queue as a controller sees it: attach, count, list, take out of, destroy.
 
 use std::collections::HashSet;
 
@@ -8,8 +8,8 @@ use crate::config::{self, WorkerConfig};
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
-use crate::scripts::{Call, QUEUE_ATTACH};
-use crate::task::Stream;
+use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_REMOVE};
+use crate::task::{Header, Stream, query};
 use crate::value;
 use crate::worker;
 
@@ -17,6 +17,9 @@ use crate::worker;
 pub const LAYOUT: &str = "1";
 /// The queue tasks go to, and every worker listens to, unless told otherwise.
 pub const DEFAULT_QUEUE: &str = "default";
+
+/// How many tasks one request takes out of a queue.
+const CHUNK: usize = 256;
 
 /// A queue one is attached to.
 pub struct Queue {
@@ -80,15 +83,50 @@ impl Queue {
     fn counter(&mut self, field: &str) -> Result<u64> {
         let mut command = redis::cmd("HGET");
         command.arg(self.keys.counters()).arg(field);
-        let count = value::maybe_bytes(self.connection.command(&command)?)?;
-        Ok(count.and_then(|count| String::from_utf8(count).ok()?.parse().ok()).unwrap_or(0))
+        Ok(number(value::maybe_bytes(self.connection.command(&command)?)?))
     }
 
     /// The ids waiting in the queue `name`, the next to run first.
     pub fn list(&mut self, name: &str) -> Result<Vec<String>> {
-        let mut command = Cmd::new();
-        command.arg("LRANGE").arg(self.keys.queue(name)).arg(0).arg(-1);
-        value::array(self.connection.command(&command)?)?.into_iter().map(value::text).collect()
+        let mut pipeline = Pipeline::new();
+        pipeline.atomic();
+        pipeline.cmd("HGET").arg(self.keys.counters()).arg(format!("q:{name}"));
+        pipeline.cmd("LRANGE").arg(self.keys.queue(name)).arg(0).arg(-1);
+        let mut reply = self.connection.pipeline(&pipeline)?.into_iter();
+        let waiting = number(value::maybe_bytes(reply.next().unwrap_or_default())?);
+        let listed = value::array(reply.next().unwrap_or_default())?;
+        let listed = listed.into_iter().map(value::text).collect::<Result<Vec<_>>>()?;
+        // Every waiting task is listed, so that as many ids as tasks are those tasks.
+        if listed.len() as u64 == waiting { Ok(listed) } else { self.waiting_among(name, &listed) }
+    }
+
+    /// Those of the listed ids whose tasks wait here: the list is a hint, the headers decide.
+    fn waiting_among(&mut self, name: &str, listed: &[String]) -> Result<Vec<String>> {
+        let headers = query::headers_if_any(self, listed)?;
+        let mut seen = HashSet::new();
+        let waits = |(id, header): &(&String, Option<Header>)| {
+            let here = |header: &Header| header.is_queued() && header.queue == name;
+            header.as_ref().is_some_and(here) && seen.insert((*id).clone())
+        };
+        Ok(listed.iter().zip(headers).filter(waits).map(|(id, _)| id.clone()).collect())
+    }
+
+    /// Take tasks out of the queue `name`; says of each whether it waited there. They stay PENDING,
+    /// but no worker will take them.
+    pub fn remove(&mut self, name: &str, ids: &[String]) -> Result<Vec<bool>> {
+        let headers = query::headers_if_any(self, ids)?;
+        let mut removed = Vec::with_capacity(ids.len());
+        for (ids, headers) in ids.chunks(CHUNK).zip(headers.chunks(CHUNK)) {
+            let call = Call::new(&QUEUE_REMOVE, vec![self.keys.tasks(), self.keys.counters()])
+                .arg(self.keys.prefix())
+                .arg(name)
+                .arg(ids);
+            let flags = value::bytes(self.connection.call(&call)?)?;
+            // What was out of the queue before is told apart here, so that the request can be repeated.
+            let waited = headers.iter().map(|h| h.as_ref().is_some_and(Header::is_queued));
+            removed.extend(flags.iter().zip(waited).map(|(flag, waited)| *flag == b'1' && waited));
+        }
+        Ok(removed)
     }
 
     /// How many tasks wait in each queue anything was ever submitted to.
@@ -150,4 +188,8 @@ impl Queue {
         names.extend([keys.workers(), keys.worker_infos(), keys.config(), keys.counters()]);
         Ok(names)
     }
+}
+
+fn number(text: Option<Vec<u8>>) -> u64 {
+    text.and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(0)
 }

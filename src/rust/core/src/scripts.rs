@@ -7,11 +7,12 @@ use std::sync::LazyLock;
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, ToRedisArgs, Value};
 
 const COMMON: &str = include_str!("../lua/_common.lua");
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 5] = [
     ("-- include: _defer.lua", include_str!("../lua/_defer.lua")),
     ("-- include: _depend.lua", include_str!("../lua/_depend.lua")),
     ("-- include: _finish.lua", include_str!("../lua/_finish.lua")),
     ("-- include: _claim.lua", include_str!("../lua/_claim.lua")),
+    ("-- include: _waiting.lua", include_str!("../lua/_waiting.lua")),
 ];
 
 /// One script, in the two forms servers may want.
@@ -53,6 +54,12 @@ scripts! {
     TASK_SUBMIT: "task_submit.lua";
     /// Store how far a task is.
     TASK_PROGRESS: "task_progress.lua";
+    /// Cancel tasks.
+    TASK_CANCEL: "task_cancel.lua";
+    /// Forget tasks, also when memory is short: it gives some back.
+    TASK_DELETE: "task_delete.lua", " flags=allow-oom";
+    /// Take tasks out of a queue.
+    QUEUE_REMOVE: "queue_remove.lua";
     /// Ask to be told when tasks end.
     TASK_WATCH: "task_watch.lua";
     /// Send a message to workers.
@@ -73,6 +80,8 @@ scripts! {
     WORKER_EXIT: "worker_exit.lua", " flags=allow-oom";
     /// Settle lost workers.
     WORKER_SWEEP: "worker_sweep.lua", " flags=allow-oom";
+    /// Forget workers that have left.
+    WORKER_DELETE: "worker_delete.lua", " flags=allow-oom";
     /// Add to a worker's log.
     WORKER_LOG: "worker_log.lua";
 }

@@ -29,6 +29,15 @@ fn rs_queue_list(mut queue: ExternalPtr<Queue>, name: &str) -> Outcome<Vec<Strin
 }
 
 #[extendr]
+fn rs_queue_remove(
+    mut queue: ExternalPtr<Queue>,
+    name: &str,
+    ids: Vec<String>,
+) -> Outcome<Vec<bool>> {
+    Ok(queue.remove(name, &ids)?)
+}
+
+#[extendr]
 fn rs_queue_lengths(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
     let (names, lengths): (Vec<String>, Vec<f64>) =
         queue.lengths()?.into_iter().map(|(name, n)| (name, n as f64)).unzip();
@@ -46,6 +55,7 @@ extendr_module! {
     fn rs_queue_attach;
     fn rs_queue_length;
     fn rs_queue_list;
+    fn rs_queue_remove;
     fn rs_queue_lengths;
     fn rs_queue_destroy;
 }

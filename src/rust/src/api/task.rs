@@ -1,4 +1,4 @@
-//! Tasks: queue them and ask about them.
+//! Tasks: queue them, ask about them, cancel and delete them.
 
 use extendr_api::prelude::*;
 use rrq_core::task::{self, Kind, Parent, SharedObject, Submission};
@@ -166,10 +166,23 @@ fn rs_task_progress_update(mut queue: ExternalPtr<Queue>, id: &str, value: Robj)
     Ok::<(), Failure>(task::set_progress(&mut queue, id, &bytes)?)
 }
 
+/// The ids of those that run: their workers were asked to stop them.
+#[extendr]
+fn rs_task_cancel(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<String>> {
+    Ok(task::cancel(&mut queue, &ids)?)
+}
+
+#[extendr]
+fn rs_task_delete(mut queue: ExternalPtr<Queue>, ids: Vec<String>, check: bool) -> Outcome<()> {
+    Ok(task::delete(&mut queue, &ids, check)?)
+}
+
 extendr_module! {
     mod task;
     fn rs_random_id;
     fn rs_task_submit;
+    fn rs_task_cancel;
+    fn rs_task_delete;
     fn rs_task_status;
     fn rs_task_overview;
     fn rs_task_list;

@@ -124,6 +124,11 @@ fn rs_worker_write_log(
 }
 
 #[extendr]
+fn rs_worker_delete_exited(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<()> {
+    Ok(worker::delete_exited(&mut queue, &ids)?)
+}
+
+#[extendr]
 fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
     let lost = worker::sweep(&mut queue)?;
     Ok(List::from_pairs(lost.into_iter().map(|lost| (lost.worker, Robj::from(lost.tasks)))))
@@ -143,5 +148,6 @@ extendr_module! {
     fn rs_worker_set_info;
     fn rs_worker_log;
     fn rs_worker_write_log;
+    fn rs_worker_delete_exited;
     fn rs_worker_sweep;
 }

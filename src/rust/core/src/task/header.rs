@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 use crate::status::Status;
 
 const FLAG_EXTRA: u64 = 1;
+const FLAG_CANCEL: u64 = 8;
+const FLAG_UNQUEUED: u64 = 16;
 
 /// The state of a task.
 #[derive(Debug, Clone)]
@@ -52,6 +54,16 @@ impl Header {
     /// Whether rare attributes are stored for it.
     pub fn has_extra(&self) -> bool {
         self.flags & FLAG_EXTRA != 0
+    }
+
+    /// Whether it runs and its worker was asked to stop it.
+    pub fn is_to_stop(&self) -> bool {
+        self.status == Status::Running && self.flags & FLAG_CANCEL != 0
+    }
+
+    /// Whether it stands in its queue, where workers take it.
+    pub fn is_queued(&self) -> bool {
+        self.status == Status::Pending && self.flags & FLAG_UNQUEUED == 0
     }
 }
 

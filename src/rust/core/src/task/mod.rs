@@ -1,13 +1,15 @@
-//! Tasks: what they carry, how they are queued, asked about and waited for.
+//! Tasks: what they carry, how they are queued, asked about, waited for, cancelled and deleted.
 
+mod control;
 mod depend;
 mod header;
-mod query;
+pub(crate) mod query;
 mod stream;
 mod submit;
 mod wait;
 
 pub use crate::value::random_id;
+pub use control::{cancel, delete};
 pub use depend::{Deferred, deferred, dependents};
 pub use header::{Body, Header, Kind, Parent, SharedRef};
 pub use query::{

@@ -2,7 +2,9 @@
 
 use redis::{Cmd, Pipeline, Value};
 
+use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_PROGRESS};
 use crate::status::Status;
@@ -61,6 +63,12 @@ pub fn statuses(queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
         .collect())
 }
 
+/// The header of one task, asked for over any connection.
+pub(crate) fn header(connection: &mut Connection, keys: &Keys, id: &str) -> Result<Option<Header>> {
+    let reply = connection.command(Cmd::new().arg("HGET").arg(keys.tasks()).arg(id))?;
+    value::maybe_bytes(reply)?.map(|stored| Header::parse(id, &stored)).transpose()
+}
+
 /// The headers of tasks that must all exist.
 pub fn headers(queue: &mut Queue, ids: &[String]) -> Result<Vec<Header>> {
     let packed = fetch_one(queue, queue.keys.tasks(), ids)?;
@@ -76,6 +84,15 @@ fn unpack_headers(ids: &[String], packed: Vec<Option<Vec<u8>>>) -> Result<Vec<He
     ids.iter().zip(packed.into_iter().flatten()).map(|(id, p)| Header::parse(id, &p)).collect()
 }
 
+/// The headers of those tasks that exist.
+pub(crate) fn headers_if_any(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Header>>> {
+    let packed = fetch_one(queue, queue.keys.tasks(), ids)?;
+    let parse = |(id, header): (&String, Option<Vec<u8>>)| {
+        header.map(|header| Header::parse(id, &header)).transpose()
+    };
+    ids.iter().zip(packed).map(parse).collect()
+}
+
 /// The bodies of tasks that must all exist.
 pub fn bodies(queue: &mut Queue, ids: &[String]) -> Result<Vec<Body>> {
     let packed = fetch_one(queue, queue.keys.bodies(), ids)?;
@@ -86,6 +103,15 @@ pub fn bodies(queue: &mut Queue, ids: &[String]) -> Result<Vec<Body>> {
             None => Err(Error::TaskMissing { ids: vec![id.clone()] }),
         })
         .collect()
+}
+
+/// The bodies of those tasks that exist.
+pub(super) fn bodies_if_any(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Body>>> {
+    let packed = fetch_one(queue, queue.keys.bodies(), ids)?;
+    let unpack = |(id, body): (&String, Option<Vec<u8>>)| {
+        body.map(|body| Body::unpack(id, &body)).transpose()
+    };
+    ids.iter().zip(packed).map(unpack).collect()
 }
 
 /// How tasks ended, all of them in one round trip. One that has not ended is an error.

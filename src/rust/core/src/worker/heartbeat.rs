@@ -27,20 +27,24 @@ const RETURN_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// After its parent has gone, a worker in the middle of a task is ended this much later.
 const ORPHAN_GRACE: Duration = Duration::from_secs(1);
 
-/// The claimed tasks, shared by the two threads.
+/// The claimed tasks, shared by the threads.
 #[derive(Default)]
 pub struct Batch {
     /// Claimed and not started.
     pub waiting: VecDeque<Task>,
+    /// The id of the current task.
+    pub current: Option<String>,
     /// Since when the current task runs.
     pub since: Option<Instant>,
     /// How long it may.
     pub limit: Option<Duration>,
-    /// Whether it was interrupted for running longer.
+    /// Whether it was interrupted, for running longer or because it was cancelled.
     pub interrupted: bool,
+    /// Whether that was because it was cancelled.
+    pub cancelled: bool,
 }
 
-/// A `Batch` both threads can use.
+/// A `Batch` all threads can use.
 pub type SharedBatch = Arc<Mutex<Batch>>;
 
 /// Lock a batch; a thread that died holding it left it consistent.
@@ -183,7 +187,7 @@ impl Keeper {
         let (keys, id) = (&self.charge.keys, &self.charge.id);
         let own = keys.worker(id);
         let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
-        names.extend([own.log(), own.messages(), own.wake(), own.heartbeat()]);
+        names.extend([own.log(), own.messages(), own.wake(), own.heartbeat(), own.control()]);
         let call = Call::new(&WORKER_EXIT, names)
             .arg(id)
             .arg(self.charge.incarnation)
@@ -217,7 +221,8 @@ pub fn is_orphan(_parent: Option<u32>) -> bool {
     false
 }
 
-fn interrupt_process() {
+/// Send this process what Ctrl-C would.
+pub fn interrupt_process() {
     #[cfg(unix)]
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
 }

@@ -1,6 +1,7 @@
 //! Workers: their loop, their heartbeat, what becomes of lost ones, and how to ask about them.
 
 mod answer;
+mod control;
 mod evaluate;
 mod heartbeat;
 mod lost;
@@ -12,5 +13,7 @@ mod step;
 pub use evaluate::{Answer, Effect, Evaluate, Fetch, Idle, Task, Verdict};
 pub use lost::{Lost, sweep};
 pub use objects::fetch as fetch_object;
-pub use query::{LogLine, WorkerState, all_ids, info, log, set_info, states, write_log};
+pub use query::{
+    LogLine, WorkerState, all_ids, delete_exited, info, log, set_info, states, write_log,
+};
 pub use run::{Options, Turn, Worker};

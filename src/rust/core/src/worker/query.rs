@@ -1,14 +1,18 @@
-//! Asking about workers, and their logs.
+//! Asking about workers, their logs, and forgetting those that have left.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use redis::Cmd;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::queue::Queue;
-use crate::scripts::{Call, WORKER_LOG};
+use crate::scripts::{Call, WORKER_DELETE, WORKER_LOG};
 use crate::value;
+
+/// How many workers one request forgets.
+const CHUNK: usize = 256;
 
 /// A worker's record, as scripts keep it.
 #[derive(Debug, Clone, Deserialize)]
@@ -83,6 +87,26 @@ pub fn set_info(queue: &mut Queue, id: &str, info: &[u8]) -> Result<()> {
     let mut command = Cmd::new();
     command.arg("HSET").arg(queue.keys.worker_infos()).arg(id).arg(info);
     queue.connection.command(&command).map(|_| ())
+}
+
+/// Forget workers, all of which must have exited or been lost.
+pub fn delete_exited(queue: &mut Queue, ids: &[String]) -> Result<()> {
+    let known: HashSet<String> = all_ids(queue)?.into_iter().collect();
+    let missing: Vec<String> = ids.iter().filter(|id| !known.contains(*id)).cloned().collect();
+    if !missing.is_empty() {
+        return Err(Error::WorkerMissing { ids: missing });
+    }
+    for chunk in ids.chunks(CHUNK) {
+        let keys = &queue.keys;
+        let names = vec![keys.workers(), keys.worker_infos()];
+        let call = Call::new(&WORKER_DELETE, names).arg(keys.prefix()).arg(chunk);
+        let reply = value::array(queue.connection.call(&call)?)?;
+        let ids = reply.into_iter().map(value::text).collect::<Result<Vec<_>>>()?;
+        if !ids.is_empty() {
+            return Err(Error::WorkerActive { ids });
+        }
+    }
+    Ok(())
 }
 
 /// A line of a worker's log.

@@ -9,8 +9,11 @@ use crate::error::{Error, Result};
 use crate::queue::{LAYOUT, Queue};
 use crate::scripts::{Call, WORKER_EXIT, WORKER_READY, WORKER_REGISTER};
 use crate::value;
+use crate::worker::control::{self, Control};
 use crate::worker::evaluate::{Evaluate, Task};
-use crate::worker::heartbeat::{Charge, Heartbeat, SharedBatch, is_orphan, lock, return_call};
+use crate::worker::heartbeat::{
+    Batch, Charge, Heartbeat, SharedBatch, is_orphan, lock, return_call,
+};
 use crate::worker::step::{Finish, Reply};
 use crate::worker::sweep;
 
@@ -79,6 +82,7 @@ pub struct Worker {
     pub(super) idle_since: Instant,
     stop: Stop,
     heartbeat: Option<Heartbeat>,
+    control: Option<Control>,
 }
 
 impl Worker {
@@ -100,6 +104,7 @@ impl Worker {
             idle_since: Instant::now(),
             stop,
             heartbeat: None,
+            control: None,
         };
         worker.enter()?;
         Ok(worker)
@@ -156,6 +161,8 @@ impl Worker {
             stop: self.stop.clone(),
             batch: self.batch.clone(),
         };
+        let connection = self.queue.connection.duplicate();
+        self.control = Some(Control::start(connection, &charge));
         self.heartbeat = Some(Heartbeat::start(self.queue.connection.duplicate(), charge));
         Ok(())
     }
@@ -279,6 +286,7 @@ impl Worker {
     fn next_waiting(&self) -> Option<Task> {
         let mut batch = lock(&self.batch);
         let task = batch.waiting.pop_front()?;
+        batch.current = Some(task.id.clone());
         batch.since = Some(Instant::now());
         batch.limit = (task.body.timeout_s > 0.0).then(|| seconds(task.body.timeout_s));
         Some(task)
@@ -287,10 +295,14 @@ impl Worker {
     /// Run one task; returns whether the user interrupted the worker meanwhile.
     fn evaluate(&mut self, evaluate: &mut dyn Evaluate, task: &Task) -> bool {
         let started = Instant::now();
-        let verdict = evaluate.evaluate(task, &mut self.queue);
+        let mut verdict = evaluate.evaluate(task, &mut self.queue);
         let ended = Instant::now();
-        if self.end_task() {
+        let signal = self.end_task();
+        if signal.interrupted {
             evaluate.forget_interrupt();
+        }
+        if signal.cancelled {
+            verdict = control::cancelled(verdict);
         }
         self.say(&format!("TASK_{}", verdict.status.word()), &task.id);
         let (id, attempt) = (task.id.clone(), task.attempt);
@@ -299,11 +311,11 @@ impl Worker {
         interrupted
     }
 
-    /// Returns whether the other thread sent an interrupt, which may have come too late.
-    fn end_task(&self) -> bool {
+    /// What the other threads did to the task: an interrupt may have come too late.
+    fn end_task(&self) -> Batch {
         let mut batch = lock(&self.batch);
-        (batch.since, batch.limit) = (None, None);
-        std::mem::take(&mut batch.interrupted)
+        let waiting = std::mem::take(&mut batch.waiting);
+        std::mem::replace(&mut *batch, Batch { waiting, ..Batch::default() })
     }
 
     /// Claim more at a time while tasks are tiny, one by one as soon as they are not.
@@ -345,7 +357,7 @@ impl Worker {
 
     /// Leave. What has ended is reported; what it still held has died with it.
     pub fn exit(&mut self, reason: &str) -> Result<()> {
-        self.heartbeat = None;
+        (self.heartbeat, self.control) = (None, None);
         // The user may have asked to stop, so this must not be stopped in turn.
         self.queue.connection.set_patience(LAST_PATIENCE, never());
         if !self.finished.is_empty() {
@@ -353,7 +365,7 @@ impl Worker {
         }
         let (keys, own) = (&self.queue.keys, self.queue.keys.worker(&self.options.id));
         let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
-        names.extend([own.log(), own.messages(), own.wake(), own.heartbeat()]);
+        names.extend([own.log(), own.messages(), own.wake(), own.heartbeat(), own.control()]);
         let call = Call::new(&WORKER_EXIT, names)
             .arg(&self.options.id)
             .arg(self.incarnation)

@@ -6,6 +6,7 @@ use redis::Commands;
 use rrq_core::connection::never;
 use rrq_core::message;
 use rrq_core::status::Status;
+use rrq_core::task;
 use rrq_core::worker::{self, Worker};
 
 use crate::support::*;
@@ -28,7 +29,7 @@ impl Random {
 
 /// What the server holds.
 struct Snapshot {
-    /// Status letter, queue, worker.
+    /// Status letter, queue (empty for a task taken out of it), worker.
     headers: BTreeMap<String, (Status, String, String)>,
     counters: BTreeMap<String, i64>,
     lists: BTreeMap<String, Vec<String>>,
@@ -49,7 +50,9 @@ fn header((id, stored): (String, Vec<u8>)) -> (String, (Status, String, String))
     let text = String::from_utf8(stored).unwrap();
     let fields: Vec<&str> = text.splitn(10, '\n').collect();
     let status = Status::from_letter(fields[0].as_bytes()[0]);
-    (id, (status, fields[6].to_owned(), fields[7].to_owned()))
+    let taken_out = fields[5].parse::<u64>().unwrap() & 16 != 0;
+    let queue = if taken_out { "" } else { fields[6] };
+    (id, (status, queue.to_owned(), fields[7].to_owned()))
 }
 
 impl Snapshot {
@@ -77,20 +80,30 @@ impl Snapshot {
         let mut counts: BTreeMap<String, i64> = BTreeMap::new();
         for (status, queue, _) in self.headers.values() {
             *counts.entry(format!("s:{}", status.word())).or_default() += 1;
-            if *status == Status::Pending {
+            if *status == Status::Pending && !queue.is_empty() {
                 *counts.entry(format!("q:{queue}")).or_default() += 1;
             }
         }
         assert_eq!(self.counters, counts);
     }
 
-    /// Every waiting task stands once in the list of its queue.
+    /// Every waiting task stands once in the list of its queue, beside ids that mean nothing there.
     fn check_lists(&self) {
         let mut listed: Vec<(&String, &String)> = Vec::new();
+        let waits = |id: &String, queue: &String| {
+            let header = self.headers.get(id);
+            header.is_some_and(|header| header.0 == Status::Pending && header.1 == *queue)
+        };
         for (queue, ids) in &self.lists {
-            listed.extend(ids.iter().map(|id| (queue, id)));
+            let ids = ids.iter().filter(|id| waits(id, queue));
+            listed.extend(ids.map(|id| (queue, id)));
+            let is_left = self.counters.contains_key(&format!("q:{queue}"));
+            assert!(is_left || listed.iter().all(|(name, _)| *name != queue));
         }
-        let waiting = self.headers.iter().filter(|(_, header)| header.0 == Status::Pending);
+        let waiting = self
+            .headers
+            .iter()
+            .filter(|(_, header)| header.0 == Status::Pending && !header.1.is_empty());
         let mut expected: Vec<(&String, &String)> =
             waiting.map(|(id, header)| (&header.1, id)).collect();
         listed.sort();
@@ -142,7 +155,7 @@ impl Model {
     /// One operation; its name helps to read a failure.
     fn operate(&mut self) -> String {
         let id = WORKERS[self.random.below(3)];
-        match self.random.below(24) {
+        match self.random.below(30) {
             0..6 => self.submit(),
             6..16 => self.turn(id),
             16 => self.kill(id),
@@ -151,6 +164,10 @@ impl Model {
             19 => self.exit(id),
             20 => self.send(id, "PING"),
             21 => self.send(id, "PAUSE"),
+            22 | 23 => self.cancel(),
+            24 | 25 => self.delete(),
+            26 => self.remove(),
+            27 => self.cancel_running(),
             _ => self.send(id, "RESUME"),
         }
     }
@@ -206,6 +223,41 @@ impl Model {
         format!("{command} to {id}: {}", sent.is_ok())
     }
 
+    /// Up to three of the tasks there are.
+    fn some(&mut self) -> Vec<String> {
+        let ids: Vec<String> = self.submitted.iter().cloned().collect();
+        let n = if ids.is_empty() { 0 } else { self.random.below(4) };
+        (0..n).map(|_| ids[self.random.below(ids.len())].clone()).collect()
+    }
+
+    fn cancel(&mut self) -> String {
+        let ids = self.some();
+        format!("cancel {ids:?}: {:?}", task::cancel(&mut self.f.queue, &ids))
+    }
+
+    fn cancel_running(&mut self) -> String {
+        let ids: Vec<String> = self.submitted.iter().cloned().collect();
+        let statuses = statuses(&mut self.f.queue, &ids);
+        let running = ids.into_iter().zip(statuses).find(|(_, s)| *s == Status::Running);
+        let ids: Vec<String> = running.into_iter().map(|(id, _)| id).collect();
+        format!("cancel running {ids:?}: {:?}", task::cancel(&mut self.f.queue, &ids))
+    }
+
+    fn delete(&mut self) -> String {
+        let ids = self.some();
+        let deleted = task::delete(&mut self.f.queue, &ids, true);
+        if deleted.is_ok() {
+            self.submitted.retain(|id| !ids.contains(id));
+            self.ended.retain(|id, _| !ids.contains(id));
+        }
+        format!("delete {ids:?}: {deleted:?}")
+    }
+
+    fn remove(&mut self) -> String {
+        let (ids, queue) = (self.some(), QUEUES[self.random.below(2)]);
+        format!("take {ids:?} out of {queue}: {:?}", self.f.queue.remove(queue, &ids))
+    }
+
     fn check(&mut self) {
         let snapshot = Snapshot::read(&mut self.raw);
         let known: BTreeSet<String> = snapshot.headers.keys().cloned().collect();
@@ -231,7 +283,10 @@ impl Model {
         let mut last = ready(register(self.f.attach(), "last", never(), queues).unwrap());
         run_until_idle(&mut last, &mut self.actor);
         self.check();
-        assert_eq!(self.ended.len(), self.submitted.len());
+        let rest: Vec<String> =
+            self.submitted.iter().filter(|id| !self.ended.contains_key(*id)).cloned().collect();
+        let headers = task::headers(&mut self.f.queue, &rest).unwrap();
+        assert!(headers.iter().all(|h| h.status == Status::Pending && !h.is_queued()));
     }
 }
 

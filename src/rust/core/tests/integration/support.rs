@@ -121,7 +121,7 @@ impl Fixture {
         for header in task::headers(&mut self.queue, &ids).unwrap() {
             let status = header.status;
             *counts.entry(format!("s:{}", status.word())).or_default() += 1;
-            if status == Status::Pending {
+            if header.is_queued() {
                 *counts.entry(format!("q:{}", header.queue)).or_default() += 1;
             }
         }

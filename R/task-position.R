@@ -1,0 +1,49 @@
+#' Where tasks stand in a queue
+#'
+#' @param task_id The id of a task.
+#' @param missing The position of a task that does not wait in the queue.
+#' @inheritParams rrq_task_status
+#' @inheritParams rrq_queue_length
+#' @return `rrq_task_position()` returns an integer vector: 1 is the next task to run.
+#'   `rrq_task_preceeding()` returns the ids of the tasks ahead of one, the next to run first, and
+#'   `NULL` if it does not wait in the queue.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
+#' rrq_task_position(rev(ids), controller = r)
+#' rrq_task_preceeding(ids[[2]], controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_position <- function(task_ids, missing = 0L, queue = NULL, follow = NULL,
+                              controller = NULL) {
+  task_ids <- check_ids(task_ids)
+  check_position(missing)
+  check_string(queue, null = TRUE)
+  check_flag(follow, null = TRUE)
+  position <- match(task_ids, waiting_in(queue, controller))
+  position[is.na(position)] <- as.integer(missing)
+  position
+}
+
+#' @rdname rrq_task_position
+#' @export
+rrq_task_preceeding <- function(task_id, queue = NULL, follow = NULL, controller = NULL) {
+  check_id(task_id)
+  check_string(queue, null = TRUE)
+  check_flag(follow, null = TRUE)
+  waiting <- waiting_in(queue, controller)
+  position <- match(task_id, waiting)
+  if (!is.na(position)) utils::head(waiting, position - 1L)
+}
+
+waiting_in <- function(name, controller, call = caller_env()) {
+  rust_call(rs_queue_list(queue_of(controller, call), name %||% default_queue), call)
+}
+
+check_position <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
+  if (length(x) != 1 || !(is.numeric(x) || identical(x, NA))) {
+    abort_argument(arg, "one number or NA", x, call)
+  }
+}
