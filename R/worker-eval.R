@@ -21,6 +21,11 @@ evaluation_calls <- function(run, identity) {
       run_call(run, kind, payload, template, variables, parents, timeout)
     },
     failed = function(message) {
+      # Interrupted before the task's own code had begun.
+      if (isTRUE(run$interrupted)) {
+        run$interrupted <- FALSE
+        return(list("DIED", task_error(run, simpleError(user_interrupt), "DIED", NULL), NULL, TRUE))
+      }
       # Still active: the evaluation was left by a jump past its handlers, as R does when the C
       # stack runs out. What R had to say of it is its last error message.
       if (run$active) {
@@ -173,7 +178,7 @@ with_task_handlers <- function(run, code) {
     error = function(e) if (run$active) leave_with_error(run, e),
     warning = function(w) if (run$active) keep_warning(run, w),
     progress = function(p) if (run$active) keep_progress(p),
-    interrupt = function(i) if (run$active) leave_interrupted(run)
+    interrupt = function(i) if (run$active) leave_interrupted(run) else run$interrupted <- TRUE
   )
 }
 
@@ -188,6 +193,8 @@ leave_with_error <- function(run, error) {
   leave(run, list("ERROR", task_error(run, error, "ERROR", trace), extra_of(run), FALSE))
 }
 
+user_interrupt <- "the worker was interrupted while it ran this task"
+
 # An interrupt comes from the engine when the task's time is up, else from the user.
 leave_interrupted <- function(run) {
   late <- now() >= run$deadline
@@ -195,7 +202,7 @@ leave_interrupted <- function(run) {
   message <- if (late) {
     sprintf("the task ran longer than the %g s it was allowed to", run$timeout)
   } else {
-    "the worker was interrupted while it ran this task"
+    user_interrupt
   }
   trace <- tryCatch(task_trace(run), error = function(e) NULL)
   leave(run, list(status, task_error(run, simpleError(message), status, trace), NULL, !late))

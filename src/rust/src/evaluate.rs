@@ -11,7 +11,7 @@ use rrq_core::{Status, message::Message};
 use crate::api::task::kind_word;
 use crate::condition::{Failure, Outcome};
 use crate::convert::field;
-use crate::protect::{call, clear_interrupt};
+use crate::protect::{call, clear_interrupt, restore_interrupt};
 use crate::serialize::{serialize, unserialize};
 
 /// How many bytes of shared objects a worker keeps.
@@ -212,8 +212,11 @@ impl Evaluate for REvaluate {
             (c"timeout_idle", &idle.timeout_s.into()),
             (c"remaining", &idle.remaining_s.into()),
         ];
-        let answer = call(&self.slot, &self.answer, &arguments).and_then(|answer| answer.as_list());
-        let answer = answer.unwrap_or_default();
+        let answer = call(&self.slot, &self.answer, &arguments);
+        if answer.is_none() {
+            restore_interrupt();
+        }
+        let answer = answer.and_then(|answer| answer.as_list()).unwrap_or_default();
         let value = serialize(&field(&answer, "value")).unwrap_or_default();
         let argument = field(&answer, "argument");
         let effect = match field(&answer, "effect").as_str() {
@@ -235,8 +238,8 @@ impl Evaluate for REvaluate {
             lines.iter().map(|(command, message)| (command.as_str(), message.as_str())).unzip();
         let arguments = [(c"commands", &commands.into()), (c"messages", &messages.into())];
         if call(&self.slot, &self.report, &arguments).is_none() {
-            // Printing was interrupted; the loop asks about interrupts by itself.
-            clear_interrupt();
+            // Printing was interrupted: the loop asks about that itself.
+            restore_interrupt();
         }
     }
 }

@@ -56,6 +56,12 @@ pub fn interrupt_pending() -> bool {
     unsafe { (&raw const R_interrupts_pending).read_volatile() != 0 }
 }
 
+/// Put back an interrupt that R has seen at a place where nothing could be done about it.
+pub fn restore_interrupt() {
+    // SAFETY: as above; only the main thread calls this.
+    unsafe { (&raw mut R_interrupts_pending).write_volatile(1) }
+}
+
 /// Take the interrupt upon us: the R half raises it again, at a place where R can be left.
 pub fn clear_interrupt() {
     // SAFETY: as above; only the main thread calls this.

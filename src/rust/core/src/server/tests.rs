@@ -102,7 +102,8 @@ fn notices_a_server_that_was_killed() {
 #[test]
 #[cfg(unix)]
 fn ends_with_its_watchdog() {
-    for name in ["TERM", "HUP", "INT"] {
+    // Not INT: a shell that was started with it ignored, as background jobs are, cannot trap it.
+    for name in ["TERM", "HUP"] {
         let server = start();
         assert!(signal(name, server.child.as_ref().unwrap().id()));
         assert!(ends(server.pid()), "after {name}");

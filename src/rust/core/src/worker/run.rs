@@ -299,7 +299,9 @@ impl Worker {
         let ended = Instant::now();
         let signal = self.end_task();
         if signal.interrupted {
+            // It was meant for the task, whether it came in time or not.
             evaluate.forget_interrupt();
+            verdict.interrupted = false;
         }
         if signal.cancelled {
             verdict = control::cancelled(verdict);
