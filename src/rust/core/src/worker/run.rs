@@ -23,10 +23,10 @@ const LEASE_PERIODS: f64 = 3.0;
 /// The longest sleep without asking for work, unless configured.
 const POLL_S: f64 = 5.0;
 /// Tiny tasks are claimed together: as many as take about `BATCH`, at most `BATCH_MAX`.
-const BATCH: Duration = Duration::from_millis(2);
+const BATCH: Duration = Duration::from_millis(10);
 const BATCH_MAX: usize = 64;
 /// Only tasks shorter than this travel together.
-const TINY: Duration = Duration::from_micros(500);
+const TINY: Duration = Duration::from_millis(2);
 /// What a batch has finished is reported at least this often.
 const FLUSH: Duration = Duration::from_millis(10);
 /// A worker repeats a failing request until it succeeds or the user ends it.

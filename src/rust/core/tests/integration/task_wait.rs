@@ -153,12 +153,12 @@ fn every_end_is_told_once_however_many_tasks() {
 #[test]
 fn a_waiter_that_read_much_removes_its_stream_and_all_streams_expire() {
     let mut f = Fixture::new();
-    let ids = submit_n(&mut f.queue, 300);
+    let ids = submit_n(&mut f.queue, 150);
     let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
     let streams = |f: &Fixture| -> Vec<String> { f.ask("KEYS {jobs}:ev:*") };
     let stream = streams(&f).remove(0);
     assert!(f.ask::<i64>(&format!("PTTL {stream}")) > 60_000);
-    run_until_idle(&mut f.worker("w"), &mut Actor::slow(Duration::from_millis(1)));
+    run_until_idle(&mut f.worker("w"), &mut Actor::slow(Duration::from_millis(3)));
     waiter.wait(&mut f.queue, LONG, false, &never()).unwrap();
     waiter.finish(&mut f.queue).unwrap();
     assert!(streams(&f).is_empty());
