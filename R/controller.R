@@ -120,6 +120,19 @@ print.rrq_controller <- function(x, ...) {
   invisible(x)
 }
 
+# Keys that are to expire must all be there when they are told to: a worker still leaving would write
+# others that stay. So it is given time; one that takes longer is left to itself.
+stop_for_good <- function(controller, type, timeout, at_once) {
+  stop <- function(timeout) {
+    rrq_worker_stop(type = type, timeout = timeout, progress = FALSE, controller = controller)
+  }
+  if (at_once) {
+    stop(timeout)
+  } else {
+    tryCatch(stop(max(timeout, 10)), rrq_error_timeout = function(e) NULL)
+  }
+}
+
 #' The controller used when none is given
 #'
 #' Functions that talk to a queue take `controller = NULL`, which means the one set here.
@@ -172,10 +185,7 @@ rrq_destroy <- function(delete = TRUE, worker_stop_type = "message", timeout_wor
   controller <- get_controller(controller)
   queue <- queue_of(controller)
   if (!all(rust_call(rs_worker_states(queue))$exited)) {
-    rrq_worker_stop(
-      type = worker_stop_type, timeout = timeout_worker_stop, progress = FALSE,
-      controller = controller
-    )
+    stop_for_good(controller, worker_stop_type, timeout_worker_stop, rlang::is_bool(delete))
   }
   if (!isFALSE(delete)) {
     rust_call(rs_queue_destroy(queue, if (!isTRUE(delete)) as.numeric(delete)))

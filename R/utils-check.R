@@ -23,6 +23,7 @@ check_string <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = cal
   if (!is.character(x) || length(x) != 1 || is.na(x) || !nzchar(x)) {
     abort_argument(arg, "one non-empty string", x, call)
   }
+  check_utf8(x, arg, call)
   invisible(x)
 }
 
@@ -33,6 +34,13 @@ check_name <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = calle
     abort_argument(arg, "a name without control characters", x, call)
   }
   invisible(x)
+}
+
+# What is stored is UTF-8; a string in another encoding would come back as another one.
+check_utf8 <- function(x, arg, call) {
+  if (!all(validUTF8(x)) || any(Encoding(x) == "latin1")) {
+    abort("argument", sprintf("`%s` must be UTF-8: use `enc2utf8()`.", arg), argument = arg, call = call)
+  }
 }
 
 check_flag <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
@@ -81,6 +89,7 @@ check_ids <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller
   if (!is.character(x) || anyNA(x)) {
     abort_argument(arg, "a character vector of ids without NA", x, call)
   }
+  check_utf8(c(x, names(x)), arg, call)
   invisible(x)
 }
 
@@ -99,6 +108,7 @@ check_names <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = call
   if (!ok) {
     abort_argument(arg, "a character vector of non-empty names", x, call)
   }
+  check_utf8(x, arg, call)
   invisible(x)
 }
 

@@ -40,6 +40,7 @@ evaluation_calls <- function(run, identity) {
     answer = function(command, argument, timeout_idle, remaining) {
       answer_message(run, command, argument, timeout_idle, remaining)
     },
+    stateless = is_stateless,
     report = report_lines
   ))
   list(
@@ -48,6 +49,7 @@ evaluation_calls <- function(run, identity) {
     failed = quote(failed(message)),
     absent = quote(absent(id, status, worker)),
     answer = quote(answer(command, argument, timeout_idle, remaining)),
+    stateless = quote(stateless(value)),
     report = quote(report(commands, messages))
   )
 }
@@ -115,7 +117,9 @@ bind_parents <- function(frame, kind, call, parents) {
 # What the tasks of a bulk have in common is prepared by the first of them. The function and the
 # shared arguments stand in an environment of their own, which code of tasks does not see.
 bulk_call <- function(run, frame, payload, template) {
-  if (!identical(template, run$template) || !identical(run$envir, run$template_envir)) {
+  # num.eq: 0 and -0 are not the same argument.
+  same <- identical(template, run$template, num.eq = FALSE, single.NA = FALSE)
+  if (!same || !identical(run$envir, run$template_envir)) {
     run$template <- template
     run$template_envir <- run$envir
     run$common <- new.env(parent = run$envir)
@@ -168,6 +172,25 @@ function_head <- function(frame, fn) {
   }
   assign("fn", value, frame)
   quote(fn)
+}
+
+# Whether tasks can share one copy of a value: not where one could see what another did to it.
+is_stateless <- function(x) {
+  if (is.environment(x)) {
+    return(is_lasting_environment(x))
+  }
+  if (is.function(x)) {
+    return(is.primitive(x) || is_lasting_environment(environment(x)))
+  }
+  if (is.list(x)) {
+    return(!inherits(x, "data.table") && all(vapply(x, is_stateless, TRUE)))
+  }
+  is.atomic(x) || is.null(x) || is.language(x)
+}
+
+is_lasting_environment <- function(x) {
+  identical(x, globalenv()) || identical(x, baseenv()) || identical(x, emptyenv()) ||
+    isNamespace(x)
 }
 
 # The handlers around a worker's loop. They act only while a task runs, and come after handlers in

@@ -223,3 +223,23 @@ test_that("a time limit is that of each task", {
   info <- rrq_task_info(ids[[2]], r)
   expect_equal(info[c("queue", "timeout")], list(queue = "q", timeout = 9))
 })
+
+test_that("tasks of a bulk do not see what others did to the function's environment", {
+  r <- local_queue()
+  count <- local({
+    n <- 0
+    function(i) n <<- n + 1
+  })
+  ids <- rrq_task_create_bulk_call(count, 1:3, controller = r)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_results(ids, controller = r), list(1, 1, 1))
+})
+
+test_that("bulks that differ only in the sign of zero are told apart", {
+  r <- local_queue()
+  inverse <- function(i, z) 1 / z
+  a <- rrq_task_create_bulk_call(inverse, 1, list(z = 0), controller = r)
+  b <- rrq_task_create_bulk_call(inverse, 1, list(z = -0), controller = r)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_results(c(a, b), controller = r), list(Inf, -Inf))
+})

@@ -107,3 +107,32 @@ test_that("the information of a task says what it depends on and what on it", {
   expect_equal(rrq_task_info(b, controller = r)$depends$up, a)
   expect_equal(rrq_task_info(a, controller = r)$depends$down, b)
 })
+
+test_that("one value can have two names", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(1 + 1, controller = r)
+  id <- rrq_task_create_expr(x + y, depends_on = c(x = a, y = a), controller = r)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_result(id, controller = r), 4)
+})
+
+test_that("a task can wait for thousands of others", {
+  r <- local_queue()
+  many <- rrq_task_create_bulk_call(identity, 1:4500, controller = r)
+  id <- rrq_task_create_expr(1 + 1, depends_on = many, controller = r)
+  expect_equal(rrq_task_status(id, controller = r), "DEFERRED")
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_result(id, controller = r), 2)
+})
+
+test_that("a wait for tasks that were impossible from the start ends at once", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(stop("no"), controller = r)
+  run_worker(local_worker(r))
+  rrq_task_wait(a, controller = r)
+  e <- expect_error(
+    rrq_task_create_expr(1 + 1, depends_on = a, controller = r),
+    class = "rrq_error_dependency_failed"
+  )
+  expect_false(rrq_task_wait(e$task_ids, timeout = 5, controller = r))
+})

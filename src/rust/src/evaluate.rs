@@ -16,9 +16,6 @@ use crate::serialize::{serialize, unserialize};
 
 /// How many bytes of shared objects a worker keeps.
 const CACHE_BYTES: usize = 256 * 1024 * 1024;
-/// Redis refuses longer strings; a result near that is an error of its task.
-const RESULT_MAX: usize = 500 * 1024 * 1024;
-
 thread_local! {
     /// The task being run. R asks for it only when it needs it: most tasks never do.
     static CURRENT: RefCell<String> = const { RefCell::new(String::new()) };
@@ -36,16 +33,28 @@ pub struct REvaluate {
     failed: Robj,
     absent: Robj,
     answer: Robj,
+    stateless: Robj,
     report: Robj,
     null: Robj,
     no_limit: Robj,
     kinds: Vec<(Kind, Robj)>,
-    cache: Vec<(String, Robj, usize)>,
+    cache: Vec<Object>,
+}
+
+/// A shared object a worker keeps.
+struct Object {
+    hash: String,
+    kept: Kept,
+    size: usize,
+}
+
+enum Kept {
+    Value(Robj),
+    Bytes(Vec<u8>),
 }
 
 impl REvaluate {
-    /// From a list of calls, `run`, `failed`, `absent`, `answer` and `report`, and the environment
-    /// `slot` in which they stand.
+    /// From a list of calls and the environment `slot` in which they stand.
     pub fn new(functions: &List) -> Self {
         let function = |name| field(functions, name);
         let kinds = [Kind::Expression, Kind::Call, Kind::BulkExpression, Kind::BulkCall];
@@ -55,6 +64,7 @@ impl REvaluate {
             failed: function("failed"),
             absent: function("absent"),
             answer: function("answer"),
+            stateless: function("stateless"),
             report: function("report"),
             null: ().into(),
             no_limit: 0.0.into(),
@@ -67,19 +77,28 @@ impl REvaluate {
         self.kinds.iter().find(|(known, _)| *known == kind).map_or(&self.null, |(_, word)| word)
     }
 
-    /// A shared object, the one used last kept last.
+    /// A shared object, the one used last kept last. One with a state of its own, such as an
+    /// environment, is read anew for each task, so that none sees what another did to it.
     fn object(&mut self, hash: &str, fetch: &mut dyn Fetch) -> Outcome<Robj> {
-        if let Some(at) = self.cache.iter().position(|(key, _, _)| key == hash) {
-            let entry = self.cache.remove(at);
-            let value = entry.1.clone();
-            self.cache.push(entry);
+        if let Some(at) = self.cache.iter().position(|object| object.hash == hash) {
+            let object = self.cache.remove(at);
+            let value = match &object.kept {
+                Kept::Value(value) => value.clone(),
+                Kept::Bytes(bytes) => unserialize(bytes)?,
+            };
+            self.cache.push(object);
             return Ok(value);
         }
         let bytes = fetch.object(hash)?;
-        let value = unserialize(&bytes)?;
-        self.cache.push((hash.to_owned(), value.clone(), bytes.len()));
+        let (value, size) = (unserialize(&bytes)?, bytes.len());
+        let stateless = call(&self.slot, &self.stateless, &[(c"value", &value)]);
+        let kept = match stateless.and_then(|answer| answer.as_bool()) {
+            Some(true) => Kept::Value(value.clone()),
+            _ => Kept::Bytes(bytes),
+        };
+        self.cache.push(Object { hash: hash.to_owned(), kept, size });
         while self.cache.len() > 1
-            && self.cache.iter().map(|(_, _, size)| size).sum::<usize>() > CACHE_BYTES
+            && self.cache.iter().map(|object| object.size).sum::<usize>() > CACHE_BYTES
         {
             self.cache.remove(0);
         }
@@ -159,12 +178,6 @@ impl REvaluate {
             2 => (self.null.clone(), false),
             _ => (part(2)?, part(3)?.as_bool().unwrap_or(false)),
         };
-        if value.len() > RESULT_MAX {
-            let size = value.len();
-            return Err(Failure::Serialize(format!(
-                "the result has {size} bytes serialised, at most {RESULT_MAX} can be stored"
-            )));
-        }
         Ok(Verdict {
             status: status.ok_or_else(bad_outcome)?,
             value,
@@ -217,7 +230,9 @@ impl Evaluate for REvaluate {
             restore_interrupt();
         }
         let answer = answer.and_then(|answer| answer.as_list()).unwrap_or_default();
-        let value = serialize(&field(&answer, "value")).unwrap_or_default();
+        let value = serialize(&field(&answer, "value"))
+            .or_else(|failure| serialize(&rrq_core::Error::from(failure).to_string().into()))
+            .unwrap_or_default();
         let argument = field(&answer, "argument");
         let effect = match field(&answer, "effect").as_str() {
             Some("stop") => Effect::Stop(argument.as_str().unwrap_or_default().to_owned()),

@@ -12,6 +12,8 @@ use crate::plain;
 use crate::protect::protect;
 
 const VERSION: c_int = 3;
+/// Redis takes no string above 512 MB, and closes the connection that brings one.
+const LONGEST: usize = 500 * 1024 * 1024;
 
 unsafe extern "C" fn out_char(stream: R_outpstream_t, value: c_int) {
     // SAFETY: `data` is the buffer `serialize` put there.
@@ -53,6 +55,10 @@ pub fn serialize_any(value: &Robj) -> Outcome<Vec<u8>> {
         R_NilValue
     });
     match done {
+        Some(_) if buffer.len() > LONGEST => Err(Failure::Serialize(format!(
+            "it has {} bytes serialised, at most {LONGEST} can be stored",
+            buffer.len()
+        ))),
         Some(_) => Ok(buffer),
         None => Err(Failure::Serialize("this value cannot be serialised".into())),
     }

@@ -15,14 +15,18 @@ local first_task = first_parent + n_parents
 if redis.call('HEXISTS', tasks, ARGV[first_task]) == 1 then
   return { 0 }
 end
-local absent, failed, waiting = { 2 }, { 3 }, {}
+local absent, failed, waiting, seen = { 2 }, { 3 }, {}, {}
 for i = first_parent, first_task - 1 do
   local header = read_header(redis.call('HGET', tasks, ARGV[i]))
   local status = header and header[H_STATUS]
   if not header then
     absent[#absent + 1] = ARGV[i]
   elseif status == PENDING or status == RUNNING or status == DEFERRED then
-    waiting[#waiting + 1] = { ARGV[i], header }
+    -- One value may have two names; it is waited for once.
+    if not seen[ARGV[i]] then
+      seen[ARGV[i]] = true
+      waiting[#waiting + 1] = { ARGV[i], header }
+    end
   elseif status ~= COMPLETE and any == '0' then
     failed[#failed + 1], failed[#failed + 2] = ARGV[i], WORDS[status]
   end

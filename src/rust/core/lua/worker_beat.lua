@@ -9,6 +9,8 @@ local record = read_worker(workers, id)
 if not is_active(record) or record[W_INC] ~= incarnation then
   return 0
 end
+-- Before Redis 7 a script may write at maxmemory only after a first write that frees memory.
+redis.call('ZREM', due, 'L:' .. id)
 record[W_LEASE] = math.floor(now_us() / 1000) + record[W_EXPIRE]
 write_worker(workers, id, record)
 redis.call('ZADD', due, record[W_LEASE], 'L:' .. id)

@@ -9,6 +9,8 @@ local record = read_worker(workers, id)
 if not is_active(record) or record[W_INC] ~= incarnation then
   return 0
 end
+-- First, for the reason given in worker_beat.lua.
+redis.call('ZREM', due, 'L:' .. id)
 local us, lines, events = now_us(), {}, {}
 end_held({ t = tasks, n = counters, prefix = prefix }, id, record, us, events, lines)
 log_line(lines, us, 'STOP', reason)
@@ -16,6 +18,5 @@ write_log(log, lines)
 send_events(prefix, events)
 record[W_STATE] = 'EXITED'
 write_worker(workers, id, record)
-redis.call('ZREM', due, 'L:' .. id)
 redis.call('DEL', messages, wake, heartbeat, control)
 return 1

@@ -150,7 +150,7 @@ impl Connection {
     pub fn block(&mut self, command: &redis::Cmd) -> Result<Option<Value>> {
         match self.link().and_then(|link| command.query(link)) {
             Ok(value) => Ok(Some(value)),
-            Err(error) if is_answer(&error) => Err(self.explain(error)),
+            Err(error) if is_refusal(&error) => Err(self.explain(error)),
             Err(_) => {
                 self.link = None;
                 Ok(None)
@@ -241,7 +241,7 @@ impl Connection {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            if !is_answer(&error) {
+            if !is_answer(&error) || is_of_replica(&error) {
                 self.link = None;
             }
             if !is_passing(&error) || Instant::now() >= deadline {
@@ -308,9 +308,20 @@ fn is_answer(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
 }
 
+/// Whether the server will not have us, however often we ask.
+fn is_refusal(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+}
+
+/// Whether the server has become a replica: its name may lead to another server by now.
+fn is_of_replica(error: &RedisError) -> bool {
+    matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
+}
+
 /// Whether the same request may succeed a moment later.
 fn is_passing(error: &RedisError) -> bool {
-    if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS" | "BUSY")) {
+    if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS" | "BUSY" | "UNBLOCKED")) {
         return true;
     }
     match error.kind() {
@@ -338,12 +349,10 @@ fn parse(url: &str) -> Result<ConnectionInfo> {
 
 /// What may be shown of a URL that could not be parsed.
 fn without_credentials(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            format!("{}://{}", &url[..scheme], &url[at + 1..])
-        }
-        _ => url.split('?').next().unwrap_or_default().to_owned(),
-    }
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = url.split_at(start);
+    let rest = rest.split('?').next().unwrap_or_default();
+    format!("{scheme}{}", rest.rsplit('@').next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -352,7 +361,12 @@ mod tests {
 
     #[test]
     fn credentials_are_never_shown() {
-        for url in ["redis://:secret@host:1/x", "redis+unix:///a?pass=secret", "x://secret@h"] {
+        for url in [
+            "redis://:secret@host:1/x",
+            "redis+unix:///a@b?pass=secret",
+            "x://secret@h",
+            ":secret@h:1",
+        ] {
             assert!(!without_credentials(url).contains("secret"), "{url}");
         }
     }

@@ -75,7 +75,7 @@ scripts! {
     /// Renew a worker's lease, even when memory is short: else every lease would lapse.
     WORKER_BEAT: "worker_beat.lua", " flags=allow-oom";
     /// Hand back tasks claimed but not started.
-    WORKER_RETURN: "worker_return.lua";
+    WORKER_RETURN: "worker_return.lua", " flags=allow-oom";
     /// A worker leaves.
     WORKER_EXIT: "worker_exit.lua", " flags=allow-oom";
     /// Settle lost workers.

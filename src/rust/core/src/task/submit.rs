@@ -105,8 +105,11 @@ pub fn submit(
         },
     )?;
     queue.known_objects.extend(submission.shared.iter().map(|object| object.hash.clone()));
+    if !failed.is_empty() {
+        return Err(Error::ParentFailed { parents: failed, ids });
+    }
     queue.stream.submitted(&ids);
-    if failed.is_empty() { Ok(ids) } else { Err(Error::ParentFailed { parents: failed, ids }) }
+    Ok(ids)
 }
 
 fn read_verdict(reply: Value) -> Result<Verdict> {

@@ -23,7 +23,6 @@ use crate::worker::Task;
 /// A task of a batch may delay those behind it this long before they go back to their queue.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// Handing back is repeated until it succeeds or the worker ends.
-const RETURN_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// After its parent has gone, a worker in the middle of a task is ended this much later.
 const ORPHAN_GRACE: Duration = Duration::from_secs(1);
 
@@ -122,7 +121,11 @@ impl Keeper {
             self.wake()?;
         }
         self.enforce_limit();
-        self.return_waiting()?;
+        self.beat_if_due()?;
+        self.return_waiting()
+    }
+
+    fn beat_if_due(&mut self) -> Result<()> {
         if self.beaten.elapsed() >= self.charge.period {
             self.beat()?;
             self.beaten = Instant::now();
@@ -166,16 +169,25 @@ impl Keeper {
         }
         let charge = &self.charge;
         let call = return_call(&charge.keys, &charge.id, charge.incarnation, &batch.waiting);
-        // Sent until it is answered: tasks that went back unnoticed would run here and elsewhere.
-        let (stop, parent) = (charge.stop.clone(), charge.parent);
-        self.connection
-            .set_patience(RETURN_PATIENCE, Arc::new(move || stop() || is_orphan(parent)));
-        let answer = self.connection.call(&call);
-        self.connection.set_patience(Duration::ZERO, never());
-        if !matches!(answer, Err(Error::Redis(_))) {
-            batch.waiting.clear();
+        // Sent until it is answered: tasks that went back unnoticed would run here and elsewhere. A
+        // refusal is an answer: they are still here, and the main thread may run them.
+        loop {
+            match self.connection.call(&call) {
+                Err(Error::Connection { .. }) if !self.is_ending() => {
+                    let _ = self.beat_if_due();
+                    std::thread::sleep(SLICE);
+                }
+                Ok(_) => {
+                    batch.waiting.clear();
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
         }
-        answer.map(|_| ())
+    }
+
+    fn is_ending(&self) -> bool {
+        (self.charge.stop)() || is_orphan(self.charge.parent)
     }
 
     /// Idle workers leave by themselves when woken; one in the middle of a task is ended.

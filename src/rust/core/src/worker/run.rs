@@ -8,6 +8,7 @@ use crate::connection::{Stop, never};
 use crate::error::{Error, Result};
 use crate::queue::{LAYOUT, Queue};
 use crate::scripts::{Call, WORKER_EXIT, WORKER_READY, WORKER_REGISTER};
+use crate::status::Status;
 use crate::value;
 use crate::worker::control::{self, Control};
 use crate::worker::evaluate::{Evaluate, Task};
@@ -213,13 +214,16 @@ impl Worker {
             return Ok(Turn::Stop("the session that started it has ended".into()));
         }
         let reply = self.step(self.batch_size)?;
+        if let Reply::Tasks(tasks) = &reply {
+            lock(&self.batch).waiting.extend(tasks.iter().cloned());
+        }
         if self.due {
             sweep(&mut self.queue)?;
         }
         match reply {
             Reply::Gone => self.come_back(),
             Reply::Message(message) => self.answer(evaluate, &message),
-            Reply::Tasks(tasks) => self.run_batch(evaluate, tasks),
+            Reply::Tasks(tasks) => self.run_batch(evaluate, &tasks),
             // That may have brought work.
             Reply::Idle { .. } if self.due => Ok(Turn::Swept),
             Reply::Idle { next, paused } => {
@@ -246,17 +250,15 @@ impl Worker {
         Ok(Turn::Idle)
     }
 
-    fn run_batch(&mut self, evaluate: &mut dyn Evaluate, tasks: Vec<Task>) -> Result<Turn> {
-        for task in &tasks {
+    fn run_batch(&mut self, evaluate: &mut dyn Evaluate, tasks: &[Task]) -> Result<Turn> {
+        for task in tasks {
             self.say("TASK_START", &task.id);
         }
         self.report(evaluate);
-        lock(&self.batch).waiting.extend(tasks);
         let (begun, mut flushed, mut n) = (Instant::now(), Instant::now(), 0u32);
         while let Some(task) = self.next_waiting() {
             n += 1;
             if self.evaluate(evaluate, &task) {
-                self.hand_back()?;
                 return Ok(Turn::Stop(INTERRUPTED.into()));
             }
             if flushed.elapsed() > FLUSH && !lock(&self.batch).waiting.is_empty() {
@@ -277,7 +279,6 @@ impl Worker {
         if !waiting.is_empty() {
             let (keys, id) = (&self.queue.keys, &self.options.id);
             let call = return_call(keys, id, self.incarnation, &waiting);
-            self.queue.connection.set_patience(LAST_PATIENCE, never());
             self.queue.connection.call(&call)?;
         }
         Ok(())
@@ -301,6 +302,11 @@ impl Worker {
         if signal.interrupted {
             // It was meant for the task, whether it came in time or not.
             evaluate.forget_interrupt();
+            if verdict.interrupted && !signal.cancelled {
+                // R's clock started later than ours and took it for the user's.
+                verdict.status = Status::Timeout;
+                verdict.value = Vec::new();
+            }
             verdict.interrupted = false;
         }
         if signal.cancelled {
@@ -357,7 +363,7 @@ impl Worker {
         Ok(Turn::Idle)
     }
 
-    /// Leave. What has ended is reported; what it still held has died with it.
+    /// Leave. What has ended is reported, what has not begun goes back, what runs has died.
     pub fn exit(&mut self, reason: &str) -> Result<()> {
         (self.heartbeat, self.control) = (None, None);
         // The user may have asked to stop, so this must not be stopped in turn.
@@ -365,6 +371,7 @@ impl Worker {
         if !self.finished.is_empty() {
             self.step(0)?;
         }
+        self.hand_back()?;
         let (keys, own) = (&self.queue.keys, self.queue.keys.worker(&self.options.id));
         let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
         names.extend([own.log(), own.messages(), own.wake(), own.heartbeat(), own.control()]);
