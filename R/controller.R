@@ -103,7 +103,7 @@ is_dead <- function(pointer) {
   identical(pointer, null_pointer)
 }
 
-null_pointer <- methods::new("externalptr")
+null_pointer <- new("externalptr")
 
 #' @export
 print.rrq_controller <- function(x, ...) {

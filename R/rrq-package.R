@@ -1,4 +1,6 @@
 #' @keywords internal
+#' @importFrom methods new
+#' @importFrom R6 R6Class
 #' @importFrom rlang caller_env "%||%"
 "_PACKAGE"
 

@@ -3,6 +3,7 @@
 #' Blocks until all tasks have ended, well or badly. It returns as soon as the last one ends.
 #' Ctrl-C ends the wait and leaves the tasks alone.
 #'
+#' @param task_id Ids of tasks, at least one.
 #' @param timeout Seconds to wait at most; `NULL` is the controller's setting, by default no limit.
 #' @param time_poll Seconds between two updates of the progress bar. It does not delay the return.
 #' @param progress Whether to show a progress bar; `NULL` is the option `rrq.progress`, then whether

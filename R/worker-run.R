@@ -25,7 +25,7 @@
 #' w$shutdown()
 #' rrq_destroy(controller = r)
 #' server$stop()
-rrq_worker <- R6::R6Class(
+rrq_worker <- R6Class(
   "rrq_worker",
   cloneable = FALSE,
   public = list(
