@@ -127,6 +127,10 @@ bulk_call <- function(run, frame, payload, template) {
     run$args <- bind_args(run$common, template$args, "shared")
   }
   parent.env(frame) <- run$common
+  if (isTRUE(template$chunked)) {
+    assign("chunk", payload, frame)
+    return(as.call(c(quote(base::lapply), quote(chunk), run$head, run$args)))
+  }
   if (!is.null(template$names)) {
     own <- bind_args(frame, named(payload, template$names))
     return(as.call(c(run$head, own, run$args)))

@@ -15,3 +15,9 @@ command_counts <- function(controller) {
 
 # How many tasks a worker may hold at once.
 n_held <- 64
+
+# How many tasks workers have started in this queue.
+n_started <- function(controller) {
+  log <- rrq_worker_log_tail(n = Inf, controller = controller)
+  sum(log$command == "TASK_START")
+}

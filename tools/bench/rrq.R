@@ -16,7 +16,7 @@ rrq_system <- function() {
       pool$server$stop()
     },
     latency = rrq_latency,
-    bulk = list(rrq = rrq_bulk)
+    bulk = list(rrq = rrq_bulk, "rrq_lapply, chunks" = rrq_chunks)
   )
 }
 
@@ -24,6 +24,10 @@ rrq_latency <- function(pool, x) {
   id <- rrq::rrq_task_create_call(identity, list(x), controller = pool$queue)
   rrq::rrq_task_wait(id, controller = pool$queue)
   rrq::rrq_task_result(id, controller = pool$queue)
+}
+
+rrq_chunks <- function(pool, x) {
+  phases(all = rrq::rrq_lapply(x, identity, controller = pool$queue))
 }
 
 rrq_bulk <- function(pool, x) {
