@@ -120,8 +120,8 @@ print.rrq_controller <- function(x, ...) {
   invisible(x)
 }
 
-# Keys that are to expire must all be there when they are told to: a worker still leaving would write
-# others that stay. So it is given time; one that takes longer is left to itself.
+# Keys that are to expire must all be there when they are told to: a worker still leaving would
+# write others that stay. So it is given time; one that takes longer is left to itself.
 stop_for_good <- function(controller, type, timeout, at_once) {
   stop <- function(timeout) {
     rrq_worker_stop(type = type, timeout = timeout, progress = FALSE, controller = controller)

@@ -39,7 +39,8 @@ check_name <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = calle
 # What is stored is UTF-8; a string in another encoding would come back as another one.
 check_utf8 <- function(x, arg, call) {
   if (!all(validUTF8(x)) || any(Encoding(x) == "latin1")) {
-    abort("argument", sprintf("`%s` must be UTF-8: use `enc2utf8()`.", arg), argument = arg, call = call)
+    message <- sprintf("`%s` must be UTF-8: use `enc2utf8()`.", arg)
+    abort("argument", message, argument = arg, call = call)
   }
 }
 
