@@ -4,6 +4,7 @@ mod answer;
 mod control;
 mod evaluate;
 mod heartbeat;
+mod leave;
 mod lost;
 mod objects;
 mod query;

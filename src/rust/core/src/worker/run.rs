@@ -4,17 +4,15 @@
 use std::time::{Duration, Instant};
 
 use crate::config::WorkerConfig;
-use crate::connection::{Stop, never};
+use crate::connection::Stop;
 use crate::error::{Error, Result};
 use crate::queue::{LAYOUT, Queue};
-use crate::scripts::{Call, WORKER_EXIT, WORKER_READY, WORKER_REGISTER};
+use crate::scripts::{Call, WORKER_READY, WORKER_REGISTER};
 use crate::status::Status;
 use crate::value;
 use crate::worker::control::{self, Control};
 use crate::worker::evaluate::{Evaluate, Task};
-use crate::worker::heartbeat::{
-    Batch, Charge, Heartbeat, SharedBatch, is_orphan, lock, return_call,
-};
+use crate::worker::heartbeat::{Batch, Charge, Heartbeat, SharedBatch, is_orphan, lock};
 use crate::worker::step::{Finish, Reply};
 use crate::worker::sweep;
 
@@ -33,9 +31,7 @@ const FLUSH: Duration = Duration::from_millis(10);
 /// A worker repeats a failing request until it succeeds or the user ends it.
 const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// One that leaves gives up soon: the sweep would settle what it held.
-const LAST_PATIENCE: Duration = Duration::from_secs(2);
-const INTERRUPTED: &str = "interrupted";
+pub(super) const INTERRUPTED: &str = "interrupted";
 
 /// How a worker is started.
 #[derive(Debug, Clone)]
@@ -77,13 +73,13 @@ pub struct Worker {
     pub(super) took: usize,
     /// Whether a timer is due that any worker may serve.
     pub(super) due: bool,
-    batch: SharedBatch,
+    pub(super) batch: SharedBatch,
     batch_size: usize,
     lines: Vec<(String, String)>,
     pub(super) idle_since: Instant,
-    stop: Stop,
-    heartbeat: Option<Heartbeat>,
-    control: Option<Control>,
+    pub(super) stop: Stop,
+    pub(super) heartbeat: Option<Heartbeat>,
+    pub(super) control: Option<Control>,
 }
 
 impl Worker {
@@ -195,16 +191,6 @@ impl Worker {
         }
     }
 
-    fn leave(&mut self, evaluate: &mut dyn Evaluate, reason: String) -> Result<String> {
-        if reason == INTERRUPTED {
-            evaluate.forget_interrupt();
-        }
-        self.exit(&reason)?;
-        self.say("STOP", &reason);
-        self.report(evaluate);
-        Ok(reason)
-    }
-
     /// One turn. With `block` it waits for something to do, for as long as a poll takes.
     pub fn turn(&mut self, evaluate: &mut dyn Evaluate, block: bool) -> Result<Turn> {
         if (self.stop)() {
@@ -271,17 +257,6 @@ impl Worker {
         self.adapt(begun.elapsed() / n.max(1));
         self.idle_since = Instant::now();
         Ok(Turn::Ran(n as usize))
-    }
-
-    /// Give back what was claimed and not started.
-    fn hand_back(&mut self) -> Result<()> {
-        let waiting = std::mem::take(&mut lock(&self.batch).waiting);
-        if !waiting.is_empty() {
-            let (keys, id) = (&self.queue.keys, &self.options.id);
-            let call = return_call(keys, id, self.incarnation, &waiting);
-            self.queue.connection.call(&call)?;
-        }
-        Ok(())
     }
 
     fn next_waiting(&self) -> Option<Task> {
@@ -363,33 +338,13 @@ impl Worker {
         Ok(Turn::Idle)
     }
 
-    /// Leave. What has ended is reported, what has not begun goes back, what runs has died.
-    pub fn exit(&mut self, reason: &str) -> Result<()> {
-        (self.heartbeat, self.control) = (None, None);
-        // The user may have asked to stop, so this must not be stopped in turn.
-        self.queue.connection.set_patience(LAST_PATIENCE, never());
-        if !self.finished.is_empty() {
-            self.step(0)?;
-        }
-        self.hand_back()?;
-        let (keys, own) = (&self.queue.keys, self.queue.keys.worker(&self.options.id));
-        let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
-        names.extend([own.log(), own.messages(), own.wake(), own.heartbeat(), own.control()]);
-        let call = Call::new(&WORKER_EXIT, names)
-            .arg(&self.options.id)
-            .arg(self.incarnation)
-            .arg(reason)
-            .arg(keys.prefix());
-        self.queue.connection.call(&call).map(|_| ())
-    }
-
     pub(super) fn say(&mut self, command: &str, message: &str) {
         if self.options.config.verbose {
             self.lines.push((command.to_owned(), message.to_owned()));
         }
     }
 
-    fn report(&mut self, evaluate: &mut dyn Evaluate) {
+    pub(super) fn report(&mut self, evaluate: &mut dyn Evaluate) {
         if !self.lines.is_empty() {
             evaluate.report(&self.lines);
             self.lines.clear();
