@@ -11,3 +11,4 @@ the$server <- NULL
 the$servers <- list()
 the$workers <- list()
 the$task <- NULL
+the$is_worker_process <- FALSE

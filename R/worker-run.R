@@ -92,6 +92,8 @@ rrq_worker <- R6Class(
         if (nzchar(parent)) as.integer(parent), functions
       ), call)
       private$leave_at_exit(Sys.getpid())
+      # Before it counts as alive: who waits for that may look at the log next.
+      if (isTRUE(the$is_worker_process)) cat(format(info), sep = "\n")
       private$prepare(call)
     },
     # A task that calls quit() ends the worker: say so at once, not when the lease lapses. A forked

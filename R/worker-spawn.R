@@ -91,11 +91,11 @@ start_worker <- function(id, log, controller, name_config) {
 # What a spawned process runs.
 worker_process <- function(args = commandArgs(TRUE)) {
   Sys.unsetenv("R_TESTS")
+  the$is_worker_process <- TRUE
   worker <- tryCatch(rrq_worker$new(args[[1]], args[[2]], args[[3]]), error = function(e) {
     cat("Error:", conditionMessage(e), "\n")
     quit(save = "no", status = 1)
   })
-  cat(format(worker$info()), sep = "\n")
   worker$loop()
   invisible()
 }
