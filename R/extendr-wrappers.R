@@ -29,8 +29,6 @@ rs_queue_list <- function(queue, name) .Call(wrap__rs_queue_list, queue, name)
 
 rs_queue_remove <- function(queue, name, ids) .Call(wrap__rs_queue_remove, queue, name, ids)
 
-rs_queue_lengths <- function(queue) .Call(wrap__rs_queue_lengths, queue)
-
 rs_queue_destroy <- function(queue, after_s) .Call(wrap__rs_queue_destroy, queue, after_s)
 
 rs_redis_open <- function(url) .Call(wrap__rs_redis_open, url)

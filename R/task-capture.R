@@ -4,8 +4,9 @@
 # 2. find_variables(): from names to values, along the user's frames.
 # 3. capture_names(): from syntax to names, without looking at any value.
 
-capture_expr <- function(expr, envir, call = caller_env()) {
-  capture_bulk(expr, character(), envir, call)
+# `given` names get their values on the worker, from tasks this one depends on.
+capture_expr <- function(expr, envir, call = caller_env(), given = character()) {
+  capture_bulk(expr, given, envir, call)
 }
 
 capture_bulk <- function(expr, data_names, envir, call = caller_env()) {

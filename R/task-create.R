@@ -53,7 +53,7 @@ rrq_task_create_expr <- function(expr, queue = NULL, separate_process = FALSE,
                                  on_failure = c("impossible", "run"), controller = NULL) {
   options <- check_task_options(queue, separate_process, timeout_task_run, depends_on, on_failure)
   given <- names(options$parents)
-  task <- capture_bulk(substitute(expr), given, parent.frame(), rlang::current_env())
+  task <- capture_expr(substitute(expr), parent.frame(), rlang::current_env(), given)
   handle <- queue_of(controller)
   warn_large(task$variables)
   large <- is_large(task$variables)

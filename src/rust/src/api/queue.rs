@@ -38,13 +38,6 @@ fn rs_queue_remove(
 }
 
 #[extendr]
-fn rs_queue_lengths(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
-    let (names, lengths): (Vec<String>, Vec<f64>) =
-        queue.lengths()?.into_iter().map(|(name, n)| (name, n as f64)).unzip();
-    Ok(list!(queue = names, length = lengths))
-}
-
-#[extendr]
 fn rs_queue_destroy(mut queue: ExternalPtr<Queue>, after_s: Nullable<f64>) -> Outcome<()> {
     let after = Option::from(after_s).map(|seconds: f64| seconds.ceil() as u64);
     Ok(queue.destroy(after)?)
@@ -56,6 +49,5 @@ extendr_module! {
     fn rs_queue_length;
     fn rs_queue_list;
     fn rs_queue_remove;
-    fn rs_queue_lengths;
     fn rs_queue_destroy;
 }
