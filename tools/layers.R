@@ -49,15 +49,17 @@ rule_engine_calls_are_guarded <- function() {
 }
 
 rule_boundary_without_redis <- function() {
-  sources <- each_file(rust_files("src/rust/src"), function(path) {
+  boundary <- c("src/rust/src", "src/rust/bridge/src")
+  sources <- each_file(rust_files(boundary), function(path) {
     rust_violations(path, "(?<![\\w:])(::)?redis::|extern crate redis|use redis\\b", paste(
       "the boundary does not talk to Redis: it calls the engine"
     ))
   })
-  manifest <- grep("^\\s*redis\\b", readLines("src/rust/Cargo.toml"))
-  c(sources, violations(
-    "src/rust/Cargo.toml", manifest, "the boundary does not depend on the redis crate"
-  ))
+  manifests <- each_file(c("src/rust/Cargo.toml", "src/rust/bridge/Cargo.toml"), function(path) {
+    found <- grep("^\\s*redis\\b", readLines(path))
+    violations(path, found, "the boundary does not depend on the redis crate")
+  })
+  c(sources, manifests)
 }
 
 # All keys begin with the hash tag `{queue id}:`, in a format string `{{{id}}}:`.
@@ -75,7 +77,7 @@ rule_statuses_are_spelled_in_one_file <- function() {
 }
 
 rule_files_are_short <- function() {
-  files <- list.files(c("R", "tests", "tools", "src/rust/src", "src/rust/core"),
+  files <- list.files(c("R", "tests", "tools", "src/rust/src", "src/rust/bridge", "src/rust/core"),
     pattern = "\\.(R|rs|lua)$", recursive = TRUE, full.names = TRUE
   )
   each_file(setdiff(files, wrappers), function(path) {
@@ -130,7 +132,7 @@ parent_of <- function(id, tokens) {
 # --- Rust code -----------------------------------------------------------------
 
 # Tests may spell out what they check.
-rust_files <- function(under = c("src/rust/src", "src/rust/core/src")) {
+rust_files <- function(under = c("src/rust/src", "src/rust/bridge/src", "src/rust/core/src")) {
   files <- list.files(under, pattern = "\\.rs$", recursive = TRUE, full.names = TRUE)
   files[!grepl("(^|/)tests(/|\\.rs$)", files)]
 }

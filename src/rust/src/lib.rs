@@ -3,14 +3,6 @@
 #![allow(clippy::needless_pass_by_value)] // extendr passes by value
 
 mod api;
-mod condition;
-mod convert;
-mod evaluate;
-mod plain;
-#[allow(unsafe_code)] // R's C interface: calls that may jump
-mod protect;
-#[allow(unsafe_code)] // R's C interface: serialisation streams
-mod serialize;
 
 use api::{config, message, queue, redis, server, task, wait, worker};
 use extendr_api::prelude::*;

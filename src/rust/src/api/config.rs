@@ -1,45 +1,9 @@
 //! Worker configurations and the workers' environment.
 
 use extendr_api::prelude::*;
-use rrq_core::Queue;
-use rrq_core::config::{self, WorkerConfig};
-
-use crate::condition::Outcome;
-use crate::convert::{field, or_null, texts};
-use crate::serialize::{serialize, unserialize};
-
-fn from_list(list: &List) -> WorkerConfig {
-    let number = |name| field(list, name).as_real();
-    let or_default = WorkerConfig::default();
-    WorkerConfig {
-        queue: texts(&field(list, "queue")),
-        verbose: field(list, "verbose").as_bool().unwrap_or(or_default.verbose),
-        logdir: field(list, "logdir").as_str().map(str::to_owned),
-        poll_queue: number("poll_queue"),
-        timeout_idle: number("timeout_idle").unwrap_or(or_default.timeout_idle),
-        poll_process: number("poll_process").unwrap_or(or_default.poll_process),
-        timeout_process_die: number("timeout_process_die")
-            .unwrap_or(or_default.timeout_process_die),
-        heartbeat_period: number("heartbeat_period"),
-        offload_threshold_size: number("offload_threshold_size")
-            .unwrap_or(or_default.offload_threshold_size),
-    }
-}
-
-/// A configuration as the R half sees it.
-pub fn to_list(config: &WorkerConfig) -> List {
-    list!(
-        queue = config.queues(),
-        verbose = config.verbose,
-        logdir = or_null(config.logdir.clone()),
-        poll_queue = or_null(config.poll_queue),
-        timeout_idle = config.timeout_idle,
-        poll_process = config.poll_process,
-        timeout_process_die = config.timeout_process_die,
-        heartbeat_period = or_null(config.heartbeat_period),
-        offload_threshold_size = config.offload_threshold_size
-    )
-}
+use rrq_bridge::config::{from_list, to_list};
+use rrq_bridge::{Outcome, serialize, unserialize};
+use rrq_core::{Queue, config};
 
 #[extendr]
 fn rs_config_save(

@@ -3,9 +3,9 @@
 use extendr_api::prelude::*;
 use rrq_core::{Queue, message};
 
-use crate::condition::Outcome;
-use crate::convert::{limit, stop};
-use crate::serialize::{serialize, unserialize};
+use rrq_bridge::Outcome;
+use rrq_bridge::convert::{limit, stop};
+use rrq_bridge::serialize::{serialize, unserialize};
 
 #[extendr]
 fn rs_message_send(

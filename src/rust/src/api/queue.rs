@@ -3,16 +3,14 @@
 use extendr_api::prelude::*;
 use rrq_core::{Connection, Queue};
 
-use crate::condition::Outcome;
-use crate::convert::stop;
-use crate::plain;
-use crate::serialize::serialize_any;
+use rrq_bridge::Outcome;
+use rrq_bridge::convert::stop;
 
 const PATIENCE_S: u64 = 5;
 
 #[extendr]
 fn rs_queue_attach(url: &str, id: &str, who: &str) -> Outcome<ExternalPtr<Queue>> {
-    plain::set_prefix(&serialize_any(&().into())?);
+    rrq_bridge::serialize::learn_format()?;
     let mut connection = Connection::open(url)?;
     connection.set_patience(std::time::Duration::from_secs(PATIENCE_S), stop());
     Ok(ExternalPtr::new(Queue::attach(connection, id, who)?))

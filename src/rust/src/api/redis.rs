@@ -4,8 +4,8 @@ use extendr_api::prelude::*;
 use rrq_core::Connection;
 use rrq_core::reply::Reply;
 
-use crate::condition::Outcome;
-use crate::convert::{bytes, or_null, stop};
+use rrq_bridge::Outcome;
+use rrq_bridge::convert::{bytes, or_null, stop};
 
 #[extendr]
 fn rs_redis_open(url: &str) -> Outcome<ExternalPtr<Connection>> {

@@ -3,8 +3,8 @@
 use extendr_api::prelude::*;
 use rrq_core::server::{Server, ServerOptions};
 
-use crate::condition::Outcome;
-use crate::convert::or_null;
+use rrq_bridge::Outcome;
+use rrq_bridge::convert::or_null;
 
 #[extendr]
 fn rs_server_start(dir: Nullable<String>, port: Nullable<i32>) -> Outcome<ExternalPtr<Server>> {

@@ -4,28 +4,9 @@ use extendr_api::prelude::*;
 use rrq_core::task::{self, Kind, Parent, SharedObject, Submission};
 use rrq_core::{Queue, Status};
 
-use crate::condition::{Failure, Outcome};
-use crate::convert::{seconds, texts};
-use crate::serialize::{serialize, unserialize};
-
-fn kind_of(kind: &str) -> Kind {
-    match kind {
-        "call" => Kind::Call,
-        "bulk_expr" => Kind::BulkExpression,
-        "bulk_call" => Kind::BulkCall,
-        _ => Kind::Expression,
-    }
-}
-
-/// The word the R half has for a kind of task.
-pub fn kind_word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Expression => "expr",
-        Kind::Call => "call",
-        Kind::BulkExpression => "bulk_expr",
-        Kind::BulkCall => "bulk_call",
-    }
-}
+use rrq_bridge::convert::{seconds, texts};
+use rrq_bridge::serialize::{serialize, unserialize};
+use rrq_bridge::{Failure, Outcome};
 
 /// A random id, drawn without R's random numbers.
 #[extendr]
@@ -56,7 +37,7 @@ fn rs_task_submit(
     let object = |(name, value): (&str, Robj)| Ok(SharedObject::new(name, serialize(&value)?));
     let submission = Submission {
         queue: queue_name.to_owned(),
-        kind: kind_of(kind),
+        kind: Kind::from_word(kind),
         shared: shared.iter().map(object).collect::<Outcome<_>>()?,
         timeout_s,
         parents: parents_of(&parents),
@@ -148,7 +129,7 @@ fn rs_task_data(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
         shared.push((object.name.clone(), unserialize(&bytes)?));
     }
     let payload = unserialize(&body.payload)?;
-    let kind = kind_word(body.kind);
+    let kind = body.kind.word();
     Ok(list!(kind = kind, payload = payload, shared = List::from_pairs(shared)))
 }
 

@@ -4,8 +4,8 @@ use extendr_api::prelude::*;
 use rrq_core::Queue;
 use rrq_core::task::Waiter;
 
-use crate::condition::Outcome;
-use crate::convert::{limit, stop};
+use rrq_bridge::Outcome;
+use rrq_bridge::convert::{limit, stop};
 
 #[extendr]
 fn rs_wait_start(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<ExternalPtr<Waiter>> {

@@ -4,11 +4,11 @@ use extendr_api::prelude::*;
 use rrq_core::worker::{self, Options, Turn, Worker};
 use rrq_core::{Connection, Queue, config};
 
-use crate::api::config::to_list;
-use crate::condition::Outcome;
-use crate::convert::stop;
-use crate::evaluate::{REvaluate, current_task};
-use crate::serialize::{serialize, unserialize};
+use rrq_bridge::Outcome;
+use rrq_bridge::config::to_list;
+use rrq_bridge::convert::stop;
+use rrq_bridge::evaluate::{REvaluate, current_task};
+use rrq_bridge::serialize::{serialize, unserialize};
 
 /// A worker with the R functions that do its work.
 pub struct Runner {

@@ -89,6 +89,24 @@ pub enum Kind {
     BulkCall,
 }
 
+impl Kind {
+    /// The word users' code has for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Expression => "expr",
+            Kind::Call => "call",
+            Kind::BulkExpression => "bulk_expr",
+            Kind::BulkCall => "bulk_call",
+        }
+    }
+
+    /// The kind with this word; any other word is an expression.
+    pub fn from_word(word: &str) -> Self {
+        let kinds = [Kind::Call, Kind::BulkExpression, Kind::BulkCall];
+        kinds.into_iter().find(|kind| kind.word() == word).unwrap_or(Kind::Expression)
+    }
+}
+
 /// A shared object as a task refers to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedRef {

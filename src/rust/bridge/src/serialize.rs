@@ -28,6 +28,12 @@ unsafe extern "C" fn out_bytes(stream: R_outpstream_t, bytes: *mut c_void, n: c_
     }
 }
 
+/// Learn how this R writes what it serialises, so that plain values need not pass through it.
+pub fn learn_format() -> Outcome<()> {
+    plain::set_prefix(&serialize_any(&().into())?);
+    Ok(())
+}
+
 /// Serialise a value.
 pub fn serialize(value: &Robj) -> Outcome<Vec<u8>> {
     match plain::write(value) {
@@ -37,7 +43,7 @@ pub fn serialize(value: &Robj) -> Outcome<Vec<u8>> {
 }
 
 /// Serialise any value by R's own means.
-pub fn serialize_any(value: &Robj) -> Outcome<Vec<u8>> {
+fn serialize_any(value: &Robj) -> Outcome<Vec<u8>> {
     let mut buffer: Vec<u8> = Vec::new();
     let mut stream = R_outpstream_st {
         data: (&raw mut buffer).cast(),

@@ -8,7 +8,6 @@ use rrq_core::task::Kind;
 use rrq_core::worker::{Answer, Effect, Evaluate, Fetch, Idle, Task, Verdict};
 use rrq_core::{Status, message::Message};
 
-use crate::api::task::kind_word;
 use crate::condition::{Failure, Outcome};
 use crate::convert::field;
 use crate::protect::{call, clear_interrupt, restore_interrupt};
@@ -68,7 +67,7 @@ impl REvaluate {
             report: function("report"),
             null: ().into(),
             no_limit: 0.0.into(),
-            kinds: kinds.into_iter().map(|kind| (kind, kind_word(kind).into())).collect(),
+            kinds: kinds.into_iter().map(|kind| (kind, kind.word().into())).collect(),
             cache: Vec::new(),
         }
     }

@@ -1,0 +1,15 @@
+//! What stands between R and the engine and is no function that R calls: values across, engine
+//! errors as R conditions, and the trait `Evaluate` on R functions. Everything unsafe is here.
+
+pub mod condition;
+pub mod config;
+pub mod convert;
+pub mod evaluate;
+mod plain;
+#[allow(unsafe_code)] // R's C interface: calls that may jump
+pub mod protect;
+#[allow(unsafe_code)] // R's C interface: serialisation streams
+pub mod serialize;
+
+pub use condition::{Failure, Outcome};
+pub use serialize::{serialize, unserialize};
