@@ -49,7 +49,7 @@ rs_server_stop <- function(server) .Call(wrap__rs_server_stop, server)
 
 rs_random_id <- function() .Call(wrap__rs_random_id)
 
-rs_task_submit <- function(queue, kind, payloads, shared, queue_name, timeout_s, parents, run_on_failure) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, queue_name, timeout_s, parents, run_on_failure)
+rs_task_submit <- function(queue, kind, payloads, shared, options) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, options)
 
 rs_task_cancel <- function(queue, ids) .Call(wrap__rs_task_cancel, queue, ids)
 

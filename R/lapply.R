@@ -34,7 +34,7 @@ rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of l
                        chunk_size = NULL, queue = NULL, timeout = NULL, progress = NULL,
                        controller = NULL) {
   fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env())
-  options <- check_task_options(queue, FALSE, NULL, NULL, "impossible")
+  options <- task_options(list(queue = queue))
   if (!is.vector(X) && !is.list(X) && !is.factor(X)) {
     abort_argument("X", "a list or a vector", X, rlang::current_env())
   }

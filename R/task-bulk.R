@@ -24,8 +24,12 @@
 #' server$stop()
 rrq_task_create_bulk_expr <- function(expr, data, queue = NULL, separate_process = FALSE,
                                       timeout_task_run = NULL, depends_on = NULL,
-                                      on_failure = c("impossible", "run"), controller = NULL) {
-  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on, on_failure)
+                                      on_failure = c("impossible", "run"), at_front = FALSE,
+                                      delay = NULL, at = NULL, retry = NULL, ttl = NULL,
+                                      label = NULL, tags = NULL, seed = NULL,
+                                      isolation = c("fork", "fresh"), capture = FALSE,
+                                      controller = NULL) {
+  options <- task_options(given_options(rlang::current_env()), NROW(data))
   if (!is.data.frame(data)) {
     abort_argument("data", "a data frame", data, rlang::current_env())
   }
@@ -41,11 +45,14 @@ rrq_task_create_bulk_expr <- function(expr, data, queue = NULL, separate_process
 
 #' @rdname rrq_task_create_bulk_expr
 #' @export
-rrq_task_create_bulk_call <- function(fn, data, args = NULL, queue = NULL,
-                                      separate_process = FALSE, timeout_task_run = NULL,
-                                      depends_on = NULL, on_failure = c("impossible", "run"),
+rrq_task_create_bulk_call <- function(fn, data, args = NULL, queue = NULL, separate_process = FALSE,
+                                      timeout_task_run = NULL, depends_on = NULL,
+                                      on_failure = c("impossible", "run"), at_front = FALSE,
+                                      delay = NULL, at = NULL, retry = NULL, ttl = NULL,
+                                      label = NULL, tags = NULL, seed = NULL,
+                                      isolation = c("fork", "fresh"), capture = FALSE,
                                       controller = NULL) {
-  options <- check_task_options(queue, separate_process, timeout_task_run, depends_on, on_failure)
+  options <- task_options(given_options(rlang::current_env()), NROW(data))
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
   if (!is.vector(data) && !is.data.frame(data) && !is.factor(data) && !inherits(data, "Date")) {
     abort_argument("data", "a data frame, a list or a vector", data, rlang::current_env())

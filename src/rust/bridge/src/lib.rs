@@ -10,6 +10,7 @@ mod plain;
 pub mod protect;
 #[allow(unsafe_code)] // R's C interface: serialisation streams
 pub mod serialize;
+pub mod submission;
 
 pub use condition::{Failure, Outcome};
 pub use serialize::{serialize, unserialize};

@@ -1,10 +1,11 @@
 //! Tasks: queue them, ask about them, cancel and delete them.
 
 use extendr_api::prelude::*;
-use rrq_core::task::{self, Kind, Parent, SharedObject, Submission};
+use rrq_bridge::submission::submission;
+use rrq_core::task;
 use rrq_core::{Queue, Status};
 
-use rrq_bridge::convert::{seconds, texts};
+use rrq_bridge::convert::seconds;
 use rrq_bridge::serialize::{serialize, unserialize};
 use rrq_bridge::{Failure, Outcome};
 
@@ -14,35 +15,15 @@ fn rs_random_id() -> Outcome<String> {
     Ok(task::random_id()?)
 }
 
-/// The tasks that new ones depend on: ids, named where the value is used.
-fn parents_of(parents: &Robj) -> Vec<Parent> {
-    let names: Vec<&str> = parents.names().map(Iterator::collect).unwrap_or_default();
-    let name = |at: usize| names.get(at).map(|name| (*name).to_owned()).unwrap_or_default();
-    let parent = |(at, id)| Parent { name: name(at), id };
-    texts(parents).into_iter().enumerate().map(parent).collect()
-}
-
 #[extendr]
-#[allow(clippy::too_many_arguments)] // the R half has no struct to pass
 fn rs_task_submit(
     mut queue: ExternalPtr<Queue>,
     kind: &str,
     payloads: List,
     shared: List,
-    queue_name: &str,
-    timeout_s: f64,
-    parents: Robj,
-    run_on_failure: bool,
+    options: List,
 ) -> Outcome<Vec<String>> {
-    let object = |(name, value): (&str, Robj)| Ok(SharedObject::new(name, serialize(&value)?));
-    let submission = Submission {
-        queue: queue_name.to_owned(),
-        kind: Kind::from_word(kind),
-        shared: shared.iter().map(object).collect::<Outcome<_>>()?,
-        timeout_s,
-        parents: parents_of(&parents),
-        run_on_failure,
-    };
+    let submission = submission(kind, &shared, &options)?;
     let mut payloads = payloads.values();
     let next = || payloads.next().map(|value| serialize(&value)).transpose().map_err(Into::into);
     Ok(task::submit(&mut queue, &submission, next)?)

@@ -125,6 +125,54 @@ pub struct Parent {
     pub id: String,
 }
 
+/// Where a task's code runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Isolation {
+    /// In the worker's own process.
+    #[default]
+    #[serde(rename = "n")]
+    None,
+    /// In a process forked for it from one that has the worker's environment.
+    #[serde(rename = "f")]
+    Fork,
+    /// In a new R process.
+    #[serde(rename = "r")]
+    Fresh,
+}
+
+impl Isolation {
+    /// The word users have for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Isolation::None => "none",
+            Isolation::Fork => "fork",
+            Isolation::Fresh => "fresh",
+        }
+    }
+
+    /// The isolation with this word; any other word is none.
+    pub fn from_word(word: &str) -> Self {
+        let all = [Isolation::Fork, Isolation::Fresh];
+        all.into_iter().find(|isolation| isolation.word() == word).unwrap_or_default()
+    }
+}
+
+/// The state of an L'Ecuyer-CMRG random number generator.
+pub type Seed = [i32; 6];
+
+/// What few tasks ask for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Special {
+    /// Where its random numbers start.
+    pub seed: Option<Seed>,
+    /// Where it runs.
+    pub isolation: Isolation,
+    /// Whether what it prints is kept, also when it is not isolated.
+    pub capture: bool,
+    /// Only errors of these classes are tried again; all of them where there is none.
+    pub retry_classes: Vec<String>,
+}
+
 /// What a task runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Body {
@@ -138,9 +186,16 @@ pub struct Body {
     pub timeout_s: f64,
     /// What it depends on.
     pub parents: Vec<Parent>,
+    /// What few tasks ask for; nothing for the others, which saves bytes.
+    pub special: Option<Special>,
 }
 
 impl Body {
+    /// Where it runs.
+    pub fn isolation(&self) -> Isolation {
+        self.special.as_ref().map(|special| special.isolation).unwrap_or_default()
+    }
+
     /// The stored form.
     pub fn pack(&self) -> Result<Vec<u8>> {
         rmp_serde::to_vec(self).map_err(|error| Error::corrupt("a task's body", error))
@@ -165,6 +220,7 @@ mod tests {
             shared: vec![SharedRef { name: String::new(), hash: "ab".into() }],
             timeout_s: 1.5,
             parents: vec![Parent { name: "x".into(), id: "cd".into() }],
+            special: None,
         };
         let read = Body::unpack("x", &body.pack().unwrap()).unwrap();
         assert_eq!((read.kind, read.payload, read.shared), (body.kind, body.payload, body.shared));

@@ -4,6 +4,7 @@ mod control;
 mod depend;
 mod header;
 pub(crate) mod query;
+mod rules;
 mod stream;
 mod submit;
 mod wait;
@@ -11,10 +12,11 @@ mod wait;
 pub use crate::value::random_id;
 pub use control::{cancel, delete};
 pub use depend::{Deferred, deferred, dependents};
-pub use header::{Body, Header, Kind, Parent, SharedRef};
+pub use header::{Body, Header, Isolation, Kind, Parent, Seed, SharedRef, Special};
 pub use query::{
     Outcome, bodies, extra, headers, list, outcomes, overview, progress, set_progress, statuses,
 };
+pub use rules::{Cause, Retry, Rules};
 pub(crate) use stream::Stream;
-pub use submit::{SharedObject, Submission, submit};
+pub use submit::{SharedObject, Start, Submission, submit};
 pub use wait::{Progress, Waiter};

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_SUBMIT};
-use crate::task::{Body, Kind, Parent, SharedRef};
+use crate::task::{Body, Kind, Parent, Rules, SharedRef, Special};
 use crate::value;
 
 /// The first chunks are small, so that workers start while the rest is still being sent.
@@ -51,6 +51,50 @@ pub struct Submission {
     pub parents: Vec<Parent>,
     /// Whether they run although one of those failed.
     pub run_on_failure: bool,
+    /// Whether they go before all others in their queue.
+    pub at_front: bool,
+    /// When they may start.
+    pub start: Start,
+    /// What happens to them after an end.
+    pub rules: Rules,
+    /// A name for each, one for all, or none.
+    pub labels: Vec<String>,
+    /// Words to find them by.
+    pub tags: Vec<String>,
+    /// What few tasks ask for. Its seed is that of the first task; each later one has the next
+    /// stream.
+    pub special: Special,
+}
+
+impl Submission {
+    /// Tasks of `kind` in `queue` that ask for nothing else.
+    pub fn new(queue: impl Into<String>, kind: Kind) -> Self {
+        Submission {
+            queue: queue.into(),
+            kind,
+            shared: Vec::new(),
+            timeout_s: 0.0,
+            parents: Vec::new(),
+            run_on_failure: false,
+            at_front: false,
+            start: Start::Now,
+            rules: Rules::default(),
+            labels: Vec::new(),
+            tags: Vec::new(),
+            special: Special::default(),
+        }
+    }
+}
+
+/// When a task may start, by the server's clock.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Start {
+    /// As soon as a worker is free.
+    Now,
+    /// This many seconds after it was submitted.
+    After(f64),
+    /// At this time, in seconds since 1970.
+    At(f64),
 }
 
 /// What became of a chunk.
@@ -173,6 +217,7 @@ fn fill_chunk(
         shared: submission.shared.iter().map(reference).collect(),
         timeout_s: submission.timeout_s,
         parents: submission.parents.clone(),
+        special: (submission.special != Special::default()).then(|| submission.special.clone()),
     };
     let mut chunk = Vec::new();
     let mut bytes = 0;

@@ -185,14 +185,7 @@ pub fn ready(mut worker: Worker) -> Worker {
 
 /// Tasks for a queue, sharing these objects.
 pub fn submission(queue: &str, shared: Vec<SharedObject>) -> Submission {
-    Submission {
-        queue: queue.to_owned(),
-        kind: Kind::Expression,
-        shared,
-        timeout_s: 0.0,
-        parents: Vec::new(),
-        run_on_failure: false,
-    }
+    Submission { shared, ..Submission::new(queue, Kind::Expression) }
 }
 
 /// Submit a task per payload.

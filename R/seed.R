@@ -1,0 +1,51 @@
+# Random numbers of tasks: each has a stream of its own of the generator L'Ecuyer-CMRG, as
+# `parallel::clusterSetRNGStream()` gives them to workers, but fixed by the task's place in its
+# submission, not by who runs it.
+
+# What `.Random.seed` begins with for L'Ecuyer-CMRG with inversion and rejection, R's defaults.
+lecuyer_kind <- 10407L
+
+# The state of the first stream, from what the user gave as `seed`.
+seed_state <- function(seed, call) {
+  if (is.null(seed) || isFALSE(seed)) {
+    return(NULL)
+  }
+  if (is_lecuyer(seed)) {
+    return(as.integer(seed[-1]))
+  }
+  if (isTRUE(seed)) {
+    # Drawn from the session's own random numbers: `set.seed()` before it fixes it.
+    seed <- stats::runif(1, 0, .Machine$integer.max)
+  }
+  if (!is_number(seed, -.Machine$integer.max, infinite = FALSE)) {
+    must <- "one whole number, TRUE, or a seed of the generator \"L'Ecuyer-CMRG\""
+    abort_argument("seed", must, seed, call)
+  }
+  with_own_random({
+    set.seed(as.integer(seed), "L'Ecuyer-CMRG", "Inversion", "Rejection")
+    get(".Random.seed", globalenv())[-1]
+  })
+}
+
+# Whether it is what `.Random.seed` is under that generator.
+is_lecuyer <- function(seed) {
+  is.numeric(seed) && length(seed) == 7 && !anyNA(seed) && seed[[1]] %% 100 == 7
+}
+
+# Evaluate code that changes the session's generator, and put that back.
+with_own_random <- function(code) {
+  old <- get0(".Random.seed", globalenv(), inherits = FALSE)
+  kind <- RNGkind()
+  on.exit(restore_random(old, kind))
+  force(code)
+}
+
+restore_random <- function(old, kind) {
+  if (is.null(old)) {
+    # Never used so far: it shall draw its first seed when it is.
+    suppressWarnings(RNGkind(kind[[1]], kind[[2]], kind[[3]]))
+    rm(list = ".Random.seed", envir = globalenv())
+  } else {
+    assign(".Random.seed", old, globalenv())
+  }
+}

@@ -1,0 +1,104 @@
+# The arguments that all functions which queue tasks have in common: what is asked for of a task
+# beside what it runs.
+
+task_defaults <- list(
+  queue = NULL, separate_process = FALSE, timeout_task_run = NULL, depends_on = NULL,
+  on_failure = c("impossible", "run"), at_front = FALSE, delay = NULL, at = NULL,
+  retry = NULL, ttl = NULL, label = NULL, tags = NULL, seed = NULL, isolation = c("fork", "fresh"),
+  capture = FALSE
+)
+
+# Those arguments as the user gave them to the function whose frame this is.
+given_options <- function(frame) {
+  mget(names(task_defaults), envir = frame)
+}
+
+plain_task <- list(
+  queue = "default", timeout = 0, parents = stats::setNames(character(), character()),
+  isolation = "none"
+)
+
+# What the engine is told for `n` tasks, from arguments as the user gave them.
+task_options <- function(given, n = 1, call = caller_env()) {
+  if (identical(given, task_defaults)) {
+    # A task that asks for nothing should not cost a dozen checks.
+    return(plain_task)
+  }
+  given <- utils::modifyList(task_defaults, given, keep.null = TRUE)
+  check_task_options(given, call)
+  timeout <- given$timeout_task_run %||% Inf
+  on_failure <- check_choice(
+    given$on_failure, c("impossible", "run"),
+    arg = "on_failure", call = call
+  )
+  isolation <- check_choice(given$isolation, c("fork", "fresh"), arg = "isolation", call = call)
+  list(
+    queue = given$queue %||% "default",
+    timeout = if (is.finite(timeout)) as.numeric(timeout) else 0,
+    parents = check_depends(given$depends_on, call),
+    run_on_failure = on_failure == "run",
+    at_front = given$at_front,
+    delay = if (!is.null(given$delay)) as.numeric(given$delay),
+    at = if (!is.null(given$at)) as.numeric(given$at),
+    retry = given$retry,
+    ttl = if (!is.null(given$ttl)) as.numeric(given$ttl),
+    label = check_label(given$label, n, call),
+    tags = unique(given$tags),
+    seed = seed_state(given$seed, call),
+    isolation = if (given$separate_process) isolation else "none",
+    capture = given$capture
+  )
+}
+
+check_task_options <- function(given, call) {
+  check_name(given$queue, null = TRUE, arg = "queue", call = call)
+  check_flag(given$separate_process, arg = "separate_process", call = call)
+  check_not_yet(given$separate_process, FALSE, arg = "separate_process", call = call)
+  check_number(given$timeout_task_run, null = TRUE, arg = "timeout_task_run", call = call)
+  check_flag(given$at_front, arg = "at_front", call = call)
+  check_start(given$delay, given$at, call)
+  if (!is.null(given$retry) && !inherits(given$retry, "rrq_retry")) {
+    abort_argument("retry", "made by `rrq_retry()`, or NULL", given$retry, call)
+  }
+  check_number(given$ttl, infinite = FALSE, null = TRUE, arg = "ttl", call = call)
+  check_names(given$tags, null = TRUE, arg = "tags", call = call)
+  check_flag(given$capture, arg = "capture", call = call)
+  check_not_yet(given$capture, FALSE, arg = "capture", call = call)
+  for (arg in c("at_front", "delay", "at", "retry", "ttl", "label", "tags", "seed")) {
+    check_not_yet(given[[arg]], task_defaults[[arg]], arg = arg, call = call)
+  }
+}
+
+check_start <- function(delay, at, call) {
+  check_number(delay, infinite = FALSE, null = TRUE, arg = "delay", call = call)
+  if (is.null(at)) {
+    return()
+  }
+  if (!inherits(at, "POSIXct") || length(at) != 1 || !is.finite(at)) {
+    abort_argument("at", "one POSIXct time", at, call)
+  }
+  if (!is.null(delay)) {
+    abort_argument("at", "NULL where `delay` is given", at, call)
+  }
+}
+
+check_label <- function(label, n, call) {
+  check_names(label, null = TRUE, arg = "label", call = call)
+  if (length(label) > 1 && length(label) != n) {
+    must <- if (n == 1) "one name" else sprintf("one name or %d, one for each task", n)
+    abort_argument("label", must, label, call)
+  }
+  label
+}
+
+check_depends <- function(depends_on, call) {
+  check_ids(depends_on, arg = "depends_on", call = call)
+  names <- names(depends_on) %||% rep("", length(depends_on))
+  given <- names[nzchar(names)]
+  if (anyDuplicated(given) || any(make.names(given) != given)) {
+    abort_argument("depends_on", "named by different syntactic names, if at all", call = call)
+  }
+  parents <- stats::setNames(as.character(depends_on), names)
+  # Named and not, the same task is waited for once.
+  parents[nzchar(names) | !(parents %in% parents[nzchar(names)] | duplicated(parents))]
+}

@@ -1,0 +1,116 @@
+//! What happens to a task after an end: whether it is tried again, and when it is forgotten. Scripts
+//! read the stored form, numbers in the order of `lua/_end.lua`.
+
+/// Which ends are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// An R error.
+    Error = 1,
+    /// The worker or the process went away.
+    Lost = 2,
+    /// It ran longer than it was allowed to.
+    Timeout = 4,
+}
+
+impl Cause {
+    const ALL: [Cause; 3] = [Cause::Error, Cause::Lost, Cause::Timeout];
+
+    /// The word users have for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Cause::Error => "error",
+            Cause::Lost => "lost",
+            Cause::Timeout => "timeout",
+        }
+    }
+
+    /// The cause with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Cause::ALL.into_iter().find(|cause| cause.word() == word)
+    }
+}
+
+/// A policy of trying again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retry {
+    /// How many attempts there are in all.
+    pub max_attempts: u32,
+    /// Seconds before the second attempt.
+    pub delay_s: f64,
+    /// By how much that grows with each further attempt.
+    pub backoff: f64,
+    /// The most seconds it grows to.
+    pub max_delay_s: f64,
+    /// Which ends are tried again.
+    pub on: Vec<Cause>,
+}
+
+/// The rules of a task.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rules {
+    /// Seconds after its end when it is forgotten.
+    pub ttl_s: Option<f64>,
+    /// Whether and when it is tried again.
+    pub retry: Option<Retry>,
+}
+
+fn millis(seconds: f64) -> u64 {
+    (seconds * 1000.0).round().clamp(0.0, 1e15) as u64
+}
+
+impl Rules {
+    /// The stored form: empty for no rules.
+    pub fn pack(&self) -> String {
+        if *self == Rules::default() {
+            return String::new();
+        }
+        let ttl = self.ttl_s.map_or(0, |seconds| millis(seconds).max(1));
+        let Some(retry) = &self.retry else {
+            return format!("{ttl},0,0,0,0,0");
+        };
+        let on: u32 = retry.on.iter().map(|cause| *cause as u32).sum();
+        let (delay, longest) = (millis(retry.delay_s), millis(retry.max_delay_s));
+        format!("{ttl},{},{delay},{},{longest},{on}", retry.max_attempts, millis(retry.backoff))
+    }
+
+    /// Read the stored form; what is none of ours has no rules.
+    pub fn parse(stored: &str) -> Self {
+        let numbers: Vec<u64> = stored.split(',').map_while(|part| part.parse().ok()).collect();
+        let [ttl, attempts, delay, backoff, longest, on] = numbers[..] else {
+            return Rules::default();
+        };
+        let seconds = |millis: u64| millis as f64 / 1000.0;
+        let retry = (attempts > 0).then(|| Retry {
+            max_attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+            delay_s: seconds(delay),
+            backoff: seconds(backoff),
+            max_delay_s: seconds(longest),
+            on: Cause::ALL.into_iter().filter(|cause| on & *cause as u64 != 0).collect(),
+        });
+        Rules { ttl_s: (ttl > 0).then(|| seconds(ttl)), retry }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_read_back_as_written() {
+        let retry = Retry {
+            max_attempts: 3,
+            delay_s: 0.5,
+            backoff: 1.5,
+            max_delay_s: 60.0,
+            on: vec![Cause::Error, Cause::Timeout],
+        };
+        for rules in [
+            Rules::default(),
+            Rules { ttl_s: Some(2.5), retry: None },
+            Rules { ttl_s: None, retry: Some(retry.clone()) },
+            Rules { ttl_s: Some(1.0), retry: Some(retry) },
+        ] {
+            assert_eq!(Rules::parse(&rules.pack()), rules);
+        }
+    }
+}
