@@ -117,7 +117,34 @@ print.rrq_controller <- function(x, ...) {
     x$queue_id, x$con$config()$address, tasks, workers, if (workers == 1) "" else "s"
   )
   cat(line, "\n", sep = "")
+  writeLines(format_queues(queue))
   invisible(x)
+}
+
+# A line for each queue that needs one: with tasks waiting, paused, or of a name of its own.
+format_queues <- function(queue) {
+  states <- rust_call(rs_queue_states(queue))
+  waiting <- stats::setNames(states$length, states$name)
+  worked <- table(unlist(listened_queues(queue)))
+  names <- sort(unique(c(names(waiting)[waiting > 0], states$paused, names(worked))))
+  if (identical(names, default_queue) && length(states$paused) == 0) {
+    return(character())
+  }
+  vapply(names, function(name) {
+    tasks <- if (name %in% names(waiting)) waiting[[name]] else 0
+    workers <- if (name %in% names(worked)) worked[[name]] else 0
+    paused <- if (name %in% states$paused) "; paused" else ""
+    alone <- if (tasks > 0 && workers == 0) " - nobody listens to it" else ""
+    sprintf("  %s: %g waiting, %d worker%s%s%s", name, tasks, workers,
+      if (workers == 1) "" else "s", paused, alone)
+  }, "", USE.NAMES = FALSE)
+}
+
+# The queues that each active worker listens to.
+listened_queues <- function(queue) {
+  states <- rust_call(rs_worker_states(queue))
+  infos <- rust_call(rs_worker_info(queue, states$id[states$active]))
+  lapply(infos, function(info) info$queue)
 }
 
 # Keys that are to expire must all be there when they are told to: a worker still leaving would

@@ -29,6 +29,10 @@ rs_queue_list <- function(queue, name) .Call(wrap__rs_queue_list, queue, name)
 
 rs_queue_remove <- function(queue, name, ids) .Call(wrap__rs_queue_remove, queue, name, ids)
 
+rs_queue_pause <- function(queue, name, pause) .Call(wrap__rs_queue_pause, queue, name, pause)
+
+rs_queue_states <- function(queue) .Call(wrap__rs_queue_states, queue)
+
 rs_queue_destroy <- function(queue, after_s) .Call(wrap__rs_queue_destroy, queue, after_s)
 
 rs_redis_open <- function(url) .Call(wrap__rs_redis_open, url)
@@ -55,13 +59,19 @@ rs_task_cancel <- function(queue, ids) .Call(wrap__rs_task_cancel, queue, ids)
 
 rs_task_delete <- function(queue, ids, check) .Call(wrap__rs_task_delete, queue, ids, check)
 
-rs_task_status <- function(queue, ids) .Call(wrap__rs_task_status, queue, ids)
+rs_task_retry <- function(queue, ids) .Call(wrap__rs_task_retry, queue, ids)
+
+rs_task_newest <- function(queue, ids) .Call(wrap__rs_task_newest, queue, ids)
+
+rs_task_table <- function(queue, ids, filter) .Call(wrap__rs_task_table, queue, ids, filter)
+
+rs_task_status <- function(queue, ids, follow) .Call(wrap__rs_task_status, queue, ids, follow)
 
 rs_task_overview <- function(queue) .Call(wrap__rs_task_overview, queue)
 
 rs_task_list <- function(queue) .Call(wrap__rs_task_list, queue)
 
-rs_task_outcomes <- function(queue, ids) .Call(wrap__rs_task_outcomes, queue, ids)
+rs_task_outcomes <- function(queue, ids, follow) .Call(wrap__rs_task_outcomes, queue, ids, follow)
 
 rs_task_times <- function(queue, ids) .Call(wrap__rs_task_times, queue, ids)
 
@@ -75,7 +85,7 @@ rs_task_progress <- function(queue, id) .Call(wrap__rs_task_progress, queue, id)
 
 rs_task_progress_update <- function(queue, id, value) .Call(wrap__rs_task_progress_update, queue, id, value)
 
-rs_wait_start <- function(queue, ids) .Call(wrap__rs_wait_start, queue, ids)
+rs_wait_start <- function(queue, ids, follow) .Call(wrap__rs_wait_start, queue, ids, follow)
 
 rs_wait_next <- function(queue, waiter, limit_s, any) .Call(wrap__rs_wait_next, queue, waiter, limit_s, any)
 

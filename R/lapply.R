@@ -82,8 +82,8 @@ run_wave <- function(job, elements, chunk_size, progress, call) {
   ids <- submit(job$queue, "bulk_call", chunks, list(job$template), job$options, call)
   job$ids <- c(job$ids, ids)
   limit <- max(0, job$deadline - now())
-  wait_for_tasks(job$queue, ids, limit, 1, progress, call)
-  results <- fetch_results(ids, job$controller, call)
+  wait_for_tasks(job$queue, ids, limit, 1, progress, call = call)
+  results <- fetch_results(ids, job$controller, call = call)
   failed <- Position(function(result) inherits(result, "rrq_task_error"), results)
   if (!is.na(failed)) {
     rlang::cnd_signal(results[[failed]])
@@ -96,7 +96,7 @@ tasks_per_worker <- 4
 
 # At least one element, and so many tasks that no worker waits long for another at the end.
 choose_chunk_size <- function(job, ids, n, n_workers) {
-  times <- rust_call(rs_task_times(job$queue, ids))
+  times <- rust_call(rs_task_times(job$queue, ids))$times
   fit <- chunk_s / max(mean(times$end - times$start), 1e-6)
   max(1, floor(min(fit, n / (tasks_per_worker * n_workers))))
 }
@@ -113,7 +113,7 @@ end_job <- function(job) {
 }
 
 unfinished <- function(job) {
-  status <- rust_call(rs_task_status(job$queue, job$ids))
+  status <- rust_call(rs_task_status(job$queue, job$ids, FALSE))
   job$ids[status %in% c("PENDING", "RUNNING", "DEFERRED")]
 }
 

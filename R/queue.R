@@ -60,5 +60,39 @@ rrq_queue_remove <- function(task_ids, queue = NULL, controller = NULL) {
   rust_call(rs_queue_remove(queue, name, task_ids))
 }
 
+#' Pause a queue
+#'
+#' Workers take no tasks from a queue that is paused; what runs goes on, and tasks can still be
+#' queued. Other queues are not affected.
+#'
+#' @inheritParams rrq_queue_length
+#' @return Whether that changed anything, invisibly.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' rrq_queue_pause(controller = r)
+#' id <- rrq_task_create_expr(1 + 1, controller = r)
+#' r
+#' rrq_queue_resume(controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_queue_pause <- function(queue = NULL, controller = NULL) {
+  pause_queue(queue, TRUE, controller)
+}
+
+#' @rdname rrq_queue_pause
+#' @export
+rrq_queue_resume <- function(queue = NULL, controller = NULL) {
+  pause_queue(queue, FALSE, controller)
+}
+
+pause_queue <- function(queue, pause, controller, call = caller_env()) {
+  check_name(queue, null = TRUE, arg = "queue", call = call)
+  name <- queue %||% default_queue
+  handle <- queue_of(controller, call)
+  invisible(rust_call(rs_queue_pause(handle, name, pause), call))
+}
+
 # Where tasks go, and what every worker listens to.
 default_queue <- "default"

@@ -49,3 +49,11 @@ restore_random <- function(old, kind) {
     assign(".Random.seed", old, globalenv())
   }
 }
+
+# Run a task's code with its own random numbers; the worker's own are put back.
+with_stream <- function(seed, code) {
+  with_own_random({
+    assign(".Random.seed", c(lecuyer_kind, seed), globalenv())
+    code
+  })
+}

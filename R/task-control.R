@@ -35,7 +35,7 @@ rrq_task_cancel <- function(task_id, wait = TRUE, timeout_wait = 10, controller 
   if (wait && length(running) > 0) {
     wait_for_tasks(queue, running, timeout_wait, time_poll = 1, progress = FALSE)
   }
-  invisible(rust_call(rs_task_status(queue, task_id)))
+  invisible(rust_call(rs_task_status(queue, task_id, FALSE)))
 }
 
 #' Delete tasks

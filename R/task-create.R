@@ -28,8 +28,20 @@
 #'   never run; or `"run"`, it runs all the same, and a named value is then an `rrq_task_error`.
 #' @param timeout_task_run Seconds the task may run before it ends as `TIMEOUT`; `NULL` sets no
 #'   limit. It is stopped as by Ctrl-C: code that never asks R about interrupts runs on.
-#' @param at_front,delay,at,retry,ttl,label,tags,seed,isolation,capture Not available yet: must be
-#'   left as they are.
+#' @param at_front Whether the task goes before all others in its queue.
+#' @param delay,at Seconds, or a time (`POSIXct`), before which the task does not start, by the
+#'   server's clock. Until then it is `PENDING`, but not in its queue.
+#' @param retry A policy of trying again, see [rrq_retry()].
+#' @param ttl Seconds after its end when the task is forgotten with its result, but never while a
+#'   task that depends on it has not ended. `NULL` keeps it.
+#' @param label,tags A name for the task, and words to find it by with [rrq_task_list()] and
+#'   [rrq_task_table()]. Of many tasks each can have a name of its own.
+#' @param seed Where the task's random numbers start: a whole number, `TRUE` for one drawn from the
+#'   session's random numbers, or a seed of the generator "L'Ecuyer-CMRG". Each of many tasks gets a
+#'   stream of its own, as by [parallel::clusterSetRNGStream()], so that the numbers do not depend
+#'   on how many workers there are or what they ran before. `NULL` leaves the worker's generator as
+#'   it is.
+#' @param isolation,capture Not available yet: must be left as they are.
 #' @inheritParams rrq_destroy
 #' @return The task's id: 32 lower-case hexadecimal characters.
 #' @section Errors: `rrq_error_argument` for what is not a call or not a function;

@@ -14,6 +14,6 @@
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_deferred_list <- function(controller = NULL) {
-  deferred <- rust_call(rs_task_deferred(queue_of(controller)))
-  lapply(deferred, function(parents) stats::setNames(parents$status, parents$id))
+  queue <- queue_of(controller)
+  rust_call(rs_task_deferred(queue))
 }

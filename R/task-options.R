@@ -60,13 +60,10 @@ check_task_options <- function(given, call) {
   if (!is.null(given$retry) && !inherits(given$retry, "rrq_retry")) {
     abort_argument("retry", "made by `rrq_retry()`, or NULL", given$retry, call)
   }
-  check_number(given$ttl, infinite = FALSE, null = TRUE, arg = "ttl", call = call)
+  check_number(given$ttl, null = TRUE, arg = "ttl", call = call)
   check_names(given$tags, null = TRUE, arg = "tags", call = call)
   check_flag(given$capture, arg = "capture", call = call)
   check_not_yet(given$capture, FALSE, arg = "capture", call = call)
-  for (arg in c("at_front", "delay", "at", "retry", "ttl", "label", "tags", "seed")) {
-    check_not_yet(given[[arg]], task_defaults[[arg]], arg = arg, call = call)
-  }
 }
 
 check_start <- function(delay, at, call) {

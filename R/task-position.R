@@ -22,7 +22,10 @@ rrq_task_position <- function(task_ids, missing = 0L, queue = NULL, follow = NUL
   check_position(missing)
   check_string(queue, null = TRUE)
   check_flag(follow, null = TRUE)
-  position <- match(task_ids, waiting_in(queue, controller))
+  controller <- get_controller(controller)
+  handle <- queue_of(controller)
+  ids <- if (follows(follow, controller)) newest_of(handle, task_ids) else task_ids
+  position <- match(ids, waiting_in(queue, handle))
   position[is.na(position)] <- as.integer(missing)
   position
 }
@@ -33,13 +36,16 @@ rrq_task_preceeding <- function(task_id, queue = NULL, follow = NULL, controller
   check_id(task_id)
   check_string(queue, null = TRUE)
   check_flag(follow, null = TRUE)
-  waiting <- waiting_in(queue, controller)
-  position <- match(task_id, waiting)
+  controller <- get_controller(controller)
+  handle <- queue_of(controller)
+  id <- if (follows(follow, controller)) newest_of(handle, task_id) else task_id
+  waiting <- waiting_in(queue, handle)
+  position <- match(id, waiting)
   if (!is.na(position)) utils::head(waiting, position - 1L)
 }
 
-waiting_in <- function(name, controller, call = caller_env()) {
-  rust_call(rs_queue_list(queue_of(controller, call), name %||% default_queue), call)
+waiting_in <- function(name, handle, call = caller_env()) {
+  rust_call(rs_queue_list(handle, name %||% default_queue), call)
 }
 
 check_position <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {

@@ -7,12 +7,15 @@
 #'
 #' @param task_ids Ids of tasks.
 #' @param named Whether the answer has the ids as names.
-#' @param follow Whether to answer for the newest attempt of a retried task; `NULL` is the
-#'   controller's setting. Tasks cannot be retried yet, so that this changes nothing.
+#' @param follow Whether to answer for the newest of the chain that a retried task is of, see
+#'   [rrq_task_retry()]; `NULL` is the controller's setting.
+#' @param status Only tasks of these statuses.
+#' @param tag,queue Only tasks with this tag, of this queue.
+#' @param since Only tasks submitted at this time or later: a time, or seconds since 1970.
 #' @inheritParams rrq_destroy
 #' @return `rrq_task_status()` returns a character vector, `"MISSING"` for an unknown id.
 #'   `rrq_task_exists()` returns a logical vector. `rrq_task_list()` returns the ids of all tasks,
-#'   in no order.
+#'   in no order; where it is asked for some, in the order of submission.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -21,14 +24,16 @@
 #' rrq_task_status(id, controller = r)
 #' rrq_task_exists(c(id, "unknown"), controller = r)
 #' rrq_task_list(controller = r)
+#' rrq_task_list(status = "PENDING", since = Sys.time() - 60, controller = r)
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_task_status <- function(task_ids, named = FALSE, follow = NULL, controller = NULL) {
   task_ids <- check_ids(task_ids)
   check_flag(named)
   check_flag(follow, null = TRUE)
-  queue <- queue_of(controller)
-  status <- rust_call(rs_task_status(queue, task_ids))
+  controller <- get_controller(controller)
+  follow <- follows(follow, controller)
+  status <- rust_call(rs_task_status(queue_of(controller), task_ids, follow))
   if (named) rlang::set_names(status, task_ids) else status
 }
 
@@ -38,15 +43,25 @@ rrq_task_exists <- function(task_ids, named = FALSE, controller = NULL) {
   task_ids <- check_ids(task_ids)
   check_flag(named)
   queue <- queue_of(controller)
-  exists <- rust_call(rs_task_status(queue, task_ids)) != "MISSING"
+  exists <- rust_call(rs_task_status(queue, task_ids, FALSE)) != "MISSING"
   if (named) rlang::set_names(exists, task_ids) else exists
 }
 
 #' @rdname rrq_task_status
 #' @export
-rrq_task_list <- function(controller = NULL) {
-  queue <- queue_of(controller)
-  rust_call(rs_task_list(queue))
+rrq_task_list <- function(status = NULL, tag = NULL, queue = NULL, since = NULL,
+                          controller = NULL) {
+  filter <- check_filter(status, tag, queue, since)
+  handle <- queue_of(controller)
+  if (all(vapply(filter, is.null, TRUE))) {
+    return(rust_call(rs_task_list(handle)))
+  }
+  rust_call(rs_task_table(handle, NULL, filter))$id
+}
+
+# Whether questions about a retried task are answered for the newest of its chain.
+follows <- function(follow, controller) {
+  follow %||% controller$settings$follow
 }
 
 #' Count tasks by status
@@ -70,7 +85,7 @@ rrq_task_overview <- function(task_ids = NULL, controller = NULL) {
   if (is.null(task_ids)) {
     return(as.list(counts))
   }
-  status <- rust_call(rs_task_status(queue, task_ids))
+  status <- rust_call(rs_task_status(queue, task_ids, FALSE))
   levels <- c(names(counts), if ("MISSING" %in% status) "MISSING")
   counts <- tabulate(match(status, levels), length(levels))
   rlang::set_names(as.list(as.numeric(counts)), levels)
@@ -92,10 +107,13 @@ task_counts <- function(queue, call = caller_env()) {
 #'   * `timeout`, the seconds it may run, or `NULL`,
 #'   * `worker`, the worker that took it, or `NULL`,
 #'   * `pid`, the process of its own, or `NULL`,
-#'   * `depends`, a list of `up` (what it waits for) and `down` (what waits for it), and `moved`, a
-#'     list of `up` and `down` (the attempts before and after it); both are not available yet, so
-#'     `NULL`,
-#'   * `attempt`, how many times it was taken by a worker,
+#'   * `label`, `tags`, `retry`, `ttl`, as they were given, or `NULL`,
+#'   * `depends`, a list of `up` (what it depends on) and `down` (what depends on it),
+#'   * `moved`, a list of `up` (the task it is a retry of) and `down` (its retry), each `NULL` if
+#'     there is none,
+#'   * `attempt`, how many times it was taken by a worker, and `attempts`, a list of these:
+#'     `status`, `worker`, `start`, `end`, and for those that were not the last their `error`,
+#'   * `seed`, where its random numbers start, as `.Random.seed`, or `NULL`,
 #'   * `warnings`, those signalled while it ran, or `NULL`.
 #'
 #'   `rrq_task_data()` returns what the task runs, with the values sent along: a list of `type`
@@ -120,15 +138,40 @@ rrq_task_info <- function(task_id, controller = NULL) {
     id = task_id,
     status = info$status,
     queue = info$queue,
-    separate_process = FALSE,
+    label = if (nzchar(info$label)) info$label,
+    tags = ids_or_null(info$tags),
+    separate_process = info$isolated,
     timeout = if (info$timeout > 0) info$timeout,
     worker = if (nzchar(info$worker)) info$worker,
     pid = NULL,
     depends = list(up = ids_or_null(info$parents), down = ids_or_null(info$children)),
-    moved = list(up = NULL, down = NULL),
+    moved = list(up = info$was, down = info$moved),
     attempt = info$attempt,
+    attempts = attempts_of(info),
+    retry = if (!is.null(info$retry)) new_retry(info$retry),
+    ttl = info$ttl,
+    seed = if (!is.null(info$seed)) c(lecuyer_kind, info$seed),
     warnings = info$extra$warnings
   )
+}
+
+# A list for each attempt, the latest last.
+attempts_of <- function(info) {
+  as_time <- function(seconds) .POSIXct(seconds)
+  earlier <- lapply(info$attempts, function(attempt) {
+    list(
+      status = attempt$status, worker = attempt$worker, start = as_time(attempt$start),
+      end = as_time(attempt$end), error = attempt$error
+    )
+  })
+  if (is.na(info$start)) {
+    return(earlier)
+  }
+  latest <- list(
+    status = info$ended, worker = info$worker, start = as_time(info$start),
+    end = as_time(info$end), error = NULL
+  )
+  c(earlier, list(latest))
 }
 
 #' @rdname rrq_task_info
@@ -162,7 +205,7 @@ unpack_task <- function(kind, payload, shared) {
 #' @inheritParams rrq_task_status
 #' @return A matrix of seconds since 1970 by the server's clock, with the ids as row names and the
 #'   columns `submit`, `start`, `complete` (however the task ended) and `moved` (when it was
-#'   retried; not available yet, so `NA`). `NA` where a task has not come that far.
+#'   retried). `NA` where a task has not come that far.
 #' @section Errors: `rrq_error_task_missing` lists the ids that are not known.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -175,10 +218,12 @@ unpack_task <- function(kind, payload, shared) {
 rrq_task_times <- function(task_ids, follow = NULL, controller = NULL) {
   task_ids <- check_ids(task_ids)
   check_flag(follow, null = TRUE)
+  controller <- get_controller(controller)
   queue <- queue_of(controller)
-  times <- rust_call(rs_task_times(queue, task_ids))
+  ids <- if (follows(follow, controller)) newest_of(queue, task_ids) else task_ids
+  found <- rust_call(rs_task_times(queue, ids))
   matrix(
-    c(times$submit, times$start, times$end, rep(NA_real_, length(task_ids))),
+    c(found$times$submit, found$times$start, found$times$end, found$moved),
     ncol = 4,
     dimnames = list(task_ids, c("submit", "start", "complete", "moved"))
   )
@@ -230,6 +275,11 @@ rrq_task_progress_update <- function(value, error = FALSE) {
     abort("no_task", message)
   }
   invisible()
+}
+
+# The newest of the chain of retries that each task is of.
+newest_of <- function(queue, ids, call = caller_env()) {
+  rust_call(rs_task_newest(queue, ids), call)
 }
 
 ids_or_null <- function(ids) {

@@ -3,8 +3,8 @@
 #' @param task_id,task_ids Ids of tasks that have ended.
 #' @param error Whether a failed task is thrown as an error. Else it is returned as a value.
 #' @param named Whether the results are named by their ids.
-#' @param follow Whether to answer for a task's newest attempt after a retry; `NULL` is the
-#'   controller's setting.
+#' @param follow Whether to answer for the newest of the chain that a retried task is of, see
+#'   [rrq_task_retry()]; `NULL` is the controller's setting.
 #' @inheritParams rrq_destroy
 #' @return `rrq_task_result()`: the task's value. `rrq_task_results()`: a list of values, fetched in
 #'   one round trip. In place of a failed task's value stands an `rrq_task_error`: a condition with
@@ -27,7 +27,8 @@ rrq_task_result <- function(task_id, error = FALSE, follow = NULL, controller = 
   check_id(task_id)
   check_flag(error)
   check_flag(follow, null = TRUE)
-  result <- fetch_results(task_id, get_controller(controller))[[1]]
+  controller <- get_controller(controller)
+  result <- fetch_results(task_id, controller, follows(follow, controller))[[1]]
   if (error && inherits(result, "rrq_task_error")) {
     rlang::cnd_signal(result)
   }
@@ -46,7 +47,7 @@ rrq_task_results <- function(task_ids, error = FALSE, named = FALSE, follow = NU
   if (length(task_ids) == 0) {
     return(if (named) stats::setNames(list(), character()) else list())
   }
-  results <- fetch_results(task_ids, controller)
+  results <- fetch_results(task_ids, controller, follows(follow, controller))
   if (error) {
     failed <- vapply(results, inherits, TRUE, "rrq_task_error")
     if (any(failed)) {
@@ -57,8 +58,8 @@ rrq_task_results <- function(task_ids, error = FALSE, named = FALSE, follow = NU
   results
 }
 
-fetch_results <- function(ids, controller, call = caller_env()) {
-  outcomes <- rust_call(rs_task_outcomes(queue_of(controller, call), ids), call)
+fetch_results <- function(ids, controller, follow = FALSE, call = caller_env()) {
+  outcomes <- rust_call(rs_task_outcomes(queue_of(controller, call), ids, follow), call)
   values <- outcomes$value
   # A task's own value may be NULL; only one that ended badly and left none gets its value here.
   silent <- which(outcomes$status != "COMPLETE" & vapply(values, is.null, TRUE))

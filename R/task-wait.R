@@ -34,15 +34,19 @@ rrq_task_wait <- function(task_id, timeout = NULL, time_poll = 1, progress = NUL
   check_flag(follow, null = TRUE)
   controller <- get_controller(controller)
   limit <- timeout %||% controller$settings$timeout_task_wait
-  wait_for_tasks(queue_of(controller), unique(task_id), limit, time_poll, show_progress(progress))
+  follow <- follows(follow, controller)
+  wait_for_tasks(
+    queue_of(controller), unique(task_id), limit, time_poll, show_progress(progress), follow
+  )
 }
 
 show_progress <- function(progress) {
   progress %||% getOption("rrq.progress") %||% interactive()
 }
 
-wait_for_tasks <- function(queue, ids, limit, time_poll, progress, call = caller_env()) {
-  waiter <- rust_call(rs_wait_start(queue, ids), call)
+wait_for_tasks <- function(queue, ids, limit, time_poll, progress, follow = FALSE,
+                           call = caller_env()) {
+  waiter <- rust_call(rs_wait_start(queue, ids, follow), call)
   on.exit(rust_call(rs_wait_end(queue, waiter)))
   bar <- if (progress) task_bar(length(ids), environment())
   step <- if (progress) max(time_poll, 0.1) else no_worker_s

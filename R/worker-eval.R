@@ -17,8 +17,8 @@ evaluation_calls <- function(run, identity) {
   run$identity <- identity
   the$task <- run
   slot <- rlang::new_environment(list(
-    run = function(kind, payload, template, variables, parents, timeout) {
-      run_call(run, kind, payload, template, variables, parents, timeout)
+    run = function(kind, payload, template, variables, parents, timeout, seed) {
+      run_call(run, kind, payload, template, variables, parents, timeout, seed)
     },
     failed = function(message) {
       # Interrupted before the task's own code had begun.
@@ -45,7 +45,7 @@ evaluation_calls <- function(run, identity) {
   ))
   list(
     slot = slot,
-    run = quote(run(kind, payload, template, variables, parents, timeout)),
+    run = quote(run(kind, payload, template, variables, parents, timeout, seed)),
     failed = quote(failed(message)),
     absent = quote(absent(id, status, worker)),
     answer = quote(answer(command, argument, timeout_idle, remaining)),
@@ -56,7 +56,7 @@ evaluation_calls <- function(run, identity) {
 
 # Outcomes are told by position: status, value; and where there is more to say, rare attributes and
 # whether the user interrupted.
-run_call <- function(run, kind, payload, template, variables, parents, timeout) {
+run_call <- function(run, kind, payload, template, variables, parents, timeout, seed) {
   run$warnings <- NULL
   delayedAssign("leave", return(run$outcome))
   run$leave <- environment()
@@ -72,7 +72,7 @@ run_call <- function(run, kind, payload, template, variables, parents, timeout) 
   }
   run$timeout <- timeout
   run$deadline <- if (timeout > 0) now() + timeout else Inf
-  value <- eval(call, frame)
+  value <- if (is.null(seed)) eval(call, frame) else with_stream(seed, eval(call, frame))
   run$active <- FALSE
   if (is.null(run$warnings)) {
     list("COMPLETE", value)

@@ -216,7 +216,7 @@ rrq_worker_load <- function(worker_ids = NULL, controller = NULL) {
     log <- rust_call(rs_worker_log(queue, id, Inf), call)
     # The log tells of a task once it has ended.
     task <- setdiff(states$task[states$id == id], c(NA, log$message))
-    since <- rust_call(rs_task_times(queue, task), call)$start
+    since <- rust_call(rs_task_times(queue, task), call)$times$start
     load_of(log, since, server_time(controller))
   }, load_windows)
   structure(
@@ -271,9 +271,12 @@ rrq_worker_detect_exited <- function(controller = NULL) {
   lost <- rust_call(rs_worker_sweep(queue))
   for (worker in names(lost)) {
     tasks <- lost[[worker]]
+    again <- names(tasks)[tasks == "PENDING"]
+    ended <- setdiff(names(tasks), again)
     cli::cli_inform(c(
       "!" = "Worker {worker} is lost.",
-      i = if (length(tasks)) "{length(tasks)} task{?s} died with it: {tasks}."
+      i = if (length(ended)) "{length(ended)} task{?s} ended with it: {ended}.",
+      i = if (length(again)) "{length(again)} task{?s} will be tried again: {again}."
     ))
   }
   invisible(as.character(names(lost)))

@@ -27,7 +27,7 @@ run_result <- function(id, controller) {
 queue_sizes <- function(controller) {
   hash <- function(name) controller$con$HLEN(paste0(controller$keys$prefix, name))
   c(
-    tasks = length(rrq_task_list(controller)),
+    tasks = length(rrq_task_list(controller = controller)),
     waiting = rrq_queue_length(controller = controller),
     bodies = hash("b"), objects = hash("o"), references = hash("oref")
   )

@@ -51,7 +51,7 @@ test_that("delete = FALSE stops the workers and keeps the data", {
   rrq_destroy(delete = FALSE, controller = r)
   run_worker(worker)
   expect_equal(rrq_worker_status("w", r), c(w = "EXITED"))
-  expect_equal(rrq_task_list(r), id)
+  expect_equal(rrq_task_list(controller = r), id)
 })
 
 test_that("destroying the default queue clears the default controller", {

@@ -12,7 +12,7 @@ test_that("attaching again is to the same queue", {
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   rrq_worker_config_save("localhost", rrq_worker_config(timeout_idle = 5), controller = r)
   again <- rrq_controller(r$queue_id, r$con)
-  expect_equal(rrq_task_list(again), id)
+  expect_equal(rrq_task_list(controller = again), id)
   expect_equal(rrq_worker_config_read("localhost", controller = again)$timeout_idle, 5)
 })
 
@@ -20,7 +20,7 @@ test_that("queues of different names are apart", {
   a <- local_queue()
   b <- local_queue()
   rrq_task_create_expr(sqrt(4), controller = a)
-  expect_equal(rrq_task_list(b), character())
+  expect_equal(rrq_task_list(controller = b), character())
 })
 
 test_that("a controller prints as one line", {
@@ -77,7 +77,7 @@ test_that("without a default controller the error says how to set one", {
 })
 
 test_that("what is not a controller is an error", {
-  expect_error(rrq_task_list("a"), "`controller`", class = "rrq_error_argument")
+  expect_error(rrq_task_list(controller = "a"), "`controller`", class = "rrq_error_argument")
   expect_error(rrq_default_controller_set(1), "`controller`", class = "rrq_error_argument")
 })
 
@@ -145,7 +145,7 @@ test_that("a controller that was saved and read back works again", {
   path <- withr::local_tempfile()
   saveRDS(r, path)
   back <- readRDS(path)
-  expect_equal(rrq_task_list(back), id)
+  expect_equal(rrq_task_list(controller = back), id)
   expect_output(print(back), r$queue_id, fixed = TRUE)
   expect_output(print(back$con$PING()), "PONG")
   expect_equal(back$settings$timeout_task_wait, 12)

@@ -60,3 +60,39 @@ test_that("what is taken out of a queue is checked", {
   expect_error(rrq_queue_remove(1, controller = r), "`task_ids`", class = "rrq_error_argument")
   expect_error(rrq_queue_remove("a", 1, r), "`queue`", class = "rrq_error_argument")
 })
+
+test_that("workers take no tasks from a queue that is paused", {
+  r <- local_queue()
+  rrq_worker_config_save("ab", rrq_worker_config(queue = c("a", "b")), controller = r)
+  expect_true(rrq_queue_pause("a", controller = r))
+  expect_false(rrq_queue_pause("a", controller = r))
+  a <- rrq_task_create_expr(sqrt(1), queue = "a", controller = r)
+  b <- rrq_task_create_expr(sqrt(1), queue = "b", controller = r)
+  worker <- local_worker(r, name_config = "ab")
+  run_worker(worker)
+  expect_equal(rrq_task_status(c(a, b), controller = r), c("PENDING", "COMPLETE"))
+  expect_true(rrq_queue_resume("a", controller = r))
+  expect_false(rrq_queue_resume("a", controller = r))
+  run_worker(worker)
+  expect_equal(rrq_task_status(a, controller = r), "COMPLETE")
+})
+
+test_that("a worker that sleeps hears that a queue is resumed", {
+  r <- local_queue()
+  local_spawned(r)
+  rrq_queue_pause(controller = r)
+  id <- rrq_task_create_expr(sqrt(1), controller = r)
+  rrq_queue_resume(controller = r)
+  expect_true(rrq_task_wait(id, timeout = 20, controller = r))
+})
+
+test_that("a controller shows queues that nobody listens to, and paused ones", {
+  r <- local_queue()
+  rrq_task_create_expr(sqrt(1), queue = "odd", controller = r)
+  rrq_queue_pause(controller = r)
+  shown <- utils::capture.output(print(r))
+  expect_equal(shown[-1], c(
+    "  default: 0 waiting, 0 workers; paused",
+    "  odd: 1 waiting, 0 workers - nobody listens to it"
+  ))
+})

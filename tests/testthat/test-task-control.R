@@ -119,7 +119,7 @@ test_that("running tasks cannot be deleted, and all are kept", {
   expect_true(all(rrq_task_exists(ids, controller = r)))
   rrq_task_cancel(ids, controller = r)
   rrq_task_delete(ids, controller = r)
-  expect_equal(rrq_task_list(r), character())
+  expect_equal(rrq_task_list(controller = r), character())
 })
 
 test_that("unknown tasks are an error unless they are not checked", {

@@ -256,7 +256,7 @@ test_that("what comes later is refused, not ignored", {
     rrq_task_create_expr(f(1), separate_process = TRUE, controller = r),
     "`separate_process`", class = "rrq_error_not_yet"
   )
-  expect_equal(rrq_task_list(r), character())
+  expect_equal(rrq_task_list(controller = r), character())
 })
 
 test_that("a pointer is sent as one that points nowhere", {

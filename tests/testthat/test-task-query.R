@@ -26,7 +26,7 @@ test_that("known tasks exist, and are listed", {
   ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
   expect_equal(rrq_task_exists(c(ids[[1]], "unknown"), controller = r), c(TRUE, FALSE))
   expect_equal(rrq_task_exists(ids[[2]], TRUE, r), rlang::set_names(TRUE, ids[[2]]))
-  expect_setequal(rrq_task_list(r), ids)
+  expect_setequal(rrq_task_list(controller = r), ids)
 })
 
 test_that("the overview counts all tasks by status", {
@@ -96,7 +96,7 @@ test_that("the information on a waiting task says what it was submitted with", {
   )
   expect_named(info, ignore.order = TRUE, c(
     "id", "status", "queue", "separate_process", "timeout", "worker", "pid", "depends", "moved",
-    "attempt", "warnings"
+    "attempt", "attempts", "label", "tags", "retry", "ttl", "seed", "warnings"
   ))
   expect_null(info$worker)
 })

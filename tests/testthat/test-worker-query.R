@@ -186,7 +186,7 @@ test_that("lost workers are found and told about", {
   messages <- testthat::capture_messages(wait_until(length(find()) == 2))
   expect_setequal(lost, c("w_1", "w_2"))
   expect_match(messages, "w_1 is lost", all = FALSE)
-  expect_match(messages, sprintf("1 task died with it: %s", id), all = FALSE)
+  expect_match(messages, sprintf("1 task ended with it: %s", id), all = FALSE)
   expect_equal(rrq_worker_status(manager$id, r), c(w_1 = "LOST", w_2 = "LOST"))
   expect_equal(rrq_task_status(id, controller = r), "DIED")
 })

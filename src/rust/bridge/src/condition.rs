@@ -63,6 +63,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::ParentFailed { .. } => "dependency_failed",
         Error::TaskUnfinished { .. } => "task_unfinished",
         Error::TaskState { .. } => "task_state",
+        Error::TaskRepeated { .. } => "task_repeated",
         Error::WorkerMissing { .. } => "worker_missing",
         Error::WorkerActive { .. } => "worker_active",
         Error::WorkerExists { .. } => "worker_exists",
@@ -81,6 +82,7 @@ fn ids_of(error: &Error) -> Vec<String> {
     match error {
         Error::TaskMissing { ids }
         | Error::TaskState { ids, .. }
+        | Error::TaskRepeated { ids }
         | Error::WorkerMissing { ids }
         | Error::WorkerActive { ids }
         | Error::ParentFailed { ids, .. } => ids.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extendr_api::prelude::*;
+use rrq_core::Status;
 use rrq_core::connection::Stop;
 
 use crate::protect::interrupt_pending;
@@ -45,4 +46,14 @@ pub fn bytes(value: &Robj) -> Vec<u8> {
         (None, Some(text)) => text.as_bytes().to_vec(),
         (None, None) => Vec::new(),
     }
+}
+
+/// Tasks with their statuses: words named by the ids.
+pub fn statuses(tasks: Vec<(String, Status)>) -> Robj {
+    let (ids, words): (Vec<String>, Vec<&str>) =
+        tasks.into_iter().map(|(id, status)| (id, status.word())).unzip();
+    let mut value: Robj = words.into();
+    // Names of the same number cannot be refused.
+    let _ = value.set_names(ids);
+    value
 }

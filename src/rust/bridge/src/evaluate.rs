@@ -124,6 +124,10 @@ impl REvaluate {
             0.0 => self.no_limit.clone(),
             seconds => seconds.into(),
         };
+        let seed = match task.body.special.as_ref().and_then(|special| special.seed) {
+            Some(seed) => seed.to_vec().into(),
+            None => self.null.clone(),
+        };
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let parents = self.parents(task, fetch)?;
         let arguments = [
@@ -133,6 +137,7 @@ impl REvaluate {
             (c"variables", &variables),
             (c"parents", &parents),
             (c"timeout", &limit),
+            (c"seed", &seed),
         ];
         let escaped = || Failure::Serialize("the evaluation was left by a jump".into());
         call(&self.slot, &self.run, &arguments).ok_or_else(escaped)
@@ -171,6 +176,14 @@ impl REvaluate {
         let list = outcome.as_list().ok_or_else(bad_outcome)?;
         let part = |at| list.elt(at).map_err(|_| bad_outcome());
         let status = part(0)?.as_str().and_then(Status::from_word);
+        let classes = task.body.special.as_ref().map(|special| &special.retry_classes);
+        let is_final = match classes {
+            Some(classes) if !classes.is_empty() && status == Some(Status::Error) => {
+                let value = part(1)?;
+                !classes.iter().any(|class| value.inherits(class))
+            }
+            _ => false,
+        };
         let value = serialize(&part(1)?)?;
         // Only an outcome that has more to say is longer.
         let (extra, interrupted) = match list.len() {
@@ -182,6 +195,7 @@ impl REvaluate {
             value,
             extra: if extra.is_null() { Vec::new() } else { serialize(&extra)? },
             interrupted,
+            is_final,
         })
     }
 
@@ -204,12 +218,7 @@ impl Evaluate for REvaluate {
             let outcome = self.failure(task, failure);
             self.verdict(task, outcome)
         });
-        verdict.unwrap_or(Verdict {
-            status: Status::Died,
-            value: Vec::new(),
-            extra: Vec::new(),
-            interrupted: false,
-        })
+        verdict.unwrap_or_else(|_| Verdict::new(Status::Died, Vec::new()))
     }
 
     fn answer(&mut self, message: &Message, idle: Idle) -> Answer {

@@ -11,6 +11,7 @@ pub mod protect;
 #[allow(unsafe_code)] // R's C interface: serialisation streams
 pub mod serialize;
 pub mod submission;
+pub mod tasks;
 
 pub use condition::{Failure, Outcome};
 pub use serialize::{serialize, unserialize};

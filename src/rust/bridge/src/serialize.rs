@@ -122,3 +122,8 @@ pub fn unserialize(bytes: &[u8]) -> Outcome<Robj> {
     protect(|| unsafe { R_Unserialize(&raw mut stream) })
         .ok_or_else(|| Failure::Serialize("this value cannot be read: is it of another R?".into()))
 }
+
+/// Read a serialised value; `NULL` where there is none.
+pub fn unserialize_any(bytes: Option<&[u8]>) -> Outcome<Robj> {
+    bytes.map_or_else(|| Ok(().into()), unserialize)
+}

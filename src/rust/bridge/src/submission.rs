@@ -61,7 +61,7 @@ fn seed(seed: &Robj) -> Option<Seed> {
 
 /// A policy as `rrq_retry()` makes it.
 pub fn retry(policy: &Robj) -> Option<Retry> {
-    let policy = policy.as_list()?;
+    let policy = policy.as_list().filter(|policy| !policy.is_empty())?;
     let number = |name| field(&policy, name).as_real().unwrap_or(0.0);
     Some(Retry {
         max_attempts: number("max_attempts").clamp(1.0, 1e9) as u32,

@@ -6,8 +6,9 @@ local STALE_MAX = 2048
 local passed, more = 0, false
 
 local function is_claimable(header, name)
+  -- Flags 16 and 32: taken out of its queue, scheduled.
   return header and header[H_STATUS] == PENDING and header[H_QUEUE] == name
-    and not has_flag(header, FLAG_UNQUEUED)
+    and (header[H_FLAGS] == '0' or math.floor(header[H_FLAGS] / 16) % 4 == 0)
 end
 
 -- Drop what is stale at the head of a list, many at a time; returns how many.
@@ -21,6 +22,11 @@ local function pass_over(list, name)
   end
   redis.call('LTRIM', list, stale, -1)
   return stale
+end
+
+-- How many queues are paused stands in `n`, which of them in `cfg`.
+local function is_paused(q)
+  return any_paused and redis.call('HEXISTS', prefix .. 'cfg', 'pause:' .. ARGV[7 + q]) == 1
 end
 
 local function claim_from(q, n, claimed)

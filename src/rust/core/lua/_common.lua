@@ -8,12 +8,16 @@ local WORDS = { A = 'PENDING', B = 'RUNNING', C = 'COMPLETE', D = 'ERROR', E = '
 
 -- Task header: lines of text, the result last. Matching and joining text costs a quarter of what
 -- packing and unpacking MessagePack does here. `watch` lists the waiters' numbers: '', '7', '7,12'.
-local H_STATUS, H_ATTEMPT, H_SUBMIT, H_START, H_END = 1, 2, 3, 4, 5
-local H_FLAGS, H_QUEUE, H_WORKER, H_WATCH, H_RESULT = 6, 7, 8, 9, 10
-local HEADER = '^(.)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$'
-local FLAG_EXTRA = 1   -- warnings and other rare attributes stand in hash `x`
-local FLAG_LARGE = 2   -- the result stands in hash `r`
-local FLAG_PARENT = 4  -- other tasks wait for it
+-- `rules` are those of rules.rs, `set` is '<set>:<position>' of a task that depends on others.
+local H_STATUS, H_ATTEMPT, H_SUBMIT, H_START, H_END, H_FLAGS = 1, 2, 3, 4, 5, 6
+local H_QUEUE, H_WORKER, H_WATCH, H_RULES, H_SET, H_RESULT = 7, 8, 9, 10, 11, 12
+local HEADER = '^(.)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$'
+local FLAG_EXTRA = 1       -- warnings and other rare attributes stand in hash `x`
+local FLAG_LARGE = 2       -- the result stands in hash `r`
+local FLAG_PARENT = 4      -- other tasks depend on it
+local FLAG_CANCEL = 8      -- its worker was asked to stop it
+local FLAG_UNQUEUED = 16   -- taken out of its queue: PENDING, but no worker will take it
+local FLAG_SCHEDULED = 32  -- PENDING, but not in its queue before its time has come
 local SMALL_RESULT = 128
 
 -- Worker record. `held` is the ids of its claimed tasks, 32 characters each, without separator.
@@ -116,64 +120,36 @@ local function add_flag(header, flag)
   end
 end
 
--- A set of tasks that wait for the same others: what is left of it is worked off by whoever sweeps.
+local function drop_flag(header, flag)
+  if has_flag(header, flag) then
+    header[H_FLAGS] = digits(header[H_FLAGS] - flag)
+  end
+end
+
+-- What is to happen at a time stands in ZSET `due` as '<kind>:<subject>', see worker_sweep.lua.
 local function make_due(prefix, us, member)
   redis.call('ZADD', prefix .. 'due', math.floor(us / 1000), member)
 end
 
--- Tell the sets that wait for this task, at most 256 of them now: it is done with, well or badly.
--- ZSET dn: '<task>:<set>'. HASH ds: '<set>:left', '<set>:any', '<set>:queue', ...
-local function settle_sets(prefix, id, ok, us)
-  local waiting = redis.call('ZRANGEBYLEX', prefix .. 'dn', '[' .. id .. ':', '(' .. id .. ';', 'LIMIT', 0, 256)
-  local sets = prefix .. 'ds'
-  for _, member in ipairs(waiting) do
-    local set = string.sub(member, ID_WIDTH + 2)
-    local open = redis.call('HEXISTS', sets, set .. ':left') == 1
-    if open and (ok or redis.call('HGET', sets, set .. ':any') == '1') then
-      if redis.call('HINCRBY', sets, set .. ':left', -1) == 0 then
-        make_due(prefix, us, 'R:' .. set)
-      end
-    elseif open then
-      -- No later end of another task may release what is now impossible.
-      redis.call('HDEL', sets, set .. ':left')
-      make_due(prefix, us, 'I:' .. set)
-    end
-  end
-  if #waiting > 0 then
-    redis.call('ZREM', prefix .. 'dn', unpack(waiting))
-  end
-  if #waiting == 256 then
-    make_due(prefix, us, (ok and 'C:' or 'F:') .. id)
-  end
+-- At the back of a queue, where it wakes a worker.
+local function push_task(prefix, queue, id)
+  redis.call('RPUSH', prefix .. 'q:' .. queue, id)
+  redis.call('HINCRBY', prefix .. 'n', 'q:' .. queue, 1)
+  redis.call('ZADD', prefix .. 'k:' .. queue, 0, 'w')
 end
 
-local function parent_ended(prefix, id, header, ok, us)
-  if has_flag(header, FLAG_PARENT) then
-    settle_sets(prefix, id, ok, us)
-  end
+-- PENDING, but for its queue only at `ms` of server time.
+local function schedule(prefix, id, header, ms)
+  add_flag(header, FLAG_SCHEDULED)
+  redis.call('ZADD', prefix .. 'due', ms, 'S:' .. id)
 end
 
--- End a task without a value (its worker was lost, it was cancelled, ...).
-local function end_task(keys, id, header, status, us, events)
-  count(keys.n, 's:' .. WORDS[header[H_STATUS]], -1)
-  count(keys.n, 's:' .. WORDS[status], 1)
-  note_event(events, header[H_WATCH], id, status)
-  parent_ended(keys.prefix, id, header, false, us)
-  header[H_STATUS], header[H_END] = status, digits(us)
-  write_header(keys.t, id, header)
-end
-
--- Settle everything a worker held when it went away; returns the ids that were running.
-local function end_held(keys, worker_id, record, us, events, lines)
-  local died = {}
-  for _, id in ipairs(held_ids(record)) do
-    local header = read_header(redis.call('HGET', keys.t, id))
-    if header and header[H_STATUS] == RUNNING and header[H_WORKER] == worker_id then
-      end_task(keys, id, header, DIED, us, events)
-      log_line(lines, us, 'TASK_DIED', id)
-      died[#died + 1] = id
-    end
+-- The one that follows a retried task last, if it is one: its id and header.
+-- HASH mv: id -> '<next id> <us> <status>'.
+local function newest(prefix, id, header)
+  while header and header[H_STATUS] == MOVED do
+    id = string.sub(redis.call('HGET', prefix .. 'mv', id), 1, ID_WIDTH)
+    header = read_header(redis.call('HGET', prefix .. 't', id))
   end
-  record[W_HELD] = ''
-  return died
+  return id, header
 end

@@ -1,18 +1,25 @@
--- Part of task_submit.lua: the tasks of a chunk wait as one set, so that n tasks on m parents cost
--- n + m entries. The sets are worked off by _depend.lua.
+-- Part of task_submit.lua: the tasks of a chunk are one set, so that n tasks on m parents cost
+-- n + m entries. What waits is worked off by _depend.lua; the entries stay until the tasks are
+-- deleted, and say until then what depends on what.
 
-local function defer(ids)
-  local set = redis.call('HINCRBY', counters, 'set', 1)
-  redis.call('HSET', prefix .. 'ds', set .. ':left', #waiting, set .. ':any', any, set .. ':queue', queue)
-  local members = {}
+local function join_set(n_tasks)
+  local set, sets = redis.call('HINCRBY', counters, 'set', 1), prefix .. 'ds'
+  local ids, n_waiting = {}, 0
   -- One by one: a task may depend on more tasks than one command takes arguments from Lua.
-  for _, parent in ipairs(waiting) do
-    redis.call('ZADD', prefix .. 'dn', 0, parent[1] .. ':' .. set)
-    add_flag(parent[2], FLAG_PARENT)
-    write_header(tasks, parent[1], parent[2])
+  for i, parent in ipairs(parents) do
+    local waits = not parent.ended
+    n_waiting = n_waiting + (waits and 1 or 0)
+    ids[i] = parent.id
+    redis.call('ZADD', prefix .. 'dn', 0, parent.id .. (waits and ':' or '+') .. set)
+    if not has_flag(parent.header, FLAG_PARENT) then
+      add_flag(parent.header, FLAG_PARENT)
+      write_header(tasks, parent.id, parent.header)
+    end
   end
-  for i, id in ipairs(ids) do
-    members[2 * i - 1], members[2 * i] = 0, string.format('%d:%04d:%s', set, i, id)
+  redis.call('HSET', sets, set .. ':n', n_tasks, set .. ':open', n_tasks, set .. ':on', table.concat(ids))
+  if n_waiting > 0 then
+    redis.call('HSET', sets, set .. ':left', n_waiting, set .. ':any', any, set .. ':queue', queue,
+               set .. ':start', start)
   end
-  redis.call('ZADD', prefix .. 'dl', unpack(members))
+  return set
 end

@@ -1,11 +1,9 @@
 -- Part of several scripts: which PENDING tasks stand in their queue, and how they leave it other
 -- than by a claim.
 
-local FLAG_CANCEL = 8      -- its worker was asked to stop it
-local FLAG_UNQUEUED = 16   -- taken out of its queue: PENDING, but no worker will take it
-
 local function is_queued(header)
   return header[H_STATUS] == PENDING and not has_flag(header, FLAG_UNQUEUED)
+    and not has_flag(header, FLAG_SCHEDULED)
 end
 
 -- Their ids stay in the list, where claims pass over them; with the last task goes the list.

@@ -7,6 +7,7 @@ local tasks, counters = unpack(KEYS)
 local prefix = ARGV[1]
 local keys, us, events, codes = { t = tasks, n = counters, prefix = prefix }, now_us(), {}, {}
 
+-- include: _end.lua
 -- include: _waiting.lua
 -- The marker only wakes the worker's control thread: what to stop stands in the headers.
 local function ask_to_stop(id, header)
@@ -26,6 +27,9 @@ for i = #ARGV, 2, -1 do
   if status == PENDING or status == DEFERRED then
     if is_queued(header) then
       leave_queue(prefix, counters, header[H_QUEUE], 1)
+    elseif has_flag(header, FLAG_SCHEDULED) then
+      redis.call('ZREM', prefix .. 'due', 'S:' .. id)
+      drop_flag(header, FLAG_SCHEDULED)
     end
     end_task(keys, id, header, CANCELLED, us, events)
     status = CANCELLED

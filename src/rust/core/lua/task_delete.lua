@@ -1,20 +1,30 @@
 -- Forget tasks and all that is stored for them. Repeating it changes nothing.
--- KEYS: t b r x prog n o oref
--- ARGV: key prefix, number of objects m, their hashes, then per task its id and, as text, the
---       places of the objects it refers to
--- Returns: the ids of those that run; nothing was changed if there is one.
-local tasks, counters, objects, refs = KEYS[1], KEYS[6], KEYS[7], KEYS[8]
-local prefix, n_objects = ARGV[1], tonumber(ARGV[2])
-
+-- KEYS: t b r x prog at lab mv mu n o oref due
+-- ARGV: key prefix, 1 to forget only what has ended and nothing needs, number of objects m, their
+--       hashes, then per task its id and, as text, the places of the objects it refers to
+-- Returns: {0} done; {1, id...} these run, {2, id...} these are of a chain of retries of which not
+--          all were given: nothing was changed.
+local tasks, attempts, moved, was = KEYS[1], KEYS[6], KEYS[8], KEYS[9]
+local counters, objects, refs, due = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+local prefix, only_idle, n_objects = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
+-- include: _end.lua
+-- include: _links.lua
 -- include: _waiting.lua
-local ids, uses = {}, {}
-for i = 3 + n_objects, #ARGV, 2 do
-  ids[#ids + 1], uses[#uses + 1] = ARGV[i], ARGV[i + 1]
+-- include: _chain.lua
+
+local found, present = redis.call('HMGET', tasks, unpack(ids)), {}
+for i, packed in ipairs(found) do
+  present[#present + 1] = packed and ids[i] or nil
 end
-local known, headers, running, released = {}, {}, {}, {}
-for i, packed in ipairs(redis.call('HMGET', tasks, unpack(ids))) do
-  local header = read_header(packed)
-  if header then
+local others = #present > 0 and missing_of_chains(present) or { 2 }
+if #others > 1 then
+  return others
+end
+local spared = only_idle and chains_in_use(present) or {}
+local known, headers, running, released = {}, {}, { 1 }, {}
+for i, packed in ipairs(found) do
+  if packed and not spared[ids[i]] then
+    local header = read_header(packed)
     known[#known + 1], headers[#headers + 1] = ids[i], header
     if header[H_STATUS] == RUNNING then
       running[#running + 1] = ids[i]
@@ -24,12 +34,17 @@ for i, packed in ipairs(redis.call('HMGET', tasks, unpack(ids))) do
     end
   end
 end
-if #running > 0 or #known == 0 then
+if #running > 1 then
   return running
 end
+if #known == 0 then
+  return { 0 }
+end
 
-for i = 1, 5 do
-  redis.call('HDEL', KEYS[i], unpack(known))
+for i = 1, 9 do
+  if i ~= 6 then
+    redis.call('HDEL', KEYS[i], unpack(known))
+  end
 end
 local us, events, statuses, queued = now_us(), {}, {}, {}
 for i, header in ipairs(headers) do
@@ -40,8 +55,8 @@ for i, header in ipairs(headers) do
   end
   if status == PENDING or status == DEFERRED then
     note_event(events, header[H_WATCH], known[i], '-')
-    parent_ended(prefix, known[i], header, false, us)
   end
+  forget(known[i], header, us)
 end
 for status, n in pairs(statuses) do
   count(counters, 's:' .. WORDS[status], -n)
@@ -50,11 +65,11 @@ for queue, n in pairs(queued) do
   leave_queue(prefix, counters, queue, n)
 end
 for place, n in pairs(released) do
-  local hash = ARGV[2 + place]
+  local hash = ARGV[3 + place]
   if redis.call('HINCRBY', refs, hash, -n) <= 0 then
     redis.call('HDEL', refs, hash)
     redis.call('HDEL', objects, hash)
   end
 end
 send_events(prefix, events)
-return running
+return { 0 }

@@ -1,36 +1,29 @@
--- Queue a chunk of tasks, with the objects they share, perhaps to wait for other tasks. Repeating
--- it changes nothing.
--- KEYS: t b n o oref q k
+-- Queue a chunk of tasks, with the objects they share, perhaps to wait for other tasks or a time.
+-- Repeating it changes nothing.
+-- KEYS: t b n o oref lab q k
 -- ARGV: queue, watch, key prefix, number of objects m, number of parents p, whether to run although
---       a parent failed, then m * (hash, references, bytes or ''), p * parent, then (id, body) pairs
+--       a parent failed, 1 for the front of the queue, ms to wait, ms of server time to wait for,
+--       rules, 1 if tasks have labels, then m * (hash, references, bytes or ''), p * parent, then
+--       per task its id, its body and, if they have labels, its label
 -- Returns: {0} queued; {1, hash...} these objects must be sent along, {2, id...} there are no such
 --          parents: nothing was written; {3, (id, status)...} these parents failed: the tasks are
 --          recorded as impossible.
-local tasks, bodies, counters, objects, refs, queue_key, wake = unpack(KEYS)
+local tasks, bodies, counters, objects, refs, labels, queue_key, wake = unpack(KEYS)
 local queue, watch, prefix = ARGV[1], ARGV[2], ARGV[3]
 local n_objects, n_parents, any = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local first_object, first_parent = 7, 7 + 3 * n_objects
+local at_front, delay, start, rules = ARGV[7] == '1', tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
+local stride = ARGV[11] == '1' and 3 or 2
+local first_object, first_parent = 12, 12 + 3 * n_objects
 local first_task = first_parent + n_parents
 
 if redis.call('HEXISTS', tasks, ARGV[first_task]) == 1 then
   return { 0 }
 end
-local absent, failed, waiting, seen = { 2 }, { 3 }, {}, {}
-for i = first_parent, first_task - 1 do
-  local header = read_header(redis.call('HGET', tasks, ARGV[i]))
-  local status = header and header[H_STATUS]
-  if not header then
-    absent[#absent + 1] = ARGV[i]
-  elseif status == PENDING or status == RUNNING or status == DEFERRED then
-    -- One value may have two names; it is waited for once.
-    if not seen[ARGV[i]] then
-      seen[ARGV[i]] = true
-      waiting[#waiting + 1] = { ARGV[i], header }
-    end
-  elseif status ~= COMPLETE and any == '0' then
-    failed[#failed + 1], failed[#failed + 2] = ARGV[i], WORDS[status]
-  end
+local us = now_us()
+if delay > 0 then
+  start = math.floor(us / 1000) + delay
 end
+-- include: _parents.lua
 if #absent > 1 then
   return absent
 end
@@ -50,31 +43,18 @@ for i = first_object, first_parent - 1, 3 do
   end
   redis.call('HINCRBY', refs, ARGV[i], ARGV[i + 1])
 end
-local now = digits(now_us())
-local status, ended = PENDING, '0'
-if #failed > 1 then
-  status, ended = IMPOSSIBLE, now
-elseif #waiting > 0 then
-  status = DEFERRED
-end
-local header = table.concat({ status, '0', now, '0', ended, '0', queue, '', watch, '' }, '\n')
-local ids, headers, rows, n = {}, {}, {}, 0
-for i = first_task, #ARGV, 2 do
-  local id = ARGV[i]
-  n = n + 1
-  ids[n] = id
-  headers[2 * n - 1], headers[2 * n] = id, header
-  rows[2 * n - 1], rows[2 * n] = id, ARGV[i + 1]
-end
-redis.call('HSET', tasks, unpack(headers))
-redis.call('HSET', bodies, unpack(rows))
-count(counters, 's:' .. WORDS[status], n)
+local status = #failed > 1 and IMPOSSIBLE or n_waiting > 0 and DEFERRED or PENDING
+local scheduled = status == PENDING and start > us / 1000
 -- include: _defer.lua
+-- include: _store.lua
 if status == PENDING then
-  redis.call('RPUSH', queue_key, unpack(ids))
-  count(counters, 'q:' .. queue, n)
+  if scheduled then
+    redis.call('ZADD', prefix .. 'due', unpack(timers))
+  else
+    redis.call(at_front and 'LPUSH' or 'RPUSH', queue_key, unpack(at_front and reversed(ids) or ids))
+    count(counters, 'q:' .. queue, n)
+  end
+  -- Also for those scheduled: an idle worker must hear of the time to wake up at.
   redis.call('ZADD', wake, 0, 'w')
-elseif status == DEFERRED then
-  defer(ids)
 end
 return status == IMPOSSIBLE and failed or { 0 }

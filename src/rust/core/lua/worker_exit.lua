@@ -9,6 +9,7 @@ local record = read_worker(workers, id)
 if not is_active(record) or record[W_INC] ~= incarnation then
   return 0
 end
+-- include: _end.lua
 -- First, for the reason given in worker_beat.lua.
 redis.call('ZREM', due, 'L:' .. id)
 local us, lines, events = now_us(), {}, {}

@@ -17,6 +17,7 @@ end
 local incarnation = redis.call('HINCRBY', counters, 'incarnation', 1)
 local lease = math.floor(us / 1000) + lease_ms
 -- Between the end of a lease and the sweep, a worker that takes the name again finds tasks held by it.
+-- include: _end.lua
 if record then
   local events, lines = {}, {}
   end_held({ t = tasks, n = counters, prefix = prefix }, id, record, us, events, lines)

@@ -10,7 +10,7 @@ local record = read_worker(workers, id)
 if not is_active(record) or record[W_INC] ~= incarnation then
   return 0
 end
--- include: _waiting.lua
+-- include: _end.lua
 local keys, us, events, lines = { t = tasks, n = counters, prefix = prefix }, now_us(), {}, {}
 local returned, cancelled = 0, 0
 for i = #ARGV, 4, -1 do

@@ -2,7 +2,8 @@
 -- KEYS: w t b r x n due messages log, then the queues' lists, then their wake markers
 -- ARGV: worker id, incarnation, sequence, how many to claim, index of the marker taken or 0,
 --       key prefix, number of queues, their names, then finished tasks:
---       (id, attempt, status, started us ago, ended us ago, result, rare attributes or '')
+--       (id, attempt, status, started us ago, ended us ago, result, rare attributes or '',
+--       1 if its rules may try it again)
 -- Returns: {'GONE'} not registered any more; {'MESSAGE', text};
 --          {'TASKS', is anything due, (id, attempt, body)...};
 --          {'IDLE', is anything due, ms until the next timer, state}
@@ -30,16 +31,17 @@ local function bump(field, by)
   delta[field] = (delta[field] or 0) + by
 end
 
+local any_paused = false
+-- include: _end.lua
 -- include: _finish.lua
--- include: _waiting.lua
 -- include: _claim.lua
 if not replay and #ARGV >= first_finish then
   local ids = {}
-  for at = first_finish, #ARGV, 7 do
+  for at = first_finish, #ARGV, 8 do
     ids[#ids + 1] = ARGV[at]
   end
   for i, packed in ipairs(redis.call('HMGET', tasks, unpack(ids))) do
-    finish(read_header(packed), ids[i], first_finish + 7 * (i - 1))
+    finish(read_header(packed), ids[i], first_finish + 8 * (i - 1))
   end
   if table.concat(ids) == record[W_HELD] then
     record[W_HELD] = ''
@@ -51,7 +53,13 @@ if not replay and #ARGV >= first_finish then
   for status, same in pairs(ended) do
     bump('s:RUNNING', -#same)
     bump('s:' .. WORDS[status], #same)
-    log_line(lines, us, 'TASK_' .. WORDS[status], table.concat(same, ' '))
+    local word = status == PENDING and 'RETRY' or WORDS[status]
+    log_line(lines, us, 'TASK_' .. word, table.concat(same, ' '))
+  end
+  -- Before claims read the headers: a task that is tried again may be in its queue already.
+  if ended[PENDING] then
+    redis.call('HSET', tasks, unpack(writes))
+    writes, n_writes = {}, 0
   end
 end
 
@@ -66,9 +74,11 @@ if replay then
     claimed[i], attempts[i] = task, header and header[H_ATTEMPT] or 0
   end
 elseif not message and record[W_STATE] ~= 'PAUSED' then
+  local n_paused = want > 0 and redis.call('HGET', counters, 'paused')
+  any_paused = n_paused and n_paused ~= '0'
   for q = 1, n_queues do
     -- A batch comes from one queue: it may leave tasks there that go before those of the next.
-    if want > 0 and #claimed == 0 then
+    if want > 0 and #claimed == 0 and not is_paused(q) then
       claim_from(q, want, claimed)
     end
   end
@@ -78,7 +88,7 @@ elseif not message and record[W_STATE] ~= 'PAUSED' then
   end
 end
 -- A marker wakes one worker. Whoever took it puts it back while there is work left.
-if took > 0 and redis.call('LLEN', KEYS[queue_at + took]) > 0 then
+if took > 0 and redis.call('LLEN', KEYS[queue_at + took]) > 0 and not is_paused(took) then
   redis.call('ZADD', KEYS[wake_at + took], 0, 'w')
 end
 

@@ -1,44 +1,66 @@
--- Do what is due: settle workers whose lease has lapsed, and tasks whose dependencies have ended.
--- At most 4 entries a call, 256 tasks each; what is left stays due.
+-- Do what is due: settle workers whose lease has lapsed, release tasks whose dependencies have
+-- ended or whose time has come, name tasks to be forgotten. A call does at most four things that
+-- touch up to 256 tasks each, or 256 that touch one; what is left stays due.
 -- KEYS: w t n due
 -- ARGV: key prefix
--- Returns: how many entries were worked on, then per lost worker {worker id, task id...}
+-- Returns: how many things were done, the ids of tasks to be forgotten, then per lost worker
+--          {worker id, what became of a task as a letter and its id...}
 local workers, tasks, counters, due = unpack(KEYS)
 local prefix = ARGV[1]
 local keys = { t = tasks, n = counters, prefix = prefix }
-local us, events, report = now_us(), {}, {}
+local us, events, report, expired = now_us(), {}, {}, {}
+-- include: _end.lua
 -- include: _depend.lua
+-- include: _expire.lua
+local BUDGET, HEAVY = 256, 64
 
 local function lose_worker(id)
   local record, lines = read_worker(workers, id), {}
   if not is_active(record) then
     return
   end
-  local died = end_held(keys, id, record, us, events, lines)
+  local settled = end_held(keys, id, record, us, events, lines)
   log_line(lines, us, 'LOST', '')
   write_log(prefix .. 'w:' .. id .. ':log', lines)
   record[W_STATE] = 'LOST'
   write_worker(workers, id, record)
   redis.call('DEL', prefix .. 'w:' .. id .. ':m', prefix .. 'w:' .. id .. ':k',
              prefix .. 'w:' .. id .. ':hb', prefix .. 'w:' .. id .. ':ctl')
-  table.insert(died, 1, id)
-  report[#report + 1] = died
+  table.insert(settled, 1, id)
+  report[#report + 1] = settled
 end
 
-local entries = redis.call('ZRANGEBYSCORE', due, '-inf', us / 1000, 'LIMIT', 0, 4)
-for _, member in ipairs(entries) do
-  local kind, subject = string.sub(member, 1, 1), string.sub(member, 3)
-  redis.call('ZREM', due, member)
-  if kind == 'L' then
-    lose_worker(subject)
-  elseif kind == 'R' then
-    release_set(subject)
-  elseif kind == 'I' then
-    fail_set(subject)
-  else
-    settle_sets(prefix, subject, kind == 'C', us)
+-- Those who wait for more than 256 sets of tasks are told in turns.
+local function go_on_settling(subject, ok)
+  local id = string.sub(subject, 1, ID_WIDTH)
+  local done = settle_sets(prefix, id, ok, us, string.sub(subject, ID_WIDTH + 2))
+  if done and redis.call('HEXISTS', tasks, id) == 0 then
+    drop_links(prefix, id, us)
   end
 end
+
+local handlers = {
+  L = lose_worker,
+  R = release_set,
+  I = fail_set,
+  C = function(subject) go_on_settling(subject, true) end,
+  F = function(subject) go_on_settling(subject, false) end,
+  D = function(subject) drop_links(prefix, subject, us) end,
+  S = start_scheduled,
+  X = expire,
+}
+local n, spent = 0, 0
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', us / 1000, 'LIMIT', 0, BUDGET)) do
+  local kind = string.sub(member, 1, 1)
+  spent = spent + ((kind == 'S' or kind == 'X') and 1 or HEAVY)
+  if spent > BUDGET then
+    break
+  end
+  n = n + 1
+  redis.call('ZREM', due, member)
+  handlers[kind](string.sub(member, 3))
+end
 send_events(prefix, events)
-table.insert(report, 1, #entries)
+table.insert(report, 1, expired)
+table.insert(report, 1, n)
 return report

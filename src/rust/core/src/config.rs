@@ -9,6 +9,8 @@ use crate::queue::{DEFAULT_QUEUE, Queue};
 use crate::value;
 
 const WORKER: &str = "worker:";
+/// What the setting of a paused queue begins with.
+pub(crate) const PAUSE: &str = "pause:";
 const ENVIR: &str = "envir";
 
 /// How a worker behaves. Times are in seconds, infinite where there is no limit.
@@ -87,12 +89,17 @@ pub fn read(queue: &mut Queue, name: &str) -> Result<WorkerConfig> {
 
 /// The names of all worker configurations, sorted.
 pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
+    names(queue, WORKER)
+}
+
+/// What follows `prefix` in the names of the settings that begin with it, sorted.
+pub(crate) fn names(queue: &mut Queue, prefix: &str) -> Result<Vec<String>> {
     let mut command = Cmd::new();
     command.arg("HKEYS").arg(queue.keys.config());
     let fields = value::array(queue.connection.command(&command)?)?;
     let fields: Vec<String> = fields.into_iter().map(value::text).collect::<Result<_>>()?;
     let mut names: Vec<String> =
-        fields.iter().filter_map(|field| field.strip_prefix(WORKER)).map(str::to_owned).collect();
+        fields.iter().filter_map(|field| field.strip_prefix(prefix)).map(str::to_owned).collect();
     names.sort();
     Ok(names)
 }

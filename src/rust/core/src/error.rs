@@ -87,6 +87,13 @@ pub enum Error {
         statuses: Vec<String>,
     },
 
+    /// Some ids name a task that others of them name as well.
+    #[error("named more than once, or of the same chain of retries: {}", ids.join(", "))]
+    TaskRepeated {
+        /// The ids that are too many.
+        ids: Vec<String>,
+    },
+
     /// Some names are not those of known workers.
     #[error("no such worker: {}", ids.join(", "))]
     WorkerMissing {

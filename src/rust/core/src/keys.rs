@@ -42,6 +42,26 @@ impl Keys {
         self.name("x")
     }
 
+    /// HASH `<task id>:<attempt>` → how an attempt ended that was not the last.
+    pub fn attempts(&self) -> String {
+        self.name("at")
+    }
+
+    /// HASH task id → its label and its tags, as lines.
+    pub fn labels(&self) -> String {
+        self.name("lab")
+    }
+
+    /// HASH task id → the id it was retried under, when, and its status before.
+    pub fn moved(&self) -> String {
+        self.name("mv")
+    }
+
+    /// HASH task id → the id of the task it is a retry of.
+    pub fn was(&self) -> String {
+        self.name("mu")
+    }
+
     /// HASH task id → latest progress value.
     pub fn progress(&self) -> String {
         self.name("prog")
@@ -52,7 +72,7 @@ impl Keys {
         self.name("n")
     }
 
-    /// ZSET of what happens at a time (server ms): worker leases.
+    /// ZSET of what happens at a time (server ms): worker leases end, tasks become due, expire.
     pub fn due(&self) -> String {
         self.name("due")
     }
@@ -82,17 +102,18 @@ impl Keys {
         self.name("oref")
     }
 
-    /// ZSET `<task>:<set>`: which sets of tasks wait for a task.
+    /// ZSET `<task>:<set>`: which sets of tasks depend on a task; `<task>+<set>` where none waits.
     pub fn dependents(&self) -> String {
         self.name("dn")
     }
 
-    /// ZSET `<set>:<position>:<task>`: the tasks of a set that waits.
+    /// ZSET `<set>:<position>:<task>`: the tasks of a set.
     pub fn deferred(&self) -> String {
         self.name("dl")
     }
 
-    /// HASH of the sets: `<set>:left`, how many tasks it waits for, `<set>:any`, `<set>:queue`.
+    /// HASH of the sets: `<set>:n` tasks it has, `<set>:open` of them have not ended, `<set>:on`, what
+    /// they depend on; while they wait `<set>:left`, for how many, and what is to become of them.
     pub fn sets(&self) -> String {
         self.name("ds")
     }

@@ -8,13 +8,13 @@ use crate::config::{self, WorkerConfig};
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
-use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_REMOVE};
+use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_PAUSE, QUEUE_REMOVE};
 use crate::task::{Header, Stream, query};
 use crate::value;
 use crate::worker;
 
 /// The layout of the stored data that this version reads and writes.
-pub const LAYOUT: &str = "1";
+pub const LAYOUT: &str = "2";
 /// The queue tasks go to, and every worker listens to, unless told otherwise.
 pub const DEFAULT_QUEUE: &str = "default";
 
@@ -129,6 +129,20 @@ impl Queue {
         Ok(removed)
     }
 
+    /// Pause the queue `name`, or resume it: workers take no tasks from one that is paused. Says
+    /// whether that changed anything.
+    pub fn pause(&mut self, name: &str, pause: bool) -> Result<bool> {
+        let keys = &self.keys;
+        let names = vec![keys.config(), keys.counters(), keys.queue(name), keys.wake(name)];
+        let call = Call::new(&QUEUE_PAUSE, names).arg(name).arg(i64::from(pause));
+        Ok(value::integer(self.connection.call(&call)?)? == 1)
+    }
+
+    /// The names of the queues that are paused.
+    pub fn paused(&mut self) -> Result<Vec<String>> {
+        config::names(self, config::PAUSE)
+    }
+
     /// How many tasks wait in each queue anything was ever submitted to.
     pub fn lengths(&mut self) -> Result<Vec<(String, u64)>> {
         let mut command = Cmd::new();
@@ -167,6 +181,10 @@ impl Queue {
             keys.results(),
             keys.extras(),
             keys.progress(),
+            keys.attempts(),
+            keys.labels(),
+            keys.moved(),
+            keys.was(),
             keys.due(),
             keys.objects(),
             keys.object_refs(),

@@ -7,11 +7,17 @@ use std::sync::LazyLock;
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, ToRedisArgs, Value};
 
 const COMMON: &str = include_str!("../lua/_common.lua");
-const PARTS: [(&str, &str); 5] = [
+const PARTS: [(&str, &str); 11] = [
+    ("-- include: _chain.lua", include_str!("../lua/_chain.lua")),
+    ("-- include: _claim.lua", include_str!("../lua/_claim.lua")),
     ("-- include: _defer.lua", include_str!("../lua/_defer.lua")),
     ("-- include: _depend.lua", include_str!("../lua/_depend.lua")),
+    ("-- include: _end.lua", include_str!("../lua/_end.lua")),
+    ("-- include: _expire.lua", include_str!("../lua/_expire.lua")),
     ("-- include: _finish.lua", include_str!("../lua/_finish.lua")),
-    ("-- include: _claim.lua", include_str!("../lua/_claim.lua")),
+    ("-- include: _links.lua", include_str!("../lua/_links.lua")),
+    ("-- include: _parents.lua", include_str!("../lua/_parents.lua")),
+    ("-- include: _store.lua", include_str!("../lua/_store.lua")),
     ("-- include: _waiting.lua", include_str!("../lua/_waiting.lua")),
 ];
 
@@ -58,8 +64,12 @@ scripts! {
     TASK_CANCEL: "task_cancel.lua";
     /// Forget tasks, also when memory is short: it gives some back.
     TASK_DELETE: "task_delete.lua", " flags=allow-oom";
+    /// Queue tasks again that have ended.
+    TASK_RETRY: "task_retry.lua";
     /// Take tasks out of a queue.
     QUEUE_REMOVE: "queue_remove.lua";
+    /// Pause a queue, or resume it.
+    QUEUE_PAUSE: "queue_pause.lua";
     /// Ask to be told when tasks end.
     TASK_WATCH: "task_watch.lua";
     /// Send a message to workers.

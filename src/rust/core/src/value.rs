@@ -19,6 +19,11 @@ pub fn array(value: Value) -> Result<Vec<Value>> {
     }
 }
 
+/// The elements of an array of texts.
+pub fn texts(value: Value) -> Result<Vec<String>> {
+    array(value)?.into_iter().map(text).collect()
+}
+
 /// A whole number.
 pub fn integer(value: Value) -> Result<i64> {
     i64::from_redis_value(value).map_err(|error| Error::corrupt("the server's reply", error))

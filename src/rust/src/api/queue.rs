@@ -35,6 +35,20 @@ fn rs_queue_remove(
     Ok(queue.remove(name, &ids)?)
 }
 
+/// Whether that changed anything.
+#[extendr]
+fn rs_queue_pause(mut queue: ExternalPtr<Queue>, name: &str, pause: bool) -> Outcome<bool> {
+    Ok(queue.pause(name, pause)?)
+}
+
+/// How many tasks wait in each queue, and which queues are paused.
+#[extendr]
+fn rs_queue_states(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
+    let (name, length): (Vec<String>, Vec<f64>) =
+        queue.lengths()?.into_iter().map(|(name, length)| (name, length as f64)).unzip();
+    Ok(list!(name = name, length = length, paused = queue.paused()?))
+}
+
 #[extendr]
 fn rs_queue_destroy(mut queue: ExternalPtr<Queue>, after_s: Nullable<f64>) -> Outcome<()> {
     let after = Option::from(after_s).map(|seconds: f64| seconds.ceil() as u64);
@@ -47,5 +61,7 @@ extendr_module! {
     fn rs_queue_length;
     fn rs_queue_list;
     fn rs_queue_remove;
+    fn rs_queue_pause;
+    fn rs_queue_states;
     fn rs_queue_destroy;
 }

@@ -5,8 +5,9 @@ use rrq_bridge::submission::submission;
 use rrq_core::task;
 use rrq_core::{Queue, Status};
 
-use rrq_bridge::convert::seconds;
-use rrq_bridge::serialize::{serialize, unserialize};
+use rrq_bridge::convert::{seconds, statuses};
+use rrq_bridge::serialize::{serialize, unserialize, unserialize_any};
+use rrq_bridge::tasks::{columns, task_filter, task_info, times};
 use rrq_bridge::{Failure, Outcome};
 
 /// A random id, drawn without R's random numbers.
@@ -30,8 +31,20 @@ fn rs_task_submit(
 }
 
 #[extendr]
-fn rs_task_status(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<&'static str>> {
-    Ok(task::statuses(&mut queue, &ids)?.into_iter().map(Status::word).collect())
+fn rs_task_status(
+    mut queue: ExternalPtr<Queue>,
+    ids: Vec<String>,
+    follow: bool,
+) -> Outcome<Vec<&'static str>> {
+    let is_moved = |status: &Status| follow && *status == Status::Moved;
+    let statuses = task::following(&mut queue, &ids, task::statuses, is_moved)?;
+    Ok(statuses.into_iter().map(Status::word).collect())
+}
+
+/// The newest of the chain of retries that each task is of.
+#[extendr]
+fn rs_task_newest(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<String>> {
+    Ok(task::newest(&mut queue, &ids)?)
 }
 
 #[extendr]
@@ -49,14 +62,16 @@ fn rs_task_list(mut queue: ExternalPtr<Queue>) -> Outcome<Vec<String>> {
 }
 
 #[extendr]
-fn rs_task_outcomes(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
-    let outcomes = task::outcomes(&mut queue, &ids)?;
+fn rs_task_outcomes(
+    mut queue: ExternalPtr<Queue>,
+    ids: Vec<String>,
+    follow: bool,
+) -> Outcome<List> {
+    let is_moved = |outcome: &task::Outcome| follow && outcome.status == Status::Moved;
+    let outcomes = task::following(&mut queue, &ids, task::outcomes, is_moved)?;
     let status: Vec<&str> = outcomes.iter().map(|outcome| outcome.status.word()).collect();
     let worker: Vec<&str> = outcomes.iter().map(|outcome| outcome.worker.as_str()).collect();
-    let value = outcomes.iter().map(|outcome| match &outcome.value {
-        Some(bytes) => unserialize(bytes),
-        None => Ok(().into()),
-    });
+    let value = outcomes.iter().map(|outcome| unserialize_any(outcome.value.as_deref()));
     let value: Vec<Robj> = value.collect::<Outcome<_>>()?;
     Ok(list!(status = status, worker = worker, value = List::from_values(value)))
 }
@@ -64,54 +79,47 @@ fn rs_task_outcomes(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<
 #[extendr]
 fn rs_task_times(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
     let headers = task::headers(&mut queue, &ids)?;
-    let column = |time: fn(&task::Header) -> u64| -> Vec<f64> {
-        headers.iter().map(|header| seconds(time(header))).collect()
-    };
-    Ok(list!(submit = column(|h| h.submit), start = column(|h| h.start), end = column(|h| h.end)))
+    let moves = task::moves(&mut queue, &ids)?.into_iter();
+    Ok(list!(
+        times = times(&headers.iter()),
+        moved =
+            moves.map(|moved| seconds(moved.map_or(0, |moved| moved.time_us))).collect::<Vec<_>>()
+    ))
 }
 
 #[extendr]
 fn rs_task_info(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
-    let ids = [id.to_owned()];
-    let header = task::headers(&mut queue, &ids)?.remove(0);
-    let body = task::bodies(&mut queue, &ids)?.remove(0);
-    let extra = match task::extra(&mut queue, id)? {
-        Some(bytes) if header.has_extra() => unserialize(&bytes)?,
-        _ => ().into(),
-    };
-    Ok(list!(
-        status = header.status.word(),
-        queue = header.queue,
-        worker = header.worker,
-        attempt = header.attempt as i32,
-        timeout = body.timeout_s,
-        parents = body.parents.into_iter().map(|parent| parent.id).collect::<Vec<_>>(),
-        children = task::dependents(&mut queue, id)?,
-        extra = extra
-    ))
+    task_info(&mut queue, id)
+}
+
+/// Tasks as columns: those of `ids`, or all, that pass the filter.
+#[extendr]
+fn rs_task_table(
+    mut queue: ExternalPtr<Queue>,
+    ids: Nullable<Vec<String>>,
+    filter: List,
+) -> Outcome<List> {
+    let ids: Option<Vec<String>> = ids.into();
+    Ok(columns(&task::table(&mut queue, ids.as_deref(), &task_filter(&filter))?))
 }
 
 #[extendr]
 fn rs_task_deferred(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
     let deferred = task::deferred(&mut queue)?;
-    Ok(List::from_pairs(deferred.into_iter().map(|(id, parents)| {
-        let (ids, words): (Vec<String>, Vec<&str>) =
-            parents.into_iter().map(|(id, status)| (id, status.word())).unzip();
-        (id, Robj::from(list!(id = ids, status = words)))
-    })))
+    Ok(List::from_pairs(deferred.into_iter().map(|(id, parents)| (id, statuses(parents)))))
 }
 
 #[extendr]
 fn rs_task_data(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
-    let body = task::bodies(&mut queue, &[id.to_owned()])?.remove(0);
+    let newest = task::newest(&mut queue, &[id.to_owned()])?;
+    let body = task::bodies(&mut queue, &newest)?.remove(0);
     let mut shared = Vec::new();
     for object in &body.shared {
         let bytes = rrq_core::worker::fetch_object(&mut queue, &object.hash)?;
         shared.push((object.name.clone(), unserialize(&bytes)?));
     }
     let payload = unserialize(&body.payload)?;
-    let kind = body.kind.word();
-    Ok(list!(kind = kind, payload = payload, shared = List::from_pairs(shared)))
+    Ok(list!(kind = body.kind.word(), payload = payload, shared = List::from_pairs(shared)))
 }
 
 #[extendr]
@@ -134,6 +142,12 @@ fn rs_task_cancel(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Ve
     Ok(task::cancel(&mut queue, &ids)?)
 }
 
+/// The ids under which tasks that have ended were queued again.
+#[extendr]
+fn rs_task_retry(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<String>> {
+    Ok(task::retry(&mut queue, &ids)?)
+}
+
 #[extendr]
 fn rs_task_delete(mut queue: ExternalPtr<Queue>, ids: Vec<String>, check: bool) -> Outcome<()> {
     Ok(task::delete(&mut queue, &ids, check)?)
@@ -145,6 +159,9 @@ extendr_module! {
     fn rs_task_submit;
     fn rs_task_cancel;
     fn rs_task_delete;
+    fn rs_task_retry;
+    fn rs_task_newest;
+    fn rs_task_table;
     fn rs_task_status;
     fn rs_task_overview;
     fn rs_task_list;

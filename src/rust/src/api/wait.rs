@@ -8,8 +8,12 @@ use rrq_bridge::Outcome;
 use rrq_bridge::convert::{limit, stop};
 
 #[extendr]
-fn rs_wait_start(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<ExternalPtr<Waiter>> {
-    Ok(ExternalPtr::new(Waiter::new(&mut queue, &ids)?))
+fn rs_wait_start(
+    mut queue: ExternalPtr<Queue>,
+    ids: Vec<String>,
+    follow: bool,
+) -> Outcome<ExternalPtr<Waiter>> {
+    Ok(ExternalPtr::new(Waiter::new(&mut queue, &ids, follow)?))
 }
 
 #[extendr]

@@ -6,7 +6,7 @@ use rrq_core::{Connection, Queue, config};
 
 use rrq_bridge::Outcome;
 use rrq_bridge::config::to_list;
-use rrq_bridge::convert::stop;
+use rrq_bridge::convert::{statuses, stop};
 use rrq_bridge::evaluate::{REvaluate, current_task};
 use rrq_bridge::serialize::{serialize, unserialize};
 
@@ -131,7 +131,7 @@ fn rs_worker_delete_exited(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> O
 #[extendr]
 fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
     let lost = worker::sweep(&mut queue)?;
-    Ok(List::from_pairs(lost.into_iter().map(|lost| (lost.worker, Robj::from(lost.tasks)))))
+    Ok(List::from_pairs(lost.into_iter().map(|lost| (lost.worker, statuses(lost.tasks)))))
 }
 
 extendr_module! {

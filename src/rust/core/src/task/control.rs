@@ -44,13 +44,32 @@ pub fn delete(queue: &mut Queue, ids: &[String], check: bool) -> Result<()> {
     let runs = |status| status == Status::Running;
     refuse(DELETE, &ids, &statuses, runs)?;
     for chunk in ids.chunks(CHUNK) {
-        let bodies = query::bodies_if_any(queue, chunk)?;
-        let call = delete_call(queue, chunk, &bodies);
-        let reply = value::array(queue.connection.call(&call)?)?;
-        let running = reply.into_iter().map(value::text).collect::<Result<Vec<_>>>()?;
+        let running = forget(queue, chunk, false)?;
         refuse(DELETE, &running, &vec![Status::Running; running.len()], runs)?;
     }
     settle_dependents(queue)
+}
+
+/// Forget tasks and the chains of retries they are of; returns those that run, and then nothing was
+/// forgotten. With `only_idle` those are spared that have not ended or that other tasks need.
+pub(crate) fn forget(queue: &mut Queue, ids: &[String], only_idle: bool) -> Result<Vec<String>> {
+    let mut ids = ids.to_vec();
+    loop {
+        let bodies = query::bodies_if_any(queue, &ids)?;
+        let call = delete_call(queue, &ids, &bodies, only_idle);
+        let mut reply = value::array(queue.connection.call(&call)?)?.into_iter();
+        let code = value::integer(reply.next().unwrap_or_default())?;
+        let named: Vec<String> = reply.map(value::text).collect::<Result<_>>()?;
+        match code {
+            2 => ids.extend(named),
+            _ => return Ok(named),
+        }
+    }
+}
+
+/// Take back what was just queued, as far as it still can be.
+pub(super) fn withdraw(queue: &mut Queue, ids: &[String]) {
+    let _ = cancel(queue, ids).and_then(|_| delete(queue, ids, false));
 }
 
 /// Tasks that waited for those are due now: their callers should find them impossible.
@@ -61,7 +80,7 @@ fn settle_dependents(queue: &mut Queue) -> Result<()> {
 const DELETE: &str = "delete running tasks, cancel them first";
 
 /// Each object is named once; tasks refer to it by its place.
-fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>]) -> Call {
+fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>], only_idle: bool) -> Call {
     let mut hashes: Vec<&str> = Vec::new();
     let mut uses = Vec::new();
     for body in bodies {
@@ -83,11 +102,20 @@ fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>]) -> Call {
         keys.results(),
         keys.extras(),
         keys.progress(),
+        keys.attempts(),
+        keys.labels(),
+        keys.moved(),
+        keys.was(),
         keys.counters(),
         keys.objects(),
         keys.object_refs(),
+        keys.due(),
     ];
-    let mut call = Call::new(&TASK_DELETE, names).arg(keys.prefix()).arg(hashes.len()).arg(hashes);
+    let mut call = Call::new(&TASK_DELETE, names)
+        .arg(keys.prefix())
+        .arg(i64::from(only_idle))
+        .arg(hashes.len())
+        .arg(hashes);
     for (id, places) in ids.iter().zip(uses) {
         call.push(id);
         call.push(places);
@@ -95,12 +123,12 @@ fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>]) -> Call {
     call
 }
 
-fn distinct(ids: &[String]) -> Vec<String> {
+pub(super) fn distinct(ids: &[String]) -> Vec<String> {
     let mut seen = HashSet::new();
     ids.iter().filter(|id| seen.insert(*id)).cloned().collect()
 }
 
-fn refuse_missing(ids: &[String], statuses: &[Status]) -> Result<()> {
+pub(super) fn refuse_missing(ids: &[String], statuses: &[Status]) -> Result<()> {
     let missing = |(_, status): &(&String, &Status)| **status == Status::Missing;
     let ids: Vec<String> =
         ids.iter().zip(statuses).filter(missing).map(|(id, _)| id.clone()).collect();
@@ -108,7 +136,7 @@ fn refuse_missing(ids: &[String], statuses: &[Status]) -> Result<()> {
 }
 
 /// Refuse `action` on tasks in a state it is not for.
-fn refuse(
+pub(super) fn refuse(
     action: &'static str,
     ids: &[String],
     statuses: &[Status],

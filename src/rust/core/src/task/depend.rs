@@ -11,16 +11,15 @@ use crate::value;
 /// A deferred task with the tasks it waits for.
 pub type Deferred = (String, Vec<(String, Status)>);
 
-/// The members of a sorted set that begin with `start` and a colon, without that.
+/// The members of a sorted set that begin with `start`, without that and the mark behind it.
 fn members(queue: &mut Queue, key: &str, start: &str) -> Result<Vec<String>> {
     let mut command = Cmd::new();
-    command.arg("ZRANGEBYLEX").arg(key).arg(format!("[{start}:")).arg(format!("({start};"));
-    let reply = value::array(queue.connection.command(&command)?)?;
-    let found: Vec<String> = reply.into_iter().map(value::text).collect::<Result<_>>()?;
+    command.arg("ZRANGEBYLEX").arg(key).arg(format!("[{start}+")).arg(format!("({start};"));
+    let found = value::texts(queue.connection.command(&command)?)?;
     Ok(found.iter().map(|member| member[start.len() + 1..].to_owned()).collect())
 }
 
-/// The tasks that wait for this one.
+/// The tasks that depend on this one; of those that were retried the newest.
 pub fn dependents(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
     let (links, tasks) = (queue.keys.dependents(), queue.keys.deferred());
     let mut ids = Vec::new();
@@ -29,7 +28,9 @@ pub fn dependents(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
             ids.extend(member.rsplit(':').next().map(str::to_owned));
         }
     }
-    Ok(ids)
+    let statuses = statuses(queue, &ids)?;
+    let is_newest = |(id, status)| (status != Status::Moved).then_some(id);
+    Ok(ids.into_iter().zip(statuses).filter_map(is_newest).collect())
 }
 
 /// All deferred tasks, each with what it waits for.

@@ -6,10 +6,12 @@ use serde_bytes::ByteBuf;
 
 use crate::error::{Error, Result};
 use crate::status::Status;
+use crate::task::{Rules, Seed};
 
 const FLAG_EXTRA: u64 = 1;
 const FLAG_CANCEL: u64 = 8;
 const FLAG_UNQUEUED: u64 = 16;
+const FLAG_SCHEDULED: u64 = 32;
 
 /// The state of a task.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub struct Header {
     pub queue: String,
     /// The worker that took it, or empty.
     pub worker: String,
+    /// What happens to it after an end.
+    pub rules: Rules,
     /// Its result, when small; else empty.
     pub result: Vec<u8>,
 }
@@ -40,15 +44,16 @@ impl Header {
     }
 
     fn read(stored: &[u8]) -> Option<Self> {
-        let mut fields = stored.splitn(10, |byte| *byte == b'\n');
+        let mut fields = stored.splitn(12, |byte| *byte == b'\n');
         let status = stored_status(fields.next()?);
         let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse::<u64>().ok();
         let (attempt, submit, start) = (number()?, number()?, number()?);
         let (end, flags) = (number()?, number()?);
         let mut text = || String::from_utf8(fields.next()?.to_vec()).ok();
         let (queue, worker, _watch) = (text()?, text()?, text()?);
+        let (rules, _set) = (Rules::parse(&text()?), text()?);
         let result = fields.next()?.to_vec();
-        Some(Header { status, attempt, submit, start, end, flags, queue, worker, result })
+        Some(Header { status, attempt, submit, start, end, flags, queue, worker, rules, result })
     }
 
     /// Whether rare attributes are stored for it.
@@ -63,7 +68,7 @@ impl Header {
 
     /// Whether it stands in its queue, where workers take it.
     pub fn is_queued(&self) -> bool {
-        self.status == Status::Pending && self.flags & FLAG_UNQUEUED == 0
+        self.status == Status::Pending && self.flags & (FLAG_UNQUEUED | FLAG_SCHEDULED) == 0
     }
 }
 
@@ -157,9 +162,6 @@ impl Isolation {
     }
 }
 
-/// The state of an L'Ecuyer-CMRG random number generator.
-pub type Seed = [i32; 6];
-
 /// What few tasks ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Special {
@@ -228,11 +230,13 @@ mod tests {
 
     #[test]
     fn a_header_keeps_a_result_with_line_ends() {
-        let header = Header::parse("x", b"C\n2\n10\n20\n30\n1\nq\nw_1\n7\na\nb\n").unwrap();
+        let header =
+            Header::parse("x", b"C\n2\n10\n20\n30\n1\nq\nw_1\n7\n500,0,0,0,0,0\n\na\nb\n").unwrap();
         assert_eq!((header.status, header.attempt, header.end), (Status::Complete, 2, 30));
         assert_eq!((header.queue.as_str(), header.worker.as_str()), ("q", "w_1"));
         assert_eq!(header.result, b"a\nb\n");
         assert!(header.has_extra());
+        assert_eq!(header.rules.ttl_s, Some(0.5));
     }
 
     #[test]

@@ -4,19 +4,27 @@ mod control;
 mod depend;
 mod header;
 pub(crate) mod query;
+mod retry;
 mod rules;
+mod seed;
 mod stream;
 mod submit;
+mod table;
 mod wait;
 
 pub use crate::value::random_id;
+pub(crate) use control::forget;
 pub use control::{cancel, delete};
 pub use depend::{Deferred, deferred, dependents};
-pub use header::{Body, Header, Isolation, Kind, Parent, Seed, SharedRef, Special};
+pub use header::{Body, Header, Isolation, Kind, Parent, SharedRef, Special};
 pub use query::{
-    Outcome, bodies, extra, headers, list, outcomes, overview, progress, set_progress, statuses,
+    Attempt, Label, Outcome, attempts, bodies, extra, headers, labels, list, outcomes, overview,
+    parent_outcomes, progress, set_progress, statuses,
 };
+pub use retry::{Move, following, moves, newest, retry, was};
 pub use rules::{Cause, Retry, Rules};
+pub use seed::Seed;
 pub(crate) use stream::Stream;
 pub use submit::{SharedObject, Start, Submission, submit};
+pub use table::{Filter, Row, table};
 pub use wait::{Progress, Waiter};

@@ -9,7 +9,7 @@ use crate::queue::Queue;
 use crate::scripts::{Call, TASK_PROGRESS};
 use crate::status::Status;
 use crate::task::header::stored_status;
-use crate::task::{Body, Header};
+use crate::task::{Body, Header, moves};
 use crate::value;
 
 /// How many tasks one command asks about: a reply stays small, the server free for others.
@@ -50,7 +50,11 @@ fn fetch(queue: &mut Queue, keys: &[String], ids: &[String]) -> Result<Vec<Vec<O
     Ok(columns)
 }
 
-fn fetch_one(queue: &mut Queue, key: String, ids: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
+pub(super) fn fetch_one(
+    queue: &mut Queue,
+    key: String,
+    ids: &[String],
+) -> Result<Vec<Option<Vec<u8>>>> {
     Ok(fetch(queue, &[key], ids)?.pop().unwrap_or_default())
 }
 
@@ -135,6 +139,34 @@ fn outcome(id: &str, header: Header, large: Option<Vec<u8>>) -> Result<Outcome> 
     Ok(Outcome { status, value: small.or(large), worker: header.worker })
 }
 
+/// How the tasks ended that another one depends on. Of one that was retried, that is the last attempt
+/// that has ended: the newest may not have.
+pub fn parent_outcomes(queue: &mut Queue, ids: &[String]) -> Result<Vec<Outcome>> {
+    let keys = [queue.keys.tasks(), queue.keys.results()];
+    let mut found: Vec<Option<Outcome>> = vec![None; ids.len()];
+    let mut open: Vec<(usize, String)> = ids.iter().cloned().enumerate().collect();
+    while !open.is_empty() {
+        let at: Vec<String> = open.iter().map(|(_, id)| id.clone()).collect();
+        let mut columns = fetch(queue, &keys, &at)?;
+        let large = columns.pop().unwrap_or_default();
+        let headers = unpack_headers(&at, columns.pop().unwrap_or_default())?;
+        let moves = moves(queue, &at)?;
+        let mut further = Vec::new();
+        for (((place, id), header), (large, moved)) in
+            open.into_iter().zip(headers).zip(large.into_iter().zip(moves))
+        {
+            if header.status.is_terminal() {
+                let status = moved.as_ref().map_or(header.status, |moved| moved.status);
+                found[place] = Some(Outcome { status, ..outcome(&id, header, large)? });
+            }
+            further.extend(moved.map(|moved| (place, moved.to)));
+        }
+        open = further;
+    }
+    let missing = |id: &String| Error::TaskMissing { ids: vec![id.clone()] };
+    ids.iter().zip(found).map(|(id, outcome)| outcome.ok_or_else(|| missing(id))).collect()
+}
+
 /// How many tasks there are of each status, from the counters.
 pub fn overview(queue: &mut Queue) -> Result<Vec<(Status, u64)>> {
     let fields: Vec<String> = Status::ALL.iter().map(|s| format!("s:{}", s.word())).collect();
@@ -153,6 +185,61 @@ fn number(text: Option<&[u8]>) -> u64 {
 pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
     let reply = queue.connection.command(Cmd::new().arg("HKEYS").arg(queue.keys.tasks()))?;
     value::array(reply)?.into_iter().map(value::text).collect()
+}
+
+/// An attempt that failed and was not the last.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// How it ended.
+    pub status: Status,
+    /// The worker that ran it.
+    pub worker: String,
+    /// When it started, in µs of server time.
+    pub start: u64,
+    /// When it ended.
+    pub end: u64,
+    /// Its serialised error; none where no worker lived to send one.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Attempt {
+    fn read(stored: &[u8]) -> Option<Self> {
+        let mut fields = stored.splitn(5, |byte| *byte == b'\n');
+        let status = stored_status(fields.next()?);
+        let mut text = || String::from_utf8(fields.next()?.to_vec()).ok();
+        let (worker, start, end) = (text()?, text()?.parse().ok()?, text()?.parse().ok()?);
+        let value = fields.next().filter(|value| !value.is_empty()).map(<[u8]>::to_vec);
+        Some(Attempt { status, worker, start, end, value })
+    }
+}
+
+/// The attempts at a task before the latest, the first first.
+pub fn attempts(queue: &mut Queue, id: &str, header: &Header) -> Result<Vec<Attempt>> {
+    let fields: Vec<String> =
+        (1..=header.attempt).map(|attempt| format!("{id}:{attempt}")).collect();
+    let stored = fetch_one(queue, queue.keys.attempts(), &fields)?;
+    Ok(stored.iter().filter_map(|stored| Attempt::read(stored.as_deref()?)).collect())
+}
+
+/// What users call a task, and find it by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Label {
+    /// Its name, or empty.
+    pub label: String,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+}
+
+/// The labels of some tasks.
+pub fn labels(queue: &mut Queue, ids: &[String]) -> Result<Vec<Label>> {
+    let stored = fetch_one(queue, queue.keys.labels(), ids)?;
+    Ok(stored.iter().map(|stored| read_label(stored.as_deref())).collect())
+}
+
+fn read_label(stored: Option<&[u8]>) -> Label {
+    let text = String::from_utf8_lossy(stored.unwrap_or_default());
+    let mut lines = text.split('\n').map(str::to_owned);
+    Label { label: lines.next().unwrap_or_default(), tags: lines.collect() }
 }
 
 /// The rare attributes of a task, serialised.

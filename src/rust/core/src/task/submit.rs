@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_SUBMIT};
-use crate::task::{Body, Kind, Parent, Rules, SharedRef, Special};
+use crate::task::seed::next_stream;
+use crate::task::{Body, Kind, Parent, Rules, SharedRef, Special, control};
 use crate::value;
 
 /// The first chunks are small, so that workers start while the rest is still being sent.
@@ -66,7 +67,29 @@ pub struct Submission {
     pub special: Special,
 }
 
+/// A task about to be queued.
+struct New {
+    id: String,
+    body: Vec<u8>,
+    label: String,
+}
+
 impl Submission {
+    fn has_labels(&self) -> bool {
+        !self.labels.is_empty() || !self.tags.is_empty()
+    }
+
+    /// What is stored of the label of the task at `place`, and of its tags.
+    fn label(&self, place: usize) -> String {
+        let own = if self.labels.len() > 1 { self.labels.get(place) } else { self.labels.first() };
+        let label = own.map(String::as_str).unwrap_or_default();
+        [label]
+            .into_iter()
+            .chain(self.tags.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     /// Tasks of `kind` in `queue` that ask for nothing else.
     pub fn new(queue: impl Into<String>, kind: Kind) -> Self {
         Submission {
@@ -105,29 +128,58 @@ enum Verdict {
     ParentsFailed(Vec<String>),
 }
 
-/// Queue a task per payload and return their ids, in order.
+/// Queue a task per payload and return their ids, in order. If a payload cannot be had, those
+/// before it are withdrawn.
 pub fn submit(
     queue: &mut Queue,
     submission: &Submission,
-    mut next_payload: impl FnMut() -> Result<Option<Vec<u8>>>,
+    next_payload: impl FnMut() -> Result<Option<Vec<u8>>>,
+) -> Result<Vec<String>> {
+    let mut chunks = Chunks::new(submission, next_payload);
+    let mut ids = Vec::new();
+    let sent = send_chunks(queue, submission, &mut chunks, &mut ids);
+    if let (Err(_), true) = (&sent, chunks.is_broken) {
+        control::withdraw(queue, &ids);
+    }
+    let failed = sent?;
+    queue.known_objects.extend(submission.shared.iter().map(|object| object.hash.clone()));
+    if !failed.is_empty() {
+        return Err(Error::ParentFailed { parents: failed, ids });
+    }
+    queue.stream.submitted(&ids);
+    Ok(ids)
+}
+
+/// Send chunk after chunk; returns which parents have failed.
+fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
+    queue: &mut Queue,
+    submission: &Submission,
+    chunks: &mut Chunks<'_, N>,
+    ids: &mut Vec<String>,
 ) -> Result<Vec<String>> {
     let (keys, watch) = (queue.keys.clone(), queue.own_watch()?);
     let known = &queue.known_objects;
-    let mut ids = Vec::new();
-    let mut n_chunks = 0;
     let mut failed = Vec::new();
+    // For the front of a queue the last chunk goes first.
+    let mut waiting = if submission.at_front { chunks.rest()? } else { Vec::new() };
+    if submission.at_front {
+        ids.extend(waiting.iter().flatten().map(|task| task.id.clone()));
+    }
+    let mut is_first = true;
     queue.connection.call_each(
         || {
-            let chunk = fill_chunk(submission, CHUNKS[n_chunks.min(2)], &mut next_payload)?;
-            if chunk.is_empty() {
+            let chunk = if submission.at_front { waiting.pop() } else { chunks.next()? };
+            let Some(chunk) = chunk else {
                 return Ok(None);
-            }
+            };
             let send = |object: &SharedObject| {
-                n_chunks == 0 && object.bytes.len() <= SMALL_OBJECT && !known.contains(&object.hash)
+                is_first && object.bytes.len() <= SMALL_OBJECT && !known.contains(&object.hash)
             };
             let call = chunk_call(&keys, submission, watch, &chunk, send);
-            n_chunks += 1;
-            ids.extend(chunk.iter().map(|(id, _)| id.clone()));
+            is_first = false;
+            if !submission.at_front {
+                ids.extend(chunk.iter().map(|task| task.id.clone()));
+            }
             Ok(Some((call, chunk)))
         },
         |connection, chunk, reply| {
@@ -148,12 +200,7 @@ pub fn submit(
             Ok(())
         },
     )?;
-    queue.known_objects.extend(submission.shared.iter().map(|object| object.hash.clone()));
-    if !failed.is_empty() {
-        return Err(Error::ParentFailed { parents: failed, ids });
-    }
-    queue.stream.submitted(&ids);
-    Ok(ids)
+    Ok(failed)
 }
 
 fn read_verdict(reply: Value) -> Result<Verdict> {
@@ -172,7 +219,7 @@ fn chunk_call(
     keys: &Keys,
     submission: &Submission,
     watch: u64,
-    chunk: &[(String, Vec<u8>)],
+    chunk: &[New],
     send: impl Fn(&SharedObject) -> bool,
 ) -> Call {
     let key_names = vec![
@@ -181,6 +228,7 @@ fn chunk_call(
         keys.counters(),
         keys.objects(),
         keys.object_refs(),
+        keys.labels(),
         keys.queue(&submission.queue),
         keys.wake(&submission.queue),
     ];
@@ -190,7 +238,17 @@ fn chunk_call(
         .arg(keys.prefix())
         .arg(submission.shared.len())
         .arg(submission.parents.len())
-        .arg(i64::from(submission.run_on_failure));
+        .arg(i64::from(submission.run_on_failure))
+        .arg(i64::from(submission.at_front));
+    let (delay_s, start_s) = match submission.start {
+        Start::Now => (0.0, 0.0),
+        Start::After(seconds) => (seconds, 0.0),
+        Start::At(time) => (0.0, time),
+    };
+    call.push((delay_s * 1000.0).ceil() as u64);
+    call.push((start_s * 1000.0).ceil() as u64);
+    call.push(submission.rules.pack());
+    call.push(i64::from(submission.has_labels()));
     for object in &submission.shared {
         call.push(&object.hash);
         call.push(chunk.len());
@@ -199,38 +257,72 @@ fn chunk_call(
     for parent in &submission.parents {
         call.push(&parent.id);
     }
-    for (id, body) in chunk {
-        call.push(id);
-        call.push(body.as_slice());
+    for task in chunk {
+        call.push(&task.id);
+        call.push(task.body.as_slice());
+        if submission.has_labels() {
+            call.push(&task.label);
+        }
     }
     call
 }
 
-fn fill_chunk(
-    submission: &Submission,
-    size: usize,
-    next_payload: &mut impl FnMut() -> Result<Option<Vec<u8>>>,
-) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut body = Body {
-        kind: submission.kind,
-        payload: ByteBuf::new(),
-        shared: submission.shared.iter().map(reference).collect(),
-        timeout_s: submission.timeout_s,
-        parents: submission.parents.clone(),
-        special: (submission.special != Special::default()).then(|| submission.special.clone()),
-    };
-    let mut chunk = Vec::new();
-    let mut bytes = 0;
-    while chunk.len() < size && bytes < CHUNK_BYTES {
-        let Some(payload) = next_payload()? else {
-            break;
+/// The tasks of a submission, a chunk at a time.
+struct Chunks<'a, N> {
+    submission: &'a Submission,
+    next_payload: N,
+    body: Body,
+    n_tasks: usize,
+    n_chunks: usize,
+    /// Whether a payload could not be had.
+    is_broken: bool,
+}
+
+impl<'a, N: FnMut() -> Result<Option<Vec<u8>>>> Chunks<'a, N> {
+    fn new(submission: &'a Submission, next_payload: N) -> Self {
+        let special = &submission.special;
+        let body = Body {
+            kind: submission.kind,
+            payload: ByteBuf::new(),
+            shared: submission.shared.iter().map(reference).collect(),
+            timeout_s: submission.timeout_s,
+            parents: submission.parents.clone(),
+            special: (*special != Special::default()).then(|| special.clone()),
         };
-        body.payload = ByteBuf::from(payload);
-        let packed = body.pack()?;
-        bytes += packed.len();
-        chunk.push((value::random_id()?, packed));
+        Chunks { submission, next_payload, body, n_tasks: 0, n_chunks: 0, is_broken: false }
     }
-    Ok(chunk)
+
+    fn next(&mut self) -> Result<Option<Vec<New>>> {
+        let size = CHUNKS[self.n_chunks.min(2)];
+        let mut chunk: Vec<New> = Vec::new();
+        let mut bytes = 0;
+        while chunk.len() < size && bytes < CHUNK_BYTES {
+            let payload = (self.next_payload)().inspect_err(|_| self.is_broken = true)?;
+            let Some(payload) = payload else {
+                break;
+            };
+            let task = self.task(payload)?;
+            bytes += task.body.len();
+            chunk.push(task);
+        }
+        self.n_chunks += 1;
+        Ok((!chunk.is_empty()).then_some(chunk))
+    }
+
+    fn rest(&mut self) -> Result<Vec<Vec<New>>> {
+        std::iter::from_fn(|| self.next().transpose()).collect()
+    }
+
+    fn task(&mut self, payload: Vec<u8>) -> Result<New> {
+        self.body.payload = ByteBuf::from(payload);
+        let body = self.body.pack()?;
+        if let Some(seed) = self.body.special.as_mut().and_then(|special| special.seed.as_mut()) {
+            *seed = next_stream(*seed);
+        }
+        let label = self.submission.label(self.n_tasks);
+        self.n_tasks += 1;
+        Ok(New { id: value::random_id()?, body, label })
+    }
 }
 
 fn reference(object: &SharedObject) -> SharedRef {

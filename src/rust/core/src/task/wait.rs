@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_WATCH};
 use crate::status::Status;
+use crate::task::newest;
 use crate::task::stream::LIFETIME;
 use crate::value;
 use crate::worker;
@@ -35,6 +36,7 @@ pub enum Progress {
 /// A wait for some tasks.
 pub struct Waiter {
     open: HashSet<String>,
+    follow: bool,
     ended: Vec<(String, Status)>,
     n_read: usize,
     recheck: Duration,
@@ -43,11 +45,13 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// Begin to wait for `ids`, all of which must exist.
-    pub fn new(queue: &mut Queue, ids: &[String]) -> Result<Self> {
+    /// Begin to wait for `ids`, all of which must exist. With `follow` an id that was retried stands
+    /// for the newest of its chain.
+    pub fn new(queue: &mut Queue, ids: &[String], follow: bool) -> Result<Self> {
         let now = Instant::now();
         let mut waiter = Waiter {
             open: ids.iter().cloned().collect(),
+            follow,
             ended: Vec::new(),
             n_read: 0,
             recheck: RECHECK,
@@ -114,18 +118,28 @@ impl Waiter {
 
     fn register(&mut self, queue: &mut Queue) -> Result<()> {
         let ids: Vec<String> = self.open.iter().cloned().collect();
-        let mut missing = Vec::new();
+        let (mut missing, mut moved) = (Vec::new(), Vec::new());
         for chunk in ids.chunks(CHUNK) {
             for (id, status) in chunk.iter().zip(self.watch(queue, chunk)?) {
                 match status {
                     Status::Missing => missing.push(id.clone()),
+                    Status::Moved if self.follow => moved.push(id.clone()),
                     status if status.is_terminal() => self.close(id, status),
                     _ => {}
                 }
             }
         }
         self.checked = Instant::now();
-        if missing.is_empty() { Ok(()) } else { Err(Error::TaskMissing { ids: missing }) }
+        if !missing.is_empty() {
+            return Err(Error::TaskMissing { ids: missing });
+        }
+        if moved.is_empty() { Ok(()) } else { self.follow(queue, &moved) }
+    }
+
+    fn follow(&mut self, queue: &mut Queue, moved: &[String]) -> Result<()> {
+        self.open.retain(|id| !moved.contains(id));
+        self.open.extend(newest(queue, moved)?);
+        self.register(queue)
     }
 
     fn watch(&mut self, queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {

@@ -96,5 +96,5 @@ pub fn cancelled(verdict: Verdict) -> Verdict {
     if verdict.status == Status::Complete {
         return Verdict { interrupted: false, ..verdict };
     }
-    Verdict { status: Status::Cancelled, value: Vec::new(), extra: Vec::new(), interrupted: false }
+    Verdict::new(Status::Cancelled, Vec::new())
 }

@@ -29,6 +29,15 @@ pub struct Verdict {
     pub extra: Vec<u8>,
     /// Whether the user interrupted the worker itself.
     pub interrupted: bool,
+    /// Whether its error is one that the task's rules do not try again.
+    pub is_final: bool,
+}
+
+impl Verdict {
+    /// An end with nothing to say but its status and value.
+    pub fn new(status: Status, value: Vec<u8>) -> Self {
+        Verdict { status, value, extra: Vec::new(), interrupted: false, is_final: false }
+    }
 }
 
 /// What a worker does beside answering a message.
@@ -78,7 +87,7 @@ impl Fetch for Queue {
     }
 
     fn outcomes(&mut self, ids: &[String]) -> Result<Vec<Outcome>> {
-        task::outcomes(self, ids)
+        task::parent_outcomes(self, ids)
     }
 }
 

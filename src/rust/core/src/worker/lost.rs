@@ -1,9 +1,12 @@
-//! What is due: whoever notices that a lease has lapsed settles what its worker held, and tasks
-//! whose dependencies have ended are released or made impossible.
+//! What is due: whoever notices that a lease has lapsed settles what its worker held; tasks whose
+//! dependencies have ended are released or made impossible, tasks whose time has come are queued,
+//! tasks that have expired forgotten.
 
 use crate::error::Result;
 use crate::queue::Queue;
 use crate::scripts::{Call, WORKER_SWEEP};
+use crate::status::Status;
+use crate::task;
 use crate::value;
 
 /// A worker declared lost.
@@ -11,8 +14,9 @@ use crate::value;
 pub struct Lost {
     /// Its id.
     pub worker: String,
-    /// The tasks that died with it.
-    pub tasks: Vec<String>,
+    /// The tasks it held that were settled, each with its status since: those that will be tried
+    /// again are pending.
+    pub tasks: Vec<(String, Status)>,
 }
 
 /// Do everything that is due; returns the workers declared lost.
@@ -26,10 +30,20 @@ pub fn sweep(queue: &mut Queue) -> Result<Vec<Lost>> {
         if value::integer(report.next().unwrap_or_default())? == 0 {
             return Ok(lost);
         }
+        let expired = value::texts(report.next().unwrap_or_default())?;
+        if !expired.is_empty() {
+            task::forget(queue, &expired, true)?;
+        }
         for entry in report {
-            let mut parts = value::array(entry)?.into_iter().map(value::text);
-            let worker = parts.next().transpose()?.unwrap_or_default();
-            lost.push(Lost { worker, tasks: parts.collect::<Result<_>>()? });
+            let mut parts = value::texts(entry)?.into_iter();
+            let worker = parts.next().unwrap_or_default();
+            lost.push(Lost { worker, tasks: parts.filter_map(|told| settled(&told)).collect() });
         }
     }
+}
+
+/// A task as the script tells it: the letter of its status, and its id.
+fn settled(told: &str) -> Option<(String, Status)> {
+    let status = Status::from_letter(*told.as_bytes().first()?);
+    Some((told.get(1..)?.to_owned(), status))
 }

@@ -78,6 +78,7 @@ impl Worker {
             call.push(now.saturating_duration_since(finish.ended).as_micros() as u64);
             call.push(finish.verdict.value.as_slice());
             call.push(finish.verdict.extra.as_slice());
+            call.push(i64::from(!finish.verdict.is_final));
         }
         call
     }

@@ -89,7 +89,7 @@ fn every_request_repeated_late_changes_nothing() {
     let mut worker = ready(worker.unwrap());
     let ids = submit_n(&mut queue, 20);
     message::send(&mut queue, "PING", b"", &["w".to_owned()]).unwrap();
-    let waiter = Waiter::new(&mut queue, &ids).unwrap();
+    let waiter = Waiter::new(&mut queue, &ids, true).unwrap();
     run_until_idle(&mut worker, &mut Actor::echo());
     run_until_idle(&mut worker, &mut Actor::echo());
     submit_n(&mut queue, 2);

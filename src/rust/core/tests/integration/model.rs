@@ -48,7 +48,7 @@ fn held((id, packed): (String, Vec<u8>)) -> Option<(String, Vec<String>)> {
 
 fn header((id, stored): (String, Vec<u8>)) -> (String, (Status, String, String)) {
     let text = String::from_utf8(stored).unwrap();
-    let fields: Vec<&str> = text.splitn(10, '\n').collect();
+    let fields: Vec<&str> = text.splitn(12, '\n').collect();
     let status = Status::from_letter(fields[0].as_bytes()[0]);
     let taken_out = fields[5].parse::<u64>().unwrap() & 16 != 0;
     let queue = if taken_out { "" } else { fields[6] };

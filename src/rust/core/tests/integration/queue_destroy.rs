@@ -36,7 +36,7 @@ fn use_it(f: &Fixture, queue: &mut Queue) {
     let (limit, stop) = (Duration::from_secs(1), never());
     message::wait_responses(queue, &message_id, &["w".to_owned()], limit, &stop).unwrap();
     for queue in [queue, &mut doomed(f)] {
-        let mut waiter = Waiter::new(queue, &ids).unwrap();
+        let mut waiter = Waiter::new(queue, &ids, true).unwrap();
         waiter.wait(queue, limit, false, &stop).unwrap();
     }
 }
@@ -85,7 +85,7 @@ fn a_worker_that_was_idle_leaves_without_a_trace() {
 fn a_worker_that_was_busy_leaves_without_a_trace() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 2);
-    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
     let mut worker = f.worker_with("w", |config| config.heartbeat_period = Some(0.1));
     let thread = std::thread::spawn(move || {
         let mut actor = Actor::slow(Duration::from_millis(500));

@@ -86,7 +86,7 @@ fn a_repeated_request_changes_nothing() {
 fn waiters_hear_of_it() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 2);
-    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
     cancel(&mut f.attach(), &ids);
     waiter.wait(&mut f.queue, Duration::from_millis(900), false, &never()).unwrap();
     let ended = waiter.take_ended();
@@ -180,7 +180,7 @@ fn tasks_of_a_batch_that_are_cancelled_while_they_wait_behind_another_end() {
 }
 
 #[test]
-fn a_cancelled_task_of_a_worker_that_is_lost_ends_with_it() {
+fn a_running_task_that_was_cancelled_is_so_also_when_its_worker_is_lost() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 1);
     let mut worker = f.worker("w");
@@ -190,7 +190,7 @@ fn a_cancelled_task_of_a_worker_that_is_lost_ends_with_it() {
     drop(worker);
     let _: i64 = f.ask("ZADD {jobs}:due XX 0 L:w");
     worker::sweep(&mut f.queue).unwrap();
-    assert_eq!(status(&mut f.queue, &ids[0]), Status::Died);
+    assert_eq!(status(&mut f.queue, &ids[0]), Status::Cancelled);
     assert_eq!(f.ask::<Vec<String>>("KEYS {jobs}:w:w:*"), ["{jobs}:w:w:log"]);
     f.assert_counters();
 }

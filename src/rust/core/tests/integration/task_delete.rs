@@ -157,7 +157,7 @@ fn a_repeated_request_changes_nothing() {
 fn waiters_hear_that_a_task_is_gone() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 1);
-    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
     task::delete(&mut f.attach(), &ids, true).unwrap();
     waiter.wait(&mut f.queue, Duration::from_millis(900), false, &never()).unwrap();
     assert_eq!(waiter.take_ended(), [(ids[0].clone(), Status::Missing)]);

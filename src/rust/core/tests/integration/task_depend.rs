@@ -127,6 +127,8 @@ fn many_tasks_on_many_others_cost_their_sum() {
     run_until_idle(&mut f.worker("w"), &mut Actor::echo());
     assert!(statuses(&mut f.queue, &children).iter().all(|s| *s == Status::Complete));
     f.assert_counters();
+    let all: Vec<String> = parents.into_iter().chain(children).collect();
+    task::delete(&mut f.queue, &all, true).unwrap();
     let left = |key: &String| [":dn ", ":dl ", ":ds "].iter().any(|part| key.contains(part));
     assert!(!f.keyspace().iter().any(left), "{:?}", f.keyspace());
 }

@@ -158,8 +158,9 @@ fn a_chunk_is_cut_by_its_size_in_bytes_too() {
 }
 
 #[test]
-fn a_bulk_that_fails_in_the_middle_leaves_the_connection_in_step() {
+fn a_bulk_that_fails_in_the_middle_leaves_nothing_and_the_connection_in_step() {
     let mut f = primed();
+    let before = task::list(&mut f.queue).unwrap();
     let mut n = 0;
     let outcome = task::submit(&mut f.queue, &submission("default", Vec::new()), || {
         n += 1;
@@ -169,5 +170,6 @@ fn a_bulk_that_fails_in_the_middle_leaves_the_connection_in_step() {
         Ok(Some(vec![b'x']))
     });
     assert!(matches!(outcome, Err(Error::Interrupted)));
-    assert_eq!(f.queue.length("default").unwrap(), 32);
+    assert_eq!(f.queue.length("default").unwrap(), 0);
+    assert_eq!(task::list(&mut f.queue).unwrap(), before);
 }

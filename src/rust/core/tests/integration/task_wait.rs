@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_secs(10);
 
 /// Wait for all of these tasks, and return how they ended.
 fn wait_for(queue: &mut Queue, ids: &[String]) -> Vec<(String, Status)> {
-    let mut waiter = Waiter::new(queue, ids).unwrap();
+    let mut waiter = Waiter::new(queue, ids, true).unwrap();
     let progress = waiter.wait(queue, LONG, false, &never()).unwrap();
     assert_eq!(progress, Progress::Done);
     waiter.finish(queue).unwrap();
@@ -42,7 +42,7 @@ fn tasks_that_have_ended_are_told_at_once() {
 #[test]
 fn waiting_for_nothing_is_done_at_once() {
     let mut f = Fixture::new();
-    let mut waiter = Waiter::new(&mut f.queue, &[]).unwrap();
+    let mut waiter = Waiter::new(&mut f.queue, &[], true).unwrap();
     let progress = waiter.wait(&mut f.queue, LONG, false, &never()).unwrap();
     assert_eq!(progress, Progress::Done);
 }
@@ -66,7 +66,7 @@ fn unknown_tasks_are_named_by_the_error() {
     let mut f = Fixture::new();
     let mut ids = submit_n(&mut f.queue, 1);
     ids.push("nobody".into());
-    match Waiter::new(&mut f.queue, &ids) {
+    match Waiter::new(&mut f.queue, &ids, true) {
         Err(Error::TaskMissing { ids }) => assert_eq!(ids, ["nobody"]),
         other => panic!("{:?}", other.map(|_| ())),
     }
@@ -78,7 +78,7 @@ fn many_waiters_hear_of_one_task() {
     let ids = submit_n(&mut f.queue, 1);
     let mut queues: Vec<Queue> = (0..12).map(|_| f.attach()).collect();
     let mut waiters: Vec<Waiter> =
-        queues.iter_mut().map(|queue| Waiter::new(queue, &ids).unwrap()).collect();
+        queues.iter_mut().map(|queue| Waiter::new(queue, &ids, true).unwrap()).collect();
     run_until_idle(&mut f.worker("w"), &mut Actor::echo());
     for (waiter, queue) in waiters.iter_mut().zip(&mut queues) {
         let limit = Duration::from_secs(1);
@@ -101,7 +101,7 @@ fn a_controller_can_wait_for_the_tasks_of_another() {
 fn waiting_for_any_returns_with_the_first() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 2);
-    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
     let mut worker = f.worker("w");
     for _ in 0..2 {
         worker.turn(&mut Actor::echo(), false).unwrap();
@@ -115,7 +115,7 @@ fn waiting_for_any_returns_with_the_first() {
 fn a_wait_ends_at_its_limit_and_can_be_continued() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 2);
-    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
     let (start, limit) = (Instant::now(), Duration::from_millis(150));
     let progress = waiter.wait(&mut f.queue, limit, false, &never()).unwrap();
     assert_eq!((progress, waiter.n_open()), (Progress::Waiting, 2));
@@ -129,7 +129,7 @@ fn a_wait_ends_at_its_limit_and_can_be_continued() {
 fn a_wait_can_be_interrupted_within_200_ms() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 1);
-    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
     let asked = Instant::now() + Duration::from_millis(250);
     let stop: rrq_core::connection::Stop = Arc::new(move || Instant::now() >= asked);
     let outcome = waiter.wait(&mut f.queue, LONG, false, &stop);
@@ -154,7 +154,7 @@ fn every_end_is_told_once_however_many_tasks() {
 fn a_waiter_that_read_much_removes_its_stream_and_all_streams_expire() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 150);
-    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
     let streams = |f: &Fixture| -> Vec<String> { f.ask("KEYS {jobs}:ev:*") };
     let stream = streams(&f).remove(0);
     assert!(f.ask::<i64>(&format!("PTTL {stream}")) > 60_000);
@@ -191,7 +191,7 @@ fn a_second_wait_of_one_controller_hears_only_of_its_own_tasks() {
 fn a_lost_stream_delays_a_wait_but_does_not_end_it() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 2);
-    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
     waiter.set_recheck(Duration::from_millis(300));
     let mut worker = f.worker("w");
     for _ in 0..2 {

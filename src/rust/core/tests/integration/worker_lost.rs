@@ -39,6 +39,7 @@ fn a_worker_whose_lease_lapses_is_lost_and_its_task_has_died() {
         !lost.is_empty()
     });
     let (worker, tasks) = ("w".to_owned(), vec![task.clone()]);
+    let tasks = tasks.into_iter().map(|id| (id, Status::Died)).collect();
     assert_eq!(lost, [Lost { worker, tasks }]);
     assert_eq!(state(&mut f, "w"), "LOST");
     assert_eq!(status(&mut f.queue, &task), Status::Died);
@@ -105,7 +106,7 @@ fn waiters_hear_of_a_task_that_died_with_its_worker() {
     let mut f = Fixture::new();
     let task = killed(&mut f, "w");
     let ids = [task.clone()];
-    let mut waiter = Waiter::new(&mut f.queue, &ids).unwrap();
+    let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
     lapse(&f, "w");
     worker::sweep(&mut f.attach()).unwrap();
     let limit = Duration::from_millis(900); // shorter than the waiter's own sweep

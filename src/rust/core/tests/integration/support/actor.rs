@@ -40,7 +40,7 @@ fn payload(task: &Task) -> &[u8] {
 }
 
 fn verdict(status: Status, value: &[u8]) -> Verdict {
-    Verdict { status, value: value.to_vec(), extra: Vec::new(), interrupted: false }
+    Verdict::new(status, value.to_vec())
 }
 
 /// Ends well.

@@ -1,0 +1,66 @@
+#' Many tasks at a glance
+#'
+#' @param task_ids Ids of tasks; `NULL` is all of them.
+#' @inheritParams rrq_task_status
+#' @inheritParams rrq_destroy
+#' @return A data frame with a row for each task, in the order of `task_ids`, for all tasks in the
+#'   order of submission: `id`, `label`, `status`, `queue`, `worker` (`NA` where there is none),
+#'   `attempt`, how many times it was taken by a worker, and the times `submitted`, `started` and
+#'   `ended` by the server's clock. Ids that are not known have no row.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' ids <- rrq_task_create_bulk_call(sqrt, 1:3, label = c("a", "b", "c"), tags = "roots",
+#'   controller = r
+#' )
+#' rrq_task_table(tag = "roots", controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_table <- function(task_ids = NULL, status = NULL, tag = NULL, queue = NULL, since = NULL,
+                           controller = NULL) {
+  task_ids <- check_ids(task_ids, null = TRUE)
+  filter <- check_filter(status, tag, queue, since)
+  handle <- queue_of(controller)
+  found <- rust_call(rs_task_table(handle, task_ids, filter))
+  or_na <- function(text) ifelse(nzchar(text), text, NA_character_)
+  as_time <- function(seconds) .POSIXct(seconds)
+  data.frame(
+    id = found$id,
+    label = or_na(found$label),
+    status = found$status,
+    queue = found$queue,
+    worker = or_na(found$worker),
+    attempt = found$attempt,
+    submitted = as_time(found$times$submit),
+    started = as_time(found$times$start),
+    ended = as_time(found$times$end)
+  )
+}
+
+# Which tasks are meant, of `rrq_task_list()` and `rrq_task_table()`.
+check_filter <- function(status, tag, queue, since, call = caller_env()) {
+  if (!is.null(status) && !(is.character(status) && length(status) && all(status %in% statuses))) {
+    must <- paste("one or more of", toString(dQuote(statuses, FALSE)))
+    abort_argument("status", must, status, call)
+  }
+  check_string(tag, null = TRUE, arg = "tag", call = call)
+  check_string(queue, null = TRUE, arg = "queue", call = call)
+  list(status = status, tag = tag, queue = queue, since = check_since(since, call))
+}
+
+check_since <- function(since, call) {
+  if (is.null(since)) {
+    return(NULL)
+  }
+  is_time <- is.numeric(since) || inherits(since, "POSIXct")
+  if (!is_time || length(since) != 1 || is.na(since)) {
+    abort_argument("since", "one time, or seconds since 1970", since, call)
+  }
+  as.numeric(since)
+}
+
+statuses <- c(
+  "PENDING", "RUNNING", "COMPLETE", "ERROR", "CANCELLED", "DIED", "TIMEOUT", "DEFERRED",
+  "IMPOSSIBLE", "MOVED"
+)

@@ -1,0 +1,108 @@
+//! What is known of tasks, as lists of R.
+
+use extendr_api::prelude::*;
+use rrq_core::task::{self, Attempt, Filter, Header, Isolation, Retry, Row};
+use rrq_core::{Queue, Status};
+
+use crate::condition::Outcome;
+use crate::convert::{field, or_null, seconds, texts};
+use crate::serialize::{unserialize, unserialize_any};
+
+/// Everything about one task.
+pub fn task_info(queue: &mut Queue, id: &str) -> Outcome<List> {
+    let ids = [id.to_owned()];
+    let header = task::headers(queue, &ids)?.remove(0);
+    let newest = task::newest(queue, &ids)?;
+    let body = task::bodies(queue, &newest)?.remove(0);
+    let special = body.special.clone().unwrap_or_default();
+    let extra = match task::extra(queue, id)? {
+        Some(bytes) if header.has_extra() => unserialize(&bytes)?,
+        _ => ().into(),
+    };
+    let attempts = task::attempts(queue, id, &header)?;
+    let label = task::labels(queue, &ids)?.remove(0);
+    let moved = task::moves(queue, &ids)?.remove(0);
+    let ended = moved.as_ref().map_or(header.status, |moved| moved.status);
+    Ok(list!(
+        status = header.status.word(),
+        ended = ended.word(),
+        queue = &header.queue,
+        worker = &header.worker,
+        attempt = header.attempt as i32,
+        start = seconds(header.start),
+        end = seconds(header.end),
+        isolation = special.isolation.word(),
+        isolated = special.isolation != Isolation::None,
+        timeout = body.timeout_s,
+        parents = body.parents.into_iter().map(|parent| parent.id).collect::<Vec<_>>(),
+        children = task::dependents(queue, id)?,
+        was = or_null(task::was(queue, id)?),
+        moved = or_null(moved.map(|moved| moved.to)),
+        attempts = List::from_values(attempts.iter().map(attempt).collect::<Outcome<Vec<_>>>()?),
+        retry = or_null(header.rules.retry.as_ref().map(|r| policy(r, &special.retry_classes))),
+        ttl = or_null(header.rules.ttl_s),
+        label = label.label,
+        tags = label.tags,
+        seed = or_null(special.seed.map(|seed| seed.to_vec())),
+        extra = extra
+    ))
+}
+
+fn attempt(attempt: &Attempt) -> Outcome<List> {
+    Ok(list!(
+        status = attempt.status.word(),
+        worker = &attempt.worker,
+        start = seconds(attempt.start),
+        end = seconds(attempt.end),
+        error = unserialize_any(attempt.value.as_deref())?
+    ))
+}
+
+fn policy(retry: &Retry, classes: &[String]) -> Robj {
+    let on: Vec<&str> = retry.on.iter().map(|cause| cause.word()).collect();
+    list!(
+        max_attempts = f64::from(retry.max_attempts),
+        delay = retry.delay_s,
+        backoff = retry.backoff,
+        max_delay = retry.max_delay_s,
+        on = on,
+        classes = or_null((!classes.is_empty()).then(|| classes.to_vec()))
+    )
+    .into()
+}
+
+/// When tasks were submitted, started and ended.
+pub fn times<'a>(headers: &(impl Iterator<Item = &'a Header> + Clone)) -> List {
+    let column = |time: fn(&Header) -> u64| -> Vec<f64> {
+        headers.clone().map(|header| seconds(time(header))).collect()
+    };
+    list!(submit = column(|h| h.submit), start = column(|h| h.start), end = column(|h| h.end))
+}
+
+/// Rows of tasks as columns.
+pub fn columns(rows: &[Row]) -> List {
+    let texts = |text: fn(&Row) -> &str| -> Vec<&str> { rows.iter().map(text).collect() };
+    list!(
+        id = texts(|row| &row.id),
+        label = texts(|row| &row.label.label),
+        status = texts(|row| row.header.status.word()),
+        queue = texts(|row| &row.header.queue),
+        worker = texts(|row| &row.header.worker),
+        attempt = rows.iter().map(|row| row.header.attempt as i32).collect::<Vec<_>>(),
+        times = times(&rows.iter().map(|row| &row.header))
+    )
+}
+
+/// A filter from the list the R half checked.
+pub fn task_filter(filter: &List) -> Filter {
+    let text = |name| field(filter, name).as_str().map(str::to_owned);
+    Filter {
+        status: texts(&field(filter, "status"))
+            .iter()
+            .filter_map(|s| Status::from_word(s))
+            .collect(),
+        tag: text("tag"),
+        queue: text("queue"),
+        since_us: field(filter, "since").as_real().map_or(0, |s| (s * 1e6).max(0.0) as u64),
+    }
+}

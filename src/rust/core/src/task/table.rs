@@ -1,0 +1,96 @@
+//! Many tasks at a glance.
+
+use redis::Cmd;
+
+use crate::error::Result;
+use crate::queue::Queue;
+use crate::status::Status;
+use crate::task::query::{Label, headers_if_any, labels};
+use crate::task::{Header, header};
+use crate::value;
+
+/// How many tasks a reply brings, roughly.
+const PAGE: usize = 5000;
+
+/// Which tasks are meant: those that meet all that is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// One of these states; any where there is none.
+    pub status: Vec<Status>,
+    /// With this tag.
+    pub tag: Option<String>,
+    /// Of this queue.
+    pub queue: Option<String>,
+    /// Submitted at this time or later, in µs of server time.
+    pub since_us: u64,
+}
+
+impl Filter {
+    fn takes(&self, header: &Header) -> bool {
+        (self.status.is_empty() || self.status.contains(&header.status))
+            && self.queue.as_ref().is_none_or(|queue| *queue == header.queue)
+            && header.submit >= self.since_us
+    }
+}
+
+/// A task with what is known of it in few words.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its id.
+    pub id: String,
+    /// Its state.
+    pub header: Header,
+    /// What users call it.
+    pub label: Label,
+}
+
+/// The tasks that `filter` takes, of `ids` or of all tasks, those submitted first first; the given ids
+/// in their order, without the unknown.
+pub fn table(queue: &mut Queue, ids: Option<&[String]>, filter: &Filter) -> Result<Vec<Row>> {
+    let all = ids.is_none();
+    let mut found = match ids {
+        Some(ids) => {
+            let headers = headers_if_any(queue, ids)?;
+            let known = ids.iter().cloned().zip(headers);
+            known.filter_map(|(id, header)| Some((id, header?))).collect()
+        }
+        None => all_headers(queue, filter)?,
+    };
+    found.retain(|(_, header)| filter.takes(header));
+    let ids: Vec<String> = found.iter().map(|(id, _)| id.clone()).collect();
+    let labels = labels(queue, &ids)?;
+    let mut rows: Vec<Row> = found
+        .into_iter()
+        .zip(labels)
+        .map(|((id, header), label)| Row { id, header, label })
+        .filter(|row| filter.tag.as_ref().is_none_or(|tag| row.label.tags.contains(tag)))
+        .collect();
+    // Ids that were asked for keep their order.
+    if all {
+        rows.sort_by(|a, b| (a.header.submit, &a.id).cmp(&(b.header.submit, &b.id)));
+    }
+    Ok(rows)
+}
+
+/// All headers that pass, a page at a time, so that the server is free for others in between.
+fn all_headers(queue: &mut Queue, filter: &Filter) -> Result<Vec<(String, Header)>> {
+    let mut found = std::collections::HashMap::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let mut command = Cmd::new();
+        command.arg("HSCAN").arg(queue.keys.tasks()).arg(&cursor).arg("COUNT").arg(PAGE);
+        let mut reply = value::array(queue.connection.command(&command)?)?.into_iter();
+        cursor = value::text(reply.next().unwrap_or_default())?;
+        for (id, stored) in value::pairs(reply.next().unwrap_or_default())? {
+            let wanted = header::stored_status(&stored);
+            if filter.status.is_empty() || filter.status.contains(&wanted) {
+                let header = Header::parse(&id, &stored)?;
+                // A page may bring again what another one brought.
+                found.insert(id, header);
+            }
+        }
+        if cursor == "0" {
+            return Ok(found.into_iter().collect());
+        }
+    }
+}

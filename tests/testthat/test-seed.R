@@ -1,0 +1,69 @@
+test_that("each task has the stream that the parallel package would give it", {
+  r <- local_queue()
+  ids <- rrq_task_create_bulk_call(function(i) runif(2), 1:3, seed = 42, controller = r)
+  results <- run_results(ids, r)
+  expected <- with_own_random({
+    set.seed(42, "L'Ecuyer-CMRG")
+    state <- get(".Random.seed", globalenv())
+    lapply(1:3, function(i) {
+      assign(".Random.seed", state, globalenv())
+      state <<- parallel::nextRNGStream(state)
+      runif(2)
+    })
+  })
+  expect_identical(results, expected)
+  expect_equal(rrq_task_info(ids[[1]], controller = r)$seed[[1]], 10407L)
+})
+
+test_that("numbers are the same whatever the worker ran before, and after a retry", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  id <- rrq_task_create_expr(rnorm(3), seed = 1, controller = r)
+  run_worker(worker)
+  rrq_task_create_bulk_call(runif, 1:5, controller = r)
+  again <- rrq_task_create_expr(rnorm(3), seed = 1, controller = r)
+  run_worker(worker)
+  retried <- rrq_task_retry(id, controller = r)
+  run_worker(worker)
+  results <- rrq_task_results(c(again, retried), controller = r)
+  expect_identical(results[[1]], results[[2]])
+})
+
+test_that("the worker's own generator is left as it was", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(rnorm(3), seed = 1, controller = r)
+  failed <- rrq_task_create_expr(stop(rnorm(1)), seed = 1, controller = r)
+  withr::local_seed(7)
+  before <- .Random.seed
+  worker <- local_worker(r)
+  run_worker(worker)
+  expect_identical(.Random.seed, before)
+  expect_equal(rrq_task_status(failed, controller = r), "ERROR")
+})
+
+test_that("TRUE draws the seed from the session", {
+  r <- local_queue()
+  withr::local_seed(7)
+  a <- rrq_task_create_expr(runif(1), seed = TRUE, controller = r)
+  set.seed(7)
+  b <- rrq_task_create_expr(runif(1), seed = TRUE, controller = r)
+  c <- rrq_task_create_expr(runif(1), seed = TRUE, controller = r)
+  results <- unlist(run_results(c(a, b, c), r))
+  expect_equal(results[[1]], results[[2]])
+  expect_false(results[[1]] == results[[3]])
+})
+
+test_that("giving a seed leaves the session's generator alone", {
+  withr::local_seed(7)
+  before <- .Random.seed
+  expect_length(seed_state(3), 6)
+  expect_identical(.Random.seed, before)
+})
+
+test_that("a generator never used is as new afterwards", {
+  withr::local_preserve_seed()
+  rm(list = ".Random.seed", envir = globalenv())
+  with_own_random(set.seed(1, "L'Ecuyer-CMRG"))
+  expect_false(exists(".Random.seed", globalenv(), inherits = FALSE))
+  expect_equal(RNGkind()[[1]], "Mersenne-Twister")
+})

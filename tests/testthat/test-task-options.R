@@ -1,0 +1,108 @@
+test_that("a task can be put at the front of its queue, many in their order", {
+  r <- local_queue()
+  last <- rrq_task_create_expr(sqrt(1), controller = r)
+  first <- rrq_task_create_bulk_call(sqrt, 1:700, at_front = TRUE, controller = r)
+  expect_equal(rrq_queue_list(controller = r), c(first, last))
+})
+
+test_that("a task with a delay is pending, but not in its queue before that", {
+  r <- local_queue()
+  local_spawned(r)
+  before <- Sys.time()
+  later <- rrq_task_create_expr(sqrt(1), delay = 0.5, controller = r)
+  fixed <- rrq_task_create_expr(sqrt(1), at = before + 0.5, controller = r)
+  far <- rrq_task_create_expr(sqrt(1), delay = 3600, controller = r)
+  expect_equal(rrq_task_status(far, controller = r), "PENDING")
+  expect_equal(rrq_queue_list(controller = r), character())
+  expect_true(rrq_task_wait(c(later, fixed), timeout = 20, controller = r))
+  times <- rrq_task_times(c(later, fixed), controller = r)
+  expect_gte(times[1, "start"] - times[1, "submit"], 0.5)
+  expect_gte(times[2, "start"], as.numeric(before) + 0.49)
+  rrq_task_delete(far, controller = r)
+  expect_length(grep("^S:", unlist(r$con$ZRANGE(paste0(r$keys$prefix, "due"), 0, -1))), 0)
+})
+
+test_that("a time in the past is now", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(sqrt(4), at = Sys.time() - 60, controller = r)
+  expect_equal(run_result(id, r), 2)
+})
+
+test_that("a task that waits for others and for a time waits for both", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(sqrt(4), controller = r)
+  b <- rrq_task_create_expr(x + 1, depends_on = c(x = a), delay = 3600, controller = r)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_status(c(a, b), controller = r), c("COMPLETE", "PENDING"))
+  expect_equal(rrq_queue_length(controller = r), 0)
+})
+
+test_that("a task is forgotten some time after its end", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  id <- rrq_task_create_call(identity, list(runif(1000)), ttl = 0.2, controller = r)
+  run_worker(worker)
+  expect_equal(rrq_task_info(id, controller = r)$ttl, 0.2)
+  wait_until({
+    run_worker(worker)
+    rrq_task_status(id, controller = r) == "MISSING"
+  })
+  expect_equal(sum(queue_sizes(r)), 0)
+  expect_equal(rrq_task_overview(controller = r)$COMPLETE, 0)
+})
+
+test_that("a task is not forgotten while one that depends on it has not ended", {
+  r <- local_queue()
+  rrq_worker_config_save("b", rrq_worker_config(queue = "b"), controller = r)
+  a <- rrq_task_create_expr(sqrt(4), ttl = 0.1, controller = r)
+  b <- rrq_task_create_expr(x + 1, depends_on = c(x = a), queue = "b", controller = r)
+  worker <- local_worker(r)
+  run_worker(worker)
+  ended <- rrq_task_times(a, controller = r)[, "complete"]
+  wait_until({
+    run_worker(worker)
+    as.numeric(Sys.time()) > ended + 1.2
+  })
+  expect_equal(rrq_task_status(c(a, b), controller = r), c("COMPLETE", "PENDING"))
+  run_worker(local_worker(r, name_config = "b"))
+  expect_equal(rrq_task_result(b, controller = r), 3)
+  wait_until({
+    run_worker(worker)
+    rrq_task_status(a, controller = r) == "MISSING"
+  })
+})
+
+test_that("tasks have labels and tags", {
+  r <- local_queue()
+  ids <- rrq_task_create_bulk_call(sqrt, 1:2, label = c("a", "b"), tags = c("u", "v"),
+    controller = r
+  )
+  one <- rrq_task_create_expr(sqrt(1), tags = "v", controller = r)
+  info <- rrq_task_info(ids[[2]], controller = r)
+  expect_equal(info[c("label", "tags")], list(label = "b", tags = c("u", "v")))
+  expect_null(rrq_task_info(one, controller = r)$label)
+  expect_equal(rrq_task_list(tag = "u", controller = r), ids)
+  expect_setequal(rrq_task_list(tag = "v", controller = r), c(ids, one))
+})
+
+test_that("wrong options are refused, and nothing is queued", {
+  r <- local_queue()
+  refused <- function(argument, ...) {
+    expect_error(rrq_task_create_expr(sqrt(1), ..., controller = r), sprintf("`%s`", argument),
+      class = "rrq_error_argument"
+    )
+  }
+  refused("at_front", at_front = NA)
+  refused("delay", delay = -1)
+  refused("delay", delay = Inf)
+  refused("at", at = "tomorrow")
+  refused("at", at = Sys.time(), delay = 1)
+  refused("ttl", ttl = "long")
+  refused("label", label = c("a", "b"))
+  refused("tags", tags = "")
+  refused("seed", seed = "a")
+  expect_error(rrq_task_create_bulk_call(sqrt, 1:3, label = c("a", "b"), controller = r), "`label`",
+    class = "rrq_error_argument"
+  )
+  expect_length(rrq_task_list(controller = r), 0)
+})
