@@ -15,6 +15,7 @@ hints <- c(
   connection = "Is the server running, and is the address right?",
   authentication = "Check the user name and password in the URL.",
   layout = "Use the version of rrq that made this queue, or another queue id.",
+  queue_exists = "Its settings cannot be changed: use another queue id, or `rrq_destroy()` it first.",
   task_missing = "Was it deleted, or is it a task of another queue?",
   dependency_failed = "The new tasks are recorded as IMPOSSIBLE: their ids are `$task_ids`.",
   task_unfinished = "Wait for it with `rrq_task_wait()`.",

@@ -23,6 +23,8 @@ rs_message_delete <- function(queue, id, workers) .Call(wrap__rs_message_delete,
 
 rs_queue_attach <- function(url, id, who) .Call(wrap__rs_queue_attach, url, id, who)
 
+rs_queue_configure <- function(url, id, settings) .Call(wrap__rs_queue_configure, url, id, settings)
+
 rs_queue_length <- function(queue, name) .Call(wrap__rs_queue_length, queue, name)
 
 rs_queue_list <- function(queue, name) .Call(wrap__rs_queue_list, queue, name)

@@ -57,9 +57,7 @@ check_task_options <- function(given, call) {
   check_number(given$timeout_task_run, null = TRUE, arg = "timeout_task_run", call = call)
   check_flag(given$at_front, arg = "at_front", call = call)
   check_start(given$delay, given$at, call)
-  if (!is.null(given$retry) && !inherits(given$retry, "rrq_retry")) {
-    abort_argument("retry", "made by `rrq_retry()`, or NULL", given$retry, call)
-  }
+  check_retry(given$retry, call = call)
   check_number(given$ttl, null = TRUE, arg = "ttl", call = call)
   check_names(given$tags, null = TRUE, arg = "tags", call = call)
   check_flag(given$capture, arg = "capture", call = call)

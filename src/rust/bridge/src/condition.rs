@@ -59,6 +59,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::Url { .. } => "url",
         Error::Redis(_) => "redis",
         Error::Layout { .. } => "layout",
+        Error::QueueExists { .. } => "queue_exists",
         Error::TaskMissing { .. } => "task_missing",
         Error::ParentFailed { .. } => "dependency_failed",
         Error::TaskUnfinished { .. } => "task_unfinished",
@@ -87,6 +88,7 @@ fn ids_of(error: &Error) -> Vec<String> {
         | Error::WorkerActive { ids }
         | Error::ParentFailed { ids, .. } => ids.clone(),
         Error::TaskUnfinished { id, .. }
+        | Error::QueueExists { id }
         | Error::WorkerExists { id }
         | Error::WorkerGone { id } => vec![id.clone()],
         Error::ConfigMissing { name } => vec![name.clone()],

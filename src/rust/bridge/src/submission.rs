@@ -24,7 +24,7 @@ pub fn submission(kind: &str, shared: &List, options: &List) -> Outcome<Submissi
         run_on_failure: flag("run_on_failure"),
         at_front: flag("at_front"),
         start: start(option("delay").as_real(), option("at").as_real()),
-        rules: Rules { ttl_s: option("ttl").as_real(), retry: retry(&option("retry")) },
+        rules: rules(options),
         labels: texts(&option("label")),
         tags: texts(&option("tags")),
         special: Special {
@@ -59,8 +59,14 @@ fn seed(seed: &Robj) -> Option<Seed> {
     seed.as_integer_slice()?.try_into().ok()
 }
 
+/// What happens to tasks after an end.
+pub fn rules(options: &List) -> Rules {
+    let ttl_s = field(options, "ttl").as_real();
+    Rules { ttl_s, retry: retry(&field(options, "retry")) }
+}
+
 /// A policy as `rrq_retry()` makes it.
-pub fn retry(policy: &Robj) -> Option<Retry> {
+fn retry(policy: &Robj) -> Option<Retry> {
     let policy = policy.as_list().filter(|policy| !policy.is_empty())?;
     let number = |name| field(&policy, name).as_real().unwrap_or(0.0);
     Some(Retry {
@@ -69,5 +75,6 @@ pub fn retry(policy: &Robj) -> Option<Retry> {
         backoff: number("backoff"),
         max_delay_s: number("max_delay"),
         on: texts(&field(&policy, "on")).iter().filter_map(|on| Cause::from_word(on)).collect(),
+        classes: texts(&field(&policy, "classes")),
     })
 }

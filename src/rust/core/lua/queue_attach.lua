@@ -1,7 +1,7 @@
 -- Attach a controller to a queue, creating the queue when it is new.
 -- KEYS: cfg n
 -- ARGV: layout version, default worker configuration, who attaches ('': not to be remembered)
--- Returns: the layout found, the number of this controller's event stream.
+-- Returns: the layout found, the number of this controller's event stream, the queue's settings.
 local config, counters = unpack(KEYS)
 local layout, localhost, who = ARGV[1], ARGV[2], ARGV[3]
 local REMEMBERED = 10
@@ -9,7 +9,7 @@ local REMEMBERED = 10
 redis.call('HSETNX', config, 'layout', layout)
 local found = redis.call('HGET', config, 'layout')
 if found ~= layout then
-  return { found, 0 }
+  return { found, 0, '' }
 end
 redis.call('HSETNX', config, 'worker:localhost', localhost)
 if who ~= '' then
@@ -19,4 +19,5 @@ if who ~= '' then
   controllers[REMEMBERED + 1] = nil
   redis.call('HSET', config, 'controllers', cmsgpack.pack(controllers))
 end
-return { found, redis.call('HINCRBY', counters, 'watch', 1) }
+local defaults = redis.call('HGET', config, 'defaults') or ''
+return { found, redis.call('HINCRBY', counters, 'watch', 1), defaults }

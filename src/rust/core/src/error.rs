@@ -51,6 +51,13 @@ pub enum Error {
         expected: String,
     },
 
+    /// The queue exists, with other settings.
+    #[error("queue '{id}' exists already, with other settings")]
+    QueueExists {
+        /// The queue id.
+        id: String,
+    },
+
     /// Some ids are not those of known tasks.
     #[error("no such task: {}", ids.join(", "))]
     TaskMissing {

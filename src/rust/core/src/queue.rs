@@ -8,8 +8,8 @@ use crate::config::{self, WorkerConfig};
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
-use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_PAUSE, QUEUE_REMOVE};
-use crate::task::{Header, Stream, query};
+use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE, QUEUE_PAUSE, QUEUE_REMOVE};
+use crate::task::{Header, Rules, Stream, query};
 use crate::value;
 use crate::worker;
 
@@ -32,6 +32,7 @@ pub struct Queue {
     pub(crate) watch: u64,
     pub(crate) stream: Stream,
     pub(crate) known_objects: HashSet<String>,
+    pub(crate) defaults: Rules,
     owner: u32,
 }
 
@@ -50,6 +51,11 @@ impl Queue {
             let (queue, expected) = (id.to_owned(), LAYOUT.to_owned());
             return Err(Error::Layout { queue, found, expected });
         }
+        let defaults = match value::bytes(reply.next().unwrap_or_default())?.as_slice() {
+            [] => Rules::default(),
+            packed => rmp_serde::from_slice(packed)
+                .map_err(|error| Error::corrupt(format!("the settings of queue '{id}'"), error))?,
+        };
         let owner = std::process::id();
         let watch = watch.unsigned_abs();
         Ok(Queue {
@@ -59,8 +65,20 @@ impl Queue {
             watch,
             stream: Stream::default(),
             known_objects: HashSet::new(),
+            defaults,
             owner,
         })
+    }
+
+    /// Set the rules of tasks that are given none, before anybody attaches to the queue.
+    pub fn configure(connection: &mut Connection, id: &str, rules: &Rules) -> Result<()> {
+        let packed = rmp_serde::to_vec_named(rules)
+            .map_err(|error| Error::corrupt("the settings of a queue", error))?;
+        let call = Call::new(&QUEUE_CONFIGURE, vec![Keys::new(id).config()]).arg(packed);
+        match value::integer(connection.call(&call)?)? {
+            1 => Ok(()),
+            _ => Err(Error::QueueExists { id: id.to_owned() }),
+        }
     }
 
     /// A forked child must not read its parent's event stream: it gets a number of its own.

@@ -54,6 +54,8 @@ macro_rules! scripts {
 }
 
 scripts! {
+    /// Set what holds for a queue.
+    QUEUE_CONFIGURE: "queue_configure.lua";
     /// Attach a controller.
     QUEUE_ATTACH: "queue_attach.lua";
     /// Queue a chunk of tasks.

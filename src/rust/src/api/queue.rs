@@ -1,6 +1,7 @@
 //! Queues.
 
 use extendr_api::prelude::*;
+use rrq_bridge::submission::rules;
 use rrq_core::{Connection, Queue};
 
 use rrq_bridge::Outcome;
@@ -14,6 +15,11 @@ fn rs_queue_attach(url: &str, id: &str, who: &str) -> Outcome<ExternalPtr<Queue>
     let mut connection = Connection::open(url)?;
     connection.set_patience(std::time::Duration::from_secs(PATIENCE_S), stop());
     Ok(ExternalPtr::new(Queue::attach(connection, id, who)?))
+}
+
+#[extendr]
+fn rs_queue_configure(url: &str, id: &str, settings: List) -> Outcome<()> {
+    Ok(Queue::configure(&mut Connection::open(url)?, id, &rules(&settings))?)
 }
 
 #[extendr]
@@ -58,6 +64,7 @@ fn rs_queue_destroy(mut queue: ExternalPtr<Queue>, after_s: Nullable<f64>) -> Ou
 extendr_module! {
     mod queue;
     fn rs_queue_attach;
+    fn rs_queue_configure;
     fn rs_queue_length;
     fn rs_queue_list;
     fn rs_queue_remove;

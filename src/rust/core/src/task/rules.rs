@@ -1,8 +1,10 @@
 //! What happens to a task after an end: whether it is tried again, and when it is forgotten. Scripts
 //! read the stored form, numbers in the order of `lua/_end.lua`.
 
+use serde::{Deserialize, Serialize};
+
 /// Which ends are tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
     /// An R error.
     Error = 1,
@@ -31,7 +33,7 @@ impl Cause {
 }
 
 /// A policy of trying again.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Retry {
     /// How many attempts there are in all.
     pub max_attempts: u32,
@@ -43,12 +45,14 @@ pub struct Retry {
     pub max_delay_s: f64,
     /// Which ends are tried again.
     pub on: Vec<Cause>,
+    /// Only errors of these classes are; all of them where there is none.
+    pub classes: Vec<String>,
 }
 
 /// The rules of a task.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
-    /// Seconds after its end when it is forgotten.
+    /// Seconds after its end when it is forgotten; infinite for never.
     pub ttl_s: Option<f64>,
     /// Whether and when it is tried again.
     pub retry: Option<Retry>,
@@ -59,14 +63,21 @@ fn millis(seconds: f64) -> u64 {
 }
 
 impl Rules {
-    /// The stored form: empty for no rules.
-    pub fn pack(&self) -> String {
-        if *self == Rules::default() {
-            return String::new();
+    /// These rules, and where they say nothing those of `others`.
+    pub fn or(&self, others: &Rules) -> Rules {
+        Rules {
+            ttl_s: self.ttl_s.or(others.ttl_s),
+            retry: self.retry.clone().or_else(|| others.retry.clone()),
         }
-        let ttl = self.ttl_s.map_or(0, |seconds| millis(seconds).max(1));
+    }
+
+    /// The stored form: empty for no rules. The classes of errors are for workers to mind, and stand
+    /// in the task's body.
+    pub fn pack(&self) -> String {
+        let ttl = self.ttl_s.filter(|seconds| seconds.is_finite());
+        let ttl = ttl.map_or(0, |seconds| millis(seconds).max(1));
         let Some(retry) = &self.retry else {
-            return format!("{ttl},0,0,0,0,0");
+            return if ttl == 0 { String::new() } else { format!("{ttl},0,0,0,0,0") };
         };
         let on: u32 = retry.on.iter().map(|cause| *cause as u32).sum();
         let (delay, longest) = (millis(retry.delay_s), millis(retry.max_delay_s));
@@ -86,6 +97,7 @@ impl Rules {
             backoff: seconds(backoff),
             max_delay_s: seconds(longest),
             on: Cause::ALL.into_iter().filter(|cause| on & *cause as u64 != 0).collect(),
+            classes: Vec::new(),
         });
         Rules { ttl_s: (ttl > 0).then(|| seconds(ttl)), retry }
     }
@@ -103,6 +115,7 @@ mod tests {
             backoff: 1.5,
             max_delay_s: 60.0,
             on: vec![Cause::Error, Cause::Timeout],
+            classes: Vec::new(),
         };
         for rules in [
             Rules::default(),
@@ -112,5 +125,7 @@ mod tests {
         ] {
             assert_eq!(Rules::parse(&rules.pack()), rules);
         }
+        let never = Rules { ttl_s: Some(f64::INFINITY), retry: None };
+        assert_eq!(Rules::parse(&never.pack()), Rules::default());
     }
 }

@@ -56,7 +56,7 @@ pub struct Submission {
     pub at_front: bool,
     /// When they may start.
     pub start: Start,
-    /// What happens to them after an end.
+    /// What happens to them after an end, where the queue's own rules shall not hold.
     pub rules: Rules,
     /// A name for each, one for all, or none.
     pub labels: Vec<String>,
@@ -135,9 +135,10 @@ pub fn submit(
     submission: &Submission,
     next_payload: impl FnMut() -> Result<Option<Vec<u8>>>,
 ) -> Result<Vec<String>> {
-    let mut chunks = Chunks::new(submission, next_payload);
+    let rules = submission.rules.or(&queue.defaults);
+    let mut chunks = Chunks::new(submission, &rules, next_payload);
     let mut ids = Vec::new();
-    let sent = send_chunks(queue, submission, &mut chunks, &mut ids);
+    let sent = send_chunks(queue, submission, &rules.pack(), &mut chunks, &mut ids);
     if let (Err(_), true) = (&sent, chunks.is_broken) {
         control::withdraw(queue, &ids);
     }
@@ -154,6 +155,7 @@ pub fn submit(
 fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     queue: &mut Queue,
     submission: &Submission,
+    rules: &str,
     chunks: &mut Chunks<'_, N>,
     ids: &mut Vec<String>,
 ) -> Result<Vec<String>> {
@@ -175,7 +177,7 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
             let send = |object: &SharedObject| {
                 is_first && object.bytes.len() <= SMALL_OBJECT && !known.contains(&object.hash)
             };
-            let call = chunk_call(&keys, submission, watch, &chunk, send);
+            let call = chunk_call(&keys, submission, rules, watch, &chunk, send);
             is_first = false;
             if !submission.at_front {
                 ids.extend(chunk.iter().map(|task| task.id.clone()));
@@ -186,7 +188,7 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
             let mut verdict = read_verdict(reply)?;
             if let Verdict::ObjectsMissing(missing) = &verdict {
                 let send = |object: &SharedObject| missing.contains(&object.hash);
-                let again = chunk_call(&keys, submission, watch, &chunk, send);
+                let again = chunk_call(&keys, submission, rules, watch, &chunk, send);
                 verdict = read_verdict(connection.call(&again)?)?;
             }
             match verdict {
@@ -218,6 +220,7 @@ fn read_verdict(reply: Value) -> Result<Verdict> {
 fn chunk_call(
     keys: &Keys,
     submission: &Submission,
+    rules: &str,
     watch: u64,
     chunk: &[New],
     send: impl Fn(&SharedObject) -> bool,
@@ -247,7 +250,7 @@ fn chunk_call(
     };
     call.push((delay_s * 1000.0).ceil() as u64);
     call.push((start_s * 1000.0).ceil() as u64);
-    call.push(submission.rules.pack());
+    call.push(rules);
     call.push(i64::from(submission.has_labels()));
     for object in &submission.shared {
         call.push(&object.hash);
@@ -279,15 +282,16 @@ struct Chunks<'a, N> {
 }
 
 impl<'a, N: FnMut() -> Result<Option<Vec<u8>>>> Chunks<'a, N> {
-    fn new(submission: &'a Submission, next_payload: N) -> Self {
-        let special = &submission.special;
+    fn new(submission: &'a Submission, rules: &Rules, next_payload: N) -> Self {
+        let classes = rules.retry.iter().flat_map(|retry| retry.classes.clone()).collect();
+        let special = Special { retry_classes: classes, ..submission.special.clone() };
         let body = Body {
             kind: submission.kind,
             payload: ByteBuf::new(),
             shared: submission.shared.iter().map(reference).collect(),
             timeout_s: submission.timeout_s,
             parents: submission.parents.clone(),
-            special: (*special != Special::default()).then(|| special.clone()),
+            special: (special != Special::default()).then_some(special),
         };
         Chunks { submission, next_payload, body, n_tasks: 0, n_chunks: 0, is_broken: false }
     }

@@ -1,0 +1,47 @@
+local_id <- function(env = parent.frame()) {
+  server <- test_server()
+  id <- basename(withr::local_tempfile())
+  withr::defer(rrq_destroy(controller = rrq_controller(id, server$url)), env)
+  id
+}
+
+test_that("a queue can have rules for tasks that are given none", {
+  id <- local_id()
+  policy <- rrq_retry(2, on = "error", classes = "own")
+  rrq_configure(id, test_server()$url, retry = policy, ttl = 60)
+  r <- rrq_controller(id, test_server()$url)
+  task <- rrq_task_create_expr(rlang::abort("x", class = "own"), controller = r)
+  once <- rrq_task_create_expr(stop("x"), retry = rrq_retry(1), ttl = Inf, controller = r)
+  info <- rrq_task_info(task, controller = r)
+  expect_equal(info[c("retry", "ttl")], list(retry = policy, ttl = 60))
+  expect_null(rrq_task_info(once, controller = r)$ttl)
+  run_worker(local_worker(r))
+  attempts <- vapply(c(task, once), function(id) rrq_task_info(id, controller = r)$attempt, 1L)
+  expect_equal(unname(attempts), c(2, 1))
+})
+
+test_that("the settings of a queue cannot be changed once it exists", {
+  id <- local_id()
+  url <- test_server()$url
+  rrq_configure(id, url, ttl = 60)
+  rrq_configure(id, url, ttl = 60)
+  rrq_configure(id, url, ttl = 50)
+  r <- rrq_controller(id, url)
+  rrq_configure(id, url, ttl = 50)
+  error <- expect_error(rrq_configure(id, url, ttl = 60), class = "rrq_error_queue_exists")
+  expect_equal(error$ids, id)
+  task <- rrq_task_create_expr(sqrt(1), controller = r)
+  expect_equal(rrq_task_info(task, controller = r)$ttl, 50)
+})
+
+test_that("wrong settings are refused", {
+  for (call in list(
+    quote(rrq_configure("a b")),
+    quote(rrq_configure("a", retry = 3)),
+    quote(rrq_configure("a", ttl = -1)),
+    quote(rrq_configure("a", store_max_size = 10)),
+    quote(rrq_configure("a", offload_path = "x"))
+  )) {
+    expect_error(eval(call), class = "rrq_error")
+  }
+})
