@@ -18,7 +18,7 @@ hints <- c(
   queue_exists = "Its settings cannot be changed: use another queue id, or `rrq_destroy()` it first.",
   task_missing = "Was it deleted, or is it a task of another queue?",
   dependency_failed = "The new tasks are recorded as IMPOSSIBLE: their ids are `$task_ids`.",
-  task_unfinished = "Wait for it with `rrq_task_wait()`.",
+  task_unfinished = "Wait with `rrq_task_wait()`.",
   worker_missing = "See `rrq_worker_list()` for those that are alive.",
   worker_active = "Stop them first with `rrq_worker_stop()`.",
   worker_exists = "Choose another `worker_id`.",

@@ -83,7 +83,7 @@ rs_task_deferred <- function(queue) .Call(wrap__rs_task_deferred, queue)
 
 rs_task_data <- function(queue, id) .Call(wrap__rs_task_data, queue, id)
 
-rs_task_progress <- function(queue, id) .Call(wrap__rs_task_progress, queue, id)
+rs_task_progress <- function(queue, ids) .Call(wrap__rs_task_progress, queue, ids)
 
 rs_task_progress_update <- function(queue, id, value) .Call(wrap__rs_task_progress_update, queue, id, value)
 

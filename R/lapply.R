@@ -1,25 +1,35 @@
 #' Apply a function to each element, on workers
 #'
-#' As [lapply()], with the work done by the queue's workers. Elements travel alone while each takes
-#' long; where they are quick, many travel in one task, so that what a task costs is shared.
+#' As [lapply()] and [mapply()], with the work done by the queue's workers. Elements travel alone
+#' while each takes long; where they are quick, many travel in one task, so that what a task costs
+#' is shared.
 #'
 #' Without `chunk_size`, a first element for each worker runs as a task of its own. How long these
 #' took decides how many of the others go together: as many as take about a tenth of a second, but
 #' always enough tasks for all workers.
 #'
-#' The tasks are deleted at the end. After an error, a time out or Ctrl-C those that are left are
-#' cancelled first.
+#' The first element that fails ends the work. The tasks are deleted at the end. After an error, a
+#' time out or Ctrl-C those that are left are cancelled first, unless `cancel = FALSE`: then they go
+#' on, and all tasks stay in the queue.
 #'
 #' @param X A vector or list.
 #' @param FUN A function, as `fn` of [rrq_task_create_call()].
-#' @param ... Further arguments of `FUN`, the same for all elements.
+#' @param ... For `rrq_lapply()` further arguments of `FUN`, the same for all elements. For
+#'   `rrq_mapply()` the vectors or lists to go through together, the shorter ones repeated; where
+#'   they are named, so are the arguments of `FUN`.
+#' @param MoreArgs A list of further arguments of `FUN`, the same for all elements.
+#' @param SIMPLIFY,USE.NAMES As in [mapply()]: whether to make a vector or matrix of the values if
+#'   that can be done, and whether to take names from the first of `...`, from its values if it is
+#'   character.
 #' @param chunk_size How many elements a task takes; `NULL` chooses.
 #' @param timeout Seconds to wait at most for all; `NULL` is the controller's setting, by default no
 #'   limit.
+#' @param cancel Whether to cancel what is left after an error, a time out or Ctrl-C.
 #' @inheritParams rrq_task_create_expr
 #' @inheritParams rrq_task_wait
-#' @return A list of the same length as `X`, with its names.
-#' @section Errors: the error of the first element that failed, with its classes; of class
+#' @return `rrq_lapply()`: a list of the same length as `X`, with its names. `rrq_mapply()`: what
+#'   [mapply()] returns.
+#' @section Errors: the error of the element that failed first, with its classes; of class
 #'   `rrq_task_error`. `rrq_error_timeout` when time is up.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -28,81 +38,163 @@
 #' w <- rrq_worker_spawn(2, controller = r)
 #' squares <- rrq_lapply(1:1000, function(x) x^2, controller = r)
 #' rrq_lapply(c(a = 1, b = 2), round, digits = 1, controller = r)
+#' rrq_mapply(function(x, y) x + y, 1:3, c(a = 10, b = 20, c = 30), controller = r)
+#' rrq_mapply(rep, times = 1:3, x = 3:1, controller = r)
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of lapply().
                        chunk_size = NULL, queue = NULL, timeout = NULL, progress = NULL,
-                       controller = NULL) {
+                       cancel = TRUE, controller = NULL) {
   fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env())
   options <- task_options(list(queue = queue))
-  if (!is.vector(X) && !is.list(X) && !is.factor(X)) {
-    abort_argument("X", "a list or a vector", X, rlang::current_env())
-  }
-  if (!is.null(chunk_size)) check_count(chunk_size)
-  check_number(timeout, null = TRUE)
-  check_flag(progress, null = TRUE)
-  controller <- get_controller(controller)
+  check_elements(X, "X")
+  check_job(chunk_size, timeout, progress, cancel)
   if (length(X) == 0) {
+    get_controller(controller)
     return(lapply(X, identity))
   }
-  job <- new_job(controller, fn, list(...), options, timeout)
+  elements <- as_elements(X)
+  template <- list(fn = fn, args = list(...), names = NULL, chunk = "lapply")
+  job <- new_job(controller, template, options, timeout, cancel)
   on.exit(end_job(job))
-  values <- run_job(job, as.list(X), chunk_size, show_progress(progress))
+  pieces <- function(at) elements[at]
+  values <- run_job(job, length(elements), pieces, chunk_size, show_progress(progress))
   stats::setNames(values, names(X))
 }
 
-# What the waves of one rrq_lapply() have in common, and the tasks they have made.
-new_job <- function(controller, fn, args, options, timeout) {
+#' @rdname rrq_lapply
+#' @export
+rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. Those of mapply().
+                       SIMPLIFY = TRUE, USE.NAMES = TRUE, # nolint: object_name_linter.
+                       chunk_size = NULL, queue = NULL, timeout = NULL, progress = NULL,
+                       cancel = TRUE, controller = NULL) {
+  fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env())
+  options <- task_options(list(queue = queue))
+  vectors <- list(...)
+  args <- check_args(MoreArgs, null = TRUE, arg = "MoreArgs")
+  check_flag(USE.NAMES)
+  if (!identical(SIMPLIFY, "array")) check_flag(SIMPLIFY)
+  check_job(chunk_size, timeout, progress, cancel)
+  n <- check_vectors(vectors)
+  if (n == 0) {
+    get_controller(controller)
+    return(if (length(vectors)) as_mapply(list(), vectors[[1]], SIMPLIFY, USE.NAMES) else list())
+  }
+  elements <- lapply(vectors, as_elements)
+  template <- list(fn = fn, args = args, names = NULL, chunk = "mapply")
+  job <- new_job(controller, template, options, timeout, cancel)
+  on.exit(end_job(job))
+  pieces <- function(at) lapply(elements, function(x) x[(at - 1) %% length(x) + 1])
+  values <- run_job(job, n, pieces, chunk_size, show_progress(progress))
+  as_mapply(values, vectors[[1]], SIMPLIFY, USE.NAMES)
+}
+
+check_elements <- function(x, arg, call = caller_env()) {
+  if (!is.atomic(x) && !is.list(x) && !is.expression(x)) {
+    abort_argument(arg, "a list or a vector", x, call)
+  }
+}
+
+# Returns the length of the longest.
+check_vectors <- function(vectors, call = caller_env()) {
+  names <- names(vectors) %||% rep("", length(vectors))
+  for (i in seq_along(vectors)) {
+    check_elements(vectors[[i]], if (nzchar(names[[i]])) names[[i]] else paste0("..", i), call)
+  }
+  n <- lengths(vectors, use.names = FALSE)
+  if (any(n == 0) && any(n > 0)) {
+    abort_argument("...", "vectors that are all empty or all not", call = call)
+  }
+  longest <- max(0, n)
+  if (longest > 0 && any(longest %% n != 0)) {
+    rlang::warn("The longest of `...` is not a multiple of the length of the others.")
+  }
+  longest
+}
+
+check_job <- function(chunk_size, timeout, progress, cancel, call = caller_env()) {
+  if (!is.null(chunk_size)) check_count(chunk_size, call = call)
+  check_number(timeout, null = TRUE, call = call)
+  check_flag(progress, null = TRUE, call = call)
+  check_flag(cancel, call = call)
+}
+
+# What a task gets is cut out with `[`; a class of its own would have a say in that.
+as_elements <- function(x) {
+  unname(if (is.object(x) || is.expression(x)) as.list(x) else as.vector(x))
+}
+
+as_mapply <- function(values, first, simplify, use_names) {
+  if (use_names && (!is.null(names(first)) || is.character(first))) {
+    names(values) <- names(first) %||% first
+  }
+  if (isFALSE(simplify)) values else simplify2array(values, higher = identical(simplify, "array"))
+}
+
+# What the waves of one job have in common, and the tasks they have made.
+new_job <- function(controller, template, options, timeout, cancel, call = caller_env()) {
+  controller <- get_controller(controller, call)
+  limit <- timeout %||% controller$settings$timeout_task_wait
   rlang::env(
-    controller = controller,
-    queue = queue_of(controller, caller_env(2)),
-    template = list(fn = fn, args = args, names = NULL, chunked = TRUE),
-    options = options,
-    deadline = now() + (timeout %||% controller$settings$timeout_task_wait),
-    ids = character()
+    controller = controller, queue = queue_of(controller, call), template = template,
+    options = options, limit = limit, deadline = now() + limit, cancel = cancel, ids = character(),
+    complete = FALSE
   )
 }
 
-run_job <- function(job, elements, chunk_size, progress, call = caller_env()) {
+# The values of all `n` elements. `pieces` gives what a task needs of the elements at some places.
+run_job <- function(job, n, pieces, chunk_size, progress, call = caller_env()) {
+  if (progress) job$bar <- task_bar(job$queue, character(), total = n, what = "elements")
   n_pilots <- 0
   values <- list()
   if (is.null(chunk_size)) {
     n_workers <- max(1, sum(rust_call(rs_worker_states(job$queue), call)$active))
-    n_pilots <- min(length(elements), n_workers)
-    pilots <- run_wave(job, elements[seq_len(n_pilots)], 1, progress, call)
-    chunk_size <- choose_chunk_size(job, pilots$ids, length(elements) - n_pilots, n_workers)
-    values <- pilots$values
+    n_pilots <- min(n, n_workers)
+    values <- run_wave(job, seq_len(n_pilots), pieces, 1, call)
+    chunk_size <- choose_chunk_size(job, n - n_pilots, n_workers)
   }
-  rest <- elements[seq_along(elements) > n_pilots]
-  c(values, if (length(rest)) run_wave(job, rest, chunk_size, progress, call)$values)
+  if (n > n_pilots) {
+    values <- c(values, run_wave(job, seq.int(n_pilots + 1, n), pieces, chunk_size, call))
+  }
+  job$complete <- TRUE
+  values
 }
 
-run_wave <- function(job, elements, chunk_size, progress, call) {
-  chunks <- unname(split(unname(elements), (seq_along(elements) - 1) %/% chunk_size))
+run_wave <- function(job, at, pieces, chunk_size, call) {
+  chunks <- lapply(unname(split(at, (seq_along(at) - 1) %/% chunk_size)), pieces)
   ids <- submit(job$queue, "bulk_call", chunks, list(job$template), job$options, call)
   job$ids <- c(job$ids, ids)
-  limit <- max(0, job$deadline - now())
-  wait_for_tasks(job$queue, ids, limit, 1, progress, call = call)
-  results <- fetch_results(ids, job$controller, call = call)
-  failed <- Position(function(result) inherits(result, "rrq_task_error"), results)
-  if (!is.na(failed)) {
-    rlang::cnd_signal(results[[failed]])
+  source <- start_source(job$controller, ids, job$limit, call)
+  on.exit(end_source(source))
+  source$wait$deadline <- job$deadline
+  if (!is.null(job$bar)) {
+    source$wait$bar <- reuse_bar(job$bar, ids, min(at) - 1, chunk_size)
   }
-  list(ids = ids, values = unlist(results, recursive = FALSE, use.names = FALSE))
+  values <- collect(source, chunk_values, call)
+  unlist(values, recursive = FALSE, use.names = FALSE)
+}
+
+chunk_values <- function(id, result, status) {
+  if (status != "COMPLETE") rlang::cnd_signal(result)
+  result
 }
 
 chunk_s <- 0.1
 tasks_per_worker <- 4
 
 # At least one element, and so many tasks that no worker waits long for another at the end.
-choose_chunk_size <- function(job, ids, n, n_workers) {
-  times <- rust_call(rs_task_times(job$queue, ids))$times
+choose_chunk_size <- function(job, n, n_workers) {
+  times <- rust_call(rs_task_times(job$queue, job$ids))$times
   fit <- chunk_s / max(mean(times$end - times$start), 1e-6)
   max(1, floor(min(fit, n / (tasks_per_worker * n_workers))))
 }
 
 end_job <- function(job) {
   if (length(job$ids) == 0) {
+    return(invisible())
+  }
+  if (!job$complete && !job$cancel) {
+    cli::cli_inform(c(i = "{length(job$ids)} task{?s} stay{?s/} in the queue."))
     return(invisible())
   }
   while (length(left <- unfinished(job)) && !cancel_all(left, job$controller)) {

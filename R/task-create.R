@@ -120,12 +120,12 @@ merge_shared <- function(payload, shared) {
   payload
 }
 
-check_args <- function(args, null = FALSE, call = caller_env()) {
+check_args <- function(args, null = FALSE, arg = "args", call = caller_env()) {
   if (null && is.null(args)) {
     return(list())
   }
   if (!is.list(args) || is.data.frame(args)) {
-    abort_argument("args", "a list of arguments", args, call)
+    abort_argument(arg, "a list of arguments", args, call)
   }
   as.list(args)
 }

@@ -236,11 +236,14 @@ rrq_task_times <- function(task_ids, follow = NULL, controller = NULL) {
 #'
 #' @param value The new progress value: anything, such as text or a list of numbers.
 #' @param error Whether it is an error to call this outside a task; otherwise that does nothing.
-#' @inheritParams rrq_task_info
-#' @return `rrq_task_progress()` returns the last value, `NULL` before there is one.
+#' @inheritParams rrq_task_status
+#' @return `rrq_task_progress()` with one id returns the last value, `NULL` before there is one.
+#'   With several it returns a list of them with the ids as names, fetched in one round trip.
 #'   `rrq_task_progress_update()` returns nothing, invisibly.
-#' @section Errors: `rrq_error_task_missing` for an unknown id; `rrq_error_no_task` outside a task
-#'   if `error = TRUE`.
+#' @section Errors: `rrq_error_task_missing` lists the ids that are not known; `rrq_error_no_task`
+#'   outside a task if `error = TRUE`.
+#' @seealso [rrq_task_wait()] shows progress that is a number from 0 to 1 or a text such as
+#'   `"3 / 10"`.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -249,15 +252,11 @@ rrq_task_times <- function(task_ids, follow = NULL, controller = NULL) {
 #' rrq_task_progress(id, controller = r)
 #' rrq_destroy(controller = r)
 #' server$stop()
-rrq_task_progress <- function(task_id, controller = NULL) {
-  check_id(task_id)
+rrq_task_progress <- function(task_ids, controller = NULL) {
+  task_ids <- check_ids(task_ids)
   queue <- queue_of(controller)
-  value <- rust_call(rs_task_progress(queue, task_id))
-  if (is.null(value)) {
-    # Nothing is stored for a task without progress, nor for an unknown one.
-    rust_call(rs_task_times(queue, task_id))
-  }
-  value
+  values <- rust_call(rs_task_progress(queue, task_ids))
+  if (length(task_ids) == 1) values[[1]] else stats::setNames(values, task_ids)
 }
 
 #' @rdname rrq_task_progress

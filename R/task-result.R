@@ -10,9 +10,10 @@
 #'   one round trip. In place of a failed task's value stands an `rrq_task_error`: a condition with
 #'   the classes of the original one and the fields `message`, `call`, `queue_id`, `task_id`,
 #'   `status`, `trace` (see [rlang::trace_back()]) and `warnings`.
-#' @section Errors: `rrq_error_task_missing` and `rrq_error_task_unfinished`, with the ids. With
-#'   `error = TRUE` the failed task's own error, or for several `rrq_task_error_group`, which counts
-#'   and lists the failures and holds them in `$errors`.
+#' @section Errors: `rrq_error_task_missing` and `rrq_error_task_unfinished` list all such tasks in
+#'   `$ids`, the latter with what they are in `$status`. With `error = TRUE` the failed task's own
+#'   error, or for several `rrq_task_error_group`, which counts and lists the failures and holds
+#'   them in `$errors`.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -28,11 +29,11 @@ rrq_task_result <- function(task_id, error = FALSE, follow = NULL, controller = 
   check_flag(error)
   check_flag(follow, null = TRUE)
   controller <- get_controller(controller)
-  result <- fetch_results(task_id, controller, follows(follow, controller))[[1]]
-  if (error && inherits(result, "rrq_task_error")) {
-    rlang::cnd_signal(result)
+  outcome <- fetch_outcomes(task_id, controller, follows(follow, controller))
+  if (error && outcome$status != "COMPLETE") {
+    rlang::cnd_signal(outcome$value[[1]])
   }
-  result
+  outcome$value[[1]]
 }
 
 #' @rdname rrq_task_result
@@ -47,26 +48,29 @@ rrq_task_results <- function(task_ids, error = FALSE, named = FALSE, follow = NU
   if (length(task_ids) == 0) {
     return(if (named) stats::setNames(list(), character()) else list())
   }
-  results <- fetch_results(task_ids, controller, follows(follow, controller))
-  if (error) {
-    failed <- vapply(results, inherits, TRUE, "rrq_task_error")
-    if (any(failed)) {
-      throw_task_errors(results[failed], rlang::current_env())
-    }
+  outcomes <- fetch_outcomes(task_ids, controller, follows(follow, controller))
+  results <- outcomes$value
+  failed <- outcomes$status != "COMPLETE"
+  if (error && any(failed)) {
+    throw_task_errors(results[failed], rlang::current_env())
   }
   if (named) names(results) <- task_ids
   results
 }
 
 fetch_results <- function(ids, controller, follow = FALSE, call = caller_env()) {
+  fetch_outcomes(ids, controller, follow, call)$value
+}
+
+# How tasks ended: `status`, `value`. The value of a task whose worker sent none is made here. A
+# task's own value may be NULL, or be the error of another task: only the status tells.
+fetch_outcomes <- function(ids, controller, follow = FALSE, call = caller_env()) {
   outcomes <- rust_call(rs_task_outcomes(queue_of(controller, call), ids, follow), call)
-  values <- outcomes$value
-  # A task's own value may be NULL; only one that ended badly and left none gets its value here.
-  silent <- which(outcomes$status != "COMPLETE" & vapply(values, is.null, TRUE))
+  silent <- which(outcomes$status != "COMPLETE" & vapply(outcomes$value, is.null, TRUE))
   for (i in silent) {
-    values[[i]] <- ended_without_value(
+    outcomes$value[[i]] <- ended_without_value(
       ids[[i]], controller$queue_id, outcomes$status[[i]], outcomes$worker[[i]]
     )
   }
-  values
+  outcomes
 }

@@ -125,11 +125,19 @@ bulk_call <- function(run, frame, payload, template) {
     run$common <- new.env(parent = run$envir)
     run$head <- function_head(run$common, template$fn)
     run$args <- bind_args(run$common, template$args, "shared")
+    if (identical(template$chunk, "mapply")) {
+      # Code among the arguments is handed over as it is.
+      quoted <- lapply(template$args, function(x) if (is.language(x)) call("quote", x) else x)
+      assign("more", quoted, run$common)
+    }
   }
   parent.env(frame) <- run$common
-  if (isTRUE(template$chunked)) {
+  if (!is.null(template$chunk)) {
     assign("chunk", payload, frame)
-    return(as.call(c(quote(base::lapply), quote(chunk), run$head, run$args)))
+    return(switch(template$chunk,
+      lapply = as.call(c(quote(base::lapply), quote(chunk), run$head, run$args)),
+      mapply = as.call(c(quote(base::.mapply), run$head, quote(chunk), quote(more)))
+    ))
   }
   if (!is.null(template$names)) {
     own <- bind_args(frame, named(payload, template$names))

@@ -43,3 +43,17 @@ n_blocked <- function(controller) {
 n_commands <- function(controller) {
   as.numeric(sub(".*total_commands_processed:([0-9]+).*", "\\1", controller$con$INFO("stats")))
 }
+
+# A bar that draws nothing, for a queue.
+test_bar <- function(controller, ..., env = parent.frame()) {
+  withr::local_options(cli.progress_handlers_only = "void")
+  bar <- task_bar(queue_of(controller), ..., env = env)
+  bar$work_before <- 0
+  bar
+}
+
+# A task that ends when the file `gate` exists.
+create_held <- function(gate, controller) {
+  hold <- function(path) while (!file.exists(path)) Sys.sleep(0.02)
+  rrq_task_create_call(hold, list(gate), controller = controller)
+}

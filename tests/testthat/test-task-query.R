@@ -147,6 +147,21 @@ test_that("a task tells its progress", {
   expect_equal(rrq_task_progress(id, r), list(done = 3))
 })
 
+test_that("progress of several tasks is a list named by id, from one round trip", {
+  r <- local_queue()
+  ids <- rrq_task_create_bulk_call(controller = r, data = 1:3, fn = function(i) {
+    if (i != 2) rrq::rrq_task_progress_update(i / 4)
+  })
+  run_worker(local_worker(r))
+  before <- n_commands(r)
+  values <- rrq_task_progress(ids, r)
+  expect_lt(n_commands(r) - before, 6)
+  expect_equal(values, stats::setNames(list(0.25, NULL, 0.75), ids))
+  expect_equal(rrq_task_progress(character(), r), stats::setNames(list(), character()))
+  err <- expect_error(rrq_task_progress(c(ids, "b"), r), class = "rrq_error_task_missing")
+  expect_equal(err$ids, "b")
+})
+
 test_that("a condition of class progress is progress", {
   r <- local_queue()
   id <- rrq_task_create_expr(signalCondition(structure(
@@ -173,4 +188,5 @@ test_that("arguments are checked before anything is asked", {
   expect_error(rrq_task_info(c("a", "b"), r), "`task_id`", class = "rrq_error_argument")
   expect_error(rrq_task_data(NULL, r), "`task_id`", class = "rrq_error_argument")
   expect_error(rrq_task_times(TRUE, controller = r), class = "rrq_error_argument")
+  expect_error(rrq_task_progress(1, r), "`task_ids`", class = "rrq_error_argument")
 })

@@ -28,6 +28,18 @@ test_that("a condition that is a task's value is not an error", {
   expect_equal(conditionMessage(rrq_task_result(id, error = TRUE, controller = r)), "only a value")
 })
 
+test_that("an error that is the value of a task that went well is not thrown", {
+  r <- local_queue()
+  bad <- rrq_task_create_expr(stop("no"), controller = r)
+  id <- rrq_task_create_call(identity, list(), controller = r,
+    depends_on = c(x = bad), on_failure = "run"
+  )
+  run_worker(local_worker(r))
+  expect_s3_class(rrq_task_result(id, error = TRUE, controller = r), "rrq_task_error")
+  expect_s3_class(rrq_task_results(id, error = TRUE, controller = r)[[1]], "rrq_task_error")
+  expect_error(rrq_task_result(bad, error = TRUE, controller = r), "no", class = "rrq_task_error")
+})
+
 test_that("results of any size come back", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(function(n) as.raw(rep_len(0:255, n)), controller = r,
@@ -76,7 +88,9 @@ test_that("a task that has not ended has no result", {
   expect_equal(err$ids, ids[[1]])
   expect_equal(err$call[[1]], quote(rrq_task_result))
   expect_match(conditionMessage(err), "rrq_task_wait()", fixed = TRUE)
-  expect_error(rrq_task_results(ids, controller = r), class = "rrq_error_task_unfinished")
+  err <- expect_error(rrq_task_results(ids, controller = r), class = "rrq_error_task_unfinished")
+  expect_equal(err$ids, ids)
+  expect_equal(err$status, c("PENDING", "PENDING"))
 })
 
 test_that("unknown tasks are named", {

@@ -146,6 +146,97 @@ test_that("progress can be asked for by an option", {
   expect_false(show_progress(NULL))
 })
 
+test_that("progress is shown by default where somebody looks: not in knitr, not on CI", {
+  withr::local_options(rrq.progress = NULL, knitr.in.progress = NULL, rlang_interactive = TRUE)
+  withr::local_envvar(CI = NA)
+  expect_true(show_progress(NULL))
+  withr::with_options(list(rlang_interactive = FALSE), expect_false(show_progress(NULL)))
+  withr::with_options(list(knitr.in.progress = TRUE), expect_false(show_progress(NULL)))
+  for (ci in c("true", "TRUE", "1")) {
+    withr::with_envvar(c(CI = ci), expect_false(show_progress(NULL)))
+  }
+  for (ci in c("", "false")) withr::with_envvar(c(CI = ci), expect_true(show_progress(NULL)))
+})
+
+test_that("what was asked for is shown in knitr and on CI, too", {
+  withr::local_options(rrq.progress = NULL, knitr.in.progress = TRUE)
+  withr::local_envvar(CI = "true")
+  expect_true(show_progress(TRUE))
+  withr::local_options(rrq.progress = TRUE)
+  expect_true(show_progress(NULL))
+})
+
+test_that("a task that is deleted meanwhile has ended, and not well", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(sqrt(4), controller = r)
+  session <- local_session({
+    r <- rrq_controller(!!r$queue_id, !!r$url)
+    cat(rrq_task_wait(!!id, controller = r), "\n")
+  })
+  wait_until(n_blocked(r) == 1)
+  rrq_task_delete(id, controller = r)
+  expect_equal(session_status(session), 0)
+  expect_equal(trimws(session_out(session)), "FALSE")
+})
+
+test_that("failures are thrown if asked for, when all tasks have ended", {
+  r <- local_queue()
+  ids <- rrq_task_create_bulk_call(sqrt, list(1, "a", 4, "b"), controller = r)
+  local_spawned(r)
+  err <- expect_error(
+    rrq_task_wait(ids, error = TRUE, controller = r),
+    "2 tasks failed", class = "rrq_task_error_group"
+  )
+  expect_equal(err$task_ids, ids[c(2, 4)])
+  expect_equal(err$call[[1]], quote(rrq_task_wait))
+  expect_equal(rrq_task_status(ids, controller = r), c("COMPLETE", "ERROR")[c(1, 2, 1, 2)])
+  expect_true(rrq_task_wait(ids[c(1, 3)], error = TRUE, controller = r))
+})
+
+test_that("waiting for any returns with the first that ends, while others run", {
+  r <- local_queue()
+  local_spawned(r, 2)
+  gate <- withr::local_tempfile()
+  held <- create_held(gate, r)
+  quick <- rrq_task_create_expr(stop("quick"), controller = r)
+  expect_equal(rrq_task_wait_any(c(held, quick), timeout = 20, controller = r), quick)
+  expect_equal(rrq_task_wait_any(c(held, quick), timeout = 20, controller = r), quick)
+  file.create(gate)
+  expect_equal(rrq_task_wait_any(held, timeout = 20, controller = r), held)
+})
+
+test_that("waiting for any returns all that have ended, the first first", {
+  r <- local_queue()
+  ids <- rrq_task_create_bulk_call(sqrt, list(1, "a", 4), controller = r)
+  run_worker(local_worker(r))
+  other <- rrq_task_create_expr(identity(1), controller = r)
+  expect_equal(rrq_task_wait_any(c(other, rev(ids), ids), controller = r), ids)
+})
+
+test_that("waiting for any has a time limit and says what is wrong", {
+  r <- local_queue(timeout_task_wait = 0.1)
+  id <- rrq_task_create_expr(identity(1), controller = r)
+  err <- expect_error(
+    rrq_task_wait_any(id, controller = r),
+    "1 task has not ended after 0.1 s", class = "rrq_error_timeout"
+  )
+  expect_equal(err$call[[1]], quote(rrq_task_wait_any))
+  expect_error(rrq_task_wait_any(id, 0, controller = r), "0 s", class = "rrq_error_timeout")
+  expect_error(rrq_task_wait_any(c(id, "a"), controller = r), class = "rrq_error_task_missing")
+  expect_error(rrq_task_wait_any(NULL, controller = r), "`task_ids`", class = "rrq_error_argument")
+  expect_error(rrq_task_wait_any(id, -1, controller = r), class = "rrq_error_argument")
+})
+
+test_that("a wait with no time sees the end of a task submitted while another was waited for", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  for (i in 1:2) {
+    id <- rrq_task_create_expr(identity(1), controller = r)
+    run_worker(worker)
+    expect_true(rrq_task_wait(id, timeout = 0, controller = r))
+  }
+})
+
 test_that("Ctrl-C ends the wait and leaves task and connection alone", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(4), controller = r)

@@ -47,7 +47,9 @@ impl From<Failure> for Robj {
 /// The status of each of the ids, where that is the reason.
 fn statuses_of(failure: &Failure) -> Option<Vec<String>> {
     match failure {
-        Failure::Engine(Error::TaskState { statuses, .. }) => Some(statuses.clone()),
+        Failure::Engine(
+            Error::TaskState { statuses, .. } | Error::TaskUnfinished { statuses, .. },
+        ) => Some(statuses.clone()),
         _ => None,
     }
 }
@@ -84,13 +86,13 @@ fn ids_of(error: &Error) -> Vec<String> {
         Error::TaskMissing { ids }
         | Error::TaskState { ids, .. }
         | Error::TaskRepeated { ids }
+        | Error::TaskUnfinished { ids, .. }
         | Error::WorkerMissing { ids }
         | Error::WorkerActive { ids }
         | Error::ParentFailed { ids, .. } => ids.clone(),
-        Error::TaskUnfinished { id, .. }
-        | Error::QueueExists { id }
-        | Error::WorkerExists { id }
-        | Error::WorkerGone { id } => vec![id.clone()],
+        Error::QueueExists { id } | Error::WorkerExists { id } | Error::WorkerGone { id } => {
+            vec![id.clone()]
+        }
         Error::ConfigMissing { name } => vec![name.clone()],
         Error::Layout { queue, .. } => vec![queue.clone()],
         Error::Connection { address, .. } | Error::Authentication { address, .. } => {

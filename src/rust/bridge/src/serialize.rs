@@ -127,3 +127,8 @@ pub fn unserialize(bytes: &[u8]) -> Outcome<Robj> {
 pub fn unserialize_any(bytes: Option<&[u8]>) -> Outcome<Robj> {
     bytes.map_or_else(|| Ok(().into()), unserialize)
 }
+
+/// Read serialised values into a list, `NULL` where there is none.
+pub fn unserialize_each<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> Outcome<List> {
+    Ok(List::from_values(values.map(unserialize_any).collect::<Outcome<Vec<Robj>>>()?))
+}

@@ -74,13 +74,13 @@ pub enum Error {
         ids: Vec<String>,
     },
 
-    /// A task has no result yet.
-    #[error("task {id} has no result: it is {status}")]
+    /// Some tasks have no result yet.
+    #[error("there is no result yet: {}", name_tasks(ids, statuses))]
     TaskUnfinished {
-        /// The task id.
-        id: String,
-        /// Its status.
-        status: String,
+        /// The tasks.
+        ids: Vec<String>,
+        /// The status of each.
+        statuses: Vec<String>,
     },
 
     /// Some tasks are not in a state for what was asked; nothing was done to any.

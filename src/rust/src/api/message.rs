@@ -5,7 +5,7 @@ use rrq_core::{Queue, message};
 
 use rrq_bridge::Outcome;
 use rrq_bridge::convert::{limit, stop};
-use rrq_bridge::serialize::{serialize, unserialize};
+use rrq_bridge::serialize::{serialize, unserialize_each};
 
 #[extendr]
 fn rs_message_send(
@@ -27,12 +27,7 @@ fn rs_message_responses(
 ) -> Outcome<List> {
     let answers = message::wait_responses(&mut queue, id, &workers, limit(limit_s), &stop())?;
     let has: Vec<bool> = answers.iter().map(Option::is_some).collect();
-    let value = |answer: Option<Vec<u8>>| match answer {
-        Some(bytes) => unserialize(&bytes),
-        None => Ok(().into()),
-    };
-    let values: Vec<Robj> = answers.into_iter().map(value).collect::<Outcome<_>>()?;
-    Ok(list!(has = has, value = List::from_values(values)))
+    Ok(list!(has = has, value = unserialize_each(answers.iter().map(Option::as_deref))?))
 }
 
 #[extendr]

@@ -6,7 +6,7 @@ use rrq_core::task;
 use rrq_core::{Queue, Status};
 
 use rrq_bridge::convert::{seconds, statuses};
-use rrq_bridge::serialize::{serialize, unserialize, unserialize_any};
+use rrq_bridge::serialize::{serialize, unserialize, unserialize_each};
 use rrq_bridge::tasks::{columns, task_filter, task_info, times};
 use rrq_bridge::{Failure, Outcome};
 
@@ -71,9 +71,8 @@ fn rs_task_outcomes(
     let outcomes = task::following(&mut queue, &ids, task::outcomes, is_moved)?;
     let status: Vec<&str> = outcomes.iter().map(|outcome| outcome.status.word()).collect();
     let worker: Vec<&str> = outcomes.iter().map(|outcome| outcome.worker.as_str()).collect();
-    let value = outcomes.iter().map(|outcome| unserialize_any(outcome.value.as_deref()));
-    let value: Vec<Robj> = value.collect::<Outcome<_>>()?;
-    Ok(list!(status = status, worker = worker, value = List::from_values(value)))
+    let value = unserialize_each(outcomes.iter().map(|outcome| outcome.value.as_deref()))?;
+    Ok(list!(status = status, worker = worker, value = value))
 }
 
 #[extendr]
@@ -123,11 +122,8 @@ fn rs_task_data(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
 }
 
 #[extendr]
-fn rs_task_progress(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<Robj> {
-    match task::progress(&mut queue, id)? {
-        Some(bytes) => unserialize(&bytes),
-        None => Ok(().into()),
-    }
+fn rs_task_progress(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
+    unserialize_each(task::progress(&mut queue, &ids)?.iter().map(Option::as_deref))
 }
 
 #[extendr]

@@ -8,7 +8,7 @@ use rrq_bridge::Outcome;
 use rrq_bridge::config::to_list;
 use rrq_bridge::convert::{statuses, stop};
 use rrq_bridge::evaluate::{REvaluate, current_task};
-use rrq_bridge::serialize::{serialize, unserialize};
+use rrq_bridge::serialize::{serialize, unserialize_each};
 
 /// A worker with the R functions that do its work.
 pub struct Runner {
@@ -91,11 +91,7 @@ fn rs_worker_states(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
 
 #[extendr]
 fn rs_worker_info(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
-    let infos = worker::info(&mut queue, &ids)?.into_iter().map(|info| match info {
-        Some(bytes) => unserialize(&bytes),
-        None => Ok(().into()),
-    });
-    Ok(List::from_values(infos.collect::<Outcome<Vec<Robj>>>()?))
+    unserialize_each(worker::info(&mut queue, &ids)?.iter().map(Option::as_deref))
 }
 
 #[extendr]

@@ -124,19 +124,20 @@ pub fn outcomes(queue: &mut Queue, ids: &[String]) -> Result<Vec<Outcome>> {
     let mut columns = fetch(queue, &keys, ids)?;
     let large = columns.pop().unwrap_or_default();
     let headers = unpack_headers(ids, columns.pop().unwrap_or_default())?;
-    ids.iter()
-        .zip(headers.into_iter().zip(large))
-        .map(|(id, (header, r))| outcome(id, header, r))
-        .collect()
+    check_ended(ids, &headers)?;
+    Ok(headers.into_iter().zip(large).map(outcome).collect())
 }
 
-fn outcome(id: &str, header: Header, large: Option<Vec<u8>>) -> Result<Outcome> {
-    let status = header.status;
-    if !status.is_terminal() {
-        return Err(Error::TaskUnfinished { id: id.to_owned(), status: status.word().to_owned() });
-    }
+fn check_ended(ids: &[String], headers: &[Header]) -> Result<()> {
+    let open = ids.iter().zip(headers).filter(|(_, header)| !header.status.is_terminal());
+    let (ids, statuses): (Vec<String>, Vec<String>) =
+        open.map(|(id, header)| (id.clone(), header.status.word().to_owned())).unzip();
+    if ids.is_empty() { Ok(()) } else { Err(Error::TaskUnfinished { ids, statuses }) }
+}
+
+fn outcome((header, large): (Header, Option<Vec<u8>>)) -> Outcome {
     let small = (!header.result.is_empty()).then_some(header.result);
-    Ok(Outcome { status, value: small.or(large), worker: header.worker })
+    Outcome { status: header.status, value: small.or(large), worker: header.worker }
 }
 
 /// How the tasks ended that another one depends on. Of one that was retried, that is the last attempt
@@ -152,12 +153,12 @@ pub fn parent_outcomes(queue: &mut Queue, ids: &[String]) -> Result<Vec<Outcome>
         let headers = unpack_headers(&at, columns.pop().unwrap_or_default())?;
         let moves = moves(queue, &at)?;
         let mut further = Vec::new();
-        for (((place, id), header), (large, moved)) in
+        for (((place, _), header), (large, moved)) in
             open.into_iter().zip(headers).zip(large.into_iter().zip(moves))
         {
             if header.status.is_terminal() {
                 let status = moved.as_ref().map_or(header.status, |moved| moved.status);
-                found[place] = Some(Outcome { status, ..outcome(&id, header, large)? });
+                found[place] = Some(Outcome { status, ..outcome((header, large)) });
             }
             further.extend(moved.map(|moved| (place, moved.to)));
         }
@@ -247,9 +248,13 @@ pub fn extra(queue: &mut Queue, id: &str) -> Result<Option<Vec<u8>>> {
     hash_field(queue, queue.keys.extras(), id)
 }
 
-/// The latest progress value of a task, serialised.
-pub fn progress(queue: &mut Queue, id: &str) -> Result<Option<Vec<u8>>> {
-    hash_field(queue, queue.keys.progress(), id)
+/// The latest progress values of tasks that must all exist, serialised, in one round trip.
+pub fn progress(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
+    let keys = [queue.keys.tasks(), queue.keys.progress()];
+    let mut columns = fetch(queue, &keys, ids)?;
+    let values = columns.pop().unwrap_or_default();
+    unpack_headers(ids, columns.pop().unwrap_or_default())?;
+    Ok(values)
 }
 
 /// Store a running task's progress.

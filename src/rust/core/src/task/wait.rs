@@ -2,7 +2,7 @@
 //! each task's end is written. The stream expires with its waiter. Should it be lost (a server
 //! without persistence was restarted), the statuses are read again after a while.
 
-use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value};
@@ -13,12 +13,14 @@ use crate::queue::Queue;
 use crate::scripts::{Call, TASK_WATCH};
 use crate::status::Status;
 use crate::task::newest;
-use crate::task::stream::LIFETIME;
+use crate::task::stream::{Ends, LIFETIME, SharedEnds, lock};
 use crate::value;
 use crate::worker;
 
 const CHUNK: usize = 1000;
 const RECHECK: Duration = Duration::from_secs(30);
+/// How many entries of the stream are read at once.
+const READ: usize = 1000;
 /// A stream with fewer entries than this may be left to expire: small waits save a round trip.
 const FEW: usize = 100;
 const SWEEP: Duration = Duration::from_secs(1);
@@ -35,9 +37,8 @@ pub enum Progress {
 
 /// A wait for some tasks.
 pub struct Waiter {
-    open: HashSet<String>,
+    ends: SharedEnds,
     follow: bool,
-    ended: Vec<(String, Status)>,
     n_read: usize,
     recheck: Duration,
     checked: Instant,
@@ -49,18 +50,15 @@ impl Waiter {
     /// for the newest of its chain.
     pub fn new(queue: &mut Queue, ids: &[String], follow: bool) -> Result<Self> {
         let now = Instant::now();
-        let mut waiter = Waiter {
-            open: ids.iter().cloned().collect(),
-            follow,
-            ended: Vec::new(),
-            n_read: 0,
-            recheck: RECHECK,
-            checked: now,
-            swept: now,
-        };
+        let open = ids.iter().cloned().collect();
         queue.own_watch()?;
-        if !queue.stream.will_tell(&waiter.open) {
-            waiter.register(queue)?;
+        let told = queue.stream.will_tell(&open);
+        let ends = Arc::new(Mutex::new(Ends { open, ..Ends::default() }));
+        queue.stream.join(&ends);
+        let mut waiter =
+            Waiter { ends, follow, n_read: 0, recheck: RECHECK, checked: now, swept: now };
+        if !told {
+            waiter.register(queue, ids)?;
         }
         Ok(waiter)
     }
@@ -71,17 +69,23 @@ impl Waiter {
         self.recheck = recheck;
     }
 
-    /// The tasks that ended since this was last asked.
+    /// The tasks that ended since this was last asked: those that had before the wait in the order
+    /// they were given, then the others as they ended.
     pub fn take_ended(&mut self) -> Vec<(String, Status)> {
-        std::mem::take(&mut self.ended)
+        std::mem::take(&mut lock(&self.ends).ended)
     }
 
     /// How many tasks have not ended.
     pub fn n_open(&self) -> usize {
-        self.open.len()
+        lock(&self.ends).open.len()
     }
 
-    /// Wait until all tasks have ended, something ended and `any` is set, or `limit` has passed.
+    fn has_ended(&self) -> bool {
+        !lock(&self.ends).ended.is_empty()
+    }
+
+    /// Wait until all tasks have ended, something ended and `any` is set, or `limit` has passed. With
+    /// a limit of 0, what has ended by now is still told.
     pub fn wait(
         &mut self,
         queue: &mut Queue,
@@ -90,25 +94,28 @@ impl Waiter {
         stop: &Stop,
     ) -> Result<Progress> {
         let end = Instant::now() + limit;
+        let mut may_be_more = true;
         loop {
-            if self.open.is_empty() {
+            if self.n_open() == 0 {
                 return Ok(Progress::Done);
             }
             if stop() {
                 return Err(Error::Interrupted);
             }
             let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || (any && !self.ended.is_empty()) {
+            if (left.is_zero() && !may_be_more) || (any && self.has_ended()) {
                 return Ok(Progress::Waiting);
             }
-            self.read(queue, left.min(SLICE))?;
             self.maintain(queue)?;
+            may_be_more = self.read(queue, left.min(SLICE))? == READ;
         }
     }
 
-    /// Drop the stream, unless so little was written to it that its expiry will do.
+    /// Drop the stream, unless another wait reads it, or so little was written to it that its expiry
+    /// will do.
     pub fn finish(&self, queue: &mut Queue) -> Result<()> {
-        if self.n_read < FEW {
+        let was_last = queue.stream.leave(&self.ends);
+        if !was_last || self.n_read < FEW {
             return Ok(());
         }
         queue.stream.close();
@@ -116,15 +123,14 @@ impl Waiter {
         queue.connection.command(Cmd::new().arg("DEL").arg(key)).map(|_| ())
     }
 
-    fn register(&mut self, queue: &mut Queue) -> Result<()> {
-        let ids: Vec<String> = self.open.iter().cloned().collect();
+    fn register(&mut self, queue: &mut Queue, ids: &[String]) -> Result<()> {
         let (mut missing, mut moved) = (Vec::new(), Vec::new());
         for chunk in ids.chunks(CHUNK) {
             for (id, status) in chunk.iter().zip(self.watch(queue, chunk)?) {
                 match status {
                     Status::Missing => missing.push(id.clone()),
                     Status::Moved if self.follow => moved.push(id.clone()),
-                    status if status.is_terminal() => self.close(id, status),
+                    status if status.is_terminal() => lock(&self.ends).close(id, status),
                     _ => {}
                 }
             }
@@ -137,9 +143,11 @@ impl Waiter {
     }
 
     fn follow(&mut self, queue: &mut Queue, moved: &[String]) -> Result<()> {
-        self.open.retain(|id| !moved.contains(id));
-        self.open.extend(newest(queue, moved)?);
-        self.register(queue)
+        let newest = newest(queue, moved)?;
+        for (id, newest) in moved.iter().zip(&newest) {
+            lock(&self.ends).stands_for(newest, id);
+        }
+        self.register(queue, &newest)
     }
 
     fn watch(&mut self, queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
@@ -153,16 +161,11 @@ impl Waiter {
         Ok(letters.into_iter().map(Status::from_letter).collect())
     }
 
-    fn close(&mut self, id: &str, status: Status) {
-        if self.open.remove(id) {
-            self.ended.push((id.to_owned(), status));
-        }
-    }
-
-    /// Read what was written to the stream, waiting up to `limit` for something.
-    fn read(&mut self, queue: &mut Queue, limit: Duration) -> Result<()> {
+    /// Read what was written to the stream, waiting up to `limit` for something; how many entries.
+    fn read(&mut self, queue: &mut Queue, limit: Duration) -> Result<usize> {
+        let n_before = self.n_read;
         let mut command = Cmd::new();
-        command.arg("XREAD").arg("COUNT").arg(1000);
+        command.arg("XREAD").arg("COUNT").arg(READ);
         command.arg("BLOCK").arg(limit.as_millis().max(1) as u64);
         command.arg("STREAMS").arg(queue.keys.events(queue.watch)).arg(&queue.stream.position);
         for stream in value::array(queue.connection.command(&command)?)? {
@@ -171,7 +174,7 @@ impl Waiter {
                 self.read_entry(queue, entry)?;
             }
         }
-        Ok(())
+        Ok(self.n_read - n_before)
     }
 
     fn read_entry(&mut self, queue: &mut Queue, entry: Value) -> Result<()> {
@@ -186,8 +189,7 @@ impl Waiter {
             for event in value::bytes(events)?.chunks_exact(ID_WIDTH + 1) {
                 let status = Status::from_letter(event[ID_WIDTH]);
                 let id = String::from_utf8_lossy(&event[..ID_WIDTH]);
-                queue.stream.told(&id);
-                self.close(&id, status);
+                queue.stream.told(&id, status);
             }
         }
         Ok(())
@@ -200,7 +202,8 @@ impl Waiter {
             worker::sweep(queue)?;
         }
         if self.checked.elapsed() >= self.recheck {
-            self.register(queue)?;
+            let open: Vec<String> = lock(&self.ends).open.iter().cloned().collect();
+            self.register(queue, &open)?;
         }
         Ok(())
     }

@@ -74,14 +74,18 @@ fn more_ids_than_one_command_takes_keep_their_order() {
 }
 
 #[test]
-fn a_task_that_waits_or_runs_has_no_outcome() {
+fn tasks_that_wait_or_run_have_no_outcome_and_are_all_named() {
     let mut f = Fixture::new();
-    let ids = submit_n(&mut f.queue, 1);
-    let error = task::outcomes(&mut f.queue, &ids).unwrap_err();
-    assert!(error.to_string().ends_with("has no result: it is PENDING"));
-    f.worker("w").turn(&mut Actor::echo(), false).unwrap();
-    let error = task::outcomes(&mut f.queue, &ids).unwrap_err();
-    assert!(error.to_string().ends_with("has no result: it is RUNNING"));
+    let done = finished(&mut f);
+    let ids = submit_n(&mut f.queue, 2);
+    f.worker("other").turn(&mut Actor::echo(), false).unwrap();
+    let asked = [done[0].clone(), ids[0].clone(), ids[1].clone()];
+    match task::outcomes(&mut f.queue, &asked).unwrap_err() {
+        Error::TaskUnfinished { ids: open, statuses } => {
+            assert_eq!((open, statuses), (ids, vec!["RUNNING".to_owned(), "PENDING".to_owned()]));
+        }
+        other => panic!("{other}"),
+    }
 }
 
 #[test]
@@ -108,9 +112,10 @@ fn the_list_holds_all_tasks_whatever_their_status() {
 #[test]
 fn progress_is_the_last_value_set_while_the_task_runs() {
     let mut f = Fixture::new();
-    let id = submit_n(&mut f.queue, 1).remove(0);
+    let ids = submit_n(&mut f.queue, 1);
+    let id = ids[0].clone();
     task::set_progress(&mut f.queue, &id, b"too early").unwrap();
-    assert_eq!(task::progress(&mut f.queue, &id).unwrap(), None);
+    assert_eq!(task::progress(&mut f.queue, &ids).unwrap(), [None]);
     let mut inside = f.attach();
     let mut actor = Actor::new(move |task| {
         for value in [b"10 %", b"20 %"] {
@@ -120,6 +125,25 @@ fn progress_is_the_last_value_set_while_the_task_runs() {
     });
     run_until_idle(&mut f.worker("w"), &mut actor);
     task::set_progress(&mut f.queue, &id, b"too late").unwrap();
-    let progress = task::progress(&mut f.queue, &id).unwrap();
-    assert_eq!(progress.as_deref(), Some(b"20 %".as_slice()));
+    assert_eq!(task::progress(&mut f.queue, &ids).unwrap(), [Some(b"20 %".to_vec())]);
+}
+
+#[test]
+fn progress_of_many_tasks_comes_in_their_order_and_names_those_missing() {
+    let mut f = Fixture::new();
+    let mut ids = submit_n(&mut f.queue, 3);
+    let mut inside = f.attach();
+    let second = ids[1].clone();
+    let mut actor = Actor::new(move |task| {
+        if task.id == second {
+            task::set_progress(&mut inside, &task.id, b"half way").unwrap();
+        }
+        complete("")
+    });
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    let expected = [None, Some(b"half way".to_vec()), None];
+    assert_eq!(task::progress(&mut f.queue, &ids).unwrap(), expected);
+    ids[0] = "unknown".into();
+    let missing = task::progress(&mut f.queue, &ids).unwrap_err();
+    assert!(matches!(missing, Error::TaskMissing { ids } if ids == ["unknown"]));
 }

@@ -73,21 +73,6 @@ fn unknown_tasks_are_named_by_the_error() {
 }
 
 #[test]
-fn many_waiters_hear_of_one_task() {
-    let mut f = Fixture::new();
-    let ids = submit_n(&mut f.queue, 1);
-    let mut queues: Vec<Queue> = (0..12).map(|_| f.attach()).collect();
-    let mut waiters: Vec<Waiter> =
-        queues.iter_mut().map(|queue| Waiter::new(queue, &ids, true).unwrap()).collect();
-    run_until_idle(&mut f.worker("w"), &mut Actor::echo());
-    for (waiter, queue) in waiters.iter_mut().zip(&mut queues) {
-        let limit = Duration::from_secs(1);
-        let progress = waiter.wait(queue, limit, false, &never()).unwrap();
-        assert_eq!(progress, Progress::Done);
-    }
-}
-
-#[test]
 fn a_controller_can_wait_for_the_tasks_of_another() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 3);
@@ -205,4 +190,76 @@ fn a_lost_stream_delays_a_wait_but_does_not_end_it() {
     run_until_idle(&mut worker, &mut Actor::echo());
     let progress = waiter.wait(&mut f.queue, LONG, false, &never()).unwrap();
     assert_eq!(progress, Progress::Done);
+}
+
+#[test]
+fn many_waiters_on_one_task_all_wake() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 1);
+    let waits: Vec<_> = (0..20)
+        .map(|_| {
+            let (mut queue, ids) = (f.attach(), ids.clone());
+            std::thread::spawn(move || wait_for(&mut queue, &ids))
+        })
+        .collect();
+    wait_until(|| f.ask::<String>("CLIENT LIST").matches("cmd=xread").count() == 20);
+    run_until_idle(&mut f.worker("w"), &mut Actor::echo());
+    for wait in waits {
+        assert_eq!(wait.join().unwrap(), [(ids[0].clone(), Status::Complete)]);
+    }
+}
+
+#[test]
+fn a_wait_within_another_loses_nothing_for_it() {
+    let mut f = Fixture::new();
+    let outer_ids = submit_n(&mut f.queue, 150);
+    let mut outer = Waiter::new(&mut f.queue, &outer_ids, true).unwrap();
+    let inner_ids = submit_n(&mut f.queue, 1);
+    let mut worker = f.worker("w");
+    run_until_idle(&mut worker, &mut Actor::slow(Duration::from_millis(3)));
+    assert_eq!(wait_for(&mut f.queue, &inner_ids).len(), 1);
+    let later = submit_n(&mut f.queue, 1);
+    run_until_idle(&mut worker, &mut Actor::echo());
+    assert_eq!(wait_for(&mut f.queue, &later).len(), 1);
+    let progress = outer.wait(&mut f.queue, Duration::ZERO, false, &never()).unwrap();
+    assert_eq!((progress, outer.take_ended().len()), (Progress::Done, 150));
+}
+
+#[test]
+fn a_stream_that_another_wait_still_reads_is_kept() {
+    let mut f = Fixture::new();
+    let (first, second) = (submit_n(&mut f.queue, 150), submit_n(&mut f.queue, 1));
+    let mut outer = Waiter::new(&mut f.queue, &second, true).unwrap();
+    let mut worker = f.worker("w");
+    worker.turn(&mut Actor::echo(), false).unwrap();
+    let thread = in_background(worker, Duration::from_millis(3));
+    wait_for(&mut f.queue, &first);
+    assert_eq!(f.ask::<Vec<String>>("KEYS {jobs}:ev:*").len(), 1);
+    assert_eq!(outer.wait(&mut f.queue, LONG, false, &never()).unwrap(), Progress::Done);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_limit_of_zero_tells_what_has_ended_by_now() {
+    let mut f = Fixture::new();
+    let mut worker = f.worker("w");
+    for n in [1, 1100] {
+        let opener = submit_n(&mut f.queue, 1);
+        Waiter::new(&mut f.queue, &opener, true).unwrap();
+        let ids = submit_n(&mut f.queue, n);
+        run_until_idle(&mut worker, &mut Actor::slow(Duration::from_micros(2100)));
+        let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
+        let progress = waiter.wait(&mut f.queue, Duration::ZERO, false, &never()).unwrap();
+        assert_eq!((progress, waiter.n_open()), (Progress::Done, 0));
+    }
+}
+
+#[test]
+fn tasks_that_ended_before_the_wait_are_told_in_the_order_given() {
+    let mut f = Fixture::new();
+    let mut ids = submit_n(&mut f.queue, 50);
+    run_until_idle(&mut f.worker("w"), &mut Actor::echo());
+    ids.reverse();
+    let told: Vec<String> = wait_for(&mut f.queue, &ids).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(told, ids);
 }

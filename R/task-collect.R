@@ -1,0 +1,155 @@
+#' Results as tasks end
+#'
+#' `rrq_task_collect()` calls a function with each task's id and result the moment it ends, while
+#' others run. `rrq_task_iterator()` hands out one ended task after another, so that you write the
+#' loop. Tasks that ended together are fetched together.
+#'
+#' Tasks that had ended before come first, in the order of `task_ids`; then all others in the order
+#' in which they end. An error in `fun` and Ctrl-C end the collecting and leave the tasks alone:
+#' collect again, and you get all results. `fun` and the code in a loop may queue tasks, wait for
+#' them and collect them.
+#'
+#' @param task_ids Ids of tasks. An id that is there twice is handed out once.
+#' @param fun A function of an id, a result and `...`; `NULL` takes the result as it is. The result
+#'   of a failed task is an `rrq_task_error`, as from [rrq_task_result()].
+#' @param ... Further arguments of `fun`.
+#' @param error Whether the first task that fails ends the collecting: its error is thrown.
+#' @param timeout Seconds to wait at most, in all; `NULL` is the controller's setting, by default no
+#'   limit. For an iterator, the default of each `$next_task()`.
+#' @inheritParams rrq_task_wait
+#' @return `rrq_task_collect()` returns a list in the order of `task_ids` and with its names: what
+#'   `fun` returned, invisibly, or without `fun` the results.
+#'
+#'   `rrq_task_iterator()` returns an object with two functions. `$next_task(timeout = NULL)` waits
+#'   until a further task has ended, and returns a list of its `id`, `status` and `result`, or
+#'   `NULL` when all tasks were handed out. `$n_left()` is how many were not.
+#' @section Errors: `rrq_error_timeout` when time is up; `rrq_error_task_missing` for unknown ids.
+#'   After a time out, `$next_task()` may be called again.
+#' @seealso [rrq_task_wait_any()] to learn only which tasks have ended, [rrq_task_results()] for the
+#'   results of tasks that all have.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(2, controller = r)
+#' ids <- rrq_task_create_bulk_call(sqrt, 1:4, controller = r)
+#' rrq_task_collect(ids, function(id, result) cat(result, "\n"), controller = r)
+#'
+#' it <- rrq_task_iterator(ids, controller = r)
+#' while (!is.null(task <- it$next_task())) {
+#'   if (task$status == "COMPLETE") print(task$result)
+#' }
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_collect <- function(task_ids, fun = NULL, ..., error = FALSE, timeout = NULL,
+                             progress = NULL, controller = NULL) {
+  task_ids <- check_ids(task_ids)
+  check_function(fun, null = TRUE)
+  check_flag(error)
+  check_number(timeout, null = TRUE)
+  check_flag(progress, null = TRUE)
+  controller <- get_controller(controller)
+  handle <- function(id, result, status) {
+    if (error && status != "COMPLETE") rlang::cnd_signal(result)
+    if (is.null(fun)) result else fun(id, result, ...)
+  }
+  limit <- timeout %||% controller$settings$timeout_task_wait
+  source <- start_source(controller, unique(task_ids), limit)
+  on.exit(end_source(source))
+  if (source$n_left > 0 && show_progress(progress)) {
+    source$wait$bar <- task_bar(source$wait$queue, source$ids)
+  }
+  values <- collect(source, handle)[match(task_ids, source$ids)]
+  names(values) <- names(task_ids)
+  if (is.null(fun)) values else invisible(values)
+}
+
+#' @rdname rrq_task_collect
+#' @export
+rrq_task_iterator <- function(task_ids, timeout = NULL, controller = NULL) {
+  task_ids <- check_ids(task_ids)
+  check_number(timeout, null = TRUE)
+  controller <- get_controller(controller)
+  limit <- timeout %||% controller$settings$timeout_task_wait
+  source <- start_source(controller, unique(task_ids), limit)
+  batch <- list(ids = character())
+  at <- 0
+  next_task <- function(timeout = NULL) {
+    check_number(timeout, null = TRUE)
+    if (at == length(batch$ids)) {
+      if (source$n_left == 0) {
+        return(NULL)
+      }
+      restart_clock(source, timeout %||% limit)
+      batch <<- next_batch(source, rlang::current_env())
+      at <<- 0
+      if (source$n_left == 0) end_source(source)
+    }
+    at <<- at + 1
+    list(id = batch$ids[[at]], status = batch$status[[at]], result = batch$value[[at]])
+  }
+  n_left <- function() source$n_left + length(batch$ids) - at
+  iterator <- rlang::new_environment(list(next_task = next_task, n_left = n_left))
+  structure(iterator, class = "rrq_task_iterator")
+}
+
+#' @export
+print.rrq_task_iterator <- function(x, ...) {
+  n <- x$n_left()
+  cat(sprintf("<rrq_task_iterator> %g task%s left\n", n, if (n == 1) "" else "s"))
+  invisible(x)
+}
+
+# Results of a wait: ids that have ended and are still to be fetched, and how many are to come.
+start_source <- function(controller, ids, limit, call = caller_env()) {
+  queue <- queue_of(controller, call)
+  rlang::env(
+    controller = controller, ids = ids, n_left = length(ids), ended = character(),
+    wait = if (length(ids) > 0) start_wait(queue, ids, limit, follows(NULL, controller), call)
+  )
+}
+
+end_source <- function(source) {
+  if (!is.null(source$wait)) end_wait(source$wait)
+  source$wait <- NULL
+}
+
+restart_clock <- function(source, limit) {
+  source$wait$limit <- limit
+  source$wait$deadline <- now() + limit
+  source$wait$late <- FALSE
+}
+
+# Results fetched at once: fewer round trips, but a bound on what is held at a time.
+batch_size <- 100
+
+# The ids, statuses and values of some tasks that have ended; waits for the next if there are none.
+next_batch <- function(source, call = caller_env()) {
+  if (length(source$ended) == 0) {
+    source$ended <- await(source$wait, any = TRUE, call)$ids
+  }
+  some <- seq_len(min(batch_size, length(source$ended)))
+  ids <- source$ended[some]
+  follow <- follows(NULL, source$controller)
+  outcomes <- fetch_outcomes(ids, source$controller, follow, call)
+  source$ended <- source$ended[-some]
+  source$n_left <- source$n_left - length(ids)
+  list(ids = ids, status = outcomes$status, value = outcomes$value)
+}
+
+# What `handle` makes of all results, in the order of the ids.
+collect <- function(source, handle, call = caller_env()) {
+  values <- vector("list", length(source$ids))
+  ids <- character(length(values))
+  n <- 0
+  while (source$n_left > 0) {
+    batch <- next_batch(source, call)
+    for (i in seq_along(batch$ids)) {
+      n <- n + 1
+      ids[[n]] <- batch$ids[[i]]
+      value <- handle(batch$ids[[i]], batch$value[[i]], batch$status[[i]])
+      if (!is.null(value)) values[[n]] <- value
+    }
+  }
+  values[match(source$ids, ids)]
+}
