@@ -15,7 +15,9 @@ hints <- c(
   connection = "Is the server running, and is the address right?",
   authentication = "Check the user name and password in the URL.",
   layout = "Use the version of rrq that made this queue, or another queue id.",
-  queue_exists = "Its settings cannot be changed: use another queue id, or `rrq_destroy()` it first.",
+  queue_exists = paste(
+    "Settings of a queue cannot be changed: use another queue id, or `rrq_destroy()` this one."
+  ),
   task_missing = "Was it deleted, or is it a task of another queue?",
   dependency_failed = "The new tasks are recorded as IMPOSSIBLE: their ids are `$task_ids`.",
   task_unfinished = "Wait with `rrq_task_wait()`.",
