@@ -27,6 +27,9 @@ hints <- c(
   worker_gone = "Was the queue destroyed, or did its heartbeat lapse?",
   no_workers = "Start some with `rrq_worker_spawn()`.",
   config_missing = "See `rrq_worker_config_list()`; save one with `rrq_worker_config_save()`.",
+  queue_missing = "Is the name right? `rrq_controller()` makes a new queue.",
+  files_large = "Pack less, or set `options(rrq.files_max_size = )` to a number of bytes.",
+  files_missing = "Pack them again: files are kept for 24 hours after they were last used.",
   server_missing = paste(
     "Install one ('apt-get install redis-server', 'dnf install redis', 'brew install redis'),",
     "name it in the environment variable RRQ_REDIS_SERVER, or set REDIS_URL."

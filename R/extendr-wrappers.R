@@ -13,6 +13,12 @@ rs_envir_set <- function(queue, create) .Call(wrap__rs_envir_set, queue, create)
 
 rs_envir_get <- function(queue) .Call(wrap__rs_envir_get, queue)
 
+rs_files_store <- function(queue, root, names, limit) .Call(wrap__rs_files_store, queue, root, names, limit)
+
+rs_files_fetch <- function(queue, root, names, md5) .Call(wrap__rs_files_fetch, queue, root, names, md5)
+
+rs_files_check <- function(names) .Call(wrap__rs_files_check, names)
+
 rs_message_send <- function(queue, command, argument, workers) .Call(wrap__rs_message_send, queue, command, argument, workers)
 
 rs_message_responses <- function(queue, id, workers, limit_s) .Call(wrap__rs_message_responses, queue, id, workers, limit_s)
@@ -102,6 +108,8 @@ rs_worker_config <- function(runner) .Call(wrap__rs_worker_config, runner)
 rs_worker_run <- function(runner, immediate) .Call(wrap__rs_worker_run, runner, immediate)
 
 rs_worker_turn <- function(runner, immediate) .Call(wrap__rs_worker_turn, runner, immediate)
+
+rs_worker_end_on_term <- function() .Call(wrap__rs_worker_end_on_term)
 
 rs_worker_task <- function() .Call(wrap__rs_worker_task)
 

@@ -11,13 +11,21 @@
 #' * `INFO` is answered with what [rrq_worker_info()] returns, made and stored anew.
 #' * `DIR` takes a list of arguments of [dir()] and answers with the named md5 sums of those files,
 #'   `NA` for folders.
+#' * `PUSH` takes names of files: the worker stores those of its working directory, and answers with
+#'   a `files_pack`. See [rrq_files_unpack()].
+#' * `PULL` takes a `files_pack`, see [rrq_files_pack()]: the worker writes the files into its working
+#'   directory; `"OK"`.
 #' * `PAUSE` and `RESUME`: take no tasks, take tasks again; `"OK"`, or `"NOOP"` if nothing changed.
 #' * `REFRESH`: build the environment anew, see [rrq_envir()]; `"OK"`.
 #' * `TIMEOUT_SET` takes a number of seconds: exit after being idle that long; `"OK"`.
 #' * `TIMEOUT_GET` is answered with the numbers `timeout_idle` and `remaining`.
 #' * `STOP` takes a reason, or nothing: `"BYE"`, then exit.
 #'
-#' The answer to anything else is a condition that says that the message is unknown.
+#' The answer to anything else is a condition that says that the message is unknown. Where a command
+#' fails on the worker, the answer is a value of class `try-error`, and the worker goes on.
+#'
+#' @section Answers are forgotten: The answers of a worker are kept for a week after the last of them,
+#'   those that are fetched with `delete = TRUE` are deleted then.
 #'
 #' @param command The command.
 #' @param args Its argument.
@@ -127,6 +135,8 @@ check_message <- function(command, args, call = caller_env()) {
       abort_argument("args", "one string", args, call)
     },
     EVAL = check_code(args, call),
+    PUSH = check_file_names(list(args), "args", call),
+    PULL = check_files_pack(args, arg = "args", call = call),
     TIMEOUT_SET = check_number(args, arg = "args", call = call),
     STOP = check_string(args, null = TRUE, arg = "args", call = call)
   )

@@ -33,6 +33,14 @@ answers <- list(
   DIR = function(run, argument, idle) {
     list(value = md5_of_files(as.list(argument)))
   },
+  PUSH = function(run, argument, idle) {
+    list(value = pack_files(run$queue, argument))
+  },
+  PULL = function(run, argument, idle) {
+    check_files_pack(argument, arg = "args")
+    unpack_files(run$queue, argument, getwd())
+    list(value = "OK")
+  },
   PAUSE = function(run, argument, idle) {
     changed <- !isTRUE(run$paused)
     run$paused <- TRUE

@@ -6,14 +6,18 @@
 #'
 #' @section Methods:
 #' * `rrq_worker$new(queue_id, name_config = "localhost", worker_id = NULL, timeout_config = 0)`:
-#'   `worker_id` is a random name if `NULL`; `timeout_config` is how many seconds to wait for a
-#'   configuration that is not saved yet. The server is found as by [rrq_controller()].
+#'   `worker_id` is a random name if `NULL`; `timeout_config` is how many seconds to wait for a queue
+#'   that nobody has created yet, or a configuration that is not saved yet. The server is found as by
+#'   [rrq_controller()].
 #' * `$loop(immediate = FALSE)`: run; with `immediate = TRUE` return as soon as there is nothing to
 #'   do. Returns the reason it stopped, invisibly.
 #' * `$step(immediate = FALSE)`: one turn; with `immediate = TRUE` it does not wait for something to
 #'   do. Returns whether something was done, invisibly, `NA` if the worker has left.
 #' * `$id`, `$info()`: its name and what it says of itself.
 #' * `$shutdown(reason = "shut down")`: leave.
+#' @section Errors: `rrq_error_queue_missing` and `rrq_error_config_missing` when there is still no
+#'   such queue or configuration, `rrq_error_worker_exists` when a worker of that name is alive,
+#'   `rrq_error_envir` when its environment cannot be built.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -76,8 +80,10 @@ rrq_worker <- R6Class(
   private = list(
     url = NULL, queue_id = NULL, config_name = NULL, queue = NULL, runner = NULL, run = NULL,
     register = function(timeout_config, call) {
-      private$queue <- rust_call(rs_queue_attach(private$url, private$queue_id, ""), call)
-      config <- wait_for_config(private$queue, private$config_name, timeout_config, call)
+      config <- wait_for_config(timeout_config, function() {
+        private$queue <- rust_call(rs_queue_attach(private$url, private$queue_id, ""), call)
+        rust_call(rs_config_read(private$queue, private$config_name), call)
+      })
       private$run <- new_run()
       private$run$queue <- private$queue
       identity <- list(
@@ -142,12 +148,13 @@ rrq_worker <- R6Class(
   )
 )
 
-wait_for_config <- function(queue, name, timeout, call) {
+# Read a configuration of a queue; neither needs to be there already.
+wait_for_config <- function(timeout, read) {
   deadline <- now() + timeout
+  not_yet <- function(e) if (now() >= deadline) rlang::cnd_signal(e)
   repeat {
     config <- tryCatch(
-      rust_call(rs_config_read(queue, name), call),
-      rrq_error_config_missing = function(e) if (now() >= deadline) rlang::cnd_signal(e)
+      read(), rrq_error_config_missing = not_yet, rrq_error_queue_missing = not_yet
     )
     if (!is.null(config)) {
       return(config)

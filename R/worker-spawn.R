@@ -90,14 +90,25 @@ start_worker <- function(id, log, controller, name_config) {
 
 # What a spawned process runs.
 worker_process <- function(args = commandArgs(TRUE)) {
+  run_worker_process(args[[1]], args[[2]], args[[3]], 0)
+}
+
+# Runs until there is a reason to leave. That there is nothing to work for, or with, is told on
+# stderr in one message, not with a traceback.
+run_worker_process <- function(queue_id, name_config, worker_id, timeout_config) {
   Sys.unsetenv("R_TESTS")
   the$is_worker_process <- TRUE
-  worker <- tryCatch(rrq_worker$new(args[[1]], args[[2]], args[[3]]), error = function(e) {
-    cat("Error:", conditionMessage(e), "\n")
-    quit(save = "no", status = 1)
-  })
+  worker <- tryCatch(
+    rrq_worker$new(queue_id, name_config, worker_id, timeout_config),
+    error = function(e) quit_saying(conditionMessage(e), 1)
+  )
   worker$loop()
   invisible()
+}
+
+quit_saying <- function(message, status) {
+  cat("Error: ", message, "\n", sep = "", file = stderr())
+  quit(save = "no", status = status)
 }
 
 new_manager <- function(controller, ids, processes, logs) {
@@ -167,33 +178,16 @@ stop_spawned <- function(controller, ids, processes, timeout) {
 }
 
 wait_alive <- function(controller, ids, processes, logs, timeout, time_poll, progress, call) {
-  queue <- queue_of(controller, call)
-  deadline <- now() + timeout
-  if (progress) cli::cli_progress_step("Starting {length(ids)} worker{?s}")
-  repeat {
-    states <- rust_call(rs_worker_states(queue), call)
-    waiting <- setdiff(ids, states$id[states$active])
-    if (length(waiting) == 0) {
-      return(invisible(ids))
+  watch <- list(
+    is_dead = function(ids_left, states) {
+      !vapply(processes[match(ids_left, ids)], function(p) p$is_alive(), TRUE)
+    },
+    logs = function(ids_dead) {
+      paths <- logs[match(ids_dead, ids)]
+      stats::setNames(lapply(paths, read_log), sprintf("%s (%s)", ids_dead, paths))
     }
-    dead <- !vapply(processes[match(waiting, ids)], function(p) p$is_alive(), TRUE)
-    if (any(dead)) {
-      abort_worker_start(waiting[dead], logs[match(waiting[dead], ids)], call)
-    }
-    if (now() >= deadline) {
-      message <- sprintf("Not alive after %g s: %s.", timeout, toString(waiting))
-      abort("timeout", message, ids = waiting, call = call)
-    }
-    # Starting takes half a second; a longer sleep at first would only add to it.
-    Sys.sleep(min(time_poll, 0.05))
-  }
-}
-
-abort_worker_start <- function(ids, logs, call) {
-  tails <- vapply(logs, function(log) paste(utils::tail(read_log(log), 10), collapse = "\n"), "")
-  message <- c(
-    sprintf("Ended before being alive: %s.", toString(ids)),
-    stats::setNames(sprintf("Log of %s (%s):\n%s", ids, logs, tails), rep("x", length(ids)))
   )
-  abort("worker_start", message, ids = ids, logs = logs, call = call)
+  # Starting takes half a second; a longer sleep at first would only add to it.
+  step <- min(time_poll, 0.05)
+  wait_started(queue_of(controller, call), ids, watch, timeout, step, progress, call)
 }

@@ -4,12 +4,13 @@
 
 mod api;
 
-use api::{config, message, queue, redis, server, task, wait, worker};
+use api::{config, files, message, queue, redis, server, task, wait, worker};
 use extendr_api::prelude::*;
 
 extendr_module! {
     mod rrq;
     use config;
+    use files;
     use message;
     use queue;
     use redis; // layers: our own module of that name

@@ -62,6 +62,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::Redis(_) => "redis",
         Error::Layout { .. } => "layout",
         Error::QueueExists { .. } => "queue_exists",
+        Error::QueueMissing { .. } => "queue_missing",
         Error::TaskMissing { .. } => "task_missing",
         Error::ParentFailed { .. } => "dependency_failed",
         Error::TaskUnfinished { .. } => "task_unfinished",
@@ -73,6 +74,9 @@ fn class_of(error: &Error) -> &'static str {
         Error::WorkerGone { .. } => "worker_gone",
         Error::NoWorkers => "no_workers",
         Error::ConfigMissing { .. } => "config_missing",
+        Error::FileRefused { .. } => "file_refused",
+        Error::FilesLarge { .. } => "files_large",
+        Error::FilesMissing { .. } => "files_missing",
         Error::Corrupt { .. } => "corrupt",
         Error::ServerMissing => "server_missing",
         Error::ServerStart { .. } => "server_start",
@@ -93,14 +97,16 @@ fn ids_of(error: &Error) -> Vec<String> {
         Error::QueueExists { id } | Error::WorkerExists { id } | Error::WorkerGone { id } => {
             vec![id.clone()]
         }
-        Error::ConfigMissing { name } => vec![name.clone()],
-        Error::Layout { queue, .. } => vec![queue.clone()],
+        Error::ConfigMissing { name } | Error::FileRefused { name, .. } => vec![name.clone()],
+        Error::FilesMissing { names } => names.clone(),
+        Error::QueueMissing { queue } | Error::Layout { queue, .. } => vec![queue.clone()],
         Error::Connection { address, .. } | Error::Authentication { address, .. } => {
             vec![address.clone()]
         }
         Error::Url { url, .. } => vec![url.clone()],
         Error::Redis(_)
         | Error::NoWorkers
+        | Error::FilesLarge { .. }
         | Error::Corrupt { .. }
         | Error::ServerMissing
         | Error::ServerStart { .. }

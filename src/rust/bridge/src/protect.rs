@@ -12,6 +12,7 @@ unsafe extern "C" {
         data: *mut c_void,
         jumped: *mut c_int,
     ) -> SEXP;
+    fn rrq_end_on_term();
     fn ATTRIB(value: SEXP) -> SEXP;
     fn Rf_eval(expression: SEXP, environment: SEXP) -> SEXP;
     static mut R_interrupts_pending: c_int;
@@ -42,6 +43,12 @@ pub fn call(slot: &Robj, call: &Robj, arguments: &[(&CStr, &Robj)]) -> Option<Ro
         }
         Rf_eval(call.get(), slot.get())
     })
+}
+
+/// From now on SIGTERM is to this process as Ctrl-C is.
+pub fn end_on_term() {
+    // SAFETY: it sets a signal handler that calls only what such a handler may call.
+    unsafe { rrq_end_on_term() }
 }
 
 /// Whether a value has no attributes.

@@ -1,8 +1,10 @@
--- Answer the message at the head of a worker's list. Repeating it changes nothing.
+-- Answer the message at the head of a worker's list. A worker's answers are forgotten a week after
+-- the last of them. Repeating it changes nothing.
 -- KEYS: messages responses log ev w
 -- ARGV: worker id, message id, command, answer, message, the worker's new state or ''
 -- Returns: 1, or 0 when it was answered before.
 local messages, responses, log, stream, workers = unpack(KEYS)
+local KEEP_MS = 7 * 24 * 3600 * 1000
 local id, message_id, command, answer, message, state = unpack(ARGV)
 
 if redis.call('LINDEX', messages, 0) ~= message then
@@ -10,6 +12,9 @@ if redis.call('LINDEX', messages, 0) ~= message then
 end
 redis.call('LPOP', messages)
 redis.call('HSET', responses, message_id, answer)
+-- A queue that was told to expire is not outlived.
+local left = redis.call('PTTL', workers)
+redis.call('PEXPIRE', responses, left >= 0 and math.min(left, KEEP_MS) or KEEP_MS)
 redis.call('XADD', stream, 'NOMKSTREAM', '*', 'm', id .. ' ' .. message_id)
 local record = read_worker(workers, id)
 if state ~= '' and is_active(record) then

@@ -1,13 +1,16 @@
--- Attach a controller to a queue, creating the queue when it is new.
+-- Attach to a queue. A controller creates the queue when it is new, a worker does not.
 -- KEYS: cfg n
--- ARGV: layout version, default worker configuration, who attaches ('': not to be remembered)
--- Returns: the layout found, the number of this controller's event stream, the queue's settings.
+-- ARGV: layout version, default worker configuration, who attaches ('': a worker)
+-- Returns: the layout found ('': there is no such queue), the number of this controller's event
+--          stream, the queue's settings.
 local config, counters = unpack(KEYS)
 local layout, localhost, who = ARGV[1], ARGV[2], ARGV[3]
 local REMEMBERED = 10
 
-redis.call('HSETNX', config, 'layout', layout)
-local found = redis.call('HGET', config, 'layout')
+if who ~= '' then
+  redis.call('HSETNX', config, 'layout', layout)
+end
+local found = redis.call('HGET', config, 'layout') or ''
 if found ~= layout then
   return { found, 0, '' }
 end

@@ -58,6 +58,13 @@ pub enum Error {
         id: String,
     },
 
+    /// There is no such queue: only controllers create one.
+    #[error("there is no queue '{queue}'")]
+    QueueMissing {
+        /// The queue id.
+        queue: String,
+    },
+
     /// Some ids are not those of known tasks.
     #[error("no such task: {}", ids.join(", "))]
     TaskMissing {
@@ -138,6 +145,31 @@ pub enum Error {
     ConfigMissing {
         /// The name.
         name: String,
+    },
+
+    /// A file name leads out of its directory, or to something that is no file.
+    #[error("file '{name}' is refused: {reason}")]
+    FileRefused {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
+    /// Files are too large to be stored together.
+    #[error("these files have {bytes} bytes, at most {limit} can be packed")]
+    FilesLarge {
+        /// How large they are.
+        bytes: u64,
+        /// How large they may be.
+        limit: u64,
+    },
+
+    /// Files of a pack are no longer stored.
+    #[error("no longer stored: {}", names.join(", "))]
+    FilesMissing {
+        /// Their names.
+        names: Vec<String>,
     },
 
     /// Stored data could not be read.

@@ -102,6 +102,16 @@ impl Keys {
         self.name("oref")
     }
 
+    /// ZSET of the names of stored files, by when they are forgotten (server ms).
+    pub fn files(&self) -> String {
+        self.name("f")
+    }
+
+    /// HASH position → chunk of a stored file, and how many there are; forgotten by itself.
+    pub fn file(&self, name: &str) -> String {
+        self.name(&format!("f:{name}"))
+    }
+
     /// ZSET `<task>:<set>`: which sets of tasks depend on a task; `<task>+<set>` where none waits.
     pub fn dependents(&self) -> String {
         self.name("dn")

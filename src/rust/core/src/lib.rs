@@ -9,6 +9,7 @@
 pub mod config;
 pub mod connection;
 pub mod error;
+pub mod files;
 mod keys;
 pub mod message;
 pub mod queue;

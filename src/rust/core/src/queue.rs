@@ -7,6 +7,7 @@ use redis::{Cmd, Pipeline};
 use crate::config::{self, WorkerConfig};
 use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::keys::Keys;
 use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE, QUEUE_PAUSE, QUEUE_REMOVE};
 use crate::task::{Header, Rules, Stream, query};
@@ -37,7 +38,8 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Attach to queue `id`, creating it when it is new. `who` says who attaches.
+    /// Attach to queue `id`. `who` says who attaches, which creates the queue when it is new; empty,
+    /// for a worker, does not.
     pub fn attach(mut connection: Connection, id: &str, who: &str) -> Result<Self> {
         let keys = Keys::new(id);
         let call = Call::new(&QUEUE_ATTACH, vec![keys.config(), keys.counters()])
@@ -47,6 +49,9 @@ impl Queue {
         let mut reply = value::array(connection.call(&call)?)?.into_iter();
         let found = value::text(reply.next().unwrap_or_default())?;
         let watch = value::integer(reply.next().unwrap_or_default())?;
+        if found.is_empty() {
+            return Err(Error::QueueMissing { queue: id.to_owned() });
+        }
         if found != LAYOUT {
             let (queue, expected) = (id.to_owned(), LAYOUT.to_owned());
             return Err(Error::Layout { queue, found, expected });
@@ -209,7 +214,9 @@ impl Queue {
             keys.dependents(),
             keys.deferred(),
             keys.sets(),
+            keys.files(),
         ];
+        names.extend(files::stored(self)?.iter().map(|name| keys.file(name)));
         for (queue, _) in self.lengths()? {
             names.extend([keys.queue(&queue), keys.wake(&queue)]);
         }

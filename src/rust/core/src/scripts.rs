@@ -7,13 +7,14 @@ use std::sync::LazyLock;
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, ToRedisArgs, Value};
 
 const COMMON: &str = include_str!("../lua/_common.lua");
-const PARTS: [(&str, &str); 11] = [
+const PARTS: [(&str, &str); 12] = [
     ("-- include: _chain.lua", include_str!("../lua/_chain.lua")),
     ("-- include: _claim.lua", include_str!("../lua/_claim.lua")),
     ("-- include: _defer.lua", include_str!("../lua/_defer.lua")),
     ("-- include: _depend.lua", include_str!("../lua/_depend.lua")),
     ("-- include: _end.lua", include_str!("../lua/_end.lua")),
     ("-- include: _expire.lua", include_str!("../lua/_expire.lua")),
+    ("-- include: _file.lua", include_str!("../lua/_file.lua")),
     ("-- include: _finish.lua", include_str!("../lua/_finish.lua")),
     ("-- include: _links.lua", include_str!("../lua/_links.lua")),
     ("-- include: _parents.lua", include_str!("../lua/_parents.lua")),
@@ -72,6 +73,12 @@ scripts! {
     QUEUE_REMOVE: "queue_remove.lua";
     /// Pause a queue, or resume it.
     QUEUE_PAUSE: "queue_pause.lua";
+    /// Store a chunk of a file.
+    FILE_CHUNK: "file_chunk.lua";
+    /// Keep a file all of which is stored.
+    FILE_KEEP: "file_keep.lua";
+    /// Ask for a stored file.
+    FILE_USE: "file_use.lua";
     /// Ask to be told when tasks end.
     TASK_WATCH: "task_watch.lua";
     /// Send a message to workers.

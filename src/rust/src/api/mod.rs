@@ -1,6 +1,7 @@
 //! What R can call: convert, one call into the engine, convert.
 
 pub mod config;
+pub mod files;
 pub mod message;
 pub mod queue;
 pub mod redis;

@@ -69,6 +69,11 @@ fn rs_worker_turn(mut runner: ExternalPtr<Runner>, immediate: bool) -> Outcome<R
 }
 
 #[extendr]
+fn rs_worker_end_on_term() {
+    rrq_bridge::protect::end_on_term();
+}
+
+#[extendr]
 fn rs_worker_task() -> String {
     current_task()
 }
@@ -137,6 +142,7 @@ extendr_module! {
     fn rs_worker_config;
     fn rs_worker_run;
     fn rs_worker_turn;
+    fn rs_worker_end_on_term;
     fn rs_worker_task;
     fn rs_worker_exit;
     fn rs_worker_states;

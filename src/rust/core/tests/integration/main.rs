@@ -3,6 +3,7 @@
 
 mod config_save;
 mod connection_retry;
+mod files_store;
 mod message_send;
 mod model;
 mod queue_attach;

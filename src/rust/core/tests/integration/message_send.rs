@@ -219,6 +219,29 @@ fn an_answer_repeated_late_changes_nothing() {
 }
 
 #[test]
+fn answers_are_forgotten_a_week_after_the_last() {
+    let mut f = Fixture::new();
+    let mut worker = f.worker("w");
+    for _ in 0..2 {
+        send(&mut f, "PING");
+        worker.turn(&mut Actor::echo(), false).unwrap();
+        let left: i64 = f.ask("TTL {jobs}:w:w:resp");
+        assert!((7 * 86_400 - 10..=7 * 86_400).contains(&left), "{left}");
+        let _: i64 = f.ask("EXPIRE {jobs}:w:w:resp 100");
+    }
+}
+
+#[test]
+fn an_answer_does_not_outlive_a_queue_that_expires() {
+    let mut f = Fixture::new();
+    let mut worker = f.worker("w");
+    send(&mut f, "PING");
+    f.queue.destroy(Some(100)).unwrap();
+    worker.turn(&mut Actor::echo(), false).unwrap();
+    assert!((0..=100).contains(&f.ask::<i64>("TTL {jobs}:w:w:resp")));
+}
+
+#[test]
 fn answers_are_listed_in_time_order_and_can_be_forgotten() {
     let mut f = Fixture::new();
     let mut worker = f.worker("w");

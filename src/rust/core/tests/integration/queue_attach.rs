@@ -12,6 +12,17 @@ fn a_new_queue_has_settings_and_counters_and_nothing_else() {
 }
 
 #[test]
+fn a_worker_does_not_create_a_queue() {
+    let f = Fixture::new();
+    let connection = Connection::open(&f.server.url()).unwrap();
+    match Queue::attach(connection, "nobody's", "") {
+        Err(Error::QueueMissing { queue }) => assert_eq!(queue, "nobody's"),
+        other => panic!("{:?}", other.map(|_| ())),
+    }
+    assert_eq!(f.keyspace().len(), 2);
+}
+
+#[test]
 fn attaching_again_keeps_tasks_and_settings() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 2);

@@ -1,0 +1,140 @@
+#' Write a script that starts workers
+#'
+#' Writes the executable `rrq_worker`, which runs a worker until it is told to stop. Use it to start
+#' workers on other machines, as jobs of a cluster, or under a service manager.
+#'
+#' ```
+#' rrq_worker [--config=NAME] [--worker-id=ID] [--timeout-config=SECONDS] <id>
+#' ```
+#'
+#' `<id>` is the id of the queue. `--config` names the worker's configuration (`localhost` unless
+#' given), see [rrq_worker_config_save()]; `--worker-id`, or `--name`, is the worker's name (a random
+#' one unless given). Options are written as `--config=NAME` or as `--config NAME`.
+#' `--timeout-config` says how many seconds to wait for a queue that nobody has created yet, or for
+#' a configuration that is not saved yet. `--help` tells this.
+#'
+#' The server comes from the environment: `RRQ_URL`, `REDIS_URL`, `REDUX_URL`, or `REDIS_HOST` and
+#' `REDIS_PORT`; 127.0.0.1:6379 where none of them is set. The script works from any directory, and
+#' that is the worker's working directory.
+#'
+#' It exits with status 0 when the worker was told to stop, was idle for too long, or its queue was
+#' destroyed. SIGTERM and Ctrl-C end it with status 0 too: it leaves the queue at once, and a task
+#' that it runs ends as `DIED`. A second SIGTERM ends the process as that signal usually does. A
+#' queue or configuration that there is not, a server that does not answer, a name that is taken or
+#' an environment that cannot be built are told on stderr, with status 1; wrong options too, with
+#' status 2.
+#'
+#' @param path The folder to write the script to; it is made if need be. A script that is there
+#'   already is replaced.
+#' @param versioned `FALSE`: the script runs the `Rscript` it finds on the `PATH`, with the packages
+#'   of whoever runs it. `TRUE`: it runs this R with this session's library paths, whatever
+#'   environment it is run in.
+#' @return The path of the script, invisibly.
+#' @export
+#' @examples
+#' path <- rrq_worker_script(tempfile())
+#' system2(path, "--help")
+rrq_worker_script <- function(path, versioned = FALSE) {
+  check_string(path)
+  check_flag(versioned)
+  if (!dir.exists(path) && !dir.create(path, recursive = TRUE, showWarnings = FALSE)) {
+    abort("io", sprintf("Cannot make the folder '%s'.", path))
+  }
+  to <- file.path(normalizePath(path), "rrq_worker")
+  template <- readLines(system.file("rrq_worker.sh", package = "rrq", mustWork = TRUE))
+  writeLines(gsub("@RSCRIPT@", script_rscript(versioned), template, fixed = TRUE), to)
+  Sys.chmod(to, "0755", use_umask = FALSE)
+  invisible(to)
+}
+
+script_rscript <- function(versioned) {
+  if (!versioned) {
+    return("Rscript")
+  }
+  rscript <- file.path(R.home("bin"), "Rscript")
+  libraries <- paste(.libPaths(), collapse = .Platform$path.sep)
+  paste("env", shQuote(paste0("R_LIBS=", libraries)), shQuote(rscript))
+}
+
+script_usage <- "Usage:
+  rrq_worker [options] <id>
+  rrq_worker --help
+
+Runs a worker of the queue <id> until it is told to stop.
+
+Options:
+  --config=NAME             The worker's configuration [default: localhost].
+  --worker-id=ID, --name=ID The worker's name [default: a random one].
+  --timeout-config=SECONDS  How long to wait for a queue that nobody has created
+                            yet, or a configuration not saved yet [default: 0].
+  --help                    Show this.
+
+The server comes from RRQ_URL, REDIS_URL, REDUX_URL, or REDIS_HOST and
+REDIS_PORT; it is 127.0.0.1:6379 where none of them is set."
+
+# What the script runs.
+worker_script <- function(args = commandArgs(TRUE)) {
+  # R puts an `--args` of its own before that of the script.
+  options <- tryCatch(parse_script(args[-1]), rrq_error_argument = function(e) {
+    quit_saying(paste0(conditionMessage(e), "\n", "Try 'rrq_worker --help'."), 2)
+  })
+  if (options$help) {
+    cat(script_usage, "\n", sep = "")
+    return(invisible())
+  }
+  # Of a worker this was started by, should it have been.
+  Sys.unsetenv(c("RRQ_PARENT_PID", "RRQ_WORKER_LOGFILE"))
+  # A private server would be one where nobody ever creates a queue.
+  options(rrq.embedded = FALSE)
+  rust_call(rs_worker_end_on_term())
+  run_worker_process(options$id, options$config, options$name, options$timeout_config)
+}
+
+parse_script <- function(args) {
+  found <- list(help = FALSE, config = "localhost", timeout_config = "0")
+  while (length(args) > 0) {
+    arg <- args[[1]]
+    args <- args[-1]
+    if (arg %in% c("--help", "-h")) {
+      return(list(help = TRUE))
+    }
+    if (!startsWith(arg, "-")) {
+      found$id <- c(found$id, arg)
+      next
+    }
+    key <- script_options[sub("=.*", "", arg)]
+    if (is.na(key)) {
+      abort("argument", sprintf("there is no option '%s'.", arg))
+    }
+    if (!grepl("=", arg, fixed = TRUE)) {
+      if (length(args) == 0) {
+        abort("argument", sprintf("option '%s' needs a value.", arg))
+      }
+      found[[key]] <- args[[1]]
+      args <- args[-1]
+    } else {
+      found[[key]] <- sub("^[^=]*=", "", arg)
+    }
+  }
+  check_script(found)
+}
+
+script_options <- c(
+  "--config" = "config", "--worker-id" = "name", "--name" = "name",
+  "--timeout-config" = "timeout_config"
+)
+
+check_script <- function(options) {
+  if (length(options$id) != 1) {
+    abort("argument", sprintf("it takes one queue id, not %d.", length(options$id)))
+  }
+  check_queue_id(options$id, arg = "<id>")
+  check_name(options$config, arg = "--config")
+  check_name(options$name, null = TRUE, arg = "--worker-id")
+  seconds <- suppressWarnings(as.numeric(options$timeout_config))
+  if (!is_number(seconds, 0, TRUE)) {
+    abort_argument("--timeout-config", "a number of seconds", options$timeout_config, NULL)
+  }
+  options$timeout_config <- seconds
+  options
+}

@@ -1,0 +1,112 @@
+#' Wait for workers started elsewhere
+#'
+#' Blocks until workers of these names are alive, for instance those of jobs on a cluster, see
+#' [rrq_worker_script()]. Workers started by [rrq_worker_spawn()] are waited for there.
+#'
+#' @param worker_ids The names the workers will have.
+#' @param timeout Seconds to wait.
+#' @param time_poll Seconds between two looks.
+#' @param is_dead A function that is given the ids of those that are not alive yet, and returns a
+#'   logical vector, one element per id: whether the job that was to start this worker has ended.
+#'   `NULL` if nobody knows.
+#' @param fetch_logs A function that is given ids of workers that failed to start, and returns a
+#'   list of character vectors, one per id: the lines of their logs. `NULL` shows what they wrote to
+#'   the queue's log before they left.
+#' @inheritParams rrq_task_wait
+#' @inheritParams rrq_destroy
+#' @return The ids, invisibly.
+#' @section Errors: `rrq_error_worker_start`, with the end of their logs, when `is_dead()` says that
+#'   some have ended, or when they have exited or were lost: if that was an earlier worker of the
+#'   same name, forget it first with [rrq_worker_delete_exited()]. `rrq_error_timeout` names those
+#'   that are not alive in time.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(2, worker_id_base = "w", timeout = 0, controller = r)
+#' rrq_worker_wait(c("w_1", "w_2"), timeout = 60, controller = r)
+#' rrq_worker_status(controller = r)
+#' w$stop()
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker_wait <- function(worker_ids, timeout = Inf, time_poll = 0.2, is_dead = NULL,
+                            fetch_logs = NULL, progress = NULL, controller = NULL) {
+  worker_ids <- unique(check_ids(worker_ids))
+  check_number(timeout)
+  check_number(time_poll)
+  check_function(is_dead, null = TRUE)
+  check_function(fetch_logs, null = TRUE)
+  check_flag(progress, null = TRUE)
+  queue <- queue_of(controller)
+  call <- rlang::current_env()
+  watch <- list(
+    is_dead = function(ids, states) ids %in% states$id[states$exited] | ask_dead(is_dead, ids, call),
+    logs = function(ids) ask_logs(fetch_logs %||% function(ids) queue_logs(queue, ids), ids, call)
+  )
+  wait_started(queue, worker_ids, watch, timeout, time_poll, show_progress(progress), call)
+}
+
+ask_dead <- function(is_dead, ids, call) {
+  if (is.null(is_dead)) {
+    return(FALSE)
+  }
+  dead <- is_dead(ids)
+  if (!is.logical(dead) || length(dead) != length(ids) || anyNA(dead)) {
+    abort_argument("is_dead", "a function that returns TRUE or FALSE per id", dead, call)
+  }
+  dead
+}
+
+ask_logs <- function(fetch_logs, ids, call) {
+  logs <- fetch_logs(ids)
+  if (!is.list(logs) || length(logs) != length(ids) || !all(vapply(logs, is_lines, NA))) {
+    abort_argument("fetch_logs", "a function that returns a list of lines per id", logs, call)
+  }
+  logs
+}
+
+is_lines <- function(x) is.null(x) || is.character(x)
+
+queue_logs <- function(queue, ids) {
+  lapply(ids, function(id) {
+    log <- rust_call(rs_worker_log(queue, id, log_shown))
+    trimws(paste(log$command, log$message))
+  })
+}
+
+# How many lines of a log an error shows.
+log_shown <- 10
+
+# Wait until all are alive. `watch$is_dead(ids, states)` says which will never be, `watch$logs(ids)`
+# gives their logs; the names of that list, if any, say where they come from.
+wait_started <- function(queue, ids, watch, timeout, time_poll, progress, call) {
+  deadline <- now() + timeout
+  if (progress) cli::cli_progress_step("Waiting for {length(ids)} worker{?s}")
+  repeat {
+    # One that was killed on its way cannot say that it leaves.
+    rust_call(rs_worker_sweep(queue), call)
+    states <- rust_call(rs_worker_states(queue), call)
+    waiting <- setdiff(ids, states$id[states$active])
+    if (length(waiting) == 0) {
+      return(invisible(ids))
+    }
+    dead <- watch$is_dead(waiting, states)
+    if (any(dead)) {
+      abort_worker_start(waiting[dead], watch$logs(waiting[dead]), call)
+    }
+    if (now() >= deadline) {
+      message <- sprintf("Not alive after %g s: %s.", timeout, toString(waiting))
+      abort("timeout", message, ids = waiting, call = call)
+    }
+    Sys.sleep(max(0.01, min(time_poll, deadline - now())))
+  }
+}
+
+abort_worker_start <- function(ids, logs, call) {
+  tails <- vapply(logs, function(log) paste(utils::tail(log, log_shown), collapse = "\n"), "")
+  message <- c(
+    sprintf("Ended before being alive: %s.", toString(ids)),
+    stats::setNames(sprintf("Log of %s:\n%s", names(logs) %||% ids, tails), rep("x", length(ids)))
+  )
+  abort("worker_start", message, ids = ids, call = call)
+}

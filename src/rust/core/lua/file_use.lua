@@ -1,0 +1,15 @@
+-- In how many chunks a file is stored. Asking counts as use.
+-- KEYS: cfg f f:<sum>
+-- ARGV: sum, lifetime in ms
+-- Returns: their number, or -1 when it is not stored.
+local config, index, key = unpack(KEYS)
+local sum, lifetime = ARGV[1], tonumber(ARGV[2])
+
+-- include: _file.lua
+
+local chunks = redis.call('HGET', key, 'chunks')
+if not chunks then
+  return -1
+end
+keep_file(config, index, key, sum, lifetime)
+return tonumber(chunks)

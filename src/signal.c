@@ -1,0 +1,22 @@
+// SIGTERM as Ctrl-C: R then leaves what it does, and the worker its queue.
+#include <signal.h>
+#include <unistd.h>
+
+static pid_t owner;
+static volatile sig_atomic_t was_asked;
+
+// A forked child is ended as ever, and so is one that does not heed the first of them.
+static void on_term(int number) {
+  if (getpid() == owner && !was_asked) {
+    was_asked = 1;
+    kill(owner, SIGINT);
+  } else {
+    signal(number, SIG_DFL);
+    raise(number);
+  }
+}
+
+void rrq_end_on_term(void) {
+  owner = getpid();
+  signal(SIGTERM, on_term);
+}

@@ -1,0 +1,176 @@
+# Run the script to its end, as a shell would; the result has status, stdout and stderr.
+run_script <- function(args, url = test_server()$url, versioned = FALSE, wd = NULL) {
+  path <- rrq_worker_script(withr::local_tempdir(), versioned)
+  env <- c("current", no_server, R_LIBS = paste(.libPaths(), collapse = ":"), R_TESTS = "")
+  env[["RRQ_URL"]] <- url
+  processx::run(path, args, error_on_status = FALSE, env = env, wd = wd, timeout = 60)
+}
+
+# Start it; what it prints goes to a file.
+local_script <- function(r, args, command = character(), env = parent.frame()) {
+  path <- rrq_worker_script(withr::local_tempdir(.local_envir = env))
+  line <- c(command, path, args)
+  out <- withr::local_tempfile(.local_envir = env)
+  libraries <- paste(.libPaths(), collapse = ":")
+  process <- processx::process$new(line[[1]], line[-1],
+    stdout = out, stderr = "2>&1", wd = "/",
+    env = c("current", R_LIBS = libraries, R_TESTS = "", RRQ_URL = r$url)
+  )
+  withr::defer(process$kill(), env)
+  process
+}
+
+exit_status <- function(process) session_status(process, 20)
+
+test_that("the script is an executable that names Rscript, or this R and its libraries", {
+  path <- withr::local_tempfile()
+  script <- rrq_worker_script(path)
+  expect_equal(script, file.path(normalizePath(path), "rrq_worker"))
+  expect_equal(file.access(script, 1), c(0), ignore_attr = TRUE)
+  expect_match(readLines(script), "^exec Rscript ", all = FALSE)
+  rrq_worker_script(path, versioned = TRUE)
+  lines <- readLines(script)
+  expect_match(lines, file.path(R.home("bin"), "Rscript"), fixed = TRUE, all = FALSE)
+  expect_match(lines, .libPaths()[[1]], fixed = TRUE, all = FALSE)
+})
+
+test_that("it tells how it is used", {
+  out <- run_script("--help")
+  expect_equal(out$status, 0)
+  for (text in c("--config", "--worker-id", "--name", "--timeout-config", "<id>", "RRQ_URL")) {
+    expect_match(out$stdout, text, fixed = TRUE)
+  }
+  expect_equal(out$stderr, "")
+})
+
+test_that("options are written in both ways", {
+  expect_equal(
+    parse_script(c("--config", "a b", "q", "--name=w=1", "--timeout-config", "2")),
+    parse_script(c("q", "--timeout-config=2", "--worker-id", "w=1", "--config=a b"))
+  )
+  expect_equal(
+    parse_script("q"), list(help = FALSE, config = "localhost", timeout_config = 0, id = "q")
+  )
+  expect_true(parse_script(c("q", "--help"))$help)
+})
+
+test_that("wrong options are told on stderr, with status 2", {
+  expect_snapshot(error = TRUE, {
+    parse_script(character())
+    parse_script(c("a", "b"))
+    parse_script(c("a", "--configure=b"))
+    parse_script(c("a", "--config"))
+    parse_script(c("a", "--config="))
+    parse_script(c("a", "--timeout-config=soon"))
+    parse_script("a b")
+  })
+  out <- run_script(c("q", "--nonsense"))
+  expect_equal(out$status, 2)
+  expect_match(out$stderr, "'--nonsense'")
+  expect_equal(out$stdout, "")
+})
+
+test_that("a queue, a configuration or a server that there is not is told on stderr", {
+  r <- local_queue()
+  out <- run_script("nobodys-queue")
+  expect_equal(out$status, 1)
+  expect_match(out$stderr, "no queue 'nobodys-queue'")
+  out <- run_script(c(r$queue_id, "--config", "absent"))
+  expect_equal(out$status, 1)
+  expect_match(out$stderr, "'absent'")
+  out <- run_script(r$queue_id, url = "redis://127.0.0.1:1")
+  expect_equal(out$status, 1)
+  expect_match(out$stderr, "127.0.0.1:1")
+  expect_equal(r$con$KEYS("{nobodys-queue}:*"), list())
+  expect_equal(rrq_worker_len(r), 0)
+})
+
+test_that("an environment that fails is told on stderr", {
+  r <- local_queue()
+  rrq_worker_envir_set(function(envir) stop("no such data"), controller = r)
+  out <- run_script(r$queue_id)
+  expect_equal(out$status, 1)
+  expect_match(out$stderr, "no such data")
+})
+
+test_that("it works where it is run until it is told to stop", {
+  r <- local_queue()
+  process <- local_script(r, c("--name=w", r$queue_id))
+  rrq_worker_wait("w", timeout = 30, controller = r)
+  expect_equal(rrq_worker_info("w", r)$w$wd, "/")
+  id <- rrq_task_create_expr(Sys.getpid(), controller = r)
+  rrq_task_wait(id, timeout = 20, controller = r)
+  expect_equal(rrq_task_result(id, controller = r), process$get_pid())
+  expect_match(run_script(c("--name=w", r$queue_id))$stderr, "'w' is already alive")
+  rrq_worker_stop("w", controller = r)
+  expect_equal(exit_status(process), 0)
+})
+
+test_that("the versioned script needs nothing from its environment", {
+  r <- local_queue()
+  rrq_worker_config_save("brief", rrq_worker_config(timeout_idle = 0.1), controller = r)
+  withr::local_envvar(PATH = "/usr/bin:/bin")
+  out <- run_script(c("--config=brief", "--name=w", r$queue_id), versioned = TRUE, wd = "/")
+  expect_equal(out$status, 0)
+  expect_equal(rrq_worker_list_exited(r), "w")
+})
+
+test_that("it runs under nohup", {
+  r <- local_queue()
+  process <- local_script(r, c("--worker-id", "w", r$queue_id), "nohup")
+  rrq_worker_wait("w", timeout = 30, controller = r)
+  process$signal(1)
+  expect_equal(rrq_message_send_and_wait("PING", controller = r), list(w = "PONG"))
+  rrq_worker_stop("w", controller = r)
+  expect_equal(exit_status(process), 0)
+})
+
+test_that("it waits for a queue and a configuration that are not there yet", {
+  server <- test_server()
+  settings <- list(url = server$url)
+  process <- local_script(settings, c("--config=late", "--timeout-config=60", "--name=w", "test-late"))
+  r <- rrq_controller("test-late", server$url)
+  withr::defer(rrq_destroy(controller = r))
+  rrq_worker_config_save("late", rrq_worker_config(queue = "special"), controller = r)
+  rrq_worker_wait("w", timeout = 30, controller = r)
+  expect_equal(rrq_worker_info("w", r)$w$queue, "special")
+  rrq_worker_stop("w", controller = r)
+  expect_equal(exit_status(process), 0)
+})
+
+test_that("SIGTERM and Ctrl-C end it cleanly, idle or busy", {
+  skip_on_os("windows")
+  r <- local_queue()
+  for (signal in c(tools::SIGTERM, tools::SIGINT)) {
+    process <- local_script(r, c("--name=w", r$queue_id))
+    wait_until("w" %in% rrq_worker_list(r), 30)
+    process$signal(signal)
+    expect_equal(exit_status(process), 0)
+    expect_equal(rrq_worker_status("w", r), c(w = "EXITED"))
+  }
+  process <- local_script(r, c("--name=w", r$queue_id))
+  id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
+  wait_until(rrq_task_status(id, controller = r) == "RUNNING", 30)
+  process$signal(tools::SIGTERM)
+  expect_equal(exit_status(process), 0)
+  expect_equal(rrq_task_status(id, controller = r), "DIED")
+})
+
+test_that("a second SIGTERM ends one that does not heed the first", {
+  skip_on_os("windows")
+  r <- local_queue()
+  process <- local_script(r, c("--name=w", r$queue_id))
+  stubborn <- function() repeat tryCatch(Sys.sleep(60), interrupt = function(e) NULL)
+  id <- rrq_task_create_call(stubborn, list(), controller = r)
+  wait_until(rrq_task_status(id, controller = r) == "RUNNING", 30)
+  process$signal(tools::SIGTERM)
+  process$signal(tools::SIGTERM)
+  expect_equal(exit_status(process), -tools::SIGTERM)
+})
+
+test_that("what the script is made from is checked", {
+  path <- withr::local_tempfile(lines = "x")
+  expect_error(rrq_worker_script(1), "`path`", class = "rrq_error_argument")
+  expect_error(rrq_worker_script(path, NA), "`versioned`", class = "rrq_error_argument")
+  expect_error(rrq_worker_script(path), class = "rrq_error_io")
+})

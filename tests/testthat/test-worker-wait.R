@@ -1,0 +1,103 @@
+test_that("waiting ends when all are alive", {
+  r <- local_queue()
+  manager <- local_spawned(r, 2, worker_id_base = "w", timeout = 0)
+  out <- withVisible(rrq_worker_wait(manager$id, timeout = 30, time_poll = 0.05, controller = r))
+  expect_equal(out, list(value = c("w_1", "w_2"), visible = FALSE))
+  expect_equal(unname(rrq_worker_status(controller = r)), c("IDLE", "IDLE"))
+  expect_equal(rrq_worker_wait("w_2", timeout = 0, controller = r), "w_2")
+})
+
+test_that("those that are not alive in time are named", {
+  r <- local_queue()
+  local_worker(r, worker_id = "w_1")
+  err <- expect_error(
+    rrq_worker_wait(c("w_1", "w_2"), timeout = 0.1, time_poll = 0.05, controller = r),
+    "w_2", class = "rrq_error_timeout"
+  )
+  expect_equal(err$ids, "w_2")
+})
+
+test_that("those whose jobs have ended are named, with their logs", {
+  r <- local_queue()
+  local_worker(r, worker_id = "w_1")
+  asked <- list()
+  is_dead <- function(ids) {
+    asked[[length(asked) + 1]] <<- ids
+    length(asked) > 2 & ids == "w_3"
+  }
+  fetch_logs <- function(ids) list(c("first line of log", paste("last of", ids)))
+  err <- expect_error(
+    rrq_worker_wait(paste0("w_", 1:3), Inf, 0.01, is_dead, fetch_logs, controller = r),
+    "last of w_3", class = "rrq_error_worker_start"
+  )
+  expect_equal(err$ids, "w_3")
+  expect_equal(asked, rep(list(c("w_2", "w_3")), 3))
+})
+
+test_that("those that have exited are named, with what they logged", {
+  r <- local_queue()
+  rrq_worker_envir_set(function(envir) stop("no such data"), controller = r)
+  expect_error(suppressMessages(run_quietly(local_worker(r, worker_id = "w_1"))))
+  err <- expect_error(
+    rrq_worker_wait(c("w_1", "w_2"), controller = r), "no such data",
+    class = "rrq_error_worker_start"
+  )
+  expect_equal(err$ids, "w_1")
+  rrq_worker_delete_exited("w_1", controller = r)
+  expect_error(rrq_worker_wait("w_1", 0, controller = r), class = "rrq_error_timeout")
+})
+
+# Without what it prints.
+run_quietly <- function(code) utils::capture.output(code)
+
+test_that("a worker killed while it starts is noticed", {
+  r <- local_queue()
+  rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.2), controller = r)
+  rrq_worker_envir_set(function(envir) Sys.sleep(60), controller = r)
+  manager <- local_spawned(r, timeout = 0, name_config = "quick")
+  wait_until("STARTING" %in% rrq_worker_states_now(r))
+  manager$kill()
+  expect_error(
+    rrq_worker_wait(manager$id, timeout = 30, controller = r), class = "rrq_error_worker_start"
+  )
+})
+
+rrq_worker_states_now <- function(r) rust_call(rs_worker_states(queue_of(r)))$state
+
+test_that("waiting can be interrupted", {
+  r <- local_queue()
+  session <- local_session({
+    r <- rrq_controller(!!r$queue_id, !!r$url)
+    cat("ready\n")
+    tryCatch(rrq_worker_wait("nobody", controller = r), interrupt = function(e) cat("left\n"))
+  })
+  wait_until("ready" %in% session_out(session), 20)
+  session$interrupt()
+  session_status(session)
+  expect_equal(session_out(session), c("ready", "left"))
+})
+
+test_that("nobody is waited for at once", {
+  r <- local_queue()
+  expect_equal(rrq_worker_wait(character(), controller = r), character())
+})
+
+test_that("what waiting is told is checked", {
+  r <- local_queue()
+  wait <- function(...) rrq_worker_wait(..., controller = r)
+  expect_error(wait(1), "`worker_ids`", class = "rrq_error_argument")
+  expect_error(wait("w", -1), "`timeout`", class = "rrq_error_argument")
+  expect_error(wait("w", time_poll = NA), "`time_poll`", class = "rrq_error_argument")
+  expect_error(wait("w", is_dead = TRUE), "`is_dead`", class = "rrq_error_argument")
+  expect_error(wait("w", fetch_logs = "x"), "`fetch_logs`", class = "rrq_error_argument")
+  expect_error(wait("w", progress = NA), "`progress`", class = "rrq_error_argument")
+  for (dead in list(NULL, NA, c(TRUE, TRUE), "w")) {
+    expect_error(wait("w", is_dead = function(ids) dead), "`is_dead`", class = "rrq_error_argument")
+  }
+  for (logs in list(NULL, "text", list(), list(1))) {
+    expect_error(
+      wait("w", is_dead = function(ids) TRUE, fetch_logs = function(ids) logs), "`fetch_logs`",
+      class = "rrq_error_argument"
+    )
+  }
+})
