@@ -1,13 +1,3 @@
-# A folder with two files, one of them below another folder; the working directory until the end.
-local_files <- function(env = parent.frame()) {
-  path <- withr::local_tempdir(.local_envir = env)
-  withr::local_dir(path, .local_envir = env)
-  dir.create("data/raw", recursive = TRUE)
-  writeLines("one", "a.txt")
-  writeLines("two", "data/raw/b.txt")
-  normalizePath(path)
-}
-
 test_that("files become a pack of their md5 sums", {
   r <- local_queue()
   local_files()
@@ -59,8 +49,6 @@ test_that("files that there are not are listed, and nothing is stored", {
   expect_equal(err$ids, c("x", "y"))
   expect_equal(n_stored(r), 0)
 })
-
-n_stored <- function(r) length(r$con$KEYS(paste0(r$keys$prefix, "f:*")))
 
 test_that("names that lead out of the directory are refused where they are packed", {
   r <- local_queue()

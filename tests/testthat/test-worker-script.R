@@ -1,27 +1,3 @@
-# Run the script to its end, as a shell would; the result has status, stdout and stderr.
-run_script <- function(args, url = test_server()$url, versioned = FALSE, wd = NULL) {
-  path <- rrq_worker_script(withr::local_tempdir(), versioned)
-  env <- c("current", no_server, R_LIBS = paste(.libPaths(), collapse = ":"), R_TESTS = "")
-  env[["RRQ_URL"]] <- url
-  processx::run(path, args, error_on_status = FALSE, env = env, wd = wd, timeout = 60)
-}
-
-# Start it; what it prints goes to a file.
-local_script <- function(r, args, command = character(), env = parent.frame()) {
-  path <- rrq_worker_script(withr::local_tempdir(.local_envir = env))
-  line <- c(command, path, args)
-  out <- withr::local_tempfile(.local_envir = env)
-  libraries <- paste(.libPaths(), collapse = ":")
-  process <- processx::process$new(line[[1]], line[-1],
-    stdout = out, stderr = "2>&1", wd = "/",
-    env = c("current", R_LIBS = libraries, R_TESTS = "", RRQ_URL = r$url)
-  )
-  withr::defer(process$kill(), env)
-  process
-}
-
-exit_status <- function(process) session_status(process, 20)
-
 test_that("the script is an executable that names Rscript, or this R and its libraries", {
   path <- withr::local_tempfile()
   script <- rrq_worker_script(path)
@@ -103,7 +79,7 @@ test_that("it works where it is run until it is told to stop", {
   expect_equal(rrq_task_result(id, controller = r), process$get_pid())
   expect_match(run_script(c("--name=w", r$queue_id))$stderr, "'w' is already alive")
   rrq_worker_stop("w", controller = r)
-  expect_equal(exit_status(process), 0)
+  expect_equal(session_status(process), 0)
 })
 
 test_that("the versioned script needs nothing from its environment", {
@@ -122,20 +98,20 @@ test_that("it runs under nohup", {
   process$signal(1)
   expect_equal(rrq_message_send_and_wait("PING", controller = r), list(w = "PONG"))
   rrq_worker_stop("w", controller = r)
-  expect_equal(exit_status(process), 0)
+  expect_equal(session_status(process), 0)
 })
 
 test_that("it waits for a queue and a configuration that are not there yet", {
   server <- test_server()
   settings <- list(url = server$url)
-  process <- local_script(settings, c("--config=late", "--timeout-config=60", "--name=w", "test-late"))
-  r <- rrq_controller("test-late", server$url)
+  process <- local_script(settings, c("--config=late", "--timeout-config=60", "--name=w", "late"))
+  r <- rrq_controller("late", server$url)
   withr::defer(rrq_destroy(controller = r))
   rrq_worker_config_save("late", rrq_worker_config(queue = "special"), controller = r)
   rrq_worker_wait("w", timeout = 30, controller = r)
-  expect_equal(rrq_worker_info("w", r)$w$queue, "special")
+  expect_equal(rrq_worker_info("w", r)$w$queue, c("special", "default"))
   rrq_worker_stop("w", controller = r)
-  expect_equal(exit_status(process), 0)
+  expect_equal(session_status(process), 0)
 })
 
 test_that("SIGTERM and Ctrl-C end it cleanly, idle or busy", {
@@ -145,14 +121,14 @@ test_that("SIGTERM and Ctrl-C end it cleanly, idle or busy", {
     process <- local_script(r, c("--name=w", r$queue_id))
     wait_until("w" %in% rrq_worker_list(r), 30)
     process$signal(signal)
-    expect_equal(exit_status(process), 0)
+    expect_equal(session_status(process), 0)
     expect_equal(rrq_worker_status("w", r), c(w = "EXITED"))
   }
   process <- local_script(r, c("--name=w", r$queue_id))
   id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
   wait_until(rrq_task_status(id, controller = r) == "RUNNING", 30)
   process$signal(tools::SIGTERM)
-  expect_equal(exit_status(process), 0)
+  expect_equal(session_status(process), 0)
   expect_equal(rrq_task_status(id, controller = r), "DIED")
 })
 
@@ -165,7 +141,7 @@ test_that("a second SIGTERM ends one that does not heed the first", {
   wait_until(rrq_task_status(id, controller = r) == "RUNNING", 30)
   process$signal(tools::SIGTERM)
   process$signal(tools::SIGTERM)
-  expect_equal(exit_status(process), -tools::SIGTERM)
+  expect_equal(session_status(process), -tools::SIGTERM)
 })
 
 test_that("what the script is made from is checked", {

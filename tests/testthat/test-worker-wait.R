@@ -27,7 +27,7 @@ test_that("those whose jobs have ended are named, with their logs", {
   }
   fetch_logs <- function(ids) list(c("first line of log", paste("last of", ids)))
   err <- expect_error(
-    rrq_worker_wait(paste0("w_", 1:3), Inf, 0.01, is_dead, fetch_logs, controller = r),
+    rrq_worker_wait(paste0("w_", 1:3), 20, 0.01, is_dead, fetch_logs, controller = r),
     "last of w_3", class = "rrq_error_worker_start"
   )
   expect_equal(err$ids, "w_3")
@@ -37,9 +37,11 @@ test_that("those whose jobs have ended are named, with their logs", {
 test_that("those that have exited are named, with what they logged", {
   r <- local_queue()
   rrq_worker_envir_set(function(envir) stop("no such data"), controller = r)
-  expect_error(suppressMessages(run_quietly(local_worker(r, worker_id = "w_1"))))
+  utils::capture.output(
+    expect_error(local_worker(r, worker_id = "w_1"), class = "rrq_error_envir")
+  )
   err <- expect_error(
-    rrq_worker_wait(c("w_1", "w_2"), controller = r), "no such data",
+    rrq_worker_wait(c("w_1", "w_2"), timeout = 20, controller = r), "no such data",
     class = "rrq_error_worker_start"
   )
   expect_equal(err$ids, "w_1")
@@ -47,22 +49,17 @@ test_that("those that have exited are named, with what they logged", {
   expect_error(rrq_worker_wait("w_1", 0, controller = r), class = "rrq_error_timeout")
 })
 
-# Without what it prints.
-run_quietly <- function(code) utils::capture.output(code)
-
 test_that("a worker killed while it starts is noticed", {
   r <- local_queue()
   rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.2), controller = r)
   rrq_worker_envir_set(function(envir) Sys.sleep(60), controller = r)
   manager <- local_spawned(r, timeout = 0, name_config = "quick")
-  wait_until("STARTING" %in% rrq_worker_states_now(r))
+  wait_until("STARTING" %in% rust_call(rs_worker_states(queue_of(r)))$state)
   manager$kill()
   expect_error(
     rrq_worker_wait(manager$id, timeout = 30, controller = r), class = "rrq_error_worker_start"
   )
 })
-
-rrq_worker_states_now <- function(r) rust_call(rs_worker_states(queue_of(r)))$state
 
 test_that("waiting can be interrupted", {
   r <- local_queue()
@@ -84,7 +81,7 @@ test_that("nobody is waited for at once", {
 
 test_that("what waiting is told is checked", {
   r <- local_queue()
-  wait <- function(...) rrq_worker_wait(..., controller = r)
+  wait <- function(ids, timeout = 20, ...) rrq_worker_wait(ids, timeout, ..., controller = r)
   expect_error(wait(1), "`worker_ids`", class = "rrq_error_argument")
   expect_error(wait("w", -1), "`timeout`", class = "rrq_error_argument")
   expect_error(wait("w", time_poll = NA), "`time_poll`", class = "rrq_error_argument")
