@@ -16,7 +16,8 @@
 #' * `PULL` takes a `files_pack`, see [rrq_files_pack()]: the worker writes the files into its working
 #'   directory; `"OK"`.
 #' * `PAUSE` and `RESUME`: take no tasks, take tasks again; `"OK"`, or `"NOOP"` if nothing changed.
-#' * `REFRESH`: build the environment anew, see [rrq_envir()]; `"OK"`.
+#' * `REFRESH`: build the environment anew, see [rrq_envir()]; `"OK"`. A worker on which that fails
+#'   answers with the error, logs it and exits.
 #' * `TIMEOUT_SET` takes a number of seconds: exit after being idle that long; `"OK"`.
 #' * `TIMEOUT_GET` is answered with the numbers `timeout_idle` and `remaining`.
 #' * `STOP` takes a reason, or nothing: `"BYE"`, then exit.

@@ -1,6 +1,9 @@
 # Answers to messages, made on the worker. Each is a list of the value sent back and, where the
 # worker itself must change, an effect with its argument. Nothing here throws.
 
+# Why a worker leaves whose environment cannot be built.
+no_envir <- "its environment could not be built"
+
 answer_message <- function(run, command, argument, timeout_idle, remaining) {
   answer <- answers[[command]] %||% answer_unknown(command)
   tryCatch(
@@ -52,7 +55,13 @@ answers <- list(
     list(value = if (changed) "OK" else "NOOP", effect = if (changed) "resume")
   },
   REFRESH = function(run, argument, idle) {
-    run$envir <- run$identity$build()
+    built <- tryCatch(list(run$identity$build()), error = identity)
+    if (rlang::is_condition(built)) {
+      # As at its start: no task must run in an environment that is not the one asked for.
+      run$identity$log("ENVIR", paste("error:", conditionMessage(built)))
+      return(list(value = failed_answer(built), effect = "stop", argument = no_envir))
+    }
+    run$envir <- built[[1]]
     list(value = "OK")
   },
   TIMEOUT_SET = function(run, argument, idle) {
@@ -88,8 +97,14 @@ eval_message <- function(argument) {
 }
 
 # Named as dir() names them; where those names lack the folder, the files are found all the same.
+# Folder by folder: dir() sorts the names of several, and differently with the folder in them.
 md5_of_files <- function(arguments) {
-  names <- do.call(dir, arguments)
-  arguments$full.names <- TRUE
-  stats::setNames(unname(tools::md5sum(do.call(dir, arguments))), names)
+  arguments <- as.list(match.call(dir, as.call(c(quote(dir), arguments))))[-1]
+  sums <- lapply(arguments$path %||% ".", function(path) {
+    arguments$path <- path
+    names <- do.call(dir, arguments)
+    arguments$full.names <- TRUE
+    stats::setNames(unname(tools::md5sum(do.call(dir, arguments))), names)
+  })
+  do.call(c, sums)
 }

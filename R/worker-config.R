@@ -83,7 +83,9 @@ rrq_worker_config_read <- function(name, timeout = 0, controller = NULL) {
   check_string(name)
   check_number(timeout)
   queue <- queue_of(controller)
-  new_worker_config(wait_for_config(queue, name, timeout, rlang::current_env()))
+  call <- rlang::current_env()
+  config <- wait_for_config(timeout, function() rust_call(rs_config_read(queue, name), call))
+  new_worker_config(config)
 }
 
 #' @rdname rrq_worker_config

@@ -88,7 +88,7 @@ rrq_worker <- R6Class(
       private$run$queue <- private$queue
       identity <- list(
         queue_id = private$queue_id, url = private$url, build = private$build,
-        refresh = private$refresh
+        refresh = private$refresh, log = private$log
       )
       functions <- evaluation_calls(private$run, identity)
       info <- private$describe(config)
@@ -113,7 +113,7 @@ rrq_worker <- R6Class(
     prepare = function(call) {
       private$run$envir <- tryCatch(private$build(), error = function(e) {
         private$log("ENVIR", paste("error:", conditionMessage(e)))
-        self$shutdown("its environment could not be built")
+        self$shutdown(no_envir)
         message <- c("The worker's environment could not be built.", x = conditionMessage(e))
         abort("envir", message, parent = e, call = call)
       })

@@ -116,3 +116,20 @@ test_that("a worker whose environment fails says why and exits", {
   expect_equal(rrq_worker_status("w", r), c(w = "EXITED"))
   expect_match(rrq_worker_log_tail("w", Inf, r)$message, "no such data", all = FALSE)
 })
+
+test_that("a worker on which a refresh fails says why and exits", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w")
+  rrq_worker_envir_set(function(envir) stop("no such data"), notify = FALSE, controller = r)
+  id <- rrq_worker_envir_refresh(controller = r)
+  task <- rrq_task_create_expr(sqrt(4), controller = r)
+  run_worker(worker)
+  answer <- rrq_message_get_response(id, controller = r)$w
+  expect_s3_class(answer, "try-error")
+  expect_match(answer, "no such data")
+  log <- rrq_worker_log_tail("w", Inf, r)
+  expect_match(log$message[log$command == "ENVIR"], "no such data", all = FALSE)
+  expect_match(log$message[log$command == "STOP"], "environment")
+  expect_equal(rrq_worker_status("w", r), c(w = "EXITED"))
+  expect_equal(rrq_task_status(task, controller = r), "PENDING")
+})

@@ -140,6 +140,18 @@ test_that("DIR lists files, and answers an error with a try-error", {
   expect_s3_class(ask_worker(worker, r, "DIR", list(nonsense = 1)), "try-error")
 })
 
+test_that("DIR gives each file its own sum, also of several folders", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  folders <- file.path(withr::local_tempdir(), c("one", "two"))
+  files <- file.path(folders, c("b", "a"))
+  lapply(folders, dir.create)
+  Map(writeLines, c("in one", "in two"), files)
+  sums <- ask_worker(worker, r, "DIR", list(folders))
+  expect_equal(sums, stats::setNames(unname(tools::md5sum(files)), c("b", "a")))
+  expect_equal(ask_worker(worker, r, "DIR", list(folders, full.names = TRUE)), tools::md5sum(files))
+})
+
 test_that("a message nobody knows is answered, and the worker goes on", {
   r <- local_queue()
   worker <- local_worker(r)

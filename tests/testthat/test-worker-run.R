@@ -106,6 +106,19 @@ test_that("an unknown configuration is an error that names it", {
   )
 })
 
+test_that("a queue that nobody has created is an error, and is not created", {
+  con <- rrq_redis(test_server()$url)
+  withr::local_envvar(RRQ_URL = test_server()$url)
+  for (timeout in c(0, 0.2)) {
+    err <- expect_error(
+      rrq_worker$new("unheard-of", timeout_config = timeout),
+      "unheard-of", class = "rrq_error_queue_missing"
+    )
+    expect_equal(err$call[[1]], quote(rrq_worker$new))
+  }
+  expect_equal(con$KEYS("{unheard-of}:*"), list())
+})
+
 test_that("a configuration may be saved a little later", {
   r <- local_queue()
   session <- local_session({

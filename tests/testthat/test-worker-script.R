@@ -136,11 +136,19 @@ test_that("a second SIGTERM ends one that does not heed the first", {
   skip_on_os("windows")
   r <- local_queue()
   process <- local_script(r, c("--name=w", r$queue_id))
-  stubborn <- function() repeat tryCatch(Sys.sleep(60), interrupt = function(e) NULL)
-  id <- rrq_task_create_call(stubborn, list(), controller = r)
-  wait_until(rrq_task_status(id, controller = r) == "RUNNING", 30)
-  process$signal(tools::SIGTERM)
-  process$signal(tools::SIGTERM)
+  stubborn <- function(ready, heard) {
+    nap <- function() {
+      file.create(ready)
+      Sys.sleep(60)
+    }
+    repeat tryCatch(nap(), interrupt = function(e) file.create(heard))
+  }
+  seen <- file.path(withr::local_tempdir(), c("ready", "heard"))
+  rrq_task_create_call(stubborn, as.list(seen), controller = r)
+  for (file in seen) {
+    wait_until(file.exists(file), 30)
+    process$signal(tools::SIGTERM)
+  }
   expect_equal(session_status(process), -tools::SIGTERM)
 })
 
