@@ -117,13 +117,19 @@ check_file_names <- function(names, arg, call = caller_env()) {
 # A pack may have come by any way: whoever gets it looks at the names again.
 check_files_pack <- function(pack, arg = rlang::caller_arg(pack), call = caller_env()) {
   names <- names(pack)
-  ok <- inherits(pack, "files_pack") && is.character(pack) &&
-    length(names) == length(pack) && !anyNA(names) && all(nzchar(names)) &&
-    all(grepl("^[0-9a-f]{32}$", unclass(pack)))
-  if (!ok) {
+  if (!inherits(pack, "files_pack") || !is_named_by_files(pack) || !has_sums(pack)) {
     abort_argument(arg, "a `files_pack`, see `rrq_files_pack()`", pack, call)
   }
   check_utf8(names, arg, call)
   rust_call(rs_files_check(names), call)
   invisible(pack)
+}
+
+is_named_by_files <- function(pack) {
+  names <- names(pack)
+  length(names) == length(pack) && !anyNA(names) && all(nzchar(names))
+}
+
+has_sums <- function(pack) {
+  is.character(pack) && all(grepl("^[0-9a-f]{32}$", unclass(pack)))
 }

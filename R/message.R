@@ -13,8 +13,8 @@
 #'   `NA` for folders.
 #' * `PUSH` takes names of files: the worker stores those of its working directory, and answers with
 #'   a `files_pack`. See [rrq_files_unpack()].
-#' * `PULL` takes a `files_pack`, see [rrq_files_pack()]: the worker writes the files into its working
-#'   directory; `"OK"`.
+#' * `PULL` takes a `files_pack`, see [rrq_files_pack()]: the worker writes the files into its
+#'   working directory; `"OK"`.
 #' * `PAUSE` and `RESUME`: take no tasks, take tasks again; `"OK"`, or `"NOOP"` if nothing changed.
 #' * `REFRESH`: build the environment anew, see [rrq_envir()]; `"OK"`. A worker on which that fails
 #'   answers with the error, logs it and exits.
@@ -25,8 +25,8 @@
 #' The answer to anything else is a condition that says that the message is unknown. Where a command
 #' fails on the worker, the answer is a value of class `try-error`, and the worker goes on.
 #'
-#' @section Answers are forgotten: The answers of a worker are kept for a week after the last of them,
-#'   those that are fetched with `delete = TRUE` are deleted then.
+#' @section Answers are forgotten: The answers of a worker are kept for a week after the last of
+#'   them, those that are fetched with `delete = TRUE` are deleted then.
 #'
 #' @param command The command.
 #' @param args Its argument.

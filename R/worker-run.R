@@ -6,9 +6,9 @@
 #'
 #' @section Methods:
 #' * `rrq_worker$new(queue_id, name_config = "localhost", worker_id = NULL, timeout_config = 0)`:
-#'   `worker_id` is a random name if `NULL`; `timeout_config` is how many seconds to wait for a queue
-#'   that nobody has created yet, or a configuration that is not saved yet. The server is found as by
-#'   [rrq_controller()].
+#'   `worker_id` is a random name if `NULL`; `timeout_config` is how many seconds to wait for a
+#'   queue that nobody has created yet, or a configuration that is not saved yet. The server is
+#'   found as by [rrq_controller()].
 #' * `$loop(immediate = FALSE)`: run; with `immediate = TRUE` return as soon as there is nothing to
 #'   do. Returns the reason it stopped, invisibly.
 #' * `$step(immediate = FALSE)`: one turn; with `immediate = TRUE` it does not wait for something to

@@ -8,8 +8,8 @@
 #' ```
 #'
 #' `<id>` is the id of the queue. `--config` names the worker's configuration (`localhost` unless
-#' given), see [rrq_worker_config_save()]; `--worker-id`, or `--name`, is the worker's name (a random
-#' one unless given). Options are written as `--config=NAME` or as `--config NAME`.
+#' given), see [rrq_worker_config_save()]; `--worker-id`, or `--name`, is the worker's name (a
+#' random one unless given). Options are written as `--config=NAME` or as `--config NAME`.
 #' `--timeout-config` says how many seconds to wait for a queue that nobody has created yet, or for
 #' a configuration that is not saved yet. `--help` tells this.
 #'

@@ -39,9 +39,12 @@ rrq_worker_wait <- function(worker_ids, timeout = Inf, time_poll = 0.2, is_dead 
   check_flag(progress, null = TRUE)
   queue <- queue_of(controller)
   call <- rlang::current_env()
+  fetch_logs <- fetch_logs %||% function(ids) queue_logs(queue, ids)
   watch <- list(
-    is_dead = function(ids, states) ids %in% states$id[states$exited] | ask_dead(is_dead, ids, call),
-    logs = function(ids) ask_logs(fetch_logs %||% function(ids) queue_logs(queue, ids), ids, call)
+    is_dead = function(ids, states) {
+      ids %in% states$id[states$exited] | ask_dead(is_dead, ids, call)
+    },
+    logs = function(ids) ask_logs(fetch_logs, ids, call)
   )
   wait_started(queue, worker_ids, watch, timeout, time_poll, show_progress(progress), call)
 }

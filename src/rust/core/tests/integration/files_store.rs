@@ -222,7 +222,7 @@ fn files_do_not_outlive_a_queue_that_expires() {
 
 #[test]
 fn a_file_kept_once_more_stays_as_it_is() {
-    let mut f = Fixture::new();
+    let f = Fixture::new();
     let proxy = f.proxy();
     let mut queue = attach(proxy.url());
     let from = folder(&[("a", b"content")]);
