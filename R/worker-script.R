@@ -31,7 +31,7 @@
 #'   environment it is run in.
 #' @return The path of the script, invisibly.
 #' @export
-#' @examples
+#' @examplesIf .Platform$OS.type == "unix"
 #' path <- rrq_worker_script(tempfile())
 #' system2(path, "--help")
 rrq_worker_script <- function(path, versioned = FALSE) {
