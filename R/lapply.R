@@ -22,6 +22,9 @@
 #'   that can be done, and whether to take names from the first of `...`, from its values if it is
 #'   character.
 #' @param chunk_size How many elements a task takes; `NULL` chooses.
+#' @param seed Where the random numbers start, as `seed` of [rrq_task_create_call()]. Each element gets
+#'   a stream of its own, so that the values do not depend on the number of workers or on
+#'   `chunk_size`.
 #' @param timeout Seconds to wait at most for all; `NULL` is the controller's setting, by default no
 #'   limit.
 #' @param cancel Whether to cancel what is left after an error, a time out or Ctrl-C.
@@ -43,10 +46,10 @@
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of lapply().
-                       chunk_size = NULL, queue = NULL, timeout = NULL, progress = NULL,
-                       cancel = TRUE, controller = NULL) {
+                       chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
+                       progress = NULL, cancel = TRUE, controller = NULL) {
   fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env())
-  options <- task_options(list(queue = queue))
+  options <- task_options(list(queue = queue, seed = seed))
   check_elements(X, "X")
   check_job(chunk_size, timeout, progress, cancel)
   if (length(X) == 0) {
@@ -55,6 +58,7 @@ rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of l
   }
   elements <- as_elements(X)
   template <- list(fn = fn, args = list(...), names = NULL, chunk = "lapply")
+  template$streams <- if (!is.null(options$seed)) TRUE
   job <- new_job(controller, template, options, timeout, cancel)
   on.exit(end_job(job))
   pieces <- function(at) elements[at]
@@ -66,10 +70,10 @@ rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of l
 #' @export
 rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. Those of mapply().
                        SIMPLIFY = TRUE, USE.NAMES = TRUE, # nolint: object_name_linter.
-                       chunk_size = NULL, queue = NULL, timeout = NULL, progress = NULL,
-                       cancel = TRUE, controller = NULL) {
+                       chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
+                       progress = NULL, cancel = TRUE, controller = NULL) {
   fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env())
-  options <- task_options(list(queue = queue))
+  options <- task_options(list(queue = queue, seed = seed))
   vectors <- list(...)
   args <- check_args(MoreArgs, null = TRUE, arg = "MoreArgs")
   check_flag(USE.NAMES)
@@ -82,6 +86,7 @@ rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. 
   }
   elements <- lapply(vectors, as_elements)
   template <- list(fn = fn, args = args, names = NULL, chunk = "mapply")
+  template$streams <- if (!is.null(options$seed)) TRUE
   job <- new_job(controller, template, options, timeout, cancel)
   on.exit(end_job(job))
   pieces <- function(at) lapply(elements, function(x) x[(at - 1) %% length(x) + 1])
@@ -162,7 +167,13 @@ run_job <- function(job, n, pieces, chunk_size, progress, call = caller_env()) {
 
 run_wave <- function(job, at, pieces, chunk_size, call) {
   chunks <- lapply(unname(split(at, (seq_along(at) - 1) %/% chunk_size)), pieces)
-  ids <- submit(job$queue, "bulk_call", chunks, list(job$template), job$options, call)
+  options <- job$options
+  if (!is.null(options$seed)) {
+    # Each element has a stream of its own, wherever it travels.
+    options$seed <- skip_streams(options$seed, min(at) - 1)
+    options$seed_step <- as.numeric(chunk_size)
+  }
+  ids <- submit(job$queue, "bulk_call", chunks, list(job$template), options, call)
   job$ids <- c(job$ids, ids)
   source <- start_source(job$controller, ids, job$limit, call)
   on.exit(end_source(source))

@@ -57,3 +57,24 @@ with_stream <- function(seed, code) {
     code
   })
 }
+
+# The state `n` streams further on.
+skip_streams <- function(seed, n) {
+  state <- c(lecuyer_kind, seed)
+  for (i in seq_len(n)) state <- parallel::nextRNGStream(state)
+  state[-1]
+}
+
+# A function that draws from the next stream each time it is called, first from the current one.
+each_stream <- function(f) {
+  state <- NULL
+  function(...) {
+    if (is.null(state)) {
+      state <<- get(".Random.seed", globalenv())
+    } else {
+      state <<- parallel::nextRNGStream(state)
+      assign(".Random.seed", state, globalenv())
+    }
+    f(...)
+  }
+}

@@ -134,9 +134,11 @@ bulk_call <- function(run, frame, payload, template) {
   parent.env(frame) <- run$common
   if (!is.null(template$chunk)) {
     assign("chunk", payload, frame)
+    each <- if (isTRUE(template$streams)) call(":::", quote(rrq), quote(each_stream))
+    each <- if (is.null(each)) run$head else as.call(c(each, run$head))
     return(switch(template$chunk,
-      lapply = as.call(c(quote(base::lapply), quote(chunk), run$head, run$args)),
-      mapply = as.call(c(quote(base::.mapply), run$head, quote(chunk), quote(more)))
+      lapply = as.call(c(quote(base::lapply), quote(chunk), each, run$args)),
+      mapply = as.call(c(quote(base::.mapply), each, quote(chunk), quote(more)))
     ))
   }
   if (!is.null(template$names)) {

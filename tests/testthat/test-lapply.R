@@ -197,3 +197,18 @@ test_that("rrq_mapply() refuses what it cannot go through", {
     "multiple"
   )
 })
+
+test_that("values with a seed depend neither on the workers nor on the chunks", {
+  r <- local_queue()
+  draw <- function(i) runif(1) + i
+  one <- local_spawned(r)
+  a <- rrq_lapply(1:20, draw, seed = 5, chunk_size = 7, controller = r)
+  b <- rrq_lapply(1:20, draw, seed = 5, controller = r)
+  two <- local_spawned(r, 3)
+  c <- rrq_lapply(1:20, draw, seed = 5, chunk_size = 1, controller = r)
+  d <- rrq_mapply(function(i, j) draw(i), 1:20, 1:20, seed = 5, chunk_size = 3, controller = r)
+  expect_identical(a, b)
+  expect_identical(a, c)
+  expect_identical(unlist(a), d)
+  expect_length(unique(unlist(a) %% 1), 20)
+})

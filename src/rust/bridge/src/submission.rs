@@ -31,10 +31,9 @@ pub fn submission(kind: &str, shared: &List, options: &List) -> Outcome<Submissi
             seed: seed(&option("seed")),
             isolation: Isolation::from_word(option("isolation").as_str().unwrap_or_default()),
             capture: flag("capture"),
-            retry_classes: option("retry")
-                .as_list()
-                .map_or_else(Vec::new, |retry| texts(&field(&retry, "classes"))),
+            ..Special::default()
         },
+        seed_step: option("seed_step").as_real().map_or(1, |step| step as usize),
     })
 }
 

@@ -62,9 +62,10 @@ pub struct Submission {
     pub labels: Vec<String>,
     /// Words to find them by.
     pub tags: Vec<String>,
-    /// What few tasks ask for. Its seed is that of the first task; each later one has the next
-    /// stream.
+    /// What few tasks ask for. Its seed is that of the first task.
     pub special: Special,
+    /// How many streams of random numbers further on each later task begins.
+    pub seed_step: usize,
 }
 
 /// A task about to be queued.
@@ -105,6 +106,7 @@ impl Submission {
             labels: Vec::new(),
             tags: Vec::new(),
             special: Special::default(),
+            seed_step: 1,
         }
     }
 }
@@ -321,7 +323,7 @@ impl<'a, N: FnMut() -> Result<Option<Vec<u8>>>> Chunks<'a, N> {
         self.body.payload = ByteBuf::from(payload);
         let body = self.body.pack()?;
         if let Some(seed) = self.body.special.as_mut().and_then(|special| special.seed.as_mut()) {
-            *seed = next_stream(*seed);
+            *seed = (0..self.submission.seed_step).fold(*seed, |seed, _| next_stream(seed));
         }
         let label = self.submission.label(self.n_tasks);
         self.n_tasks += 1;
