@@ -22,8 +22,8 @@
 #'   that can be done, and whether to take names from the first of `...`, from its values if it is
 #'   character.
 #' @param chunk_size How many elements a task takes; `NULL` chooses.
-#' @param seed Where the random numbers start, as `seed` of [rrq_task_create_call()]. Each element gets
-#'   a stream of its own, so that the values do not depend on the number of workers or on
+#' @param seed Where the random numbers start, as `seed` of [rrq_task_create_call()]. Each element
+#'   gets a stream of its own, so that the values do not depend on the number of workers or on
 #'   `chunk_size`.
 #' @param timeout Seconds to wait at most for all; `NULL` is the controller's setting, by default no
 #'   limit.
