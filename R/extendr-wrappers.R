@@ -127,5 +127,9 @@ rs_worker_write_log <- function(queue, id, command, message) .Call(wrap__rs_work
 
 rs_worker_delete_exited <- function(queue, ids) .Call(wrap__rs_worker_delete_exited, queue, ids)
 
+rs_worker_ping <- function(queue, ids, limit_s) .Call(wrap__rs_worker_ping, queue, ids, limit_s)
+
+rs_worker_kill <- function(queue, ids) .Call(wrap__rs_worker_kill, queue, ids)
+
 rs_worker_sweep <- function(queue) .Call(wrap__rs_worker_sweep, queue)
 

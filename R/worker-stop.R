@@ -1,10 +1,11 @@
 #' Stop workers
 #'
 #' @param worker_ids Ids of workers; `NULL` is all that have not exited.
-#' @param type `"message"`: the worker finishes its current task and exits. `"kill_local"`: its
-#'   process is ended by a signal, which works for workers on this machine only; a task it was
-#'   running ends as `DIED` once the loss is noticed, see [rrq_worker_detect_exited()]. `"kill"`,
-#'   from any machine through the heartbeat, is not available yet.
+#' @param type `"message"`: the worker finishes its current task and exits. `"kill"`: a thread of
+#'   its process leaves for it and ends the process, whatever R is doing there; a task it was
+#'   running is `DIED` at once. This works from any machine. `"kill_local"`: its process is ended by
+#'   a signal, which works for workers on this machine only, also without a server; a task it was
+#'   running ends as `DIED` once the loss is noticed, see [rrq_worker_detect_exited()].
 #' @param timeout Seconds to wait until they have exited; 0 does not wait.
 #' @param time_poll Seconds between two looks.
 #' @inheritParams rrq_task_wait
@@ -29,14 +30,12 @@ rrq_worker_stop <- function(worker_ids = NULL, type = c("message", "kill", "kill
   check_number(timeout)
   check_number(time_poll)
   check_flag(progress, null = TRUE)
-  if (type == "kill") {
-    abort("not_yet", "`type = \"kill\"` is not available yet in this version of rrq.")
-  }
   queue <- queue_of(controller)
   worker_ids <- unique(workers_to_stop(queue, worker_ids))
   if (length(worker_ids) > 0) {
     switch(type,
       message = rust_call(rs_message_send(queue, "STOP", NULL, worker_ids)),
+      kill = kill_anywhere(queue, worker_ids),
       kill_local = kill_local(queue, worker_ids)
     )
     if (timeout > 0) {
@@ -54,24 +53,39 @@ workers_to_stop <- function(queue, worker_ids, call = caller_env()) {
   worker_ids %||% alive
 }
 
+# One that has left in the meantime needs no killing.
+kill_anywhere <- function(queue, worker_ids, call = caller_env()) {
+  infos <- rust_call(rs_worker_info(queue, worker_ids), call)
+  refuse_own(worker_ids[is_local(infos)], infos[is_local(infos)], call)
+  rust_call(rs_worker_kill(queue, worker_ids), call)
+}
+
 kill_local <- function(queue, worker_ids, call = caller_env()) {
   infos <- rust_call(rs_worker_info(queue, worker_ids), call)
   pids <- vapply(infos, function(info) as.integer(info$pid), 1L)
-  elsewhere <- vapply(infos, function(info) info$hostname != Sys.info()[["nodename"]], NA)
+  elsewhere <- !is_local(infos)
   if (any(elsewhere)) {
     others <- worker_ids[elsewhere]
     message <- c(
       sprintf("These workers are not on this machine: %s.", toString(others)),
-      i = "Use `type = \"message\"`; nothing was killed."
+      i = "Use `type = \"kill\"`; nothing was killed."
     )
     abort("not_local", message, ids = others, call = call)
   }
-  own <- worker_ids[pids == Sys.getpid()]
+  refuse_own(worker_ids, infos, call)
+  tools::pskill(pids, tools::SIGTERM)
+}
+
+is_local <- function(infos) {
+  vapply(infos, function(info) info$hostname == Sys.info()[["nodename"]], NA)
+}
+
+refuse_own <- function(worker_ids, infos, call) {
+  own <- worker_ids[vapply(infos, function(info) info$pid == Sys.getpid(), NA)]
   if (length(own) > 0) {
     message <- sprintf("Worker %s runs in this R session: it is not killed.", toString(own))
     abort("not_local", message, ids = own, call = call)
   }
-  tools::pskill(pids, tools::SIGTERM)
 }
 
 wait_exited <- function(queue, worker_ids, timeout, time_poll, progress, call = caller_env()) {

@@ -21,3 +21,12 @@ n_started <- function(controller) {
   log <- rrq_worker_log_tail(n = Inf, controller = controller)
   sum(log$command == "TASK_START")
 }
+
+# A task that is for some seconds, or for a minute, in C code that never looks for interrupts: a
+# Fourier transform of prime length takes the square of it.
+task_in_c <- function(controller, how = c("long", "short"), ...) {
+  n <- c(long = 199999, short = 59999)[[match.arg(how)]]
+  rrq_task_create_call(stats::fft, list(seq_len(n)), ..., controller = controller)
+}
+
+ping_columns <- c("worker_id", "round_trip", "busy", "task_id", "task_age", "rss", "uptime")

@@ -86,10 +86,35 @@ test_that("workers on other machines are not killed from here, nor any other wit
 test_that("a worker in this session does not kill it", {
   r <- local_queue()
   local_worker(r, worker_id = "w")
-  expect_error(
-    rrq_worker_stop("w", type = "kill_local", controller = r),
-    "this R session", class = "rrq_error_not_local"
-  )
+  for (type in c("kill", "kill_local")) {
+    expect_error(
+      rrq_worker_stop("w", type = type, controller = r),
+      "this R session", class = "rrq_error_not_local"
+    )
+  }
+})
+
+test_that("a worker is killed from anywhere, idle or deep in C, and its task dies at once", {
+  r <- local_queue()
+  manager <- local_spawned(r, 2, worker_id_base = "w")
+  id <- task_in_c(r)
+  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  expect_equal(rrq_worker_stop(type = "kill", timeout = 10, controller = r), manager$id)
+  expect_equal(rrq_task_status(id, controller = r), "DIED")
+  expect_equal(rrq_worker_status(manager$id, r), c(w_1 = "EXITED", w_2 = "EXITED"))
+  expect_equal(rrq_worker_log_tail("w_1", 1, r)$message, "killed")
+  wait_until(!any(manager$is_alive()))
+  expect_length(r$con$KEYS(paste0(r$keys$prefix, "w:w_1:ctl")), 0)
+})
+
+test_that("workers that are not killed go on", {
+  r <- local_queue()
+  manager <- local_spawned(r, 2, worker_id_base = "w")
+  rrq_worker_stop("w_1", type = "kill", timeout = 10, controller = r)
+  wait_until(!manager$is_alive("w_1"))
+  id <- rrq_task_create_expr(sqrt(4), controller = r)
+  expect_true(rrq_task_wait(id, timeout = 10, controller = r))
+  expect_equal(rrq_worker_list(r), "w_2")
 })
 
 test_that("arguments are checked", {
@@ -99,5 +124,4 @@ test_that("arguments are checked", {
   expect_error(rrq_worker_stop(timeout = -1, controller = r), class = "rrq_error_argument")
   expect_error(rrq_worker_stop(time_poll = "a", controller = r), class = "rrq_error_argument")
   expect_error(rrq_worker_stop(progress = 1, controller = r), class = "rrq_error_argument")
-  expect_error(rrq_worker_stop(type = "kill", controller = r), class = "rrq_error_not_yet")
 })

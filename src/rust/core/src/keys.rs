@@ -185,7 +185,7 @@ impl WorkerKeys {
         self.name("hb")
     }
 
-    /// LIST that wakes the worker's control thread.
+    /// LIST that wakes the worker's control thread and tells it what for.
     pub fn control(&self) -> String {
         self.name("ctl")
     }

@@ -127,7 +127,8 @@ pub fn wait_responses(
     }
 }
 
-fn open_stream(queue: &mut Queue, stream: &str) -> Result<String> {
+/// Open an event stream, or keep it open; returns the position behind what it holds.
+pub(crate) fn open_stream(queue: &mut Queue, stream: &str) -> Result<String> {
     let mut pipeline = Pipeline::new();
     pipeline.cmd("XADD").arg(stream).arg("*").arg("t").arg("");
     pipeline.cmd("PEXPIRE").arg(stream).arg(STREAM_LIFETIME.as_millis() as u64);

@@ -97,6 +97,8 @@ scripts! {
     WORKER_RETURN: "worker_return.lua", " flags=allow-oom";
     /// A worker leaves.
     WORKER_EXIT: "worker_exit.lua", " flags=allow-oom";
+    /// Tell the control threads of workers something.
+    WORKER_CONTROL: "worker_control.lua", " flags=allow-oom";
     /// Settle lost workers.
     WORKER_SWEEP: "worker_sweep.lua", " flags=allow-oom";
     /// Forget workers that have left.

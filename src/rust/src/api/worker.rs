@@ -1,12 +1,12 @@
 //! Workers: run one in this process, and ask about any.
 
 use extendr_api::prelude::*;
-use rrq_core::worker::{self, Options, Turn, Worker};
+use rrq_core::worker::{self, Options, Pong, Turn, Worker};
 use rrq_core::{Connection, Queue, config};
 
 use rrq_bridge::Outcome;
 use rrq_bridge::config::to_list;
-use rrq_bridge::convert::{statuses, stop};
+use rrq_bridge::convert::{limit, statuses, stop};
 use rrq_bridge::evaluate::{REvaluate, current_task};
 use rrq_bridge::serialize::{serialize, unserialize_each};
 
@@ -129,6 +129,33 @@ fn rs_worker_delete_exited(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> O
     Ok(worker::delete_exited(&mut queue, &ids)?)
 }
 
+/// Columns; `NA` for a worker that did not answer.
+#[extendr]
+fn rs_worker_ping(mut queue: ExternalPtr<Queue>, ids: Vec<String>, limit_s: f64) -> Outcome<List> {
+    let pongs = worker::ping(&mut queue, &ids, limit(limit_s), &stop())?;
+    let column = |get: fn(&Pong) -> Option<f64>| -> Vec<Option<f64>> {
+        pongs.iter().map(|pong| pong.as_ref().and_then(get)).collect()
+    };
+    let busy: Vec<Option<bool>> =
+        pongs.iter().map(|pong| pong.as_ref().map(|pong| pong.task.is_some())).collect();
+    let task: Vec<Option<String>> =
+        pongs.iter().map(|pong| pong.as_ref().and_then(|pong| pong.task.clone())).collect();
+    Ok(list!(
+        worker_id = &ids,
+        round_trip = column(|pong| Some(pong.round_trip.as_secs_f64())),
+        busy = busy,
+        task_id = task,
+        task_age = column(|pong| pong.task_age.map(|age| age.as_secs_f64())),
+        rss = column(|pong| pong.memory.map(|bytes| bytes as f64)),
+        uptime = column(|pong| Some(pong.uptime.as_secs_f64()))
+    ))
+}
+
+#[extendr]
+fn rs_worker_kill(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<String>> {
+    Ok(worker::kill(&mut queue, &ids)?)
+}
+
 #[extendr]
 fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
     let lost = worker::sweep(&mut queue)?;
@@ -151,5 +178,7 @@ extendr_module! {
     fn rs_worker_log;
     fn rs_worker_write_log;
     fn rs_worker_delete_exited;
+    fn rs_worker_ping;
+    fn rs_worker_kill;
     fn rs_worker_sweep;
 }

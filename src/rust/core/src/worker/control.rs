@@ -1,9 +1,14 @@
-//! The thread beside a worker's main thread that interrupts its task when that is cancelled. What
-//! to cancel stands in the task's header; the control list only wakes. So whatever is lost on the
-//! way costs seconds at most, and while tasks are short the server is not asked at all.
+//! The thread beside a worker's main thread that listens, whatever the main thread does. It
+//! 1. interrupts the current task when that is cancelled: what to cancel stands in the task's
+//!    header, the control list only wakes;
+//! 2. answers pings;
+//! 3. ends the process when the worker is to be killed.
+//!
+//! Whatever is lost on the way costs seconds, or an answer. While nothing comes it asks the server
+//! for one thing every few seconds.
 
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
@@ -12,15 +17,25 @@ use crate::error::Result;
 use crate::keys::Keys;
 use crate::status::Status;
 use crate::task::query;
+use crate::value;
 use crate::worker::Verdict;
-use crate::worker::heartbeat::{Charge, SharedBatch, interrupt_process, lock};
+use crate::worker::heartbeat::{Charge, SharedBatch, lock, return_call};
+use crate::worker::leave::exit_call;
+use crate::worker::ping::{self, Order};
+use crate::worker::process;
 
-/// A task that has run this long is worth asking about, and how often to look for one.
+/// A task that has run this long is worth asking about, and a worker listening for.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// The longest sleep in the server, so also how long the thread outlives its worker.
-const BLOCK_S: f64 = 2.0;
+/// The longest sleep in the server, so also how long the thread may outlive its worker.
+const BLOCK_S: f64 = 5.0;
+/// For this long after a cancel the tasks that begin are asked about, too: the one that is meant may
+/// be on its way here. The sleep is this short meanwhile.
+const ALERT: Duration = Duration::from_secs(2);
+const ALERT_BLOCK_S: f64 = 0.1;
 /// After a failed request, the next comes this much later.
 const RETRY: Duration = Duration::from_secs(1);
+/// A process that was told to end has this long before it is ended.
+const KILL_GRACE: Duration = Duration::from_secs(1);
 
 /// The running thread. It ends by itself some time after this is dropped.
 pub struct Control {
@@ -33,51 +48,71 @@ impl Control {
     pub fn start(mut connection: Connection, charge: &Charge) -> Self {
         connection.set_patience(Duration::ZERO, never());
         let (quit, quitting) = bounded(0);
-        let (keys, batch) = (charge.keys.clone(), charge.batch.clone());
-        let list = keys.worker(&charge.id).control();
-        let thread = std::thread::spawn(move || {
-            Watch { connection, keys, list, batch }.run(&quitting);
-        });
+        let mut watch = Watch {
+            connection,
+            id: charge.id.clone(),
+            incarnation: charge.incarnation,
+            started: charge.started,
+            keys: charge.keys.clone(),
+            batch: charge.batch.clone(),
+            alert: None,
+        };
+        let thread = std::thread::spawn(move || watch.run(&quitting));
         Control { _quit: quit, _thread: thread }
     }
 }
 
 struct Watch {
     connection: Connection,
+    id: String,
+    incarnation: i64,
+    started: Instant,
     keys: Keys,
-    list: String,
     batch: SharedBatch,
+    /// When the last cancel came.
+    alert: Option<Instant>,
 }
 
 impl Watch {
     fn run(&mut self, quit: &Receiver<()>) {
         let mut pause = PATIENCE;
         while quit.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-            pause = match self.current().map(|id| self.attend(&id)) {
-                Some(Err(_)) => RETRY,
-                Some(Ok(())) => Duration::ZERO,
-                None => PATIENCE,
+            let round = self.attend().and_then(|()| self.listen());
+            let quitting = quit.try_recv().is_err_and(|error| error.is_disconnected());
+            pause = match round {
+                Err(_) => RETRY,
+                Ok(None) => Duration::ZERO,
+                Ok(Some(entry)) if quitting => return self.put_back(&entry),
+                Ok(Some(entry)) => match self.obey(&entry) {
+                    Ok(()) => Duration::ZERO,
+                    Err(_) => RETRY,
+                },
             };
         }
     }
 
-    /// The task that runs, if it does so for long and was not interrupted yet.
+    fn is_alert(&self) -> bool {
+        self.alert.is_some_and(|since| since.elapsed() < ALERT)
+    }
+
+    /// Interrupt the current task if it was cancelled.
+    fn attend(&mut self) -> Result<()> {
+        let Some(id) = self.current() else {
+            return Ok(());
+        };
+        let header = query::header(&mut self.connection, &self.keys, &id)?;
+        if header.is_some_and(|header| header.is_to_stop()) {
+            self.interrupt(&id);
+        }
+        Ok(())
+    }
+
+    /// The task that runs, if it is worth asking about and was not interrupted yet.
     fn current(&self) -> Option<String> {
         let batch = lock(&self.batch);
         let long = batch.since.is_some_and(|since| since.elapsed() >= PATIENCE);
-        if long && !batch.interrupted { batch.current.clone() } else { None }
-    }
-
-    /// Interrupt the task if it was cancelled, else sleep until something is.
-    fn attend(&mut self, id: &str) -> Result<()> {
-        let header = query::header(&mut self.connection, &self.keys, id)?;
-        if header.is_some_and(|header| header.is_to_stop()) {
-            self.interrupt(id);
-            return Ok(());
-        }
-        let mut command = redis::cmd("BLPOP");
-        command.arg(&self.list).arg(BLOCK_S);
-        self.connection.command(&command).map(|_| ())
+        let ask = (long || self.is_alert()) && !batch.interrupted;
+        if ask { batch.current.clone() } else { None }
     }
 
     /// The signal is sent under the lock, so that the main thread knows whether one may still arrive.
@@ -85,8 +120,63 @@ impl Watch {
         let mut batch = lock(&self.batch);
         if batch.current.as_deref() == Some(id) && !batch.interrupted {
             (batch.cancelled, batch.interrupted) = (true, true);
-            interrupt_process();
+            process::interrupt();
         }
+    }
+
+    /// Sleep until something comes.
+    fn listen(&mut self) -> Result<Option<String>> {
+        let block_s = if self.is_alert() { ALERT_BLOCK_S } else { BLOCK_S };
+        let mut command = redis::cmd("BLPOP");
+        command.arg(self.list()).arg(block_s);
+        let entry = value::array(self.connection.command(&command)?)?.pop();
+        entry.map(value::text).transpose()
+    }
+
+    fn list(&self) -> String {
+        self.keys.worker(&self.id).control()
+    }
+
+    /// It was meant for a worker of the same name that came after this one.
+    fn put_back(&mut self, entry: &str) {
+        let mut command = redis::cmd("LPUSH");
+        command.arg(self.list()).arg(entry);
+        let _ = self.connection.command(&command);
+    }
+
+    fn obey(&mut self, entry: &str) -> Result<()> {
+        match Order::parse(entry, self.incarnation) {
+            Order::Cancel => self.alert = Some(Instant::now()),
+            Order::Ping { watch, nonce } => {
+                let answer = self.describe(&nonce);
+                self.connection.command(&ping::answer(&self.keys, watch, &answer))?;
+            }
+            Order::Kill => self.kill(),
+            Order::Nothing => {}
+        }
+        Ok(())
+    }
+
+    fn describe(&self, nonce: &str) -> String {
+        let batch = lock(&self.batch);
+        let task = batch.current.as_deref().unwrap_or("-");
+        let age = batch.since.map_or(Duration::ZERO, |since| since.elapsed());
+        ping::describe(nonce, &self.id, task, age, self.started.elapsed())
+    }
+
+    /// Leave for the worker and end its process. The lock is held, so that the main thread begins
+    /// nothing any more; a server that cannot be reached finds the worker lost.
+    fn kill(&mut self) {
+        let batch = self.batch.clone();
+        let batch = lock(&batch);
+        let (keys, id, incarnation) = (&self.keys, self.id.as_str(), self.incarnation);
+        if !batch.waiting.is_empty() {
+            let _ = self.connection.call(&return_call(keys, id, incarnation, &batch.waiting));
+        }
+        let _ = self.connection.call(&exit_call(keys, id, incarnation, "killed"));
+        process::terminate();
+        std::thread::sleep(KILL_GRACE);
+        process::end();
     }
 }
 

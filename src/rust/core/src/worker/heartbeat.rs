@@ -17,12 +17,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::connection::{Connection, SLICE, Stop, never};
 use crate::error::{Error, Result};
 use crate::keys::Keys;
-use crate::scripts::{Call, WORKER_BEAT, WORKER_EXIT, WORKER_RETURN};
+use crate::scripts::{Call, WORKER_BEAT, WORKER_RETURN};
 use crate::worker::Task;
+use crate::worker::leave::exit_call;
+use crate::worker::process::{self, is_orphan};
 
 /// A task of a batch may delay those behind it this long before they go back to their queue.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// Handing back is repeated until it succeeds or the worker ends.
 /// After its parent has gone, a worker in the middle of a task is ended this much later.
 const ORPHAN_GRACE: Duration = Duration::from_secs(1);
 
@@ -57,6 +58,8 @@ pub struct Charge {
     pub id: String,
     /// Its incarnation.
     pub incarnation: i64,
+    /// When it began to work.
+    pub started: Instant,
     /// The names of the queue's keys.
     pub keys: Keys,
     /// How often to renew the lease.
@@ -154,7 +157,7 @@ impl Keeper {
             batch.since.zip(batch.limit).is_some_and(|(since, limit)| since.elapsed() >= limit);
         if late && !batch.interrupted {
             batch.interrupted = true;
-            interrupt_process();
+            process::interrupt();
         }
     }
 
@@ -197,17 +200,9 @@ impl Keeper {
             return self.wake();
         }
         let (keys, id) = (&self.charge.keys, &self.charge.id);
-        let own = keys.worker(id);
-        let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
-        names.extend([own.log(), own.messages(), own.wake(), own.heartbeat(), own.control()]);
-        let call = Call::new(&WORKER_EXIT, names)
-            .arg(id)
-            .arg(self.charge.incarnation)
-            .arg("the session that started it has ended")
-            .arg(keys.prefix());
-        let _ = self.connection.call(&call);
-        end_process();
-        Ok(())
+        let reason = "the session that started it has ended";
+        let _ = self.connection.call(&exit_call(keys, id, self.charge.incarnation, reason));
+        process::end()
     }
 }
 
@@ -219,30 +214,4 @@ pub fn return_call(keys: &Keys, id: &str, incarnation: i64, waiting: &VecDeque<T
         call.push(&task.id);
     }
     call
-}
-
-/// Whether the process that spawned a worker has gone.
-#[cfg(unix)]
-pub fn is_orphan(parent: Option<u32>) -> bool {
-    parent.is_some_and(|parent| std::os::unix::process::parent_id() != parent)
-}
-
-/// Elsewhere a parent's end cannot be told this way; the job object of the spawning process does it.
-#[cfg(not(unix))]
-pub fn is_orphan(_parent: Option<u32>) -> bool {
-    false
-}
-
-/// Send this process what Ctrl-C would.
-pub fn interrupt_process() {
-    #[cfg(unix)]
-    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
-}
-
-/// End this process at once, whatever the main thread is doing.
-fn end_process() {
-    #[cfg(unix)]
-    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-    #[cfg(not(unix))]
-    std::process::abort();
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::connection::never;
 use crate::error::Result;
+use crate::keys::Keys;
 use crate::scripts::{Call, WORKER_EXIT};
 use crate::worker::evaluate::Evaluate;
 use crate::worker::heartbeat::{lock, return_call};
@@ -32,14 +33,7 @@ impl Worker {
             self.step(0)?;
         }
         self.hand_back()?;
-        let (keys, own) = (&self.queue.keys, self.queue.keys.worker(&self.options.id));
-        let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
-        names.extend([own.log(), own.messages(), own.wake(), own.heartbeat(), own.control()]);
-        let call = Call::new(&WORKER_EXIT, names)
-            .arg(&self.options.id)
-            .arg(self.incarnation)
-            .arg(reason)
-            .arg(keys.prefix());
+        let call = exit_call(&self.queue.keys, &self.options.id, self.incarnation, reason);
         self.queue.connection.call(&call).map(|_| ())
     }
 
@@ -53,4 +47,12 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+/// The request that says that a worker has left.
+pub fn exit_call(keys: &Keys, id: &str, incarnation: i64, reason: &str) -> Call {
+    let own = keys.worker(id);
+    let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
+    names.extend([own.log(), own.messages(), own.wake(), own.heartbeat(), own.control()]);
+    Call::new(&WORKER_EXIT, names).arg(id).arg(incarnation).arg(reason).arg(keys.prefix())
 }

@@ -7,6 +7,8 @@ mod heartbeat;
 mod leave;
 mod lost;
 mod objects;
+mod ping;
+mod process;
 mod query;
 mod run;
 mod step;
@@ -14,6 +16,7 @@ mod step;
 pub use evaluate::{Answer, Effect, Evaluate, Fetch, Idle, Task, Verdict};
 pub use lost::{Lost, sweep};
 pub use objects::fetch as fetch_object;
+pub use ping::{Pong, kill, ping};
 pub use query::{
     LogLine, WorkerState, all_ids, delete_exited, info, log, set_info, states, write_log,
 };

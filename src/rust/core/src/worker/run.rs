@@ -12,7 +12,8 @@ use crate::status::Status;
 use crate::value;
 use crate::worker::control::{self, Control};
 use crate::worker::evaluate::{Evaluate, Task};
-use crate::worker::heartbeat::{Batch, Charge, Heartbeat, SharedBatch, is_orphan, lock};
+use crate::worker::heartbeat::{Batch, Charge, Heartbeat, SharedBatch, lock};
+use crate::worker::process::is_orphan;
 use crate::worker::step::{Finish, Reply};
 use crate::worker::sweep;
 
@@ -76,6 +77,7 @@ pub struct Worker {
     pub(super) batch: SharedBatch,
     batch_size: usize,
     lines: Vec<(String, String)>,
+    started: Instant,
     pub(super) idle_since: Instant,
     pub(super) stop: Stop,
     pub(super) heartbeat: Option<Heartbeat>,
@@ -98,6 +100,7 @@ impl Worker {
             batch: SharedBatch::default(),
             batch_size: 1,
             lines: Vec::new(),
+            started: Instant::now(),
             idle_since: Instant::now(),
             stop,
             heartbeat: None,
@@ -152,6 +155,7 @@ impl Worker {
         let charge = Charge {
             id: self.options.id.clone(),
             incarnation: self.incarnation,
+            started: self.started,
             keys: self.queue.keys.clone(),
             period: self.period(),
             parent: self.options.parent,

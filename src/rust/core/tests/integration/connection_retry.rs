@@ -62,7 +62,10 @@ fn survives_cuts(way: Way, n_cuts: usize) {
     let f = Fixture::new();
     run_with_cut(&f, None); // loads the scripts
     let (expected, bytes) = run_with_cut(&f, None);
-    let total = bytes[way as usize] - 60; // times and counts vary in length
+    // In a run that happens to take long, other threads of the worker use the connection, too.
+    let others = (0..5).map(|_| run_with_cut(&f, None).1[way as usize]);
+    let least = others.fold(bytes[way as usize], usize::min);
+    let total = least - 60; // times and counts vary in length
     for i in 0..n_cuts {
         let n = 1 + i * (total - 1) / (n_cuts - 1);
         let (outcome, _) = run_with_cut(&f, Some((way, n)));

@@ -17,6 +17,7 @@ mod task_query;
 mod task_submit;
 mod task_wait;
 mod worker_batch;
+mod worker_control;
 mod worker_delete;
 mod worker_lost;
 mod worker_step;

@@ -1,0 +1,37 @@
+#' Ask workers how they are, also in the middle of a task
+#'
+#' Unlike messages, pings are answered at once: by a thread of the worker's process that does not
+#' need R, whatever R is doing there.
+#'
+#' @param timeout Seconds to wait for answers.
+#' @inheritParams rrq_worker_status
+#' @return A data frame with a row per worker:
+#'   * `worker_id`;
+#'   * `round_trip`, the seconds it took to get its answer;
+#'   * `busy`, whether it runs a task, and then `task_id` and `task_age`, the seconds since that
+#'     began;
+#'   * `rss`, the memory of its process in bytes, `NA` where the system does not tell (it does on
+#'     Linux);
+#'   * `uptime`, the seconds since it began to work.
+#'
+#'   All but `worker_id` is `NA` for a worker that did not answer in time, or that has left.
+#' @section Errors: `rrq_error_worker_missing` lists the ids that are not known.
+#' @seealso [rrq_message_send()], answered by R between two tasks.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(2, controller = r)
+#' rrq_worker_ping(controller = r)
+#' w$stop()
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker_ping <- function(worker_ids = NULL, timeout = 1, controller = NULL) {
+  worker_ids <- check_ids(worker_ids, null = TRUE)
+  check_number(timeout)
+  queue <- queue_of(controller)
+  states <- worker_states(queue)
+  check_workers(worker_ids, states$id)
+  worker_ids <- worker_ids %||% states$id[states$active]
+  as.data.frame(rust_call(rs_worker_ping(queue, worker_ids, timeout)))
+}
