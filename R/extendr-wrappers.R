@@ -99,7 +99,7 @@ rs_wait_next <- function(queue, waiter, limit_s, any) .Call(wrap__rs_wait_next, 
 
 rs_wait_end <- function(queue, waiter) .Call(wrap__rs_wait_end, queue, waiter)
 
-rs_worker_register <- function(url, queue_id, id, config_name, info, parent, functions) .Call(wrap__rs_worker_register, url, queue_id, id, config_name, info, parent, functions)
+rs_worker_register <- function(url, queue_id, id, config_name, info, spawned, functions) .Call(wrap__rs_worker_register, url, queue_id, id, config_name, info, spawned, functions)
 
 rs_worker_ready <- function(runner) .Call(wrap__rs_worker_ready, runner)
 

@@ -5,7 +5,8 @@
 #' `IMPOSSIBLE`.
 #'
 #' Code that catches the interrupt, or is in the middle of a long computation in C, may go on and
-#' complete: its result is kept. So it is for a task that ends just before it could be stopped.
+#' complete: its result is kept. So it is for a task that ends just before it could be stopped. What
+#' goes on for too long is ended hard, see `timeout_process_die` of [rrq_worker_config()].
 #'
 #' @param task_id Ids of tasks.
 #' @param wait Whether to wait until running tasks have ended.

@@ -27,7 +27,8 @@
 #' @param on_failure What becomes of the task when one it depends on fails: `"impossible"`, it is
 #'   never run; or `"run"`, it runs all the same, and a named value is then an `rrq_task_error`.
 #' @param timeout_task_run Seconds the task may run before it ends as `TIMEOUT`; `NULL` sets no
-#'   limit. It is stopped as by Ctrl-C: code that never asks R about interrupts runs on.
+#'   limit. It is stopped as by Ctrl-C; for code that never asks R about interrupts see
+#'   `timeout_process_die` of [rrq_worker_config()].
 #' @param at_front Whether the task goes before all others in its queue.
 #' @param delay,at Seconds, or a time (`POSIXct`), before which the task does not start, by the
 #'   server's clock. Until then it is `PENDING`, but not in its queue.

@@ -12,10 +12,20 @@
 #' @param poll_queue The longest time in seconds that an idle worker sleeps without asking for work.
 #'   It is woken when there is some, so that there is seldom a reason to set this.
 #' @param timeout_idle Seconds without work after which the worker exits.
-#' @param poll_process,timeout_process_die Seconds between looking after a separate process, and
-#'   that it has to end once told to; of use when separate processes are available.
+#' @param poll_process Seconds between looking after a separate process; of use when separate
+#'   processes are available.
+#' @param timeout_process_die Seconds that a task may go on after it was told to stop, because it was
+#'   cancelled or ran longer than it may. Code that ignores interrupts (it computes in C, say) is
+#'   then ended hard: the task is `CANCELLED` or `TIMEOUT`, and the process of the worker starts
+#'   anew. Only workers started by [rrq_worker_spawn()] do that; any other, which may be your own
+#'   session, says so in its log and goes on waiting. `Inf` waits as well.
 #' @param heartbeat_period How often, in seconds, the worker says that it lives. It counts as lost
 #'   when it was silent for three of them. `NULL` is 3.
+#' @param max_tasks,max_memory The process of a worker is replaced when it has run that many tasks,
+#'   or when it occupies more than that many bytes after a task (where the system tells, as Linux
+#'   does): code that leaks memory, or leaves things behind in R, is thus kept within bounds. A worker
+#'   started by [rrq_worker_spawn()] starts anew under its name, with the same process id; any
+#'   other exits, and its log says why.
 #' @param offload_threshold_size The size in bytes from which results are kept outside the server.
 #'   Not available yet: must be `Inf`.
 #' @param name The name of a configuration.
@@ -39,7 +49,8 @@
 #' server$stop()
 rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_queue = NULL,
                               timeout_idle = Inf, poll_process = 1, timeout_process_die = 2,
-                              heartbeat_period = NULL, offload_threshold_size = Inf) {
+                              heartbeat_period = NULL, max_tasks = Inf, max_memory = Inf,
+                              offload_threshold_size = Inf) {
   check_names(queue, null = TRUE)
   check_flag(verbose)
   check_not_yet(logdir, NULL)
@@ -51,6 +62,8 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
   if (identical(as.numeric(heartbeat_period), 0)) {
     abort_argument("heartbeat_period", "a number above 0", heartbeat_period, rlang::current_env())
   }
+  check_count(max_tasks, infinite = TRUE)
+  check_number(max_memory, min = 1)
   check_not_yet(offload_threshold_size, Inf)
   new_worker_config(list(
     queue = unique(c(queue, default_queue)),
@@ -61,6 +74,8 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
     poll_process = as.numeric(poll_process),
     timeout_process_die = as.numeric(timeout_process_die),
     heartbeat_period = number_or_null(heartbeat_period),
+    max_tasks = as.numeric(max_tasks),
+    max_memory = as.numeric(max_memory),
     offload_threshold_size = as.numeric(offload_threshold_size)
   ))
 }

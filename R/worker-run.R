@@ -92,10 +92,9 @@ rrq_worker <- R6Class(
       )
       functions <- evaluation_calls(private$run, identity)
       info <- private$describe(config)
-      parent <- Sys.getenv("RRQ_PARENT_PID")
       private$runner <- rust_call(rs_worker_register(
         private$url, private$queue_id, self$id, private$config_name, info,
-        if (nzchar(parent)) as.integer(parent), functions
+        spawned_by(), functions
       ), call)
       private$leave_at_exit(Sys.getpid())
       # Before it counts as alive: who waits for that may look at the log next.
@@ -160,6 +159,14 @@ wait_for_config <- function(timeout, read) {
       return(config)
     }
     Sys.sleep(0.1)
+  }
+}
+
+# What a process that rrq_worker_spawn() started must not outlive, and how it is started anew.
+spawned_by <- function() {
+  parent <- Sys.getenv("RRQ_PARENT_PID")
+  if (isTRUE(the$is_worker_process) && nzchar(parent)) {
+    list(parent = as.integer(parent), args = commandArgs(), tempdir = tempdir())
   }
 }
 

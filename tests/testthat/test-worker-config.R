@@ -2,7 +2,7 @@ test_that("a configuration reads back as it was saved", {
   r <- local_queue()
   config <- rrq_worker_config(
     queue = c("urgent", "default", "slow"), verbose = FALSE, poll_queue = 2L, timeout_idle = 60,
-    heartbeat_period = 1
+    heartbeat_period = 1, max_tasks = 10L, max_memory = 2^30
   )
   expect_true(rrq_worker_config_save("mine", config, controller = r))
   expect_identical(rrq_worker_config_read("mine", controller = r), config)
@@ -72,7 +72,8 @@ test_that("a worker follows its configuration", {
 test_that("values that make no sense are refused", {
   wrong <- list(
     queue = "", verbose = NA, poll_queue = -1, timeout_idle = NULL, poll_process = "1",
-    timeout_process_die = NA_real_, heartbeat_period = 0, heartbeat_period = Inf
+    timeout_process_die = NA_real_, heartbeat_period = 0, heartbeat_period = Inf,
+    max_tasks = 0, max_tasks = 1.5, max_memory = 0, max_memory = NA
   )
   for (i in seq_along(wrong)) {
     name <- names(wrong)[[i]]

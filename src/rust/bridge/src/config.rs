@@ -19,6 +19,8 @@ pub fn from_list(list: &List) -> WorkerConfig {
         timeout_process_die: number("timeout_process_die")
             .unwrap_or(or_default.timeout_process_die),
         heartbeat_period: number("heartbeat_period"),
+        max_tasks: number("max_tasks").unwrap_or(or_default.max_tasks),
+        max_memory: number("max_memory").unwrap_or(or_default.max_memory),
         offload_threshold_size: number("offload_threshold_size")
             .unwrap_or(or_default.offload_threshold_size),
     }
@@ -35,6 +37,8 @@ pub fn to_list(config: &WorkerConfig) -> List {
         poll_process = config.poll_process,
         timeout_process_die = config.timeout_process_die,
         heartbeat_period = or_null(config.heartbeat_period),
+        max_tasks = config.max_tasks,
+        max_memory = config.max_memory,
         offload_threshold_size = config.offload_threshold_size
     )
 }

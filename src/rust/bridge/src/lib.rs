@@ -8,6 +8,7 @@ pub mod evaluate;
 mod plain;
 #[allow(unsafe_code)] // R's C interface: calls that may jump
 pub mod protect;
+pub mod restart;
 #[allow(unsafe_code)] // R's C interface: serialisation streams
 pub mod serialize;
 pub mod submission;

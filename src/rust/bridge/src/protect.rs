@@ -13,6 +13,7 @@ unsafe extern "C" {
         jumped: *mut c_int,
     ) -> SEXP;
     fn rrq_end_on_term();
+    fn rrq_close_on_exec();
     fn ATTRIB(value: SEXP) -> SEXP;
     fn Rf_eval(expression: SEXP, environment: SEXP) -> SEXP;
     static mut R_interrupts_pending: c_int;
@@ -49,6 +50,12 @@ pub fn call(slot: &Robj, call: &Robj, arguments: &[(&CStr, &Robj)]) -> Option<Ro
 pub fn end_on_term() {
     // SAFETY: it sets a signal handler that calls only what such a handler may call.
     unsafe { rrq_end_on_term() }
+}
+
+/// No open file outlives the next exec of this process. Any thread may call this.
+pub fn close_on_exec() {
+    // SAFETY: it sets flags of open files and touches nothing else.
+    unsafe { rrq_close_on_exec() }
 }
 
 /// Whether a value has no attributes.

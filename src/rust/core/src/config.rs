@@ -15,6 +15,7 @@ const ENVIR: &str = "envir";
 
 /// How a worker behaves. Times are in seconds, infinite where there is no limit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)] // one stored by an earlier version has fewer fields
 pub struct WorkerConfig {
     /// The queues it takes tasks from, the first first.
     pub queue: Vec<String>,
@@ -28,10 +29,14 @@ pub struct WorkerConfig {
     pub timeout_idle: f64,
     /// How often a separate process is looked after.
     pub poll_process: f64,
-    /// How long a separate process may take to end.
+    /// How long code that was told to end may take to do so.
     pub timeout_process_die: f64,
     /// How often it says that it lives; its lease is three times that.
     pub heartbeat_period: Option<f64>,
+    /// How many tasks one process of it runs.
+    pub max_tasks: f64,
+    /// How many bytes of memory its process may occupy after a task.
+    pub max_memory: f64,
     /// The size in bytes from which values go to the offload.
     pub offload_threshold_size: f64,
 }
@@ -47,6 +52,8 @@ impl Default for WorkerConfig {
             poll_process: 1.0,
             timeout_process_die: 2.0,
             heartbeat_period: None,
+            max_tasks: f64::INFINITY,
+            max_memory: f64::INFINITY,
             offload_threshold_size: f64::INFINITY,
         }
     }

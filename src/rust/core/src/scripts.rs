@@ -95,6 +95,8 @@ scripts! {
     WORKER_BEAT: "worker_beat.lua", " flags=allow-oom";
     /// Hand back tasks claimed but not started.
     WORKER_RETURN: "worker_return.lua", " flags=allow-oom";
+    /// A worker's process starts anew.
+    WORKER_RESTART: "worker_restart.lua", " flags=allow-oom";
     /// A worker leaves.
     WORKER_EXIT: "worker_exit.lua", " flags=allow-oom";
     /// Tell the control threads of workers something.

@@ -6,8 +6,9 @@ use rrq_core::{Connection, Queue, config};
 
 use rrq_bridge::Outcome;
 use rrq_bridge::config::to_list;
-use rrq_bridge::convert::{limit, statuses, stop};
+use rrq_bridge::convert::{field, limit, statuses, stop};
 use rrq_bridge::evaluate::{REvaluate, current_task};
+use rrq_bridge::restart::{restart, resumed};
 use rrq_bridge::serialize::{serialize, unserialize_each};
 
 /// A worker with the R functions that do its work.
@@ -24,15 +25,19 @@ fn rs_worker_register(
     id: &str,
     config_name: &str,
     info: Robj,
-    parent: Nullable<i32>,
+    spawned: Nullable<List>,
     functions: List,
 ) -> Outcome<ExternalPtr<Runner>> {
     let mut queue = Queue::attach(Connection::open(url)?, queue_id, "")?;
+    let spawned: Option<List> = spawned.into();
+    let part = |name| spawned.as_ref().map(|list| field(list, name));
     let options = Options {
         id: id.to_owned(),
         config: config::read(&mut queue, config_name)?,
         info: serialize(&info)?,
-        parent: Option::from(parent).map(|pid: i32| pid.unsigned_abs()),
+        parent: part("parent").and_then(|pid| pid.as_integer()).map(i32::unsigned_abs),
+        restart: part("args").and_then(|args| restart(&args, &part("tempdir")?)),
+        resume: part("args").and_then(|_| resumed()),
     };
     let worker = Worker::register(queue, options, stop())?;
     Ok(ExternalPtr::new(Runner { worker, evaluate: REvaluate::new(&functions) }))

@@ -53,6 +53,7 @@ impl Control {
             id: charge.id.clone(),
             incarnation: charge.incarnation,
             started: charge.started,
+            grace_s: charge.grace_s,
             keys: charge.keys.clone(),
             batch: charge.batch.clone(),
             alert: None,
@@ -67,6 +68,7 @@ struct Watch {
     id: String,
     incarnation: i64,
     started: Instant,
+    grace_s: f64,
     keys: Keys,
     batch: SharedBatch,
     /// When the last cancel came.
@@ -118,9 +120,8 @@ impl Watch {
     /// The signal is sent under the lock, so that the main thread knows whether one may still arrive.
     fn interrupt(&self, id: &str) {
         let mut batch = lock(&self.batch);
-        if batch.current.as_deref() == Some(id) && !batch.interrupted {
-            (batch.cancelled, batch.interrupted) = (true, true);
-            process::interrupt();
+        if batch.current.as_deref() == Some(id) {
+            batch.interrupt(true, self.grace_s);
         }
     }
 

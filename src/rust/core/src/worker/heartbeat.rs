@@ -1,9 +1,10 @@
 //! The thread beside a worker's main thread. It never touches R. It
 //! 1. renews the worker's lease, also while R computes in C for hours;
-//! 2. hands back tasks of a batch that wait behind one that takes long;
+//! 2. hands back tasks of a batch that wait behind one that takes long, and reports those before;
 //! 3. interrupts a task that runs longer than it may;
-//! 4. wakes the main thread, asleep in the server, when the user interrupts it;
-//! 5. ends the worker when the process that spawned it has gone.
+//! 4. starts the process anew when the task goes on all the same;
+//! 5. wakes the main thread, asleep in the server, when the user interrupts it;
+//! 6. ends the worker when the process that spawned it has gone.
 //!
 //! A failing server does not end it: it goes on until it is dropped.
 
@@ -17,10 +18,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::connection::{Connection, SLICE, Stop, never};
 use crate::error::{Error, Result};
 use crate::keys::Keys;
-use crate::scripts::{Call, WORKER_BEAT, WORKER_RETURN};
+use crate::scripts::{Call, WORKER_BEAT, WORKER_LOG, WORKER_RETURN};
+use crate::status::Status;
 use crate::worker::Task;
 use crate::worker::leave::exit_call;
 use crate::worker::process::{self, is_orphan};
+use crate::worker::restart::{Restart, end_at, restart_call};
+use crate::worker::step::{Finish, Step};
 
 /// A task of a batch may delay those behind it this long before they go back to their queue.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -42,6 +46,24 @@ pub struct Batch {
     pub interrupted: bool,
     /// Whether that was because it was cancelled.
     pub cancelled: bool,
+    /// When it must have ended, once it was interrupted.
+    pub end_at: Option<Instant>,
+    /// What has ended and was not reported yet.
+    pub finished: Vec<Finish>,
+    /// The number of the last step.
+    pub sequence: u64,
+}
+
+impl Batch {
+    /// Interrupt the current task, once. The signal is what Ctrl-C would send: R turns it into an
+    /// interrupt of the running code.
+    pub fn interrupt(&mut self, cancelled: bool, grace_s: f64) {
+        if !self.interrupted {
+            (self.interrupted, self.cancelled) = (true, cancelled);
+            self.end_at = end_at(grace_s);
+            process::interrupt();
+        }
+    }
 }
 
 /// A `Batch` all threads can use.
@@ -66,6 +88,12 @@ pub struct Charge {
     pub period: Duration,
     /// The process that spawned the worker, if the worker must not outlive it.
     pub parent: Option<u32>,
+    /// What it registered with.
+    pub nonce: String,
+    /// How long a task may go on after its interrupt, in seconds.
+    pub grace_s: f64,
+    /// How its process is started anew, if it may be.
+    pub restart: Option<Restart>,
     /// Whether the user wants the main thread to stop.
     pub stop: Stop,
     /// The claimed tasks.
@@ -125,7 +153,9 @@ impl Keeper {
         }
         self.enforce_limit();
         self.beat_if_due()?;
-        self.return_waiting()
+        self.return_waiting()?;
+        self.flush()?;
+        self.enforce_end()
     }
 
     fn beat_if_due(&mut self) -> Result<()> {
@@ -149,16 +179,64 @@ impl Keeper {
         self.connection.command(&command).map(|_| ())
     }
 
-    /// The signal is what Ctrl-C would send: R turns it into an interrupt of the running code. It is
-    /// sent under the lock, so that the main thread knows whether one may still arrive.
+    /// The signal is sent under the lock, so that the main thread knows whether one may still arrive.
     fn enforce_limit(&self) {
         let mut batch = lock(&self.charge.batch);
         let late =
             batch.since.zip(batch.limit).is_some_and(|(since, limit)| since.elapsed() >= limit);
-        if late && !batch.interrupted {
-            batch.interrupted = true;
-            process::interrupt();
+        if late {
+            batch.interrupt(false, self.charge.grace_s);
         }
+    }
+
+    /// End a task that did not mind its interrupt: it is reported as what it was interrupted for, and
+    /// the process starts anew. The lock is held, so that the main thread cannot report it instead.
+    fn enforce_end(&mut self) -> Result<()> {
+        let shared = self.charge.batch.clone();
+        let mut batch = lock(&shared);
+        let overdue = batch.end_at.is_some_and(|at| Instant::now() >= at);
+        let Some(task) = batch.current.clone().filter(|_| overdue) else {
+            return Ok(());
+        };
+        let (keys, id, incarnation) =
+            (&self.charge.keys, self.charge.id.as_str(), self.charge.incarnation);
+        let (status, command) = match batch.cancelled {
+            true => (Status::Cancelled, "CANCEL"),
+            false => (Status::Timeout, "TIMEOUT"),
+        };
+        let reason = format!("task {task} goes on {} s after its interrupt", self.charge.grace_s);
+        let Some(Restart(restart)) = &self.charge.restart else {
+            batch.end_at = None;
+            let reason = format!("{reason}; its process is not ended, for it may be yours");
+            let call = Call::new(&WORKER_LOG, vec![keys.worker(id).log()]).arg(command).arg(reason);
+            return self.connection.call(&call).map(|_| ());
+        };
+        if !batch.waiting.is_empty() {
+            self.connection.call(&return_call(keys, id, incarnation, &batch.waiting))?;
+            batch.waiting.clear();
+        }
+        let ended = Some((task.as_str(), status));
+        self.connection.call(&restart_call(keys, id, incarnation, &reason, ended))?;
+        eprintln!("RESTART {reason}");
+        let error = restart(&self.charge.nonce);
+        eprintln!("ERROR cannot start anew: {error}");
+        process::end()
+    }
+
+    /// Report what has ended when the current task takes long. Should the answer be lost, it is
+    /// reported once more with what ends next: the second time does not count.
+    fn flush(&mut self) -> Result<()> {
+        let shared = self.charge.batch.clone();
+        let mut batch = lock(&shared);
+        if !is_long(&batch) || batch.finished.is_empty() {
+            return Ok(());
+        }
+        batch.sequence += 1;
+        let Charge { keys, id, incarnation, .. } = &self.charge;
+        let step = Step { keys, id, incarnation: *incarnation, queues: &[], want: 0, took: 0 };
+        self.connection.call(&step.call(&batch))?;
+        batch.finished.clear();
+        Ok(())
     }
 
     /// Give back what waits behind a task that takes long. The lock is held until the server has
@@ -166,8 +244,7 @@ impl Keeper {
     fn return_waiting(&mut self) -> Result<()> {
         let batch = self.charge.batch.clone();
         let mut batch = lock(&batch);
-        let late = batch.since.is_some_and(|since| since.elapsed() > PATIENCE);
-        if !late || batch.waiting.is_empty() {
+        if !is_long(&batch) || batch.waiting.is_empty() {
             return Ok(());
         }
         let charge = &self.charge;
@@ -204,6 +281,11 @@ impl Keeper {
         let _ = self.connection.call(&exit_call(keys, id, self.charge.incarnation, reason));
         process::end()
     }
+}
+
+/// Whether the current task delays others.
+fn is_long(batch: &Batch) -> bool {
+    batch.since.is_some_and(|since| since.elapsed() > PATIENCE)
 }
 
 /// The request that gives back tasks that were claimed and not started.

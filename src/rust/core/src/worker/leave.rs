@@ -15,6 +15,9 @@ const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Worker {
     pub(super) fn leave(&mut self, evaluate: &mut dyn Evaluate, reason: String) -> Result<String> {
+        if self.is_worn {
+            self.start_anew(evaluate, &reason)?;
+        }
         if reason == INTERRUPTED {
             evaluate.forget_interrupt();
         }
@@ -29,7 +32,7 @@ impl Worker {
         (self.heartbeat, self.control) = (None, None);
         // The user may have asked to stop, so this must not be stopped in turn.
         self.queue.connection.set_patience(LAST_PATIENCE, never());
-        if !self.finished.is_empty() {
+        if !lock(&self.batch).finished.is_empty() {
             self.step(0)?;
         }
         self.hand_back()?;

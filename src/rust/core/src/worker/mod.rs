@@ -10,6 +10,7 @@ mod objects;
 mod ping;
 mod process;
 mod query;
+mod restart;
 mod run;
 mod step;
 
@@ -20,4 +21,5 @@ pub use ping::{Pong, kill, ping};
 pub use query::{
     LogLine, WorkerState, all_ids, delete_exited, info, log, set_info, states, write_log,
 };
+pub use restart::Restart;
 pub use run::{Options, Turn, Worker};

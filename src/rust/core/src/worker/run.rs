@@ -14,6 +14,7 @@ use crate::worker::control::{self, Control};
 use crate::worker::evaluate::{Evaluate, Task};
 use crate::worker::heartbeat::{Batch, Charge, Heartbeat, SharedBatch, lock};
 use crate::worker::process::is_orphan;
+use crate::worker::restart::Restart;
 use crate::worker::step::{Finish, Reply};
 use crate::worker::sweep;
 
@@ -45,6 +46,10 @@ pub struct Options {
     pub info: Vec<u8>,
     /// The process it must not outlive.
     pub parent: Option<u32>,
+    /// How its process is started anew, if it may be.
+    pub restart: Option<Restart>,
+    /// The nonce of the registration to take over from the process it replaces.
+    pub resume: Option<String>,
 }
 
 /// What a turn did.
@@ -68,14 +73,19 @@ pub struct Worker {
     pub(super) options: Options,
     pub(super) queues: Vec<String>,
     pub(super) incarnation: i64,
-    pub(super) sequence: u64,
-    pub(super) finished: Vec<Finish>,
+    pub(super) nonce: String,
+    /// Whether it took over the registration of the process it replaces.
+    resumed: bool,
+    /// How many tasks it has run.
+    pub(super) n_run: u64,
+    /// Whether it has done enough.
+    pub(super) is_worn: bool,
     /// The queue whose wake marker was taken, counted from 1; 0 for none.
     pub(super) took: usize,
     /// Whether a timer is due that any worker may serve.
     pub(super) due: bool,
     pub(super) batch: SharedBatch,
-    batch_size: usize,
+    pub(super) batch_size: usize,
     lines: Vec<(String, String)>,
     started: Instant,
     pub(super) idle_since: Instant,
@@ -93,8 +103,10 @@ impl Worker {
             queue,
             options,
             incarnation: 0,
-            sequence: 0,
-            finished: Vec::new(),
+            nonce: String::new(),
+            resumed: false,
+            n_run: 0,
+            is_worn: false,
             took: 0,
             due: false,
             batch: SharedBatch::default(),
@@ -140,15 +152,18 @@ impl Worker {
             log,
             keys.tasks(),
         ];
+        let resume = self.options.resume.take();
+        self.resumed = resume.is_some();
+        self.nonce = resume.map_or_else(value::random_id, Ok)?;
         let lease_ms = (self.period().as_secs_f64() * LEASE_PERIODS * 1000.0) as u64;
         let call = Call::new(&WORKER_REGISTER, names)
             .arg(id)
-            .arg(value::random_id()?)
+            .arg(&self.nonce)
             .arg(lease_ms)
             .arg(self.options.info.as_slice())
             .arg(keys.prefix());
         self.incarnation = value::integer(self.queue.connection.call(&call)?)?;
-        self.sequence = 0;
+        lock(&self.batch).sequence = 0;
         if self.incarnation == 0 {
             return Err(Error::WorkerExists { id: self.options.id.clone() });
         }
@@ -159,6 +174,9 @@ impl Worker {
             keys: self.queue.keys.clone(),
             period: self.period(),
             parent: self.options.parent,
+            nonce: self.nonce.clone(),
+            grace_s: self.options.config.timeout_process_die,
+            restart: self.options.restart.clone(),
             stop: self.stop.clone(),
             batch: self.batch.clone(),
         };
@@ -178,6 +196,12 @@ impl Worker {
         self.idle_since = Instant::now();
         match value::integer(self.queue.connection.call(&call)?)? {
             1 => Ok(()),
+            // It took too long to start: meanwhile it was declared lost.
+            _ if std::mem::take(&mut self.resumed) => {
+                self.dismiss_threads();
+                self.enter()?;
+                self.ready()
+            }
             _ => Err(Error::WorkerGone { id: self.options.id.clone() }),
         }
     }
@@ -203,7 +227,11 @@ impl Worker {
         if is_orphan(self.options.parent) {
             return Ok(Turn::Stop("the session that started it has ended".into()));
         }
-        let reply = self.step(self.batch_size)?;
+        if let Some(reason) = self.worn() {
+            self.is_worn = true;
+            return Ok(Turn::Stop(reason));
+        }
+        let reply = self.step(self.capacity())?;
         if let Reply::Tasks(tasks) = &reply {
             lock(&self.batch).waiting.extend(tasks.iter().cloned());
         }
@@ -226,18 +254,21 @@ impl Worker {
     /// A worker that was away longer than its lease has lost its tasks: it drops them and starts
     /// anew. If the queue itself is gone, it leaves.
     fn come_back(&mut self) -> Result<Turn> {
-        self.finished.clear();
-        lock(&self.batch).waiting.clear();
+        *lock(&self.batch) = Batch::default();
         let mut command = redis::cmd("HGET");
         command.arg(self.queue.keys.config()).arg("layout");
         let layout = value::maybe_bytes(self.queue.connection.command(&command)?)?;
         if layout.as_deref() != Some(LAYOUT.as_bytes()) {
             return Ok(Turn::Stop("the queue no longer exists".into()));
         }
-        self.heartbeat = None;
+        self.dismiss_threads();
         self.enter()?;
         self.ready()?;
         Ok(Turn::Idle)
+    }
+
+    fn dismiss_threads(&mut self) {
+        (self.heartbeat, self.control) = (None, None);
     }
 
     fn run_batch(&mut self, evaluate: &mut dyn Evaluate, tasks: &[Task]) -> Result<Turn> {
@@ -294,15 +325,18 @@ impl Worker {
         self.say(&format!("TASK_{}", verdict.status.word()), &task.id);
         let (id, attempt) = (task.id.clone(), task.attempt);
         let interrupted = verdict.interrupted;
-        self.finished.push(Finish { id, attempt, verdict, started, ended });
+        self.n_run += 1;
+        lock(&self.batch).finished.push(Finish { id, attempt, verdict, started, ended });
         interrupted
     }
 
     /// What the other threads did to the task: an interrupt may have come too late.
     fn end_task(&self) -> Batch {
         let mut batch = lock(&self.batch);
-        let waiting = std::mem::take(&mut batch.waiting);
-        std::mem::replace(&mut *batch, Batch { waiting, ..Batch::default() })
+        let (waiting, finished) =
+            (std::mem::take(&mut batch.waiting), std::mem::take(&mut batch.finished));
+        let rest = Batch { waiting, finished, sequence: batch.sequence, ..Batch::default() };
+        std::mem::replace(&mut *batch, rest)
     }
 
     /// Claim more at a time while tasks are tiny, one by one as soon as they are not.

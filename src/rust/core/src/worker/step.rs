@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use crate::error::{Error, Result};
+use crate::keys::Keys;
 use crate::message::Message;
 use crate::scripts::{Call, WORKER_STEP};
 use crate::task::Body;
 use crate::value;
 use crate::worker::evaluate::{Task, Verdict};
+use crate::worker::heartbeat::{Batch, lock};
 use crate::worker::run::Worker;
 
 /// A task that has ended and was not reported yet.
@@ -34,19 +36,26 @@ pub enum Reply {
     Idle { next: Duration, paused: bool },
 }
 
-impl Worker {
-    /// Report what has ended and ask for up to `want` tasks.
-    pub(super) fn step(&mut self, want: usize) -> Result<Reply> {
-        self.sequence += 1;
-        let call = self.step_call(want);
-        let reply = self.queue.connection.call(&call)?;
-        self.finished.clear();
-        self.took = 0;
-        self.read_reply(reply)
-    }
+/// A step as it is asked for; what it reports, and its number, stand in the batch.
+pub struct Step<'a> {
+    /// The names of the queue's keys.
+    pub keys: &'a Keys,
+    /// The worker.
+    pub id: &'a str,
+    /// Its incarnation.
+    pub incarnation: i64,
+    /// The queues to take tasks from.
+    pub queues: &'a [String],
+    /// How many tasks to take.
+    pub want: usize,
+    /// The queue whose wake marker was taken, counted from 1; 0 for none.
+    pub took: usize,
+}
 
-    fn step_call(&self, want: usize) -> Call {
-        let (keys, own) = (&self.queue.keys, self.queue.keys.worker(&self.options.id));
+impl Step<'_> {
+    /// The request.
+    pub fn call(&self, batch: &Batch) -> Call {
+        let (keys, own) = (self.keys, self.keys.worker(self.id));
         let mut names = vec![
             keys.workers(),
             keys.tasks(),
@@ -61,16 +70,16 @@ impl Worker {
         names.extend(self.queues.iter().map(|name| keys.queue(name)));
         names.extend(self.queues.iter().map(|name| keys.wake(name)));
         let mut call = Call::new(&WORKER_STEP, names)
-            .arg(&self.options.id)
+            .arg(self.id)
             .arg(self.incarnation)
-            .arg(self.sequence)
-            .arg(want)
+            .arg(batch.sequence)
+            .arg(self.want)
             .arg(self.took)
             .arg(keys.prefix())
             .arg(self.queues.len())
-            .arg(&self.queues);
+            .arg(self.queues);
         let now = Instant::now();
-        for finish in &self.finished {
+        for finish in &batch.finished {
             call.push(&finish.id);
             call.push(finish.attempt);
             call.push(finish.verdict.status.letter().to_string());
@@ -81,6 +90,24 @@ impl Worker {
             call.push(i64::from(!finish.verdict.is_final));
         }
         call
+    }
+}
+
+impl Worker {
+    /// Report what has ended and ask for up to `want` tasks.
+    pub(super) fn step(&mut self, want: usize) -> Result<Reply> {
+        let (id, queues) = (self.options.id.as_str(), self.queues.as_slice());
+        let (keys, incarnation, took) = (&self.queue.keys, self.incarnation, self.took);
+        let step = Step { keys, id, incarnation, queues, want, took };
+        let call = {
+            let mut batch = lock(&self.batch);
+            batch.sequence += 1;
+            step.call(&batch)
+        };
+        let reply = self.queue.connection.call(&call)?;
+        lock(&self.batch).finished.clear();
+        self.took = 0;
+        self.read_reply(reply)
     }
 
     fn read_reply(&mut self, reply: Value) -> Result<Reply> {

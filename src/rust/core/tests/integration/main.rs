@@ -20,4 +20,5 @@ mod worker_batch;
 mod worker_control;
 mod worker_delete;
 mod worker_lost;
+mod worker_restart;
 mod worker_step;

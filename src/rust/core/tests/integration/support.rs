@@ -174,7 +174,7 @@ pub fn register(
     let mut config = WorkerConfig { verbose: false, ..WorkerConfig::default() };
     change(&mut config);
     let (id, info) = (id.to_owned(), b"info".to_vec());
-    let options = Options { id, config, info, parent: None };
+    let options = Options { id, config, info, parent: None, restart: None, resume: None };
     Worker::register(queue, options, stop)
 }
 

@@ -1,0 +1,64 @@
+//! Starting the R process of a spawned worker anew, in place: the process keeps its id, so that the
+//! session that spawned it goes on to see it, and its log.
+
+use extendr_api::prelude::*;
+use rrq_core::worker::Restart;
+
+#[cfg(unix)]
+pub use self::unix::{restart, resumed};
+
+/// Where a process cannot be replaced, a worker leaves instead.
+#[cfg(not(unix))]
+pub fn restart(_arguments: &Robj, _scratch: &Robj) -> Option<Restart> {
+    None
+}
+
+/// Where a process cannot be replaced, none was.
+#[cfg(not(unix))]
+pub fn resumed() -> Option<String> {
+    None
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::env;
+    use std::os::unix::process::CommandExt;
+    use std::process::{self, Command};
+    use std::sync::Arc;
+
+    use super::{Restart, Robj};
+    use crate::convert::texts;
+    use crate::protect::close_on_exec;
+
+    /// Tells the new process, and no child of it, whose registration to take over.
+    const RESUME: &str = "RRQ_WORKER_RESUME";
+
+    /// How to replace this process by one with the same command line, folder and environment, as
+    /// they are now: tasks may change them. R does not get to delete its temporary folder.
+    pub fn restart(arguments: &Robj, scratch: &Robj) -> Option<Restart> {
+        let (program, folder) = (env::current_exe().ok()?, env::current_dir().ok()?);
+        let variables: Vec<_> = env::vars_os().filter(|(name, _)| name != RESUME).collect();
+        let (arguments, scratch) = (texts(arguments), texts(scratch));
+        let start = move |nonce: &str| {
+            for path in &scratch {
+                let _ = std::fs::remove_dir_all(path);
+            }
+            close_on_exec();
+            let mut command = Command::new(&program);
+            if let Some((name, rest)) = arguments.split_first() {
+                command.arg0(name).args(rest);
+            }
+            command.env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
+            command.env(RESUME, format!("{}:{nonce}", process::id())).current_dir(&folder);
+            command.exec()
+        };
+        Some(Restart(Arc::new(start)))
+    }
+
+    /// The nonce of the registration to take over.
+    pub fn resumed() -> Option<String> {
+        let variable = env::var(RESUME).ok()?;
+        let (pid, nonce) = variable.split_once(':')?;
+        (pid.parse() == Ok(process::id())).then(|| nonce.to_owned())
+    }
+}
