@@ -202,7 +202,7 @@ impl Keeper {
             (&self.charge.keys, self.charge.id.as_str(), self.charge.incarnation);
         let (status, command) = match batch.cancelled {
             true => (Status::Cancelled, "CANCEL"),
-            false => (Status::Timeout, "TIMEOUT"),
+            false => (Status::Timeout, Status::Timeout.word()),
         };
         let reason = format!("task {task} goes on {} s after its interrupt", self.charge.grace_s);
         let Some(Restart(restart)) = &self.charge.restart else {
@@ -219,7 +219,7 @@ impl Keeper {
         self.connection.call(&restart_call(keys, id, incarnation, &reason, ended))?;
         eprintln!("RESTART {reason}");
         let error = restart(&self.charge.nonce);
-        eprintln!("ERROR cannot start anew: {error}");
+        eprintln!("RESTART failed: {error}");
         process::end()
     }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod control;
+mod enter;
 mod evaluate;
 mod heartbeat;
 mod leave;

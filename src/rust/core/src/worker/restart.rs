@@ -60,7 +60,7 @@ impl Worker {
         let call = restart_call(keys, id, self.incarnation, reason, None);
         self.queue.connection.call(&call)?;
         let error = restart(&self.nonce);
-        self.say("ERROR", &format!("cannot start anew: {error}"));
+        self.say("RESTART", &format!("failed: {error}"));
         Ok(())
     }
 }

@@ -6,21 +6,17 @@ use std::time::{Duration, Instant};
 use crate::config::WorkerConfig;
 use crate::connection::Stop;
 use crate::error::{Error, Result};
-use crate::queue::{LAYOUT, Queue};
-use crate::scripts::{Call, WORKER_READY, WORKER_REGISTER};
+use crate::queue::Queue;
 use crate::status::Status;
 use crate::value;
 use crate::worker::control::{self, Control};
 use crate::worker::evaluate::{Evaluate, Task};
-use crate::worker::heartbeat::{Batch, Charge, Heartbeat, SharedBatch, lock};
+use crate::worker::heartbeat::{Batch, Heartbeat, SharedBatch, lock};
 use crate::worker::process::is_orphan;
 use crate::worker::restart::Restart;
 use crate::worker::step::{Finish, Reply};
 use crate::worker::sweep;
 
-/// The heartbeat period unless configured, and how many of them make a lease.
-const PERIOD_S: f64 = 3.0;
-const LEASE_PERIODS: f64 = 3.0;
 /// The longest sleep without asking for work, unless configured.
 const POLL_S: f64 = 5.0;
 /// Tiny tasks are claimed together: as many as take about `BATCH`, at most `BATCH_MAX`.
@@ -75,7 +71,7 @@ pub struct Worker {
     pub(super) incarnation: i64,
     pub(super) nonce: String,
     /// Whether it took over the registration of the process it replaces.
-    resumed: bool,
+    pub(super) resumed: bool,
     /// How many tasks it has run.
     pub(super) n_run: u64,
     /// Whether it has done enough.
@@ -87,7 +83,7 @@ pub struct Worker {
     pub(super) batch: SharedBatch,
     pub(super) batch_size: usize,
     lines: Vec<(String, String)>,
-    started: Instant,
+    pub(super) started: Instant,
     pub(super) idle_since: Instant,
     pub(super) stop: Stop,
     pub(super) heartbeat: Option<Heartbeat>,
@@ -137,75 +133,6 @@ impl Worker {
         &self.options.config
     }
 
-    fn period(&self) -> Duration {
-        seconds(self.options.config.heartbeat_period.unwrap_or(PERIOD_S))
-    }
-
-    fn enter(&mut self) -> Result<()> {
-        let (keys, id) = (&self.queue.keys, &self.options.id);
-        let log = keys.worker(id).log();
-        let names = vec![
-            keys.workers(),
-            keys.worker_infos(),
-            keys.counters(),
-            keys.due(),
-            log,
-            keys.tasks(),
-        ];
-        let resume = self.options.resume.take();
-        self.resumed = resume.is_some();
-        self.nonce = resume.map_or_else(value::random_id, Ok)?;
-        let lease_ms = (self.period().as_secs_f64() * LEASE_PERIODS * 1000.0) as u64;
-        let call = Call::new(&WORKER_REGISTER, names)
-            .arg(id)
-            .arg(&self.nonce)
-            .arg(lease_ms)
-            .arg(self.options.info.as_slice())
-            .arg(keys.prefix());
-        self.incarnation = value::integer(self.queue.connection.call(&call)?)?;
-        lock(&self.batch).sequence = 0;
-        if self.incarnation == 0 {
-            return Err(Error::WorkerExists { id: self.options.id.clone() });
-        }
-        let charge = Charge {
-            id: self.options.id.clone(),
-            incarnation: self.incarnation,
-            started: self.started,
-            keys: self.queue.keys.clone(),
-            period: self.period(),
-            parent: self.options.parent,
-            nonce: self.nonce.clone(),
-            grace_s: self.options.config.timeout_process_die,
-            restart: self.options.restart.clone(),
-            stop: self.stop.clone(),
-            batch: self.batch.clone(),
-        };
-        let connection = self.queue.connection.duplicate();
-        self.control = Some(Control::start(connection, &charge));
-        self.heartbeat = Some(Heartbeat::start(self.queue.connection.duplicate(), charge));
-        Ok(())
-    }
-
-    /// Count as alive: the environment is built.
-    pub fn ready(&mut self) -> Result<()> {
-        let own = self.queue.keys.worker(&self.options.id);
-        let call = Call::new(&WORKER_READY, vec![self.queue.keys.workers(), own.log()])
-            .arg(&self.options.id)
-            .arg(self.incarnation)
-            .arg(self.queues.join(" "));
-        self.idle_since = Instant::now();
-        match value::integer(self.queue.connection.call(&call)?)? {
-            1 => Ok(()),
-            // It took too long to start: meanwhile it was declared lost.
-            _ if std::mem::take(&mut self.resumed) => {
-                self.dismiss_threads();
-                self.enter()?;
-                self.ready()
-            }
-            _ => Err(Error::WorkerGone { id: self.options.id.clone() }),
-        }
-    }
-
     /// Turn until there is a reason to leave, leave, and return the reason.
     pub fn run(&mut self, evaluate: &mut dyn Evaluate, immediate: bool) -> Result<String> {
         loop {
@@ -249,26 +176,6 @@ impl Worker {
                 self.rest(next, paused, block)
             }
         }
-    }
-
-    /// A worker that was away longer than its lease has lost its tasks: it drops them and starts
-    /// anew. If the queue itself is gone, it leaves.
-    fn come_back(&mut self) -> Result<Turn> {
-        *lock(&self.batch) = Batch::default();
-        let mut command = redis::cmd("HGET");
-        command.arg(self.queue.keys.config()).arg("layout");
-        let layout = value::maybe_bytes(self.queue.connection.command(&command)?)?;
-        if layout.as_deref() != Some(LAYOUT.as_bytes()) {
-            return Ok(Turn::Stop("the queue no longer exists".into()));
-        }
-        self.dismiss_threads();
-        self.enter()?;
-        self.ready()?;
-        Ok(Turn::Idle)
-    }
-
-    fn dismiss_threads(&mut self) {
-        (self.heartbeat, self.control) = (None, None);
     }
 
     fn run_batch(&mut self, evaluate: &mut dyn Evaluate, tasks: &[Task]) -> Result<Turn> {
@@ -390,6 +297,6 @@ impl Worker {
     }
 }
 
-fn seconds(seconds: f64) -> Duration {
+pub(super) fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
