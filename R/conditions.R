@@ -26,6 +26,7 @@ hints <- c(
   worker_exists = "Choose another `worker_id`.",
   worker_gone = "Was the queue destroyed, or did its heartbeat lapse?",
   no_workers = "Start some with `rrq_worker_spawn()`.",
+  heartbeat_exists = "Stop the other one, or choose another `key`.",
   config_missing = "See `rrq_worker_config_list()`; save one with `rrq_worker_config_save()`.",
   queue_missing = "Is the name right? `rrq_controller()` makes a new queue.",
   files_large = "Pack less, or set `options(rrq.files_max_size = )` to a number of bytes.",

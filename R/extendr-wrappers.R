@@ -19,6 +19,14 @@ rs_files_fetch <- function(queue, root, names, md5) .Call(wrap__rs_files_fetch, 
 
 rs_files_check <- function(names) .Call(wrap__rs_files_check, names)
 
+rs_heartbeat_start <- function(url, key, value, period_s, expire_s, patience_s) .Call(wrap__rs_heartbeat_start, url, key, value, period_s, expire_s, patience_s)
+
+rs_heartbeat_is_running <- function(heartbeat) .Call(wrap__rs_heartbeat_is_running, heartbeat)
+
+rs_heartbeat_stop <- function(heartbeat) .Call(wrap__rs_heartbeat_stop, heartbeat)
+
+rs_heartbeat_kill <- function(url, key, signal) .Call(wrap__rs_heartbeat_kill, url, key, signal)
+
 rs_message_send <- function(queue, command, argument, workers) .Call(wrap__rs_message_send, queue, command, argument, workers)
 
 rs_message_responses <- function(queue, id, workers, limit_s) .Call(wrap__rs_message_responses, queue, id, workers, limit_s)

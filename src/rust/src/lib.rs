@@ -4,13 +4,14 @@
 
 mod api;
 
-use api::{config, files, message, queue, redis, server, task, wait, worker};
+use api::{config, files, heartbeat, message, queue, redis, server, task, wait, worker};
 use extendr_api::prelude::*;
 
 extendr_module! {
     mod rrq;
     use config;
     use files;
+    use heartbeat;
     use message;
     use queue;
     use redis; // layers: our own module of that name

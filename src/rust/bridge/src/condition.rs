@@ -77,6 +77,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::FileRefused { .. } => "file_refused",
         Error::FilesLarge { .. } => "files_large",
         Error::FilesMissing { .. } => "files_missing",
+        Error::HeartbeatExists { .. } => "heartbeat_exists",
         Error::Corrupt { .. } => "corrupt",
         Error::ServerMissing => "server_missing",
         Error::ServerStart { .. } => "server_start",
@@ -100,6 +101,7 @@ fn ids_of(error: &Error) -> Vec<String> {
         Error::ConfigMissing { name } | Error::FileRefused { name, .. } => vec![name.clone()],
         Error::FilesMissing { names } => names.clone(),
         Error::QueueMissing { queue } | Error::Layout { queue, .. } => vec![queue.clone()],
+        Error::HeartbeatExists { key } => vec![key.clone()],
         Error::Connection { address, .. } | Error::Authentication { address, .. } => {
             vec![address.clone()]
         }

@@ -172,6 +172,13 @@ pub enum Error {
         names: Vec<String>,
     },
 
+    /// Somebody keeps that key alive already.
+    #[error("somebody keeps the key '{key}' alive already")]
+    HeartbeatExists {
+        /// The key.
+        key: String,
+    },
+
     /// Stored data could not be read.
     #[error("cannot read {what}: {reason}")]
     Corrupt {

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod files;
+pub mod heartbeat;
 pub mod message;
 pub mod queue;
 pub mod redis;

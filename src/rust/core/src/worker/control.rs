@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::connection::{Connection, never};
 use crate::error::Result;
 use crate::keys::Keys;
+use crate::process;
 use crate::status::Status;
 use crate::task::query;
 use crate::value;
@@ -22,7 +23,6 @@ use crate::worker::Verdict;
 use crate::worker::heartbeat::{Charge, SharedBatch, lock, return_call};
 use crate::worker::leave::exit_call;
 use crate::worker::ping::{self, Order};
-use crate::worker::process;
 
 /// A task that has run this long is worth asking about, and a worker listening for.
 const PATIENCE: Duration = Duration::from_millis(50);

@@ -18,11 +18,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::connection::{Connection, SLICE, Stop, never};
 use crate::error::{Error, Result};
 use crate::keys::Keys;
+use crate::process::{self, is_orphan};
 use crate::scripts::{Call, WORKER_BEAT, WORKER_LOG, WORKER_RETURN};
 use crate::status::Status;
 use crate::worker::Task;
 use crate::worker::leave::exit_call;
-use crate::worker::process::{self, is_orphan};
 use crate::worker::restart::{Restart, end_at, restart_call};
 use crate::worker::step::{Finish, Step};
 

@@ -9,7 +9,6 @@ mod leave;
 mod lost;
 mod objects;
 mod ping;
-mod process;
 mod query;
 mod restart;
 mod run;

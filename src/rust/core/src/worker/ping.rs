@@ -9,10 +9,10 @@ use crate::connection::{SLICE, Stop};
 use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::message::open_stream;
+use crate::process;
 use crate::queue::Queue;
 use crate::scripts::{Call, WORKER_CONTROL};
 use crate::value;
-use crate::worker::process;
 
 /// What nobody took by then is dropped.
 const LIFETIME: Duration = Duration::from_secs(60);

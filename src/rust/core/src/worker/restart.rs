@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::keys::Keys;
+use crate::process;
 use crate::scripts::{Call, WORKER_RESTART};
 use crate::status::Status;
 use crate::worker::evaluate::Evaluate;
-use crate::worker::process;
 use crate::worker::run::Worker;
 
 /// A new process has this long to register.

@@ -4,6 +4,7 @@
 mod config_save;
 mod connection_retry;
 mod files_store;
+mod heartbeat;
 mod message_send;
 mod model;
 mod queue_attach;

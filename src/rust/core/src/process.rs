@@ -1,4 +1,4 @@
-//! The process a worker runs in: signals to it, its memory, whether its parent has gone.
+//! The process this runs in: signals to it, its memory, whether its parent has gone.
 
 /// Whether the process that spawned a worker has gone.
 #[cfg(unix)]
@@ -29,6 +29,16 @@ pub fn end() -> ! {
     #[cfg(unix)]
     signal(rustix::process::Signal::KILL);
     std::process::abort()
+}
+
+/// Send this process a signal by its number; one that is not known is none.
+pub fn send(number: i32) {
+    #[cfg(unix)]
+    if let Some(known) = rustix::process::Signal::from_named_raw(number) {
+        signal(known);
+    }
+    #[cfg(not(unix))]
+    let _ = number;
 }
 
 #[cfg(unix)]

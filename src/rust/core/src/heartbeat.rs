@@ -1,0 +1,202 @@
+//! A key that expires unless this process lives: a thread renews it, whatever the main thread does.
+//! Signals that others leave for the process under the key are delivered by the thread.
+//!
+//! A failing server does not end it: it goes on until it is stopped or dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
+use redis::Pipeline;
+
+use crate::connection::{Connection, SLICE, Stop, never};
+use crate::error::{Error, Result};
+use crate::process;
+use crate::value;
+
+/// The longest sleep in the server.
+const BLOCK: Duration = Duration::from_secs(5);
+/// After a failed request, the next comes this much later, or after a period if that is shorter.
+const RETRY: Duration = Duration::from_secs(1);
+/// A signal that nobody took by then is dropped.
+const SIGNAL_LIFETIME: Duration = Duration::from_secs(60);
+
+/// What is kept alive, and how.
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    /// The key.
+    pub key: String,
+    /// What it holds.
+    pub value: String,
+    /// How often it is renewed.
+    pub period: Duration,
+    /// When it expires if it is not.
+    pub expire: Duration,
+}
+
+impl Pulse {
+    /// Where signals for its process are left.
+    fn signals(&self) -> String {
+        signals(&self.key)
+    }
+}
+
+fn signals(key: &str) -> String {
+    format!("{key}:signal")
+}
+
+/// A running heartbeat. Dropped without being stopped, it lets its key expire.
+pub struct Heartbeat {
+    pulse: Pulse,
+    connection: Connection,
+    patience: Duration,
+    quit: Arc<AtomicBool>,
+    done: Receiver<()>,
+    /// A forked child has no such thread.
+    owner: u32,
+}
+
+impl Heartbeat {
+    /// Take the key, which nobody may hold, and begin to renew it. A server that does not answer is
+    /// asked again for as long as patience lasts.
+    pub fn start(
+        mut connection: Connection,
+        pulse: Pulse,
+        patience: Duration,
+        stop: Stop,
+    ) -> Result<Self> {
+        connection.set_patience(patience, stop);
+        take(&mut connection, &pulse)?;
+        let quit = Arc::new(AtomicBool::new(false));
+        let (alive, done) = bounded::<()>(0);
+        let mut thread = Thread {
+            connection: connection.duplicate(),
+            pulse: pulse.clone(),
+            quit: quit.clone(),
+            beaten: Instant::now(),
+        };
+        thread.connection.set_patience(Duration::ZERO, never());
+        std::thread::spawn(move || {
+            let _alive = alive;
+            thread.run();
+        });
+        Ok(Heartbeat { pulse, connection, patience, quit, done, owner: std::process::id() })
+    }
+
+    /// Whether the key is being renewed.
+    pub fn is_running(&self) -> bool {
+        self.owner == std::process::id()
+            && !self.quit.load(Ordering::Relaxed)
+            && self.done.try_recv() == Err(TryRecvError::Empty)
+    }
+
+    /// Let go of the key. When this fails, the key expires by itself.
+    pub fn stop(&mut self) -> Result<()> {
+        if !self.is_running() {
+            return Ok(());
+        }
+        self.quit.store(true, Ordering::Relaxed);
+        let mut wake = redis::cmd("RPUSH");
+        wake.arg(self.pulse.signals()).arg(0);
+        self.connection.command(&wake)?;
+        // It must not bring the key back after it was deleted.
+        if self.done.recv_timeout(self.patience) == Err(RecvTimeoutError::Timeout) {
+            return Ok(());
+        }
+        let mut delete = redis::cmd("DEL");
+        delete.arg(&self.pulse.key).arg(self.pulse.signals());
+        self.connection.command(&delete).map(|_| ())
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.quit.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Taken with a nonce first: a request that was repeated after its reply was lost finds its own.
+fn take(connection: &mut Connection, pulse: &Pulse) -> Result<()> {
+    let (nonce, expire_ms) = (value::random_id()?, pulse.expire.as_millis() as u64);
+    let (mut set, mut get) = (redis::cmd("SET"), redis::cmd("GET"));
+    set.arg(&pulse.key).arg(&nonce).arg("NX").arg("PX").arg(expire_ms);
+    get.arg(&pulse.key);
+    let taken = value::maybe_bytes(connection.command(&set)?)?.is_some()
+        || value::maybe_bytes(connection.command(&get)?)?.as_deref() == Some(nonce.as_bytes());
+    if !taken {
+        return Err(Error::HeartbeatExists { key: pulse.key.clone() });
+    }
+    let mut pipeline = Pipeline::new();
+    pipeline.atomic();
+    pipeline.cmd("DEL").arg(pulse.signals());
+    pipeline.cmd("SET").arg(&pulse.key).arg(&pulse.value);
+    pipeline.arg("PX").arg(expire_ms);
+    connection.pipeline(&pipeline).map(|_| ())
+}
+
+struct Thread {
+    connection: Connection,
+    pulse: Pulse,
+    quit: Arc<AtomicBool>,
+    beaten: Instant,
+}
+
+impl Thread {
+    fn run(&mut self) {
+        while !self.quit.load(Ordering::Relaxed) {
+            if self.round().is_err() {
+                self.pause(RETRY.min(self.pulse.period));
+            }
+        }
+    }
+
+    /// Renew the key if it is time, then sleep until it is, or until a signal comes.
+    fn round(&mut self) -> Result<()> {
+        if self.beaten.elapsed() >= self.pulse.period {
+            self.beat()?;
+            self.beaten = Instant::now();
+        }
+        let left = self.pulse.period.saturating_sub(self.beaten.elapsed()).min(BLOCK);
+        let mut command = redis::cmd("BLPOP");
+        command.arg(self.pulse.signals()).arg(left.as_secs_f64().max(0.01));
+        if let Some(entry) = value::array(self.connection.command(&command)?)?.pop() {
+            process::send(value::text(entry)?.parse().unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    /// A server out of memory lets a key's life be prolonged, but sets none.
+    fn beat(&mut self) -> Result<()> {
+        let expire_ms = self.pulse.expire.as_millis() as u64;
+        let mut prolong = redis::cmd("PEXPIRE");
+        prolong.arg(&self.pulse.key).arg(expire_ms);
+        if value::integer(self.connection.command(&prolong)?)? == 1 {
+            return Ok(());
+        }
+        let mut set = redis::cmd("SET");
+        set.arg(&self.pulse.key).arg(&self.pulse.value).arg("PX").arg(expire_ms);
+        self.connection.command(&set).map(|_| ())
+    }
+
+    fn pause(&self, pause: Duration) {
+        let end = Instant::now() + pause;
+        while Instant::now() < end && !self.quit.load(Ordering::Relaxed) {
+            std::thread::sleep(SLICE.min(pause));
+        }
+    }
+}
+
+/// Send a signal to the process that keeps `key` alive; returns whether there is one.
+pub fn kill(connection: &mut Connection, key: &str, signal: i32) -> Result<bool> {
+    let mut exists = redis::cmd("EXISTS");
+    exists.arg(key);
+    if value::integer(connection.command(&exists)?)? == 0 {
+        return Ok(false);
+    }
+    let mut pipeline = Pipeline::new();
+    pipeline.atomic();
+    pipeline.cmd("RPUSH").arg(signals(key)).arg(signal);
+    pipeline.cmd("PEXPIRE").arg(signals(key)).arg(SIGNAL_LIFETIME.as_millis() as u64);
+    connection.pipeline(&pipeline).map(|_| true)
+}

@@ -1,0 +1,90 @@
+//! Keys that expire unless a process lives.
+
+use std::time::Duration;
+
+use rrq_core::connection::never;
+use rrq_core::heartbeat::{self, Heartbeat, Pulse};
+use rrq_core::{Connection, Error};
+
+use crate::support::*;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn pulse() -> Pulse {
+    let (period, expire) = (Duration::from_millis(100), Duration::from_millis(400));
+    Pulse { key: "alive".into(), value: "me".into(), period, expire }
+}
+
+fn start(url: &str) -> rrq_core::Result<Heartbeat> {
+    Heartbeat::start(Connection::open(url).unwrap(), pulse(), PATIENCE, never())
+}
+
+#[test]
+fn a_cut_anywhere_while_it_starts_is_no_second_heartbeat() {
+    let f = Fixture::new();
+    let proxy = f.proxy();
+    for n in (1..300).step_by(7) {
+        let connection = Connection::open(proxy.url()).unwrap();
+        proxy.cut_after(Way::Up, n);
+        let mut beat = Heartbeat::start(connection, pulse(), PATIENCE, never()).unwrap();
+        assert_eq!(f.ask::<String>("GET alive"), "me");
+        beat.stop().unwrap();
+    }
+    for n in 1..30 {
+        let connection = Connection::open(proxy.url()).unwrap();
+        proxy.cut_after(Way::Down, n);
+        let mut beat = Heartbeat::start(connection, pulse(), PATIENCE, never()).unwrap();
+        beat.stop().unwrap();
+        assert_eq!(f.ask::<Vec<String>>("KEYS alive*"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn it_goes_on_when_the_server_can_be_reached_again() {
+    let f = Fixture::new();
+    let proxy = f.proxy();
+    let mut beat = start(proxy.url()).unwrap();
+    proxy.close(true);
+    proxy.cut_after(Way::Up, 1);
+    wait_until(|| f.ask::<i64>("EXISTS alive") == 0);
+    assert!(beat.is_running());
+    proxy.close(false);
+    wait_until(|| f.ask::<i64>("EXISTS alive") == 1);
+    beat.stop().unwrap();
+    assert!(!beat.is_running());
+    assert_eq!(f.ask::<i64>("EXISTS alive"), 0);
+}
+
+#[test]
+fn full_memory_does_not_end_it() {
+    let f = Fixture::new();
+    let mut beat = start(&f.server.url()).unwrap();
+    let _: String = f.ask("CONFIG SET maxmemory 1");
+    let value: Result<String, _> = redis::cmd("SET").arg("x").arg("y").query(&mut f.raw());
+    assert!(value.is_err());
+    let begun = std::time::Instant::now();
+    wait_until(|| {
+        assert_eq!(f.ask::<i64>("EXISTS alive"), 1);
+        begun.elapsed() > 3 * pulse().expire
+    });
+    let _: String = f.ask("CONFIG SET maxmemory 0");
+    beat.stop().unwrap();
+}
+
+#[test]
+fn a_signal_left_for_an_earlier_process_is_not_delivered() {
+    let f = Fixture::new();
+    let mut own = Connection::open(&f.server.url()).unwrap();
+    assert!(!heartbeat::kill(&mut own, "alive", 9).unwrap());
+    let _: String = f.ask("SET alive other PX 60000");
+    assert!(heartbeat::kill(&mut own, "alive", 9).unwrap());
+    assert!(f.ask::<i64>("PTTL alive:signal") > 0);
+    match start(&f.server.url()) {
+        Err(Error::HeartbeatExists { key }) => assert_eq!(key, "alive"),
+        other => panic!("{:?}", other.map(|_| ())),
+    }
+    let _: i64 = f.ask("DEL alive");
+    let mut beat = start(&f.server.url()).unwrap(); // the signal would end this process
+    assert_eq!(f.ask::<i64>("EXISTS alive:signal"), 0);
+    beat.stop().unwrap();
+}
