@@ -165,9 +165,10 @@ read_log <- function(path) {
 stop_spawned <- function(controller, ids, processes, timeout) {
   queue <- queue_of(controller)
   states <- rust_call(rs_worker_states(queue))
-  active <- intersect(ids, states$id[states$active])
-  if (length(active)) {
-    rust_call(rs_message_send(queue, "STOP", NULL, active))
+  # One that is starting, for the first time or anew, stops as soon as it can.
+  alive <- intersect(ids, states$id[!states$exited])
+  if (length(alive)) {
+    rust_call(rs_message_send(queue, "STOP", NULL, alive))
   }
   deadline <- now() + timeout
   for (process in processes) {

@@ -85,3 +85,71 @@ test_that("all workers may be killed, and new ones finish the work", {
   expect_lte(counts$DIED, 2 * n_held)
   expect_equal(counts$COMPLETE + counts$DIED, 1000)
 })
+
+test_that("several lost workers, idle and busy, are settled and reported in one call", {
+  r <- local_queue()
+  manager <- local_fast(r, 3)
+  ids <- rrq_task_create_bulk_call(Sys.sleep, c(60, 60), controller = r)
+  wait_until(all(rrq_task_status(ids, controller = r) == "RUNNING"))
+  beats <- sprintf("%sw:%s:hb", r$keys$prefix, manager$id)
+  wait_until(r$con$EXISTS(beats) == 3)
+  manager$kill()
+  wait_until(r$con$EXISTS(beats) == 0) # so their leases have lapsed, too
+  messages <- testthat::capture_messages(lost <- rrq_worker_detect_exited(r))
+  expect_setequal(lost, manager$id)
+  expect_equal(sum(grepl("is lost", messages)), 3)
+  expect_equal(sum(grepl("1 task died with it", messages)), 2)
+  expect_equal(rrq_task_status(ids, controller = r), c("DIED", "DIED"))
+  expect_silent(expect_length(rrq_worker_detect_exited(r), 0))
+})
+
+test_that("a worker that computes in C for longer than its lease stays alive", {
+  r <- local_queue()
+  manager <- local_fast(r)
+  id <- task_in_c(r, "short")
+  expect_true(rrq_task_wait(id, timeout = 60, controller = r)) # sweeps once a second
+  times <- rrq_task_times(id, controller = r)
+  expect_gt(times[, "complete"] - times[, "start"], 0.9)
+  expect_false("LOST" %in% rrq_worker_log_tail(manager$id, Inf, r)$command)
+})
+
+test_that("a worker cut off for some seconds while it runs a task delivers the result", {
+  r <- local_queue()
+  local_spawned(r)
+  go <- withr::local_tempfile()
+  id <- rrq_task_create_call(function(go) {
+    while (!file.exists(go)) Sys.sleep(0.01)
+    "delivered"
+  }, list(go), controller = r)
+  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  cut <- function() try(r$con$CLIENT_KILL("TYPE", "normal", "SKIPME", "yes"), silent = TRUE)
+  start <- proc.time()[["elapsed"]]
+  wait_until({
+    cut()
+    if (proc.time()[["elapsed"]] - start > 1) file.create(go)
+    proc.time()[["elapsed"]] - start > 2
+  })
+  expect_true(rrq_task_wait(id, timeout = 30, controller = r))
+  expect_equal(rrq_task_result(id, controller = r), "delivered")
+  expect_equal(rrq_task_info(id, r)$worker, rrq_worker_list(r))
+})
+
+test_that("a worker suspended beyond its lease is lost, then comes back under its name", {
+  skip_on_os("windows")
+  r <- local_queue()
+  manager <- local_fast(r)
+  id <- rrq_task_create_expr(Sys.sleep(2), controller = r)
+  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  pid <- rrq_worker_info(controller = r)[[1]]$pid
+  tools::pskill(pid, tools::SIGSTOP)
+  withr::defer(tools::pskill(pid, tools::SIGCONT))
+  wait_until(length(suppressMessages(rrq_worker_detect_exited(r))) == 1)
+  expect_equal(rrq_worker_status(manager$id, r)[[1]], "LOST")
+  expect_equal(rrq_task_status(id, controller = r), "DIED")
+  tools::pskill(pid, tools::SIGCONT)
+  wait_until(rrq_worker_status(manager$id, r) == "IDLE", 20)
+  expect_equal(rrq_task_status(id, controller = r), "DIED")
+  next_id <- rrq_task_create_expr(Sys.getpid(), controller = r)
+  expect_true(rrq_task_wait(next_id, timeout = 20, controller = r))
+  expect_equal(rrq_task_result(next_id, controller = r), pid)
+})

@@ -1,9 +1,9 @@
 -- A worker's process starts anew and keeps its registration: it counts as starting for some time.
 -- What it ran ends, the task named with the status named. Repeating it changes nothing.
--- KEYS: w t n due log control
+-- KEYS: w t n due log
 -- ARGV: worker id, incarnation, reason, key prefix, ms it has to start, a task id or '', its status
 -- Returns: 1, or 0 when it is not registered any more.
-local workers, tasks, counters, due, log, control = unpack(KEYS)
+local workers, tasks, counters, due, log = unpack(KEYS)
 local id, incarnation, reason, prefix = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local start_ms, task, status = tonumber(ARGV[5]), ARGV[6], ARGV[7]
 
@@ -32,5 +32,4 @@ record[W_STATE], record[W_SEQ] = 'STARTING', 0
 record[W_LEASE] = math.floor(us / 1000) + math.max(start_ms, record[W_EXPIRE])
 write_worker(workers, id, record)
 redis.call('ZADD', due, record[W_LEASE], 'L:' .. id)
-redis.call('DEL', control)
 return 1

@@ -74,8 +74,7 @@ pub fn restart_call(
     ended: Option<(&str, Status)>,
 ) -> Call {
     let own = keys.worker(id);
-    let names =
-        vec![keys.workers(), keys.tasks(), keys.counters(), keys.due(), own.log(), own.control()];
+    let names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due(), own.log()];
     let (task, status) = ended.unzip();
     let letter = status.map(|status: Status| status.letter().to_string());
     Call::new(&WORKER_RESTART, names)
