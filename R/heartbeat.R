@@ -25,8 +25,8 @@
 #' @param con The server, as in [rrq_controller()].
 #' @param key A key that some process keeps alive.
 #' @param signal The number of a signal, see [tools::pskill()]. The default is what Ctrl-C sends.
-#' @return `rrq_heartbeat_kill()` returns, invisibly, whether there is such a key; if not, nothing is
-#'   sent.
+#' @return `rrq_heartbeat_kill()` returns, invisibly, whether there is such a key; if not, nothing
+#'   is sent.
 #' @section Errors: `rrq_error_heartbeat_exists` when somebody keeps that key alive already.
 #' @export
 #' @examplesIf rrq:::can_run_examples()

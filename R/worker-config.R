@@ -14,8 +14,8 @@
 #' @param timeout_idle Seconds without work after which the worker exits.
 #' @param poll_process Seconds between looking after a separate process; of use when separate
 #'   processes are available.
-#' @param timeout_process_die Seconds that a task may go on after it was told to stop, because it was
-#'   cancelled or ran longer than it may. Code that ignores interrupts (it computes in C, say) is
+#' @param timeout_process_die Seconds that a task may go on after it was told to stop, because it
+#'   was cancelled or ran longer than it may. Code that ignores interrupts (it computes in C, say) is
 #'   then ended hard: the task is `CANCELLED` or `TIMEOUT`, and the process of the worker starts
 #'   anew. Only workers started by [rrq_worker_spawn()] do that; any other, which may be your own
 #'   session, says so in its log and goes on waiting. `Inf` waits as well.
@@ -23,9 +23,9 @@
 #'   when it was silent for three of them. `NULL` is 3.
 #' @param max_tasks,max_memory The process of a worker is replaced when it has run that many tasks,
 #'   or when it occupies more than that many bytes after a task (where the system tells, as Linux
-#'   does): code that leaks memory, or leaves things behind in R, is thus kept within bounds. A worker
-#'   started by [rrq_worker_spawn()] starts anew under its name, with the same process id; any
-#'   other exits, and its log says why.
+#'   does): code that leaks memory, or leaves things behind in R, is thus kept within bounds. A
+#'   worker started by [rrq_worker_spawn()] starts anew under its name, with the same process id;
+#'   any other exits, and its log says why.
 #' @param offload_threshold_size The size in bytes from which results are kept outside the server.
 #'   Not available yet: must be `Inf`.
 #' @param name The name of a configuration.
