@@ -76,13 +76,17 @@ test_that("code that completes in spite of the interrupt has completed", {
 test_that("waiting for the end of a running task has a limit, and can be left out", {
   r <- local_queue()
   local_spawned(r)
+  begun <- withr::local_tempfile()
   go <- withr::local_tempfile()
-  id <- rrq_task_create_call(function(go) {
+  id <- rrq_task_create_call(function(begun, go) {
     while (!file.exists(go)) {
-      tryCatch(Sys.sleep(0.05), interrupt = identity)
+      tryCatch({
+        file.create(begun)
+        Sys.sleep(0.05)
+      }, interrupt = identity)
     }
-  }, list(go), controller = r)
-  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  }, list(begun, go), controller = r)
+  wait_until(file.exists(begun))
   expect_equal(rrq_task_cancel(id, wait = FALSE, controller = r), "RUNNING")
   expect_error(
     rrq_task_cancel(id, timeout_wait = 0.3, controller = r),

@@ -61,6 +61,7 @@ test_that("a worker that does not answer in time has a row of NA, and so has one
   pid <- rrq_worker_info("w_1", r)$w_1$pid
   tools::pskill(pid, tools::SIGSTOP)
   withr::defer(tools::pskill(pid, tools::SIGCONT))
+  wait_until(is.na(rrq_worker_ping("w_1", timeout = 0.5, controller = r)$round_trip))
   ping <- rrq_worker_ping(c("w_2", "gone", "w_1"), timeout = 0.5, controller = r)
   expect_equal(ping$worker_id, c("w_2", "gone", "w_1"))
   expect_equal(is.na(ping$round_trip), c(FALSE, TRUE, TRUE))
