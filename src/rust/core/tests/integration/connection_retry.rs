@@ -246,6 +246,39 @@ fn a_worker_outlives_a_restart_of_the_server() {
 }
 
 #[test]
+fn a_worker_cut_off_for_longer_than_its_lease_while_it_runs_a_task_delivers_the_result() {
+    let mut f = Fixture::new();
+    let proxy = Arc::new(f.proxy());
+    let ids = submit_n(&mut f.queue, 2);
+    let change = |c: &mut rrq_core::config::WorkerConfig| c.heartbeat_period = Some(0.2);
+    let mut worker = ready(register(attach(proxy.url()), "w", never(), change).unwrap());
+    let (cut, mut raw) = (proxy.clone(), f.raw());
+    let mut actor = Actor::new(move |task| {
+        if *task.body.payload == *b"0" {
+            let beat = || redis::cmd("EXISTS").arg("{jobs}:w:w:hb").query::<i64>(&mut raw).unwrap();
+            cut_for_a_lease(&cut, beat);
+        }
+        complete(&task.body.payload)
+    });
+    run_until_idle(&mut worker, &mut actor);
+    assert_eq!(actor.done, ["0", "1"]);
+    let headers = task::headers(&mut f.queue, &ids).unwrap();
+    assert!(headers.iter().all(|h| h.status == Status::Complete && h.attempt == 1));
+    f.assert_counters();
+}
+
+/// Cut all connections when the heartbeat is there, and let new ones through again once it lapsed.
+fn cut_for_a_lease(proxy: &Proxy, mut beat: impl FnMut() -> i64) {
+    wait_until(|| beat() == 1);
+    proxy.close(true);
+    wait_until(|| {
+        proxy.cut_after(Way::Up, 1);
+        beat() == 0
+    });
+    proxy.close(false);
+}
+
+#[test]
 fn the_user_can_end_the_repeating_of_a_request() {
     let mut server = Restartable::new();
     let mut queue = attach(&server.url());
