@@ -93,27 +93,33 @@ local function end_task(keys, id, header, status, us, events)
   write_header(keys.t, id, header)
 end
 
--- Settle everything a worker held when it went away; returns what became of each, '<letter><id>'.
+-- Settle one task that a worker held and did not report; returns what became of it, '<letter><id>'.
+local function end_one(keys, worker_id, id, status, us, events, lines)
+  local header = read_header(redis.call('HGET', keys.t, id))
+  if not header or header[H_STATUS] ~= RUNNING or header[H_WORKER] ~= worker_id then
+    return nil
+  end
+  local delay = retry_delay(id, header, status)
+  if delay then
+    header[H_END] = digits(us)
+    try_again(keys.prefix, id, header, status, '', delay, us)
+    write_header(keys.t, id, header)
+    count(keys.n, 's:RUNNING', -1)
+    count(keys.n, 's:PENDING', 1)
+    log_line(lines, us, 'TASK_RETRY', id)
+  else
+    status = has_flag(header, FLAG_CANCEL) and CANCELLED or status
+    end_task(keys, id, header, status, us, events)
+    log_line(lines, us, 'TASK_' .. WORDS[status], id)
+  end
+  return header[H_STATUS] .. id
+end
+
+-- Settle everything a worker held when it went away; returns what became of each.
 local function end_held(keys, worker_id, record, us, events, lines)
   local settled = {}
   for _, id in ipairs(held_ids(record)) do
-    local header = read_header(redis.call('HGET', keys.t, id))
-    if header and header[H_STATUS] == RUNNING and header[H_WORKER] == worker_id then
-      local delay = retry_delay(id, header, DIED)
-      if delay then
-        header[H_END] = digits(us)
-        try_again(keys.prefix, id, header, DIED, '', delay, us)
-        write_header(keys.t, id, header)
-        count(keys.n, 's:RUNNING', -1)
-        count(keys.n, 's:PENDING', 1)
-        log_line(lines, us, 'TASK_RETRY', id)
-      else
-        local status = has_flag(header, FLAG_CANCEL) and CANCELLED or DIED
-        end_task(keys, id, header, status, us, events)
-        log_line(lines, us, 'TASK_' .. WORDS[status], id)
-      end
-      settled[#settled + 1] = header[H_STATUS] .. id
-    end
+    settled[#settled + 1] = end_one(keys, worker_id, id, DIED, us, events, lines)
   end
   record[W_HELD] = ''
   return settled

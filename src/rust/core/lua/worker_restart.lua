@@ -1,5 +1,5 @@
 -- A worker's process starts anew and keeps its registration: it counts as starting for some time.
--- What it ran ends, the task named with the status named. Repeating it changes nothing.
+-- What it ran ends, the task named with the status named, or is tried again. Repeating it changes nothing.
 -- KEYS: w t n due log
 -- ARGV: worker id, incarnation, reason, key prefix, ms it has to start, a task id or '', its status
 -- Returns: 1, or 0 when it is not registered any more.
@@ -13,15 +13,13 @@ if not is_active(record) or record[W_INC] ~= incarnation then
 elseif record[W_STATE] == 'STARTING' then
   return 1
 end
+-- include: _end.lua
 -- First, for the reason given in worker_beat.lua.
 redis.call('ZREM', due, 'L:' .. id)
 local keys = { t = tasks, n = counters, prefix = prefix }
 local us, lines, events = now_us(), {}, {}
-local header = read_header(task ~= '' and redis.call('HGET', tasks, task))
-if header and header[H_STATUS] == RUNNING and header[H_WORKER] == id then
-  end_task(keys, task, header, status, us, events)
-  log_line(lines, us, 'TASK_' .. WORDS[status], task)
-  release_held(record, task)
+if task ~= '' then
+  end_one(keys, id, task, status, us, events, lines)
 end
 end_held(keys, id, record, us, events, lines)
 log_line(lines, us, 'RESTART', reason)
