@@ -15,8 +15,8 @@
 #' @param poll_process Seconds between looking after a separate process; of use when separate
 #'   processes are available.
 #' @param timeout_process_die Seconds that a task may go on after it was told to stop, because it
-#'   was cancelled or ran longer than it may. Code that ignores interrupts (it computes in C, say) is
-#'   then ended hard: the task is `CANCELLED` or `TIMEOUT`, and the process of the worker starts
+#'   was cancelled or ran longer than it may. Code that ignores interrupts (it computes in C, say)
+#'   is then ended hard: the task is `CANCELLED` or `TIMEOUT`, and the process of the worker starts
 #'   anew. Only workers started by [rrq_worker_spawn()] do that; any other, which may be your own
 #'   session, says so in its log and goes on waiting. `Inf` waits as well.
 #' @param heartbeat_period How often, in seconds, the worker says that it lives. It counts as lost

@@ -98,7 +98,7 @@ test_that("several lost workers, idle and busy, are settled and reported in one 
   messages <- testthat::capture_messages(lost <- rrq_worker_detect_exited(r))
   expect_setequal(lost, manager$id)
   expect_equal(sum(grepl("is lost", messages)), 3)
-  expect_equal(sum(grepl("1 task died with it", messages)), 2)
+  expect_equal(sum(grepl("1 task ended with it", messages)), 2)
   expect_equal(rrq_task_status(ids, controller = r), c("DIED", "DIED"))
   expect_silent(expect_length(rrq_worker_detect_exited(r), 0))
 })
