@@ -20,7 +20,7 @@
 #'   anew. Only workers started by [rrq_worker_spawn()] do that; any other, which may be your own
 #'   session, says so in its log and goes on waiting. `Inf` waits as well.
 #' @param heartbeat_period How often, in seconds, the worker says that it lives. It counts as lost
-#'   when it was silent for three of them. `NULL` is 3.
+#'   when it was silent for five of them. `NULL` is 3.
 #' @param max_tasks,max_memory The process of a worker is replaced when it has run that many tasks,
 #'   or when it occupies more than that many bytes after a task (where the system tells, as Linux
 #'   does): code that leaks memory, or leaves things behind in R, is thus kept within bounds. A

@@ -31,7 +31,7 @@ pub struct WorkerConfig {
     pub poll_process: f64,
     /// How long code that was told to end may take to do so.
     pub timeout_process_die: f64,
-    /// How often it says that it lives; its lease is three times that.
+    /// How often it says that it lives; its lease is five times that.
     pub heartbeat_period: Option<f64>,
     /// How many tasks one process of it runs.
     pub max_tasks: f64,

@@ -13,7 +13,8 @@ use crate::worker::run::{Turn, Worker, seconds};
 
 /// The heartbeat period unless configured, and how many of them make a lease.
 const PERIOD_S: f64 = 3.0;
-const LEASE_PERIODS: f64 = 3.0;
+/// A connection may be away for ten seconds without the worker being taken for lost.
+const LEASE_PERIODS: f64 = 5.0;
 
 impl Worker {
     fn period(&self) -> Duration {

@@ -22,6 +22,12 @@ pub use proxy::{Proxy, Request, Way};
 /// The id of the queue under test.
 pub const ID: &str = "jobs";
 
+/// Workers of this process get the signal that stops a task: it must not end the tests.
+fn ignore_interrupts() {
+    let seen = std::sync::Arc::default();
+    signal_hook::flag::register(signal_hook::consts::SIGINT, seen).unwrap();
+}
+
 /// A private server and a controller attached to a fresh queue on it.
 pub struct Fixture {
     pub server: Server,
@@ -30,6 +36,7 @@ pub struct Fixture {
 
 impl Fixture {
     pub fn new() -> Self {
+        ignore_interrupts();
         let server = Server::start(&ServerOptions::default()).unwrap();
         let queue = attach(&server.url());
         Fixture { server, queue }
