@@ -101,6 +101,8 @@ rs_task_progress <- function(queue, ids) .Call(wrap__rs_task_progress, queue, id
 
 rs_task_progress_update <- function(queue, id, value) .Call(wrap__rs_task_progress_update, queue, id, value)
 
+rs_task_log <- function(queue, id, offset) .Call(wrap__rs_task_log, queue, id, offset)
+
 rs_wait_start <- function(queue, ids, follow) .Call(wrap__rs_wait_start, queue, ids, follow)
 
 rs_wait_next <- function(queue, waiter, limit_s, any) .Call(wrap__rs_wait_next, queue, waiter, limit_s, any)
@@ -120,6 +122,14 @@ rs_worker_turn <- function(runner, immediate) .Call(wrap__rs_worker_turn, runner
 rs_worker_end_on_term <- function() .Call(wrap__rs_worker_end_on_term)
 
 rs_worker_task <- function() .Call(wrap__rs_worker_task)
+
+rs_isolate_open <- function(url, queue_id) .Call(wrap__rs_isolate_open, url, queue_id)
+
+rs_isolate_serve <- function(queue) .Call(wrap__rs_isolate_serve, queue)
+
+rs_isolate_run <- function(queue, functions, folder) .Call(wrap__rs_isolate_run, queue, functions, folder)
+
+rs_isolate_leave <- function(status) .Call(wrap__rs_isolate_leave, status)
 
 rs_worker_exit <- function(runner, reason) .Call(wrap__rs_worker_exit, runner, reason)
 

@@ -1,12 +1,14 @@
 #' Cancel tasks
 #'
 #' A task that waits, in a queue or for other tasks, will not run. One that runs is interrupted, as
-#' Ctrl-C would; its worker goes on with the next task. What depends on a cancelled task becomes
-#' `IMPOSSIBLE`.
+#' Ctrl-C would; its worker goes on with the next task. A process of its own is ended with all it
+#' started: told to end, and killed after the `timeout_process_die` of its worker's configuration.
+#' What depends on a cancelled task becomes `IMPOSSIBLE`.
 #'
-#' Code that catches the interrupt, or is in the middle of a long computation in C, may go on and
-#' complete: its result is kept. So it is for a task that ends just before it could be stopped. What
-#' goes on for too long is ended hard, see `timeout_process_die` of [rrq_worker_config()].
+#' In the worker's own process, code that catches the interrupt, or is in the middle of a long
+#' computation in C, may go on and complete: its result is kept. So it is for a task that ends just
+#' before it could be stopped. What goes on for too long is ended hard, see `timeout_process_die` of
+#' [rrq_worker_config()].
 #'
 #' @param task_id Ids of tasks.
 #' @param wait Whether to wait until running tasks have ended.

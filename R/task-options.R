@@ -53,7 +53,6 @@ task_options <- function(given, n = 1, call = caller_env()) {
 check_task_options <- function(given, call) {
   check_name(given$queue, null = TRUE, arg = "queue", call = call)
   check_flag(given$separate_process, arg = "separate_process", call = call)
-  check_not_yet(given$separate_process, FALSE, arg = "separate_process", call = call)
   check_number(given$timeout_task_run, null = TRUE, arg = "timeout_task_run", call = call)
   check_flag(given$at_front, arg = "at_front", call = call)
   check_start(given$delay, given$at, call)
@@ -61,7 +60,6 @@ check_task_options <- function(given, call) {
   check_number(given$ttl, null = TRUE, arg = "ttl", call = call)
   check_names(given$tags, null = TRUE, arg = "tags", call = call)
   check_flag(given$capture, arg = "capture", call = call)
-  check_not_yet(given$capture, FALSE, arg = "capture", call = call)
 }
 
 check_start <- function(delay, at, call) {

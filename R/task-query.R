@@ -103,10 +103,10 @@ task_counts <- function(queue, call = caller_env()) {
 #' @inheritParams rrq_task_status
 #' @return `rrq_task_info()` returns a list:
 #'   * `id`, `status`, `queue`,
-#'   * `separate_process`, whether it runs in a process of its own (not available yet, so `FALSE`),
+#'   * `separate_process`, whether it runs in a process of its own,
 #'   * `timeout`, the seconds it may run, or `NULL`,
 #'   * `worker`, the worker that took it, or `NULL`,
-#'   * `pid`, the process of its own, or `NULL`,
+#'   * `pid`, while it runs in a process of its own, the number of that; else `NULL`,
 #'   * `label`, `tags`, `retry`, `ttl`, as they were given, or `NULL`,
 #'   * `depends`, a list of `up` (what it depends on) and `down` (what depends on it),
 #'   * `moved`, a list of `up` (the task it is a retry of) and `down` (its retry), each `NULL` if
@@ -143,7 +143,7 @@ rrq_task_info <- function(task_id, controller = NULL) {
     separate_process = info$isolated,
     timeout = if (info$timeout > 0) info$timeout,
     worker = if (nzchar(info$worker)) info$worker,
-    pid = NULL,
+    pid = own_process(queue, task_id, info),
     depends = list(up = ids_or_null(info$parents), down = ids_or_null(info$children)),
     moved = list(up = info$was, down = info$moved),
     attempt = info$attempt,
@@ -172,6 +172,14 @@ attempts_of <- function(info) {
     end = as_time(info$end), error = NULL
   )
   c(earlier, list(latest))
+}
+
+# The process of a running task that has one.
+own_process <- function(queue, task_id, info, call = caller_env()) {
+  if (info$isolated && info$status == "RUNNING") {
+    log <- rust_call(rs_task_log(queue, task_id, Inf), call)
+    if (!is.null(log) && log$attempt == info$attempt) log$pid
+  }
 }
 
 #' @rdname rrq_task_info

@@ -62,7 +62,7 @@ answers <- list(
       return(list(value = failed_answer(built), effect = "stop", argument = no_envir))
     }
     run$envir <- built[[1]]
-    list(value = "OK")
+    list(value = "OK", effect = "refresh")
   },
   TIMEOUT_SET = function(run, argument, idle) {
     check_number(argument, arg = "args")

@@ -7,18 +7,19 @@
 #' @param queue The names of the queues a worker takes tasks from, the first first. `"default"` is
 #'   always among them, last unless placed.
 #' @param verbose Whether the worker prints what it does.
-#' @param logdir A folder for what tasks in separate processes print. Not available yet, like
-#'   separate processes: must be `NULL`.
+#' @param logdir A folder on the worker's machine for what tasks print that have a log, see
+#'   [rrq_task_log()]: a file `<task id>.log` for each, with all of it. `NULL` writes none.
 #' @param poll_queue The longest time in seconds that an idle worker sleeps without asking for work.
 #'   It is woken when there is some, so that there is seldom a reason to set this.
 #' @param timeout_idle Seconds without work after which the worker exits.
-#' @param poll_process Seconds between looking after a separate process; of use when separate
-#'   processes are available.
+#' @param poll_process How often, in seconds, the worker looks whether a task in a process of its
+#'   own must be stopped. It does so at least ten times a second; less than 0.1 is more often.
 #' @param timeout_process_die Seconds that a task may go on after it was told to stop, because it
-#'   was cancelled or ran longer than it may. Code that ignores interrupts (it computes in C, say)
-#'   is then ended hard: the task is `CANCELLED` or `TIMEOUT`, and the process of the worker starts
-#'   anew. Only workers started by [rrq_worker_spawn()] do that; any other, which may be your own
-#'   session, says so in its log and goes on waiting. `Inf` waits as well.
+#'   was cancelled or ran longer than it may. The process of an isolated task is then killed. Other
+#'   code that ignores interrupts (it computes in C, say) is ended hard: the task is `CANCELLED` or
+#'   `TIMEOUT`, and the process of the worker starts anew. Only workers started by
+#'   [rrq_worker_spawn()] do that; any other, which may be your own session, says so in its log and
+#'   goes on waiting. `Inf` waits as well.
 #' @param heartbeat_period How often, in seconds, the worker says that it lives. It counts as lost
 #'   when it was silent for five of them. `NULL` is 3.
 #' @param max_tasks,max_memory The process of a worker is replaced when it has run that many tasks,
@@ -53,7 +54,7 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
                               offload_threshold_size = Inf) {
   check_names(queue, null = TRUE)
   check_flag(verbose)
-  check_not_yet(logdir, NULL)
+  check_string(logdir, null = TRUE)
   check_number(poll_queue, null = TRUE)
   check_number(timeout_idle)
   check_number(poll_process)

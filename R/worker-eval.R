@@ -17,8 +17,8 @@ evaluation_calls <- function(run, identity) {
   run$identity <- identity
   the$task <- run
   slot <- rlang::new_environment(list(
-    run = function(kind, payload, template, variables, parents, timeout, seed) {
-      run_call(run, kind, payload, template, variables, parents, timeout, seed)
+    run = function(kind, payload, template, variables, parents, timeout, seed, logged) {
+      run_call(run, kind, payload, template, variables, parents, timeout, seed, logged)
     },
     failed = function(message) {
       # Interrupted before the task's own code had begun.
@@ -34,6 +34,10 @@ evaluation_calls <- function(run, identity) {
       }
       list("ERROR", task_error(run, simpleError(message), "ERROR", NULL))
     },
+    ended = function(status, message) {
+      run$warnings <- NULL
+      list(status, task_error(run, simpleError(message), status, NULL))
+    },
     absent = function(id, status, worker) {
       ended_without_value(id, identity$queue_id, status, worker)
     },
@@ -45,8 +49,10 @@ evaluation_calls <- function(run, identity) {
   ))
   list(
     slot = slot,
-    run = quote(run(kind, payload, template, variables, parents, timeout, seed)),
+    run = quote(run(kind, payload, template, variables, parents, timeout, seed, logged)),
     failed = quote(failed(message)),
+    ended = quote(ended(status, message)),
+    process = identity$process,
     absent = quote(absent(id, status, worker)),
     answer = quote(answer(command, argument, timeout_idle, remaining)),
     stateless = quote(stateless(value)),
@@ -56,8 +62,9 @@ evaluation_calls <- function(run, identity) {
 
 # Outcomes are told by position: status, value; and where there is more to say, rare attributes and
 # whether the user interrupted.
-run_call <- function(run, kind, payload, template, variables, parents, timeout, seed) {
+run_call <- function(run, kind, payload, template, variables, parents, timeout, seed, logged) {
   run$warnings <- NULL
+  run$logged <- logged
   delayedAssign("leave", return(run$outcome))
   run$leave <- environment()
   run$active <- TRUE
@@ -251,11 +258,19 @@ keep_warning <- function(run, warning) {
   if (length(run$warnings) < max_warnings) {
     run$warnings <- c(run$warnings, list(without_worker_call(warning)))
   }
+  if (run$logged) print_warning(warning)
   restart <- computeRestarts(warning)
   muffle <- Filter(function(r) identical(r$name, "muffleWarning"), restart)
   if (length(muffle)) {
     invokeRestart(muffle[[1]])
   }
+}
+
+# As R would: the log of a task has its warnings where they came.
+print_warning <- function(warning) {
+  call <- without_worker_call(warning)$call
+  place <- if (!is.null(call)) paste(" in", deparse(call, nlines = 1)[[1]])
+  cat("Warning", place, ": ", conditionMessage(warning), "\n", sep = "", file = stderr())
 }
 
 # What is raised at the top of a task seems to come from the worker's own call of eval().

@@ -84,11 +84,13 @@ rrq_worker <- R6Class(
         private$queue <- rust_call(rs_queue_attach(private$url, private$queue_id, ""), call)
         rust_call(rs_config_read(private$queue, private$config_name), call)
       })
+      prepare_task_logs(config$logdir, call)
       private$run <- new_run()
       private$run$queue <- private$queue
       identity <- list(
         queue_id = private$queue_id, url = private$url, build = private$build,
-        refresh = private$refresh, log = private$log
+        refresh = private$refresh, log = private$log,
+        process = isolated_command(private$url, private$queue_id, self$id)
       )
       functions <- evaluation_calls(private$run, identity)
       info <- private$describe(config)
@@ -119,10 +121,7 @@ rrq_worker <- R6Class(
       rust_call(rs_worker_ready(private$runner), call)
     },
     build = function() {
-      envir <- new.env(parent = globalenv())
-      create <- rust_call(rs_envir_get(private$queue))
-      if (!is.null(create)) create(envir)
-      envir
+      build_environment(private$queue)
     },
     log = function(command, message) {
       rust_call(rs_worker_write_log(private$queue, self$id, command, message))
@@ -146,6 +145,25 @@ rrq_worker <- R6Class(
     }
   )
 )
+
+# The environment tasks run in.
+build_environment <- function(queue) {
+  envir <- new.env(parent = globalenv())
+  create <- rust_call(rs_envir_get(queue))
+  if (!is.null(create)) create(envir)
+  envir
+}
+
+prepare_task_logs <- function(logdir, call) {
+  if (is.null(logdir)) {
+    return()
+  }
+  dir.create(logdir, showWarnings = FALSE, recursive = TRUE)
+  if (file.access(logdir, 2) != 0) {
+    message <- sprintf("The folder for logs of tasks cannot be written to: '%s'.", logdir)
+    abort("logdir", message, call = call)
+  }
+}
 
 # Read a configuration of a queue; neither needs to be there already.
 wait_for_config <- function(timeout, read) {

@@ -38,7 +38,9 @@ process_is_alive <- function(pid) {
     return(tools::pskill(pid, 0))
   }
   file.exists(stat) &&
-    !isTRUE(tryCatch(grepl(") Z ", readLines(stat), fixed = TRUE), error = function(e) TRUE))
+    !isTRUE(tryCatch(
+      grepl(") Z ", suppressWarnings(readLines(stat)), fixed = TRUE), error = function(e) TRUE
+    ))
 }
 
 # No server is configured for what runs here or is started from here.

@@ -209,14 +209,6 @@ test_that("nothing is written for what is refused", {
   expect_equal(queue_sizes(r), before)
 })
 
-test_that("what comes later is refused, not ignored", {
-  r <- local_queue()
-  expect_error(
-    rrq_task_create_bulk_call(sqrt, 1:3, separate_process = TRUE, controller = r),
-    "`separate_process`", class = "rrq_error_not_yet"
-  )
-})
-
 test_that("a time limit is that of each task", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(sqrt, 1:2, queue = "q", timeout_task_run = 9, controller = r)

@@ -250,15 +250,6 @@ test_that("nothing is written for what is refused", {
   expect_equal(sort(unlist(r$con$KEYS(paste0(r$keys$prefix, "*")))), keys)
 })
 
-test_that("what comes later is refused, not ignored", {
-  r <- local_queue()
-  expect_error(
-    rrq_task_create_expr(f(1), separate_process = TRUE, controller = r),
-    "`separate_process`", class = "rrq_error_not_yet"
-  )
-  expect_equal(rrq_task_list(controller = r), character())
-})
-
 test_that("a pointer is sent as one that points nowhere", {
   r <- local_queue()
   id <- rrq_task_create_call(is_dead, list(r$pointer), controller = r)

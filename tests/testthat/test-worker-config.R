@@ -85,7 +85,6 @@ test_that("values that make no sense are refused", {
 })
 
 test_that("what is not there yet is refused", {
-  expect_error(rrq_worker_config(logdir = "logs"), class = "rrq_error_not_yet")
   expect_error(rrq_worker_config(offload_threshold_size = 1e6), class = "rrq_error_not_yet")
 })
 

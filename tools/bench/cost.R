@@ -2,7 +2,7 @@
 
 measure_cost <- function(settings) {
   n <- settings$cost_tasks
-  rbind(memory_rows(n), steady_rows(n), process_rows())
+  rbind(memory_rows(n), steady_rows(n), process_rows(), isolation_rows())
 }
 
 with_server <- function(code) {
@@ -118,4 +118,36 @@ bare_memory <- function() {
 resident_mb <- function(pid) {
   status <- readLines(sprintf("/proc/%d/status", pid))
   as.numeric(gsub("\\D", "", grep("^VmRSS:", status, value = TRUE))) / 1024
+}
+
+# --- tasks in processes of their own -----------------------------------------------------
+
+# What such a task costs beside its own work, from start to end as the server saw it, and for
+# comparison a bare R process on the same machine at the same time.
+isolation_rows <- function(n_fork = 100L, n_fresh = 10L) {
+  with_server(function(queue) {
+    workers <- rrq::rrq_worker_spawn(1, controller = queue)
+    on.exit(workers$stop())
+    run_isolated(queue, 5L, "fork")
+    rbind(
+      cost_row("isolated task, forked", "ms", run_isolated(queue, n_fork, "fork"), 1L, n_fork),
+      cost_row("isolated task, fresh", "ms", run_isolated(queue, n_fresh, "fresh"), 1L, n_fresh),
+      cost_row("bare R process", "ms", bare_process(n_fresh), n = n_fresh)
+    )
+  })
+}
+
+run_isolated <- function(queue, n, isolation) {
+  ids <- rrq::rrq_task_create_bulk_call(
+    identity, seq_len(n), separate_process = TRUE, isolation = isolation, controller = queue
+  )
+  rrq::rrq_task_wait(ids, controller = queue)
+  times <- rrq::rrq_task_times(ids, controller = queue)
+  stats::median(times[, "complete"] - times[, "start"]) * 1000
+}
+
+bare_process <- function(n) {
+  rscript <- file.path(R.home("bin"), "Rscript")
+  once <- function(i) system.time(processx::run(rscript, c("-e", "1")))[["elapsed"]]
+  stats::median(vapply(seq_len(n), once, 0)) * 1000
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use extendr_api::prelude::*;
 use rrq_core::Status;
 use rrq_core::connection::Stop;
+use rrq_core::task::Log;
 
 use crate::protect::interrupt_pending;
 
@@ -37,6 +38,20 @@ pub fn texts(value: &Robj) -> Vec<String> {
 /// The element `name` of a list, or `NULL`.
 pub fn field(list: &List, name: &str) -> Robj {
     list.iter().find(|(key, _)| *key == name).map_or_else(|| ().into(), |(_, value)| value)
+}
+
+/// What a task printed from byte `offset` on, and what is known of that.
+pub fn log_list(log: &Log, offset: f64) -> Robj {
+    let mut since = log.since(offset as u64);
+    // The rest of a character that is not complete yet comes with what is printed next.
+    let whole = match std::str::from_utf8(&since) {
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        _ => since.len(),
+    };
+    let (total, attempt) = ((log.total - (since.len() - whole) as u64) as f64, log.attempt as f64);
+    since.truncate(whole);
+    let text = String::from_utf8_lossy(&since).replace('\0', "");
+    list!(text = text, total = total, attempt = attempt, pid = log.pid as i32).into()
 }
 
 /// Bytes of a raw vector or of one text.

@@ -4,13 +4,13 @@
 use std::cell::RefCell;
 
 use extendr_api::prelude::*;
-use rrq_core::task::Kind;
-use rrq_core::worker::{Answer, Effect, Evaluate, Fetch, Idle, Task, Verdict};
+use rrq_core::task::{Isolation, Kind, Special};
+use rrq_core::worker::{Answer, Effect, Evaluate, Fetch, Idle, Launcher, Task, Verdict};
 use rrq_core::{Status, message::Message};
 
 use crate::condition::{Failure, Outcome};
-use crate::convert::field;
-use crate::protect::{call, clear_interrupt, restore_interrupt};
+use crate::convert::{field, texts};
+use crate::protect::{self, call, clear_interrupt, restore_interrupt};
 use crate::serialize::{serialize, unserialize};
 
 /// How many bytes of shared objects a worker keeps.
@@ -30,12 +30,15 @@ pub struct REvaluate {
     slot: Robj,
     run: Robj,
     failed: Robj,
+    ended: Robj,
+    process: Robj,
     absent: Robj,
     answer: Robj,
     stateless: Robj,
     report: Robj,
     null: Robj,
     no_limit: Robj,
+    quiet: Robj,
     kinds: Vec<(Kind, Robj)>,
     cache: Vec<Object>,
 }
@@ -61,12 +64,15 @@ impl REvaluate {
             slot: function("slot"),
             run: function("run"),
             failed: function("failed"),
+            ended: function("ended"),
+            process: function("process"),
             absent: function("absent"),
             answer: function("answer"),
             stateless: function("stateless"),
             report: function("report"),
             null: ().into(),
             no_limit: 0.0.into(),
+            quiet: false.into(),
             kinds: kinds.into_iter().map(|kind| (kind, kind.word().into())).collect(),
             cache: Vec::new(),
         }
@@ -130,6 +136,10 @@ impl REvaluate {
         };
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let parents = self.parents(task, fetch)?;
+        // Where what is printed is kept, warnings are printed too.
+        let special = task.body.special.as_ref();
+        let is_kept = |special: &Special| special.capture || special.isolation != Isolation::None;
+        let logged = special.filter(|special| is_kept(special)).map(|_| true.into());
         let arguments = [
             (c"kind", self.kind(task.body.kind)),
             (c"payload", &payload),
@@ -138,6 +148,7 @@ impl REvaluate {
             (c"parents", &parents),
             (c"timeout", &limit),
             (c"seed", &seed),
+            (c"logged", logged.as_ref().unwrap_or(&self.quiet)),
         ];
         let escaped = || Failure::Serialize("the evaluation was left by a jump".into());
         call(&self.slot, &self.run, &arguments).ok_or_else(escaped)
@@ -221,6 +232,29 @@ impl Evaluate for REvaluate {
         verdict.unwrap_or_else(|_| Verdict::new(Status::Died, Vec::new()))
     }
 
+    fn launcher(&self, isolation: Isolation) -> Option<Launcher> {
+        let process = self.process.as_list()?;
+        let mut args = texts(&field(&process, "args"));
+        args.push(isolation.word().to_owned());
+        let env = field(&process, "env");
+        let names: Vec<&str> = env.names().map(Iterator::collect).unwrap_or_default();
+        let env = names.into_iter().map(str::to_owned).zip(texts(&env)).collect();
+        let program = field(&process, "program").as_str()?.to_owned();
+        Some(Launcher { program, args, env })
+    }
+
+    fn ended(&mut self, task: &Task, status: Status, reason: &str) -> Verdict {
+        CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
+        let arguments = [(c"status", &status.word().into()), (c"message", &reason.into())];
+        let outcome = call(&self.slot, &self.ended, &arguments).ok_or_else(bad_outcome);
+        let verdict = outcome.and_then(|outcome| self.verdict(task, Ok(outcome)));
+        verdict.unwrap_or_else(|_| Verdict::new(status, Vec::new()))
+    }
+
+    fn flush(&mut self) {
+        protect::flush();
+    }
+
     fn answer(&mut self, message: &Message, idle: Idle) -> Answer {
         let argument = match message.argument.as_slice() {
             [] => Ok(().into()),
@@ -244,6 +278,7 @@ impl Evaluate for REvaluate {
         let argument = field(&answer, "argument");
         let effect = match field(&answer, "effect").as_str() {
             Some("stop") => Effect::Stop(argument.as_str().unwrap_or_default().to_owned()),
+            Some("refresh") => Effect::Refresh,
             Some("pause") => Effect::Pause,
             Some("resume") => Effect::Resume,
             Some("timeout") => Effect::TimeoutIdle(argument.as_real().unwrap_or(f64::INFINITY)),

@@ -5,6 +5,7 @@ pub mod condition;
 pub mod config;
 pub mod convert;
 pub mod evaluate;
+pub mod isolate;
 mod plain;
 #[allow(unsafe_code)] // R's C interface: calls that may jump
 pub mod protect;

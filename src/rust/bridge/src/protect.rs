@@ -1,7 +1,7 @@
 //! Calls into R that may fail. An R error is a jump; `protect.c` ends it before it reaches Rust.
 
 use extendr_api::prelude::*;
-use libR_sys::{R_NilValue, Rf_defineVar, Rf_install, SEXP};
+use libR_sys::{R_BaseEnv, R_NilValue, Rf_defineVar, Rf_install, SEXP};
 use std::ffi::CStr;
 use std::os::raw::{c_int, c_void};
 
@@ -14,6 +14,10 @@ unsafe extern "C" {
     ) -> SEXP;
     fn rrq_end_on_term();
     fn rrq_close_on_exec();
+    fn rrq_fork() -> c_int;
+    fn rrq_leave(status: c_int);
+    fn rrq_flush();
+    fn R_unLockBinding(symbol: SEXP, environment: SEXP);
     fn ATTRIB(value: SEXP) -> SEXP;
     fn Rf_eval(expression: SEXP, environment: SEXP) -> SEXP;
     static mut R_interrupts_pending: c_int;
@@ -80,4 +84,34 @@ pub fn restore_interrupt() {
 pub fn clear_interrupt() {
     // SAFETY: as above; only the main thread calls this.
     unsafe { (&raw mut R_interrupts_pending).write_volatile(0) }
+}
+
+/// Fork this process: its id in the parent, 0 in the child, less when there can be none.
+pub fn fork() -> i32 {
+    // SAFETY: the processes that call this have one thread.
+    unsafe { rrq_fork() }
+}
+
+/// End this process without R's finalizers.
+pub fn leave(status: i32) {
+    // SAFETY: nothing runs after it.
+    unsafe { rrq_leave(status) }
+}
+
+/// Write out what C code has printed.
+pub fn flush() {
+    // SAFETY: it touches C's own buffers only.
+    unsafe { rrq_flush() }
+}
+
+/// Put a function in the place of some of base R. Only a process that runs one task may do this.
+pub fn replace_in_base(names: &[&CStr], function: &Robj) {
+    // SAFETY: the names are those of functions of base R, so that nothing jumps.
+    unsafe {
+        for name in names {
+            let symbol = Rf_install(name.as_ptr());
+            R_unLockBinding(symbol, R_BaseEnv);
+            Rf_defineVar(symbol, function.get(), R_BaseEnv);
+        }
+    }
 }

@@ -1,11 +1,11 @@
 -- Forget tasks and all that is stored for them. Repeating it changes nothing.
--- KEYS: t b r x prog at lab mv mu n o oref due
+-- KEYS: t b r x prog at lab mv mu lg n o oref due
 -- ARGV: key prefix, 1 to forget only what has ended and nothing needs, number of objects m, their
 --       hashes, then per task its id and, as text, the places of the objects it refers to
 -- Returns: {0} done; {1, id...} these run, {2, id...} these are of a chain of retries of which not
 --          all were given: nothing was changed.
 local tasks, attempts, moved, was = KEYS[1], KEYS[6], KEYS[8], KEYS[9]
-local counters, objects, refs, due = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+local counters, objects, refs, due = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local prefix, only_idle, n_objects = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
 -- include: _end.lua
 -- include: _links.lua
@@ -41,7 +41,7 @@ if #known == 0 then
   return { 0 }
 end
 
-for i = 1, 9 do
+for i = 1, 10 do
   if i ~= 6 then
     redis.call('HDEL', KEYS[i], unpack(known))
   end

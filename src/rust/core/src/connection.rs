@@ -95,6 +95,11 @@ impl Connection {
         }
     }
 
+    /// Let the link go. The next request opens another.
+    pub fn close(&mut self) {
+        self.link = None;
+    }
+
     /// The URL this was opened with, credentials included.
     pub fn url(&self) -> &str {
         &self.url

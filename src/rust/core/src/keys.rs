@@ -67,6 +67,11 @@ impl Keys {
         self.name("prog")
     }
 
+    /// HASH task id → what it printed.
+    pub fn logs(&self) -> String {
+        self.name("lg")
+    }
+
     /// HASH of counters: `s:<status>`, `q:<queue>`, and the last numbers given out.
     pub fn counters(&self) -> String {
         self.name("n")

@@ -61,18 +61,22 @@ impl Queue {
             packed => rmp_serde::from_slice(packed)
                 .map_err(|error| Error::corrupt(format!("the settings of queue '{id}'"), error))?,
         };
-        let owner = std::process::id();
         let watch = watch.unsigned_abs();
-        Ok(Queue {
+        Ok(Queue { watch, defaults, ..Queue::handle(connection, id) })
+    }
+
+    /// A queue somebody else is attached to, for what needs no waiter's number.
+    pub fn handle(connection: Connection, id: &str) -> Self {
+        Queue {
             id: id.into(),
-            keys,
+            keys: Keys::new(id),
             connection,
-            watch,
+            watch: 0,
             stream: Stream::default(),
             known_objects: HashSet::new(),
-            defaults,
-            owner,
-        })
+            defaults: Rules::default(),
+            owner: std::process::id(),
+        }
     }
 
     /// Set the rules of tasks that are given none, before anybody attaches to the queue.
@@ -208,6 +212,7 @@ impl Queue {
             keys.labels(),
             keys.moved(),
             keys.was(),
+            keys.logs(),
             keys.due(),
             keys.objects(),
             keys.object_refs(),

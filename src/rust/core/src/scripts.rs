@@ -63,6 +63,8 @@ scripts! {
     TASK_SUBMIT: "task_submit.lua";
     /// Store how far a task is.
     TASK_PROGRESS: "task_progress.lua";
+    /// Store what a task has printed.
+    TASK_LOG: "task_log.lua";
     /// Cancel tasks.
     TASK_CANCEL: "task_cancel.lua";
     /// Forget tasks, also when memory is short: it gives some back.

@@ -5,7 +5,7 @@ use rrq_bridge::submission::submission;
 use rrq_core::task;
 use rrq_core::{Queue, Status};
 
-use rrq_bridge::convert::{seconds, statuses};
+use rrq_bridge::convert::{log_list, or_null, seconds, statuses};
 use rrq_bridge::serialize::{serialize, unserialize, unserialize_each};
 use rrq_bridge::tasks::{columns, task_filter, task_info, times};
 use rrq_bridge::{Failure, Outcome};
@@ -132,6 +132,13 @@ fn rs_task_progress_update(mut queue: ExternalPtr<Queue>, id: &str, value: Robj)
     Ok::<(), Failure>(task::set_progress(&mut queue, id, &bytes)?)
 }
 
+/// What a task printed from byte `offset` on, how many bytes it printed, in which attempt.
+#[extendr]
+fn rs_task_log(mut queue: ExternalPtr<Queue>, id: &str, offset: f64) -> Outcome<Robj> {
+    let log = task::log(&mut queue, id)?;
+    Ok(or_null(log.map(|log| log_list(&log, offset))))
+}
+
 /// The ids of those that run: their workers were asked to stop them.
 #[extendr]
 fn rs_task_cancel(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<String>> {
@@ -168,4 +175,5 @@ extendr_module! {
     fn rs_task_data;
     fn rs_task_progress;
     fn rs_task_progress_update;
+    fn rs_task_log;
 }

@@ -8,6 +8,7 @@ use rrq_bridge::Outcome;
 use rrq_bridge::config::to_list;
 use rrq_bridge::convert::{field, limit, statuses, stop};
 use rrq_bridge::evaluate::{REvaluate, current_task};
+use rrq_bridge::isolate;
 use rrq_bridge::restart::{restart, resumed};
 use rrq_bridge::serialize::{serialize, unserialize_each};
 
@@ -81,6 +82,27 @@ fn rs_worker_end_on_term() {
 #[extendr]
 fn rs_worker_task() -> String {
     current_task()
+}
+
+/// Become the process that forks one for each isolated task.
+#[extendr]
+fn rs_isolate_open(url: &str, queue_id: &str) -> Outcome<ExternalPtr<Queue>> {
+    Ok(ExternalPtr::new(isolate::take_over(url, queue_id)?))
+}
+
+#[extendr]
+fn rs_isolate_serve(mut queue: ExternalPtr<Queue>) -> Outcome<Robj> {
+    isolate::serve(&mut queue)
+}
+
+#[extendr]
+fn rs_isolate_run(mut queue: ExternalPtr<Queue>, functions: List, folder: &str) -> Outcome<()> {
+    isolate::run(&mut queue, &functions, folder)
+}
+
+#[extendr]
+fn rs_isolate_leave(status: i32) {
+    rrq_bridge::protect::leave(status);
 }
 
 #[extendr]
@@ -176,6 +198,10 @@ extendr_module! {
     fn rs_worker_turn;
     fn rs_worker_end_on_term;
     fn rs_worker_task;
+    fn rs_isolate_open;
+    fn rs_isolate_serve;
+    fn rs_isolate_run;
+    fn rs_isolate_leave;
     fn rs_worker_exit;
     fn rs_worker_states;
     fn rs_worker_info;

@@ -106,6 +106,7 @@ fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>], only_idle
         keys.labels(),
         keys.moved(),
         keys.was(),
+        keys.logs(),
         keys.counters(),
         keys.objects(),
         keys.object_refs(),

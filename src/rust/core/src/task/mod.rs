@@ -3,6 +3,7 @@
 mod control;
 mod depend;
 mod header;
+pub(crate) mod log;
 pub(crate) mod query;
 mod retry;
 mod rules;
@@ -17,6 +18,7 @@ pub(crate) use control::forget;
 pub use control::{cancel, delete};
 pub use depend::{Deferred, deferred, dependents};
 pub use header::{Body, Header, Isolation, Kind, Parent, SharedRef, Special};
+pub use log::{Log, log};
 pub use query::{
     Attempt, Label, Outcome, attempts, bodies, extra, headers, labels, list, outcomes, overview,
     parent_outcomes, progress, set_progress, statuses,

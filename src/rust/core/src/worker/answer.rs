@@ -48,6 +48,7 @@ impl Worker {
                 self.options.config.timeout_idle = seconds;
                 self.idle_since = Instant::now();
             }
+            Effect::Refresh => self.renew_processes(),
             Effect::None | Effect::Pause | Effect::Resume => {}
         }
         Ok(if stale { Turn::Idle } else { Turn::Answered })

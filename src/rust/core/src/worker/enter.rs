@@ -10,6 +10,7 @@ use crate::value;
 use crate::worker::control::Control;
 use crate::worker::heartbeat::{Batch, Charge, Heartbeat, lock};
 use crate::worker::run::{Turn, Worker, seconds};
+use crate::worker::special::reap_left_behind;
 
 /// The heartbeat period unless configured, and how many of them make a lease.
 const PERIOD_S: f64 = 3.0;
@@ -74,6 +75,9 @@ impl Worker {
             .arg(self.incarnation)
             .arg(self.queues.join(" "));
         self.idle_since = Instant::now();
+        if self.resumed {
+            reap_left_behind();
+        }
         match value::integer(self.queue.connection.call(&call)?)? {
             1 => Ok(()),
             // It took too long to start: meanwhile it was declared lost.

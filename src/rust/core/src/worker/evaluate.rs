@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::status::Status;
-use crate::task::{self, Body, Outcome};
+use crate::task::{self, Body, Isolation, Outcome};
 use crate::worker::objects;
 
 /// A task a worker has claimed.
@@ -51,6 +51,8 @@ pub enum Effect {
     Pause,
     /// Take tasks again.
     Resume,
+    /// The environment was built anew: processes for tasks must be, too.
+    Refresh,
     /// Exit after being idle this many seconds.
     TimeoutIdle(f64),
 }
@@ -62,6 +64,17 @@ pub struct Answer {
     pub value: Vec<u8>,
     /// What else to do.
     pub effect: Effect,
+}
+
+/// How a process for isolated tasks is started.
+#[derive(Debug, Clone)]
+pub struct Launcher {
+    /// The program.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Environment variables beside those of the worker.
+    pub env: Vec<(String, String)>,
 }
 
 /// What a message may ask about the worker's idleness.
@@ -95,6 +108,12 @@ impl Fetch for Queue {
 pub trait Evaluate {
     /// Run a task. `fetch` gets what it does not carry itself.
     fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Verdict;
+    /// How to start the process for an isolated task; nothing where there can be none.
+    fn launcher(&self, isolation: Isolation) -> Option<Launcher>;
+    /// The outcome of a task whose own code did not tell how it ended.
+    fn ended(&mut self, task: &Task, status: Status, reason: &str) -> Verdict;
+    /// Write out what was printed so far.
+    fn flush(&mut self) {}
     /// Answer a message.
     fn answer(&mut self, message: &Message, idle: Idle) -> Answer;
     /// Drop an interrupt that was meant for a task and came after its end.

@@ -42,6 +42,8 @@ pub struct Batch {
     pub since: Option<Instant>,
     /// How long it may.
     pub limit: Option<Duration>,
+    /// Whether it runs in a process of its own, to which no signal goes from here.
+    pub isolated: bool,
     /// Whether it was interrupted, for running longer or because it was cancelled.
     pub interrupted: bool,
     /// Whether that was because it was cancelled.
@@ -60,8 +62,11 @@ impl Batch {
     pub fn interrupt(&mut self, cancelled: bool, grace_s: f64) {
         if !self.interrupted {
             (self.interrupted, self.cancelled) = (true, cancelled);
-            self.end_at = end_at(grace_s);
-            process::interrupt();
+            // The main thread looks after an isolated task, and sees the flag.
+            if !self.isolated {
+                self.end_at = end_at(grace_s);
+                process::interrupt();
+            }
         }
     }
 }
@@ -184,7 +189,7 @@ impl Keeper {
         let mut batch = lock(&self.charge.batch);
         let late =
             batch.since.zip(batch.limit).is_some_and(|(since, limit)| since.elapsed() >= limit);
-        if late {
+        if late && !batch.isolated {
             batch.interrupt(false, self.charge.grace_s);
         }
     }
@@ -217,6 +222,7 @@ impl Keeper {
         }
         let ended = Some((task.as_str(), status));
         self.connection.call(&restart_call(keys, id, incarnation, &reason, ended))?;
+        crate::worker::special::restore_output();
         eprintln!("RESTART {reason}");
         let error = restart(&self.charge.nonce);
         eprintln!("RESTART failed: {error}");

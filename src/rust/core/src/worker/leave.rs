@@ -30,6 +30,7 @@ impl Worker {
     /// Leave. What has ended is reported, what has not begun goes back, what runs has died.
     pub fn exit(&mut self, reason: &str) -> Result<()> {
         (self.heartbeat, self.control) = (None, None);
+        self.end_processes();
         // The user may have asked to stop, so this must not be stopped in turn.
         self.queue.connection.set_patience(LAST_PATIENCE, never());
         if !lock(&self.batch).finished.is_empty() {

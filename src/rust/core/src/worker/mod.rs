@@ -5,16 +5,23 @@ mod control;
 mod enter;
 mod evaluate;
 mod heartbeat;
+#[cfg(unix)]
+mod isolate;
 mod leave;
 mod lost;
 mod objects;
 mod ping;
 mod query;
+#[cfg(unix)]
+mod recorder;
 mod restart;
 mod run;
+mod special;
 mod step;
 
-pub use evaluate::{Answer, Effect, Evaluate, Fetch, Idle, Task, Verdict};
+pub use evaluate::{Answer, Effect, Evaluate, Fetch, Idle, Launcher, Task, Verdict};
+#[cfg(unix)]
+pub use isolate::{Control, read_request, write_outcome};
 pub use lost::{Lost, sweep};
 pub use objects::fetch as fetch_object;
 pub use ping::{Pong, kill, ping};

@@ -53,6 +53,7 @@ impl Worker {
             return Ok(());
         };
         (self.heartbeat, self.control) = (None, None);
+        self.end_processes();
         self.step(0)?;
         self.say("RESTART", reason);
         self.report(evaluate);

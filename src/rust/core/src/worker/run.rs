@@ -9,10 +9,15 @@ use crate::error::{Error, Result};
 use crate::process::is_orphan;
 use crate::queue::Queue;
 use crate::status::Status;
+use crate::task::Isolation;
 use crate::value;
 use crate::worker::control::{self, Control};
 use crate::worker::evaluate::{Evaluate, Task};
 use crate::worker::heartbeat::{Batch, Heartbeat, SharedBatch, lock};
+#[cfg(unix)]
+use crate::worker::isolate::Isolate;
+#[cfg(unix)]
+use crate::worker::recorder::Recorder;
 use crate::worker::restart::Restart;
 use crate::worker::step::{Finish, Reply};
 use crate::worker::sweep;
@@ -88,6 +93,10 @@ pub struct Worker {
     pub(super) stop: Stop,
     pub(super) heartbeat: Option<Heartbeat>,
     pub(super) control: Option<Control>,
+    #[cfg(unix)]
+    pub(super) isolate: Isolate,
+    #[cfg(unix)]
+    pub(super) recorder: Option<Recorder>,
 }
 
 impl Worker {
@@ -113,6 +122,10 @@ impl Worker {
             stop,
             heartbeat: None,
             control: None,
+            #[cfg(unix)]
+            isolate: Isolate::default(),
+            #[cfg(unix)]
+            recorder: None,
         };
         worker.enter()?;
         Ok(worker)
@@ -206,6 +219,7 @@ impl Worker {
         let task = batch.waiting.pop_front()?;
         batch.current = Some(task.id.clone());
         batch.since = Some(Instant::now());
+        batch.isolated = task.body.isolation() != Isolation::None;
         batch.limit = (task.body.timeout_s > 0.0).then(|| seconds(task.body.timeout_s));
         Some(task)
     }
@@ -213,7 +227,7 @@ impl Worker {
     /// Run one task; returns whether the user interrupted the worker meanwhile.
     fn evaluate(&mut self, evaluate: &mut dyn Evaluate, task: &Task) -> bool {
         let started = Instant::now();
-        let mut verdict = evaluate.evaluate(task, &mut self.queue);
+        let mut verdict = self.run_task(evaluate, task);
         let ended = Instant::now();
         let signal = self.end_task();
         if signal.interrupted {

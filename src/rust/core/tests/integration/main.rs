@@ -14,12 +14,15 @@ mod support;
 mod task_cancel;
 mod task_delete;
 mod task_depend;
+mod task_log;
 mod task_query;
 mod task_submit;
 mod task_wait;
 mod worker_batch;
 mod worker_control;
 mod worker_delete;
+#[cfg(unix)]
+mod worker_isolate;
 mod worker_lost;
 mod worker_restart;
 mod worker_step;

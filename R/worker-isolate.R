@@ -1,0 +1,77 @@
+# Processes for isolated tasks. A worker has threads, so it cannot fork: it starts a *server*, an R
+# process without threads that has built the worker's environment, and this forks one process for
+# each task. For isolation = "fresh" the server lives for one task, which builds the environment
+# itself: no code of users has run before the fork.
+
+# How a worker starts a server; the engine adds the kind of isolation. The server's URL goes by the
+# environment: a password on a command line is for all to see.
+isolated_command <- function(url, queue_id, worker_id) {
+  list(
+    program = file.path(R.home("bin"), "Rscript"),
+    args = c("-e", "rrq:::isolated_process()", queue_id),
+    env = c(
+      R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep), R_TESTS = "",
+      RRQ_URL = url, RRQ_WORKER_ID = worker_id, RRQ_PARENT_PID = ""
+    )
+  )
+}
+
+# What a server runs.
+isolated_process <- function(args = commandArgs(TRUE)) {
+  queue_id <- args[[1]]
+  url <- Sys.getenv("RRQ_URL")
+  queue <- rust_call(rs_isolate_open(url, queue_id))
+  run <- new_run()
+  run$queue <- queue
+  if (args[[2]] == "fork") {
+    run$envir <- build_environment(queue)
+    warm_up(run, list(queue_id = queue_id, url = url))
+  }
+  home <- Sys.getenv("TMPDIR")
+  folder <- rust_call(rs_isolate_serve(queue))
+  if (is.null(folder)) {
+    # The worker has gone, perhaps without tidying up.
+    unlink(home, recursive = TRUE)
+    quit(save = "no")
+  }
+  run_isolated(run, folder, list(queue_id = queue_id, url = url))
+}
+
+# R compiles a function when it is called for the second time, and a fork keeps nothing for the
+# next: without this the trace of an error costs each of them 0.3 s.
+warm_up <- function(run, identity) {
+  evaluation_calls(run, identity)
+  for (expr in rep(list(quote(warning("w")), quote(stop("e"))), 3)) {
+    task <- list(expr = expr, variables = list())
+    with_task_handlers(run, run_call(run, "expr", task, NULL, NULL, NULL, 0, NULL, FALSE))
+  }
+  the$task <- NULL
+}
+
+# What a task's process runs: the server comes back here in each fork.
+run_isolated <- function(run, folder, identity) {
+  Sys.setenv(TMPDIR = folder, RRQ_TASK_ID = basename(folder))
+  tempdir(check = TRUE)
+  the$leaving <- leave_when_quitting()
+  if (is.null(run$envir)) {
+    run$envir <- build_environment(run$queue)
+  }
+  # All forks have the server's random numbers, if it drew any.
+  rm(list = intersect(".Random.seed", ls(globalenv(), all.names = TRUE)), envir = globalenv())
+  functions <- c(evaluation_calls(run, identity), quit = leave_with_status)
+  with_task_handlers(run, rust_call(rs_isolate_run(run$queue, functions, folder)))
+  rust_call(rs_isolate_leave(0L))
+}
+
+# A task that ends R must not run the server's finalizers. This one comes first, and no other does:
+# those made last are run first.
+leave_when_quitting <- function() {
+  process <- new.env()
+  reg.finalizer(process, function(process) rust_call(rs_isolate_leave(1L)), onexit = TRUE)
+  process
+}
+
+# Stands in for quit() in the process of a task: finalizers are not told the status.
+leave_with_status <- function(save = "default", status = 0, runLast = TRUE) { # nolint
+  rust_call(rs_isolate_leave(as.integer(status)))
+}

@@ -1,0 +1,81 @@
+//! What the processes of isolated tasks do between calls from the R half: the server that forks, and
+//! in each fork the task.
+
+use extendr_api::prelude::*;
+use rrq_core::{Connection, Queue};
+
+use crate::condition::Outcome;
+
+#[cfg(unix)]
+pub use unix::{run, serve, take_over};
+
+/// The queue as these processes see it: asking for nothing, and creating nothing, until used.
+fn queue(url: &str, queue_id: &str) -> Outcome<Queue> {
+    Ok(Queue::handle(Connection::open(url)?, queue_id))
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::cell::RefCell;
+    use std::path::Path;
+
+    use rrq_core::worker::{Control, Evaluate, read_request, write_outcome};
+
+    use super::{List, Outcome, Queue, Robj, queue};
+    use crate::convert::{field, or_null};
+    use crate::evaluate::REvaluate;
+    use crate::protect::{fork, replace_in_base};
+
+    thread_local! {
+        /// The way to the worker, from stdin.
+        static CONTROL: RefCell<Option<Control>> = const { RefCell::new(None) };
+    }
+
+    /// Become a server.
+    pub fn take_over(url: &str, queue_id: &str) -> Outcome<Queue> {
+        let control = Control::take_stdin()?;
+        CONTROL.set(Some(control));
+        queue(url, queue_id)
+    }
+
+    /// Fork a process for each task the worker sends. Comes back in each of them, with the folder of
+    /// its task, and in the server with `NULL` when the worker has gone.
+    pub fn serve(queue: &mut Queue) -> Outcome<Robj> {
+        queue.connection.close();
+        let folder = match CONTROL.take() {
+            Some(control) => control.serve(fork)?,
+            None => None,
+        };
+        Ok(or_null(folder.map(|folder| folder.display().to_string())))
+    }
+
+    /// Run the task of a folder, and say there how it ended.
+    pub fn run(queue: &mut Queue, functions: &List, folder: &str) -> Outcome<()> {
+        let folder = Path::new(folder);
+        let quit = field(functions, "quit");
+        replace_in_base(&[c"quit", c"q"], &quit);
+        let task = read_request(folder)?;
+        let verdict = REvaluate::new(functions).evaluate(&task, queue);
+        Ok(write_outcome(folder, verdict)?)
+    }
+}
+
+/// Elsewhere no worker starts such a process.
+#[cfg(not(unix))]
+mod elsewhere {
+    use super::*;
+
+    pub fn take_over(url: &str, queue_id: &str) -> Outcome<Queue> {
+        queue(url, queue_id)
+    }
+
+    pub fn serve(_queue: &mut Queue) -> Outcome<Robj> {
+        Ok(().into())
+    }
+
+    pub fn run(_queue: &mut Queue, _functions: &List, _folder: &str) -> Outcome<()> {
+        Ok(())
+    }
+}
+#[cfg(not(unix))]
+pub use elsewhere::{run, serve, take_over};

@@ -1,0 +1,21 @@
+-- Store what a task has printed so far, as long as this worker runs it in this attempt: after its
+-- end, and after its queue is gone, nothing may be written.
+-- KEYS: t lg
+-- ARGV: task id, worker id, attempt, bytes printed so far, the log
+-- Returns: 1, or 0 when it does not run so, or when more is stored already.
+local tasks, logs = unpack(KEYS)
+local id, worker, attempt, total, log = unpack(ARGV)
+
+local header = read_header(redis.call('HGET', tasks, id))
+if not header or header[H_STATUS] ~= RUNNING or header[H_WORKER] ~= worker
+   or header[H_ATTEMPT] ~= attempt then
+  return 0
+end
+-- Two threads of the worker write: the older state may come later.
+local stored = redis.call('HGET', logs, id)
+local has_attempt, has_total = string.match(stored or '', '^(%d+) %d+ (%d+)')
+if has_attempt == attempt and tonumber(has_total) > tonumber(total) then
+  return 0
+end
+redis.call('HSET', logs, id, log)
+return 1

@@ -1,0 +1,294 @@
+//! Tasks in processes of their own. A *server*, a process without threads that the boundary says how
+//! to start, forks one for each task. The worker's main thread writes what to run into a folder,
+//! tells the server, and looks after the task until it has ended: it stops it when it was cancelled,
+//! ran too long, or the worker must leave. How the task ended is read from the folder; if nothing
+//! stands there, it died.
+
+mod lines;
+mod process;
+mod serve;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::config::WorkerConfig;
+use crate::connection::{SLICE, Stop};
+use crate::error::{Error, Result};
+use crate::status::Status;
+use crate::task::{Body, Isolation};
+use crate::worker::evaluate::{Launcher, Task, Verdict};
+use crate::worker::heartbeat::{SharedBatch, lock};
+use crate::worker::recorder::Recorder;
+use lines::Heard;
+use process::Server;
+pub use serve::Control;
+
+/// A server that was told to end a task has this much longer than the task to do it.
+const SERVER_GRACE: Duration = Duration::from_secs(2);
+const REQUEST: &str = "request";
+const OUTCOME: &str = "outcome";
+
+/// How a task in a process of its own ended.
+pub enum End {
+    /// It said so itself.
+    Said(Verdict),
+    /// It was stopped.
+    Stopped(Why),
+    /// It went away, for this reason.
+    Died(String),
+}
+
+/// Why a task is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It was cancelled.
+    Cancelled,
+    /// It ran longer than it was allowed to.
+    Late,
+    /// The user interrupted the worker.
+    Interrupted,
+}
+
+/// What it takes to look after a task.
+pub struct Care<'a> {
+    /// The task.
+    pub task: &'a Task,
+    /// How its server is started.
+    pub launcher: &'a Launcher,
+    /// Where the control thread notes that it was cancelled.
+    pub batch: &'a SharedBatch,
+    /// Whether the user wants the worker to stop.
+    pub stop: &'a Stop,
+    /// How long processes have to end, and how often to look.
+    pub config: &'a WorkerConfig,
+    /// Who reads what it prints.
+    pub recorder: &'a Recorder,
+}
+
+impl Care<'_> {
+    fn grace(&self) -> Duration {
+        Duration::try_from_secs_f64(self.config.timeout_process_die).unwrap_or(Duration::MAX)
+    }
+
+    fn slice(&self) -> Duration {
+        let poll = Duration::try_from_secs_f64(self.config.poll_process).unwrap_or(SLICE);
+        poll.clamp(Duration::from_millis(1), SLICE)
+    }
+
+    /// Whether there is a reason to stop a task that runs since then.
+    fn reason(&self, started: Option<Instant>) -> Option<Why> {
+        let limit = Duration::try_from_secs_f64(self.task.body.timeout_s).unwrap_or_default();
+        let late = |since: Instant| !limit.is_zero() && since.elapsed() >= limit;
+        if lock(self.batch).cancelled {
+            Some(Why::Cancelled)
+        } else if started.is_some_and(late) {
+            Some(Why::Late)
+        } else if (self.stop)() {
+            Some(Why::Interrupted)
+        } else {
+            None
+        }
+    }
+}
+
+/// The servers of a worker: one that forks, kept; for `Fresh` a new one for each task.
+#[derive(Default)]
+pub struct Isolate {
+    forking: Option<Server>,
+}
+
+impl Isolate {
+    /// Let the server go: the next task gets a new one, with a new environment.
+    pub fn renew(&mut self) {
+        self.forking = None;
+    }
+
+    /// Run a task; returns when nothing of it is left.
+    pub fn run(&mut self, care: &Care<'_>) -> End {
+        self.try_run(care).unwrap_or_else(|error| {
+            self.forking = None;
+            End::Died(format!("its process could not be started: {error}"))
+        })
+    }
+
+    fn try_run(&mut self, care: &Care<'_>) -> io::Result<End> {
+        let is_kept = care.task.body.isolation() == Isolation::Fork;
+        let kept = if is_kept { self.forking.take() } else { None };
+        let mut server = match kept.and_then(Server::if_alive) {
+            Some(server) => server,
+            None => Server::start(care.launcher, care.recorder)?,
+        };
+        let folder = server.folder(&care.task.id)?;
+        write_request(&folder, care.task).map_err(io::Error::other)?;
+        let end = look_after(&mut server, care, &folder)?;
+        fs::remove_dir_all(&folder)?;
+        if is_kept {
+            self.forking = server.if_alive();
+        }
+        Ok(end)
+    }
+}
+
+/// Where a task is in its life.
+struct Progress {
+    started: Option<Instant>,
+    stopped: Option<(Why, Instant)>,
+}
+
+fn look_after(server: &mut Server, care: &Care<'_>, folder: &Path) -> io::Result<End> {
+    if server.is_ready {
+        order(server, care, folder)?;
+    }
+    let mut progress = Progress { started: None, stopped: None };
+    let ended = loop {
+        match server.hear(care.slice())? {
+            Heard::Line(line) => match line.split_once(' ') {
+                None if line == "ready" => {
+                    server.is_ready = true;
+                    order(server, care, folder)?;
+                }
+                Some(("pid", pid)) => {
+                    progress.started = Some(Instant::now());
+                    server.task = pid.parse().ok();
+                    care.recorder.started(server.task.unwrap_or(0));
+                }
+                Some(("exit" | "signal" | "failed", _)) => break line,
+                _ => {}
+            },
+            Heard::End => break server.end_of_server(care.recorder),
+            Heard::Silence => {}
+        }
+        if let Some(line) = stop_if_due(server, care, &mut progress)? {
+            break line;
+        }
+    };
+    server.task = None;
+    Ok(match (read_outcome(folder), progress.stopped) {
+        (Some(verdict), _) => End::Said(verdict),
+        (None, Some((why, _))) => End::Stopped(why),
+        (None, None) => End::Died(explain(&ended)),
+    })
+}
+
+/// Have the task run. What it prints from now on is its own.
+fn order(server: &mut Server, care: &Care<'_>, folder: &Path) -> io::Result<()> {
+    care.recorder.begin(care.task);
+    server.say(&format!("run {} {}", care.grace().as_millis(), folder.display()))
+}
+
+/// Ask a task to end when there is a reason to. A server that does not manage to end it is ended
+/// itself; then returns in the place of what it would have said.
+fn stop_if_due(
+    server: &mut Server,
+    care: &Care<'_>,
+    progress: &mut Progress,
+) -> io::Result<Option<String>> {
+    match progress.stopped {
+        None => {
+            let Some(why) = care.reason(progress.started) else {
+                return Ok(None);
+            };
+            progress.stopped = Some((why, Instant::now()));
+            if progress.started.is_some() {
+                server.say("end")?;
+                return Ok(None);
+            }
+            // It is still being started: there is no task that could tidy up.
+        }
+        Some((_, since)) if since.elapsed() < care.grace().saturating_add(SERVER_GRACE) => {
+            return Ok(None);
+        }
+        Some(_) => {}
+    }
+    server.kill();
+    Ok(Some("signal 9".to_owned()))
+}
+
+fn explain(ended: &str) -> String {
+    match ended.split_once(' ') {
+        Some(("exit", code)) => format!("its process ended with exit code {code} and no result"),
+        Some(("signal", number)) => match signal_name(number) {
+            Some(name) => format!("its process was ended by signal {number} ({name})"),
+            None => format!("its process was ended by signal {number}"),
+        },
+        Some(("failed", reason)) => format!("its process could not be started: {reason}"),
+        _ => ended.to_owned(),
+    }
+}
+
+fn signal_name(number: &str) -> Option<&'static str> {
+    let names = [
+        ("1", "SIGHUP"),
+        ("2", "SIGINT"),
+        ("4", "SIGILL"),
+        ("6", "SIGABRT"),
+        ("8", "SIGFPE"),
+        ("9", "SIGKILL"),
+        ("11", "SIGSEGV"),
+        ("13", "SIGPIPE"),
+        ("15", "SIGTERM"),
+    ];
+    names.into_iter().find(|(known, _)| *known == number).map(|(_, name)| name)
+}
+
+/// What a task is told of itself.
+#[derive(Serialize, Deserialize)]
+struct Request {
+    id: String,
+    attempt: i64,
+    body: Body,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Said {
+    status: char,
+    value: ByteBuf,
+    extra: ByteBuf,
+    is_final: bool,
+}
+
+fn failed(what: &str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Io { what: what.to_owned(), source }
+}
+
+fn write_request(folder: &Path, task: &Task) -> Result<()> {
+    let Task { id, attempt, body } = task.clone();
+    let packed = rmp_serde::to_vec(&Request { id, attempt, body });
+    let packed = packed.map_err(|error| Error::corrupt("a task", error))?;
+    fs::write(folder.join(REQUEST), packed).map_err(failed("hand over a task"))
+}
+
+/// The task whose folder this is.
+pub fn read_request(folder: &Path) -> Result<Task> {
+    let packed = fs::read(folder.join(REQUEST));
+    let packed = packed.map_err(failed("read a task handed over"))?;
+    let request: Request =
+        rmp_serde::from_slice(&packed).map_err(|error| Error::corrupt("a task", error))?;
+    Ok(Task { id: request.id, attempt: request.attempt, body: request.body })
+}
+
+/// Say how the task ended whose folder this is. It stands there whole or not at all.
+pub fn write_outcome(folder: &Path, verdict: Verdict) -> Result<()> {
+    let said = Said {
+        status: verdict.status.letter(),
+        value: ByteBuf::from(verdict.value),
+        extra: ByteBuf::from(verdict.extra),
+        is_final: verdict.is_final,
+    };
+    let packed = rmp_serde::to_vec(&said).map_err(|error| Error::corrupt("an outcome", error))?;
+    let (part, path) = (folder.join("part"), folder.join(OUTCOME));
+    let written = fs::write(&part, packed).and_then(|()| fs::rename(&part, &path));
+    written.map_err(failed("write the outcome of a task"))
+}
+
+fn read_outcome(folder: &Path) -> Option<Verdict> {
+    let said: Said = rmp_serde::from_slice(&fs::read(folder.join(OUTCOME)).ok()?).ok()?;
+    let status = Status::from_letter(u8::try_from(said.status).ok()?);
+    let (value, extra) = (said.value.into_vec(), said.extra.into_vec());
+    Some(Verdict { extra, is_final: said.is_final, ..Verdict::new(status, value) })
+}

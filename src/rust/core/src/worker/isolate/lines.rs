@@ -1,0 +1,78 @@
+//! Lines over a socket, as a worker and the server of its isolated tasks talk to each other.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// What came within the time given.
+pub enum Heard {
+    /// A line, without its end.
+    Line(String),
+    /// Nothing.
+    Silence,
+    /// The other end has gone.
+    End,
+}
+
+/// One end of the socket.
+pub struct Lines {
+    stream: UnixStream,
+    read: Vec<u8>,
+}
+
+impl Lines {
+    pub fn new(stream: UnixStream) -> Self {
+        Lines { stream, read: Vec::new() }
+    }
+
+    pub fn say(&mut self, line: &str) -> io::Result<()> {
+        self.stream.write_all(format!("{line}\n").as_bytes())
+    }
+
+    /// The next line; waits for it, at most this long if that is limited.
+    pub fn hear(&mut self, patience: Option<Duration>) -> io::Result<Heard> {
+        if let Some(line) = self.next_read() {
+            return Ok(Heard::Line(line));
+        }
+        self.stream.set_read_timeout(patience)?;
+        let mut buffer = [0; 4096];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Ok(Heard::End),
+            Ok(n) => {
+                self.read.extend_from_slice(&buffer[..n]);
+                Ok(self.next_read().map_or(Heard::Silence, Heard::Line))
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
+                    Ok(Heard::Silence)
+                }
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Ok(Heard::End),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Whether a line was read already, so that the socket itself says nothing of it.
+    pub fn has_read(&self) -> bool {
+        self.read.contains(&b'\n')
+    }
+
+    fn next_read(&mut self) -> Option<String> {
+        let at = self.read.iter().position(|byte| *byte == b'\n')?;
+        let line = String::from_utf8_lossy(&self.read[..at]).into_owned();
+        self.read.drain(..=at);
+        Some(line)
+    }
+
+    /// Let the other end know that nothing more will come.
+    pub fn close(&self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+impl AsFd for Lines {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

@@ -1,0 +1,250 @@
+//! The other side: what runs in the server that forks a process for each task. It has one thread and
+//! holds no connection. It adopts what a task leaves behind, so that nothing survives the task's end,
+//! and when the worker has gone, ends the task and itself.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process, kill_process_group, wait,
+    waitpid,
+};
+use rustix::stdio::dup2_stdin;
+
+use crate::error::{Error, Result};
+use crate::worker::isolate::lines::{Heard, Lines};
+
+/// How often to look where the system cannot wake us.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The server's end of its worker's socket.
+pub struct Control {
+    lines: Lines,
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::Io { what: "talk to the worker".to_owned(), source }
+}
+
+impl Control {
+    /// Take the socket from stdin, which is empty then.
+    pub fn take_stdin() -> Result<Self> {
+        use std::os::fd::AsFd;
+        let socket = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+        let nothing = File::open("/dev/null").map_err(failed)?;
+        dup2_stdin(nothing).map_err(|error| failed(error.into()))?;
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::set_child_subreaper(Some(getpid()));
+        Ok(Control { lines: Lines::new(UnixStream::from(socket)) })
+    }
+
+    /// Run tasks, each in a process that `fork` makes, until the worker has gone. Returns in each of
+    /// those processes, with the task's folder; in the server itself with nothing, at the end.
+    pub fn serve(mut self, mut fork: impl FnMut() -> i32) -> Result<Option<PathBuf>> {
+        self.lines.say("ready").map_err(failed)?;
+        loop {
+            let line = match self.lines.hear(None).map_err(failed)? {
+                Heard::Line(line) => line,
+                Heard::Silence => continue,
+                Heard::End => return Ok(None),
+            };
+            // The word to end a task may come when that has ended already.
+            let Some((grace, folder)) = read_order(&line) else {
+                continue;
+            };
+            let server = getpid();
+            let goes_on = match fork() {
+                0 => {
+                    drop(self);
+                    die_with(server);
+                    return Ok(Some(PathBuf::from(folder)));
+                }
+                pid => match Pid::from_raw(pid.max(0)) {
+                    Some(pid) => self.tend(pid, grace).inspect_err(|_| {
+                        let _ = std::fs::remove_dir_all(folder);
+                    }),
+                    None => self.lines.say(&format!("failed {}", io::Error::last_os_error())),
+                }
+                .is_ok(),
+            };
+            if !goes_on {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Look after a task until nothing of it is left. An error means that the worker has gone.
+    fn tend(&mut self, pid: Pid, grace: Duration) -> io::Result<()> {
+        let mut is_there = self.lines.say(&format!("pid {}", pid.as_raw_nonzero())).is_ok();
+        let watch = Watch::new(pid);
+        let mut asked = None;
+        while !has_ended(pid) {
+            let may = asked.map(|since: Instant| grace.saturating_sub(since.elapsed()));
+            if may.is_some_and(|left| left.is_zero()) {
+                signal_task(pid, Signal::KILL);
+            }
+            let left = may.filter(|left| !left.is_zero());
+            if self.lines.has_read() || watch.wait(is_there.then_some(&self.lines), left)? {
+                match self.lines.hear(None)? {
+                    Heard::Silence => continue,
+                    Heard::Line(_) => {}
+                    Heard::End => is_there = false,
+                }
+                asked.get_or_insert_with(Instant::now);
+                signal_task(pid, Signal::TERM);
+            }
+        }
+        // Before it is reaped: after that its number could be another's.
+        signal_task(pid, Signal::TERM);
+        let status = reap(pid);
+        let begun = asked.unwrap_or_else(Instant::now);
+        clear(begun, grace);
+        self.lines.say(&status)
+    }
+}
+
+/// How long a task has to end once told to, and its folder.
+fn read_order(line: &str) -> Option<(Duration, &str)> {
+    let (grace, folder) = line.strip_prefix("run ")?.split_once(' ')?;
+    Some((Duration::from_millis(grace.parse().unwrap_or(u64::MAX)), folder))
+}
+
+/// On Linux the task's process ends with the server, however that ends.
+fn die_with(server: Pid) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    if getppid() != Some(server) {
+        let _ = kill_process(getpid(), Signal::KILL);
+    }
+}
+
+/// To the process of a task and all of its group, and to what it left behind.
+fn signal_task(pid: Pid, signal: Signal) {
+    let _ = kill_process_group(pid, signal);
+    for orphan in children().into_iter().filter(|child| *child != pid) {
+        let _ = kill_process(orphan, signal);
+    }
+}
+
+fn has_ended(pid: Pid) -> bool {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    // An error says that there is no such child.
+    !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
+}
+
+fn reap(pid: Pid) -> String {
+    match waitpid(Some(pid), WaitOptions::empty()) {
+        Ok(Some((_, status))) => describe(status),
+        _ => "exit -1".to_owned(),
+    }
+}
+
+fn describe(status: WaitStatus) -> String {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => format!("exit {code}"),
+        (None, Some(number)) => format!("signal {number}"),
+        (None, None) => "exit -1".to_owned(),
+    }
+}
+
+/// End what a task left behind: the system gave it to us. First asked, then not.
+fn clear(begun: Instant, grace: Duration) {
+    while let Ok(ended) = wait(WaitOptions::NOHANG) {
+        if ended.is_some() {
+            continue;
+        }
+        let signal = if begun.elapsed() < grace { Signal::TERM } else { Signal::KILL };
+        for child in children() {
+            let _ = kill_process(child, signal);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// The children of this process.
+#[cfg(target_os = "linux")]
+fn children() -> Vec<Pid> {
+    let own = getpid().as_raw_nonzero();
+    let listed = std::fs::read_to_string(format!("/proc/self/task/{own}/children"));
+    let listed = listed.unwrap_or_default();
+    listed.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+}
+
+/// Elsewhere orphans go to the system: a task's process group is all there is to end.
+#[cfg(not(target_os = "linux"))]
+fn children() -> Vec<Pid> {
+    Vec::new()
+}
+
+/// Sleeps until the worker says something or a task has ended.
+struct Watch {
+    #[cfg(target_os = "linux")]
+    task: Option<std::os::fd::OwnedFd>,
+}
+
+impl Watch {
+    #[cfg(target_os = "linux")]
+    fn new(pid: Pid) -> Self {
+        use rustix::process::{PidfdFlags, pidfd_open};
+        Watch { task: pidfd_open(pid, PidfdFlags::empty()).ok() }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn new(_pid: Pid) -> Self {
+        Watch {}
+    }
+
+    /// Whether there is something to hear.
+    fn wait(&self, lines: Option<&Lines>, left: Option<Duration>) -> io::Result<bool> {
+        let mut sources: Vec<PollFd<'_>> =
+            lines.into_iter().map(|lines| PollFd::new(lines, PollFlags::IN)).collect();
+        let may = self.add_task(&mut sources, left);
+        let may = may.map(|may| Timespec::try_from(may).unwrap_or_default());
+        match poll(&mut sources, may.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(lines.is_some() && !sources[0].revents().is_empty())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn add_task<'a>(
+        &'a self,
+        sources: &mut Vec<PollFd<'a>>,
+        left: Option<Duration>,
+    ) -> Option<Duration> {
+        match &self.task {
+            Some(task) => {
+                sources.push(PollFd::new(task, PollFlags::IN));
+                left
+            }
+            None => Some(LOOK),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn add_task<'a>(
+        &'a self,
+        _sources: &mut Vec<PollFd<'a>>,
+        _left: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(LOOK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_order_to_run_is_one() {
+        let order = read_order("run 2000 /a folder/b");
+        assert_eq!(order, Some((Duration::from_secs(2), "/a folder/b")));
+        assert_eq!(read_order("end"), None);
+    }
+}

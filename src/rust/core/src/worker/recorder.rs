@@ -1,0 +1,227 @@
+//! Keeps what tasks print. One pipe serves the whole life of a worker: processes of isolated tasks
+//! inherit its writing end, and a captured task of the worker itself gets it as stdout and stderr. A
+//! thread reads it and stores what was printed while the task still runs; what is left at its end is
+//! stored by the main thread, before the end itself.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use crate::connection::{Connection, never};
+use crate::error::Result;
+use crate::keys::Keys;
+use crate::task::Log;
+use crate::task::log::store;
+use crate::worker::evaluate::Task;
+
+/// What is printed is stored this much later at most, so also how often.
+const DELAY: Duration = Duration::from_millis(200);
+/// How much of what no task printed is kept: it explains why a process did not start.
+const STRAY: usize = 4096;
+/// Reads in one go, so that a task that prints without end does not keep the lock for ever.
+const READS: usize = 64;
+
+/// The task whose output is read.
+struct Current {
+    id: String,
+    log: Log,
+    file: Option<File>,
+    /// Since when there is something that is not stored.
+    unstored: Option<Instant>,
+}
+
+struct State {
+    reader: File,
+    current: Option<Current>,
+    stray: Vec<u8>,
+}
+
+/// Where logs are stored, and for whom.
+#[derive(Clone)]
+pub struct Place {
+    /// The names of the queue's keys.
+    pub keys: Keys,
+    /// The worker.
+    pub worker: String,
+    /// A folder for files with all that was printed.
+    pub folder: Option<String>,
+}
+
+/// The recorder of a worker.
+pub struct Recorder {
+    writer: OwnedFd,
+    bell: File,
+    state: Arc<Mutex<State>>,
+    place: Place,
+}
+
+impl Recorder {
+    /// Start one, with a connection of its own.
+    pub fn start(mut connection: Connection, place: Place) -> io::Result<Self> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&reader, true)?;
+        let (waker, bell) = pipe_with(PipeFlags::CLOEXEC)?;
+        let sources = [reader.try_clone()?, waker];
+        let reader = File::from(reader);
+        let state = State { reader, current: None, stray: Vec::new() };
+        let state = Arc::new(Mutex::new(state));
+        // A server that does not answer must not keep the pipe from being read.
+        connection.set_patience(Duration::ZERO, never());
+        let (shared, to) = (state.clone(), place.clone());
+        std::thread::spawn(move || read_on(&shared, &sources, &mut connection, &to));
+        Ok(Recorder { writer, bell: File::from(bell), state, place })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// The end of the pipe that processes print to.
+    pub fn writer(&self) -> io::Result<OwnedFd> {
+        self.writer.try_clone()
+    }
+
+    /// From now on this task prints.
+    pub fn begin(&self, task: &Task) {
+        let mut state = self.lock();
+        state.read();
+        let log = Log::new(task.attempt.unsigned_abs(), 0);
+        let file = self.place.folder.as_ref().and_then(|folder| {
+            std::fs::create_dir_all(folder).ok()?;
+            let path = PathBuf::from(folder).join(format!("{}.log", task.id));
+            OpenOptions::new().create(true).append(true).open(path).ok()
+        });
+        state.current = Some(Current { id: task.id.clone(), log, file, unstored: None });
+    }
+
+    /// The task runs in this process. The thread stores that, unless the task ends before.
+    pub fn started(&self, pid: u32) {
+        if let Some(current) = &mut self.lock().current {
+            current.log.pid = pid;
+            current.unstored.get_or_insert_with(Instant::now);
+        }
+        let _ = (&self.bell).write_all(b"!");
+    }
+
+    /// The task has ended. What was not stored yet is stored over the worker's own connection.
+    pub fn end(&self, connection: &mut Connection) -> Result<()> {
+        let current = {
+            let mut state = self.lock();
+            while state.read() == READS {}
+            state.current.take()
+        };
+        match current {
+            Some(current) if current.unstored.is_some() && current.log.total > 0 => {
+                let Place { keys, worker, .. } = &self.place;
+                store(connection, keys, worker, &current.id, &current.log)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The end of what was printed while no task was there to print it.
+    pub fn stray(&self) -> String {
+        let mut state = self.lock();
+        state.read();
+        String::from_utf8_lossy(&state.stray).into_owned()
+    }
+
+    /// Forget that.
+    pub fn forget_stray(&self) {
+        let mut state = self.lock();
+        state.read();
+        state.stray.clear();
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// Read what is there; returns how many reads that took.
+    fn read(&mut self) -> usize {
+        let mut buffer = vec![0; 16 * 1024];
+        for n in 0..READS {
+            match self.reader.read(&mut buffer) {
+                Ok(0) => return n,
+                Ok(size) => self.keep(&buffer[..size]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return n,
+            }
+        }
+        READS
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let Some(current) = &mut self.current else {
+            self.stray.extend_from_slice(bytes);
+            let surplus = self.stray.len().saturating_sub(STRAY);
+            self.stray.drain(..surplus);
+            return;
+        };
+        current.log.push(bytes);
+        current.unstored.get_or_insert_with(Instant::now);
+        if let Some(file) = &mut current.file {
+            let _ = file.write_all(bytes);
+        }
+    }
+
+    /// How long until something must be stored.
+    fn left(&self) -> Option<Duration> {
+        let unstored = self.current.as_ref()?.unstored?;
+        Some(DELAY.saturating_sub(unstored.elapsed()))
+    }
+
+    fn take_due(&mut self) -> Option<(String, Log)> {
+        if !self.left()?.is_zero() {
+            return None;
+        }
+        let current = self.current.as_mut()?;
+        current.unstored = None;
+        Some((current.id.clone(), current.log.clone()))
+    }
+
+    /// What could not be stored is tried again, unless its task has ended.
+    fn retry(&mut self, id: &str) {
+        if let Some(current) = self.current.as_mut().filter(|current| current.id == id) {
+            current.unstored.get_or_insert_with(Instant::now);
+        }
+    }
+}
+
+/// The thread: it ends with the recorder, whose bell it then hears.
+fn read_on(
+    state: &Mutex<State>,
+    [output, bell]: &[OwnedFd; 2],
+    connection: &mut Connection,
+    to: &Place,
+) {
+    loop {
+        let left = lock(state).left();
+        let left = left.map(|left| Timespec::try_from(left).unwrap_or_default());
+        let mut sources = [PollFd::new(output, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
+        let _ = poll(&mut sources, left.as_ref());
+        if sources[1].revents().contains(PollFlags::IN) {
+            let _ = rustix::io::read(bell, &mut [0; 64]);
+        } else if !sources[1].revents().is_empty() {
+            return;
+        }
+        let due = {
+            let mut state = lock(state);
+            state.read();
+            state.take_due()
+        };
+        if let Some((id, log)) = due
+            && store(connection, &to.keys, &to.worker, &id, &log).is_err()
+        {
+            lock(state).retry(&id);
+        }
+    }
+}

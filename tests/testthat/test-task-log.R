@@ -1,0 +1,174 @@
+chatty <- function() {
+  print(1:3)
+  message("a message")
+  warning("careful")
+  system("echo from a program")
+}
+
+test_that("the log of an isolated task is what it printed, in order", {
+  r <- local_queue()
+  worker <- local_isolating(r)
+  id <- isolated(chatty, r)
+  expect_null(rrq_task_log(id, controller = r))
+  run_worker(worker)
+  expected <- c("[1] 1 2 3", "a message", "Warning in fn(): careful", "from a program")
+  expect_equal(rrq_task_log(id, controller = r), expected)
+})
+
+test_that("a task of the worker itself has a log if it is asked for", {
+  skip_on_os("windows")
+  r <- local_queue()
+  local_spawned(r)
+  ids <- c(
+    rrq_task_create_call(chatty, list(), capture = TRUE, controller = r),
+    rrq_task_create_call(chatty, list(), controller = r),
+    rrq_task_create_expr(stop("no"), capture = TRUE, controller = r),
+    rrq_task_create_call(chatty, list(), capture = TRUE, controller = r)
+  )
+  rrq_task_wait(ids, timeout = 20, controller = r)
+  expected <- c("[1] 1 2 3", "a message", "Warning in fn(): careful", "from a program")
+  logs <- lapply(ids, rrq_task_log, controller = r)
+  expect_equal(logs, list(expected, NULL, NULL, expected))
+  # What the others print goes where it always did.
+  printed <- rrq_worker_process_log(rrq_worker_list(r), r)
+  expect_equal(sum(printed == "a message"), 1)
+  expect_equal(sum(grepl("TASK_COMPLETE", printed)), 3)
+})
+
+test_that("long logs keep their beginning and their end", {
+  r <- local_queue()
+  worker <- local_isolating(r)
+  id <- isolated(function() for (i in 1:40000) cat(sprintf("line %05d\n", i)), r)
+  run_worker(worker)
+  log <- rrq_task_log(id, controller = r)
+  expect_equal(log[[1]], "line 00001")
+  expect_equal(log[[length(log)]], "line 40000")
+  expect_match(log, "^\\[\\.\\.\\. 308928 bytes left out \\.\\.\\.\\]$", all = FALSE)
+})
+
+test_that("a log can be followed until its task has ended", {
+  skip_on_os("windows")
+  r <- local_queue()
+  local_spawned(r)
+  gate <- withr::local_tempfile()
+  id <- isolated(rlang::new_function(NULL, bquote({
+    cat("one\n")
+    while (!file.exists(.(gate))) Sys.sleep(0.01)
+    cat("two\n")
+  })), r)
+  wait_until(identical(rrq_task_log(id, controller = r), "one"))
+  session <- local_session({
+    r <- rrq_controller(!!r$queue_id, !!r$url)
+    log <- rrq_task_log(!!id, follow = TRUE, controller = r)
+    cat("all:", log, "\n")
+  })
+  wait_until("one" %in% session_out(session))
+  expect_equal(rrq_task_status(id, controller = r), "RUNNING")
+  file.create(gate)
+  session_status(session)
+  expect_equal(session_out(session), c("one", "two", "all: one two "))
+})
+
+test_that("the log of a task that was tried again is that of the last attempt", {
+  r <- local_queue()
+  worker <- local_isolating(r)
+  path <- withr::local_tempfile()
+  task <- rlang::new_function(NULL, bquote({
+    cat(file.exists(.(path)), "\n")
+    if (!file.exists(.(path))) {
+      file.create(.(path))
+      quit()
+    }
+  }))
+  id <- isolated(task, r, retry = rrq_retry(max_attempts = 2, delay = 0, on = "lost"))
+  run_worker(worker)
+  wait_until({
+    run_worker(worker)
+    rrq_task_status(id, controller = r) == "COMPLETE"
+  })
+  expect_equal(rrq_task_log(id, controller = r), "TRUE ")
+  expect_equal(rrq_task_info(id, r)$attempt, 2)
+})
+
+test_that("the log of a retried task is that of its retry", {
+  r <- local_queue()
+  rrq_default_controller_set(r)
+  withr::defer(rrq_default_controller_clear())
+  worker <- local_isolating(r)
+  id <- isolated(function() cat(Sys.getenv("RRQ_TASK_ID")), r)
+  run_worker(worker)
+  expect_equal(rrq_task_log(id), id)
+  again <- rrq_task_retry(id)
+  run_worker(worker)
+  expect_equal(rrq_task_log(id), again)
+})
+
+test_that("following a task that has ended prints its log", {
+  r <- local_queue()
+  worker <- local_isolating(r)
+  id <- isolated(function() cat("one\ntwo\n"), r)
+  run_worker(worker)
+  expect_output(log <- withVisible(rrq_task_log(id, TRUE, r)), "^one\ntwo$")
+  expect_equal(log, list(value = c("one", "two"), visible = FALSE))
+})
+
+test_that("Ctrl-C ends following and not the task", {
+  skip_on_os("windows")
+  r <- local_queue()
+  local_spawned(r)
+  id <- isolated(function() {
+    cat("one\n")
+    Sys.sleep(60)
+  }, r)
+  session <- local_session({
+    r <- rrq_controller(!!r$queue_id, !!r$url)
+    tryCatch(
+      rrq_task_log(!!id, follow = TRUE, controller = r),
+      interrupt = function(e) cat("left\n")
+    )
+  })
+  wait_until("one" %in% session_out(session))
+  session$interrupt()
+  session_status(session)
+  expect_equal(session_out(session), c("one", "left"))
+  expect_equal(rrq_task_status(id, controller = r), "RUNNING")
+})
+
+test_that("with a folder in the worker's configuration all goes to a file, too", {
+  r <- local_queue()
+  folder <- withr::local_tempdir()
+  worker <- local_isolating(r, logdir = folder)
+  id <- isolated(function() cat(strrep("x", 3e5), "\n"), r)
+  run_worker(worker)
+  path <- file.path(folder, paste0(id, ".log"))
+  expect_equal(readLines(path), paste0(strrep("x", 3e5), " "))
+})
+
+test_that("a worker that cannot write there does not start", {
+  r <- local_queue()
+  file <- withr::local_tempfile(lines = "no folder")
+  expect_error(
+    local_isolating(r, logdir = file.path(file, "logs")),
+    "cannot be written to", class = "rrq_error_logdir"
+  )
+  expect_equal(rrq_worker_len(r), 0)
+})
+
+test_that("deleting a task deletes its log", {
+  r <- local_queue()
+  worker <- local_isolating(r)
+  id <- isolated(function() cat("one\n"), r)
+  run_worker(worker)
+  key <- paste0(r$keys$prefix, "lg")
+  expect_equal(r$con$EXISTS(key), 1)
+  rrq_task_delete(id, controller = r)
+  expect_equal(r$con$EXISTS(key), 0)
+})
+
+test_that("bad arguments and unknown ids are refused", {
+  r <- local_queue()
+  expect_error(rrq_task_log("nobody", controller = r), class = "rrq_error_task_missing")
+  expect_error(rrq_task_log("nobody", TRUE, r), class = "rrq_error_task_missing")
+  expect_error(rrq_task_log(1, controller = r), "`task_id`", class = "rrq_error_argument")
+  expect_error(rrq_task_log("a", follow = NA, r), "`follow`", class = "rrq_error_argument")
+})
