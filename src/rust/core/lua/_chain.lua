@@ -10,10 +10,12 @@ local function missing_of_chains(known)
   local others = { 2 }
   for _, key in ipairs({ moved, was }) do
     for _, found in ipairs(redis.call('HMGET', key, unpack(known))) do
-      local other = found and string.sub(found, 1, ID_WIDTH)
-      if other and not given[other] then
+      -- Of long chains the rest is named when these were given.
+      while found and not given[string.sub(found, 1, ID_WIDTH)] and #others <= 1000 do
+        local other = string.sub(found, 1, ID_WIDTH)
         given[other] = true
         others[#others + 1] = other
+        found = redis.call('HGET', key, other)
       end
     end
   end
@@ -44,21 +46,20 @@ local function chains_in_use(present)
 end
 
 local function forget(id, header, us)
-  for attempt = 1, tonumber(header[H_ATTEMPT]) - 1 do
+  -- Also the latest, if it failed and the next one has not begun.
+  for attempt = 1, tonumber(header[H_ATTEMPT]) do
     redis.call('HDEL', attempts, id .. ':' .. attempt)
   end
-  local told = true
   if header[H_STATUS] == PENDING or header[H_STATUS] == DEFERRED then
     redis.call('ZREM', due, 'S:' .. id)
     if has_flag(header, FLAG_PARENT) then
-      told = settle_sets(prefix, id, false, us)
+      settle_sets(prefix, id, false, us)
     end
     if header[H_SET] ~= '' then
       redis.call('HINCRBY', prefix .. 'ds', string.match(header[H_SET], '%d+') .. ':open', -1)
     end
   end
-  -- Sets that were not told yet are found by these entries.
-  if told and has_flag(header, FLAG_PARENT) then
+  if has_flag(header, FLAG_PARENT) then
     drop_links(prefix, id, us)
   end
   leave_set(prefix, id, header)

@@ -138,10 +138,11 @@ local function push_task(prefix, queue, id)
   redis.call('ZADD', prefix .. 'k:' .. queue, 0, 'w')
 end
 
--- PENDING, but for its queue only at `ms` of server time.
+-- PENDING, but for its queue only at `ms` of server time: an idle worker must hear when to wake up.
 local function schedule(prefix, id, header, ms)
   add_flag(header, FLAG_SCHEDULED)
   redis.call('ZADD', prefix .. 'due', ms, 'S:' .. id)
+  redis.call('ZADD', prefix .. 'k:' .. header[H_QUEUE], 0, 'w')
 end
 
 -- The one that follows a retried task last, if it is one: its id and header.

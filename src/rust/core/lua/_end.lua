@@ -43,14 +43,14 @@ local function try_again(prefix, id, header, status, result, delay, us)
 end
 
 -- Tell the sets that wait for this task, at most 256 of them now: it is done with, well or badly.
--- Returns whether all were told. ZSET dn: '<task>:<set>', or '<task>+<set>' where nothing waits.
--- HASH ds: '<set>:left', how many tasks it waits for, '<set>:any', '<set>:open', ...
-local function settle_sets(prefix, id, ok, us, after)
-  local low, sets = after and '(' .. id .. ':' .. after or '[' .. id .. ':', prefix .. 'ds'
+-- Returns whether all were told. For ZSET dn see _links.lua.
+-- HASH ds: '<set>:left', how many tasks it waits for, '<set>:failed', '<set>:any', '<set>:open', ...
+local function settle_sets(prefix, id, ok, us)
+  local low, sets, told = '[' .. id .. ':', prefix .. 'ds', {}
   local links = redis.call('ZRANGEBYLEX', prefix .. 'dn', low, '(' .. id .. ';', 'LIMIT', 0, 256)
-  local set
-  for _, link in ipairs(links) do
-    set = string.sub(link, ID_WIDTH + 2)
+  for i, link in ipairs(links) do
+    local set = string.sub(link, ID_WIDTH + 2)
+    told[2 * i - 1], told[2 * i] = 0, id .. '+' .. set
     local waits = redis.call('HEXISTS', sets, set .. ':left') == 1
     if waits and (ok or redis.call('HGET', sets, set .. ':any') == '1') then
       if redis.call('HINCRBY', sets, set .. ':left', -1) == 0 then
@@ -60,13 +60,18 @@ local function settle_sets(prefix, id, ok, us, after)
     elseif waits then
       -- No later end of another task may release what is now impossible.
       redis.call('HDEL', sets, set .. ':left')
+      redis.call('HSET', sets, set .. ':failed', 1)
       make_due(prefix, us, 'I:' .. set)
     end
+  end
+  if #links > 0 then
+    redis.call('ZREM', prefix .. 'dn', unpack(links))
+    redis.call('ZADD', prefix .. 'dn', unpack(told))
   end
   if #links < 256 then
     return true
   end
-  make_due(prefix, us, (ok and 'C:' or 'F:') .. id .. ':' .. set)
+  make_due(prefix, us, (ok and 'C:' or 'F:') .. id)
   return false
 end
 

@@ -17,16 +17,15 @@ local TERMINAL = { [COMPLETE] = true, [ERROR] = true, [CANCELLED] = true, [DIED]
                    [TIMEOUT] = true, [IMPOSSIBLE] = true }
 
 -- Name a task to whoever sweeps: forgetting it takes more than a script knows. Should that one go
--- away first, the task is named again.
-local function expire(subject)
-  local id, after = string.sub(subject, 1, ID_WIDTH), string.sub(subject, ID_WIDTH + 2)
+-- away first, the task is named again. Returns what that cost, as part of a sweep's budget.
+local function expire(id)
   local header = read_header(redis.call('HGET', tasks, id))
   if not header or not TERMINAL[header[H_STATUS]] then
-    return
+    return 0
   end
-  local needed, last = is_needed(prefix, id, after ~= '' and after or nil)
-  if last then
-    make_due(prefix, us, 'X:' .. id .. ':' .. last)
+  local needed, more, n_seen = is_needed(prefix, id)
+  if more then
+    make_due(prefix, us, 'X:' .. id)
   elseif needed then
     local pause = math.max(1000, math.min(read_rules(header)[R_TTL], 60000))
     make_due(prefix, us + 1000 * pause, 'X:' .. id)
@@ -34,4 +33,5 @@ local function expire(subject)
     expired[#expired + 1] = id
     make_due(prefix, us + 30000000, 'X:' .. id)
   end
+  return n_seen / 4
 end

@@ -4,6 +4,9 @@ local set = #parents > 0 and status ~= IMPOSSIBLE and join_set(n_tasks)
 local head = status .. '\n0\n'
 local tail = table.concat({ '', '0', status == IMPOSSIBLE and digits(us) or '0',
                             scheduled and digits(FLAG_SCHEDULED) or '0', queue, '', watch, rules, '' }, '\n')
+-- Those that have ended as they begin expire too.
+local ttl = status == IMPOSSIBLE and tonumber(string.match(rules, '^%d+')) or 0
+local expiry = ttl > 0 and math.floor(us / 1000) + ttl
 local ids, headers, rows, members, timers, n = {}, {}, {}, {}, {}, 0
 for i = first_task, #ARGV, stride do
   local id, member = ARGV[i], ''
@@ -16,7 +19,7 @@ for i = first_task, #ARGV, stride do
   -- A microsecond apart, so that the order of submission can be told.
   headers[2 * n - 1], headers[2 * n] = id, head .. digits(us + n) .. tail .. member .. '\n'
   rows[2 * n - 1], rows[2 * n] = id, ARGV[i + 1]
-  timers[2 * n - 1], timers[2 * n] = start, 'S:' .. id
+  timers[2 * n - 1], timers[2 * n] = expiry or start, (expiry and 'X:' or 'S:') .. id
   if stride == 3 then
     redis.call('HSET', labels, id, ARGV[i + 2])
   end
@@ -26,6 +29,9 @@ redis.call('HSET', bodies, unpack(rows))
 count(counters, 's:' .. WORDS[status], n)
 if set then
   redis.call('ZADD', prefix .. 'dl', unpack(members))
+end
+if expiry or scheduled then
+  redis.call('ZADD', prefix .. 'due', unpack(timers))
 end
 
 local function reversed(items)

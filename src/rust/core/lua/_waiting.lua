@@ -6,9 +6,11 @@ local function is_queued(header)
     and not has_flag(header, FLAG_SCHEDULED)
 end
 
--- Their ids stay in the list, where claims pass over them; with the last task goes the list.
+-- Their ids stay in the list, where claims pass over them; with the last task goes the list, and the
+-- marker, which those that were only scheduled (n = 0) have left there too.
 local function leave_queue(prefix, counters, queue, n)
-  if redis.call('HINCRBY', counters, 'q:' .. queue, -n) == 0 then
+  count(counters, 'q:' .. queue, -n)
+  if (redis.call('HGET', counters, 'q:' .. queue) or '0') == '0' then
     redis.call('UNLINK', prefix .. 'q:' .. queue, prefix .. 'k:' .. queue)
   end
 end

@@ -29,6 +29,7 @@ for i = #ARGV, 2, -1 do
       leave_queue(prefix, counters, header[H_QUEUE], 1)
     elseif has_flag(header, FLAG_SCHEDULED) then
       redis.call('ZREM', prefix .. 'due', 'S:' .. id)
+      leave_queue(prefix, counters, header[H_QUEUE], 0)
       drop_flag(header, FLAG_SCHEDULED)
     end
     end_task(keys, id, header, CANCELLED, us, events)

@@ -52,6 +52,8 @@ for i, header in ipairs(headers) do
   statuses[status] = (statuses[status] or 0) + 1
   if is_queued(header) then
     queued[queue] = (queued[queue] or 0) + 1
+  elseif status == PENDING then
+    queued[queue] = queued[queue] or 0
   end
   if status == PENDING or status == DEFERRED then
     note_event(events, header[H_WATCH], known[i], '-')

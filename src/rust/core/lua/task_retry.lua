@@ -8,7 +8,14 @@ local prefix, watch = ARGV[1], ARGV[2]
 local RETRIABLE = { [COMPLETE] = true, [ERROR] = true, [CANCELLED] = true, [DIED] = true,
                     [TIMEOUT] = true }
 
-local headers, codes, refused = {}, {}, false
+-- One that was cancelled before it could start waits as before, for it shares that with its set.
+local function begin(header)
+  local set = string.match(header[H_SET], '%d+')
+  local found = set and redis.call('HMGET', prefix .. 'ds', set .. ':left', set .. ':failed') or {}
+  return found[1] and DEFERRED or found[2] and IMPOSSIBLE or PENDING
+end
+
+local headers, starts, codes, refused = {}, {}, {}, false
 for i = 3, #ARGV, 2 do
   local header = read_header(redis.call('HGET', tasks, ARGV[i]))
   local next = redis.call('HGET', moved, ARGV[i])
@@ -17,12 +24,25 @@ for i = 3, #ARGV, 2 do
     -- This very request was served before.
     codes[#codes + 1], headers[i] = COMPLETE, nil
   else
-    codes[#codes + 1] = header and header[H_STATUS] or '-'
-    refused = refused or not header or not RETRIABLE[header[H_STATUS]]
+    local begins = header and RETRIABLE[header[H_STATUS]] and begin(header)
+    codes[#codes + 1] = begins == IMPOSSIBLE and IMPOSSIBLE or header and header[H_STATUS] or '-'
+    refused = refused or not begins or begins == IMPOSSIBLE
+    starts[i] = begins
   end
 end
 if refused then
   return table.concat(codes)
+end
+
+-- A set seen to have ended has not any more.
+local function need_parents(set)
+  local on = redis.call('HGET', prefix .. 'ds', set .. ':on') or ''
+  for at = 1, #on, ID_WIDTH do
+    local parent = string.sub(on, at, at + ID_WIDTH - 1)
+    if redis.call('ZREM', prefix .. 'dn', parent .. '-' .. set) == 1 then
+      redis.call('ZADD', prefix .. 'dn', 0, parent .. '+' .. set)
+    end
+  end
 end
 
 -- A task that depended on others uses their values again.
@@ -31,14 +51,16 @@ local function join_again(id, header)
     local set = string.match(header[H_SET], '%d+')
     redis.call('ZADD', prefix .. 'dl', 0, header[H_SET] .. ':' .. id)
     redis.call('HINCRBY', prefix .. 'ds', set .. ':n', 1)
-    redis.call('HINCRBY', prefix .. 'ds', set .. ':open', 1)
+    if redis.call('HINCRBY', prefix .. 'ds', set .. ':open', 1) == 1 then
+      need_parents(set)
+    end
   end
 end
 
 local us = now_us()
-for i, old in pairs(headers) do
+local function queue_again(i, old)
   local id, new_id, status = ARGV[i], ARGV[i + 1], old[H_STATUS]
-  local header = { PENDING, '0', digits(us), '0', '0', '0', old[H_QUEUE], '', watch, old[H_RULES],
+  local header = { starts[i], '0', digits(us + i), '0', '0', '0', old[H_QUEUE], '', watch, old[H_RULES],
                    old[H_SET], '' }
   write_header(tasks, new_id, header)
   join_again(new_id, header)
@@ -55,7 +77,16 @@ for i, old in pairs(headers) do
   redis.call('ZREM', due, 'X:' .. id)
   count(counters, 's:' .. WORDS[status], -1)
   count(counters, 's:MOVED', 1)
-  count(counters, 's:PENDING', 1)
-  push_task(prefix, header[H_QUEUE], new_id)
+  count(counters, 's:' .. WORDS[starts[i]], 1)
+  if starts[i] == PENDING then
+    push_task(prefix, header[H_QUEUE], new_id)
+  end
+end
+
+-- In the order given.
+for i = 3, #ARGV, 2 do
+  if headers[i] then
+    queue_again(i, headers[i])
+  end
 end
 return table.concat(codes)

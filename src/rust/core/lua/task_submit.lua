@@ -16,7 +16,8 @@ local stride = ARGV[11] == '1' and 3 or 2
 local first_object, first_parent = 12, 12 + 3 * n_objects
 local first_task = first_parent + n_parents
 
-if redis.call('HEXISTS', tasks, ARGV[first_task]) == 1 then
+local first = redis.call('HGET', tasks, ARGV[first_task])
+if first and string.sub(first, 1, 1) ~= IMPOSSIBLE then
   return { 0 }
 end
 local us = now_us()
@@ -24,6 +25,9 @@ if delay > 0 then
   start = math.floor(us / 1000) + delay
 end
 -- include: _parents.lua
+if first then
+  return #failed > 1 and failed or { 0 }
+end
 if #absent > 1 then
   return absent
 end
@@ -48,12 +52,11 @@ local scheduled = status == PENDING and start > us / 1000
 -- include: _defer.lua
 -- include: _store.lua
 if status == PENDING then
-  if scheduled then
-    redis.call('ZADD', prefix .. 'due', unpack(timers))
-  else
+  if not scheduled then
     redis.call(at_front and 'LPUSH' or 'RPUSH', queue_key, unpack(at_front and reversed(ids) or ids))
-    count(counters, 'q:' .. queue, n)
   end
+  -- A counter of 0 says that there is such a queue.
+  redis.call('HINCRBY', counters, 'q:' .. queue, scheduled and 0 or n)
   -- Also for those scheduled: an idle worker must hear of the time to wake up at.
   redis.call('ZADD', wake, 0, 'w')
 end

@@ -31,9 +31,8 @@ local function lose_worker(id)
 end
 
 -- Those who wait for more than 256 sets of tasks are told in turns.
-local function go_on_settling(subject, ok)
-  local id = string.sub(subject, 1, ID_WIDTH)
-  local done = settle_sets(prefix, id, ok, us, string.sub(subject, ID_WIDTH + 2))
+local function go_on_settling(id, ok)
+  local done = settle_sets(prefix, id, ok, us)
   if done and redis.call('HEXISTS', tasks, id) == 0 then
     drop_links(prefix, id, us)
   end
@@ -43,9 +42,9 @@ local handlers = {
   L = lose_worker,
   R = release_set,
   I = fail_set,
-  C = function(subject) go_on_settling(subject, true) end,
-  F = function(subject) go_on_settling(subject, false) end,
-  D = function(subject) drop_links(prefix, subject, us) end,
+  C = function(id) go_on_settling(id, true) end,
+  F = function(id) go_on_settling(id, false) end,
+  D = function(id) drop_links(prefix, id, us) end,
   S = start_scheduled,
   X = expire,
 }
@@ -58,7 +57,7 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', us / 1000, 'LIM
   end
   n = n + 1
   redis.call('ZREM', due, member)
-  handlers[kind](string.sub(member, 3))
+  spent = spent + (handlers[kind](string.sub(member, 3)) or 0)
 end
 send_events(prefix, events)
 table.insert(report, 1, expired)

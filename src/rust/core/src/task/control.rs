@@ -7,12 +7,14 @@ use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_CANCEL, TASK_DELETE};
 use crate::status::Status;
-use crate::task::{Body, query};
+use crate::task::{Body, following, query};
 use crate::value;
 use crate::worker;
 
 /// How many tasks one request changes.
 const CHUNK: usize = 256;
+/// With more tasks than this, in chains of retries, it is done in parts.
+const CHAINS: usize = 2000;
 
 /// Cancel tasks, all of which must not have ended. Returns those that run: their workers were asked
 /// to stop them.
@@ -37,7 +39,9 @@ pub fn cancel(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
 /// worker after the check is an error too; those of its chunk and the ones behind are then kept.
 pub fn delete(queue: &mut Queue, ids: &[String], check: bool) -> Result<()> {
     let ids = distinct(ids);
-    let statuses = query::statuses(queue, &ids)?;
+    // With a task goes its chain: the newest of that must not run either.
+    let is_moved = |status: &Status| *status == Status::Moved;
+    let statuses = following(queue, &ids, query::statuses, is_moved)?;
     if check {
         refuse_missing(&ids, &statuses)?;
     }
@@ -53,16 +57,21 @@ pub fn delete(queue: &mut Queue, ids: &[String], check: bool) -> Result<()> {
 /// Forget tasks and the chains of retries they are of; returns those that run, and then nothing was
 /// forgotten. With `only_idle` those are spared that have not ended or that other tasks need.
 pub(crate) fn forget(queue: &mut Queue, ids: &[String], only_idle: bool) -> Result<Vec<String>> {
-    let mut ids = ids.to_vec();
+    let mut all = ids.to_vec();
     loop {
-        let bodies = query::bodies_if_any(queue, &ids)?;
-        let call = delete_call(queue, &ids, &bodies, only_idle);
+        let bodies = query::bodies_if_any(queue, &all)?;
+        let call = delete_call(queue, &all, &bodies, only_idle);
         let mut reply = value::array(queue.connection.call(&call)?)?.into_iter();
         let code = value::integer(reply.next().unwrap_or_default())?;
         let named: Vec<String> = reply.map(value::text).collect::<Result<_>>()?;
-        match code {
-            2 => ids.extend(named),
-            _ => return Ok(named),
+        if code != 2 {
+            return Ok(named);
+        }
+        all.extend(named);
+        if all.len() > CHAINS && ids.len() > 1 {
+            let (first, second) = ids.split_at(ids.len() / 2);
+            let running = forget(queue, first, only_idle)?;
+            return if running.is_empty() { forget(queue, second, only_idle) } else { Ok(running) };
         }
     }
 }
