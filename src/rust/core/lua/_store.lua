@@ -19,7 +19,8 @@ for i = first_task, #ARGV, stride do
   -- A microsecond apart, so that the order of submission can be told.
   headers[2 * n - 1], headers[2 * n] = id, head .. digits(us + n) .. tail .. member .. '\n'
   rows[2 * n - 1], rows[2 * n] = id, ARGV[i + 1]
-  timers[2 * n - 1], timers[2 * n] = expiry or start, (expiry and 'X:' or 'S:') .. id
+  -- Scores differ within a ms, so that those whose time comes together stay in order.
+  timers[2 * n - 1], timers[2 * n] = expiry or start + n / 1000, (expiry and 'X:' or 'S:') .. id
   if stride == 3 then
     redis.call('HSET', labels, id, ARGV[i + 2])
   end

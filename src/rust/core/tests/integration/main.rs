@@ -1,6 +1,8 @@
 //! The engine against real servers, one file for each thing it does.
 #![allow(clippy::unwrap_used, clippy::panic)] // all of it is tests, their helpers included
 
+#[cfg(unix)]
+
 mod config_save;
 mod connection_retry;
 mod files_store;
@@ -9,19 +11,25 @@ mod message_send;
 mod model;
 mod queue_attach;
 mod queue_destroy;
+mod queue_pause;
 mod queue_remove;
+mod race;
 mod support;
 mod task_cancel;
 mod task_delete;
 mod task_depend;
+mod task_expire;
 mod task_log;
 mod task_query;
+mod task_retry;
+mod task_rules;
+mod task_schedule;
 mod task_submit;
+mod task_table;
 mod task_wait;
 mod worker_batch;
 mod worker_control;
 mod worker_delete;
-#[cfg(unix)]
 mod worker_isolate;
 mod worker_lost;
 mod worker_restart;

@@ -285,7 +285,7 @@ impl Model {
             self.submitted.iter().filter(|id| !snapshot.tasks.contains_key(*id)).cloned().collect();
         for id in gone {
             let chain = self.before.chain(&id);
-            let is_due = |id: &String| self.before.due.get(&format!("X:{id}")) == Some(&0);
+            let is_due = |id: &String| self.before.due.get(&format!("X:{id}")) == Some(&0.0);
             assert!(chain.iter().any(is_due), "{id} was forgotten");
             assert!(chain.iter().all(|id| !snapshot.tasks.contains_key(id)));
             self.submitted.remove(&id);

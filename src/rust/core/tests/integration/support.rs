@@ -146,6 +146,16 @@ impl Fixture {
         line.map_or(0, |l| l.split(',').next().unwrap().parse().unwrap())
     }
 
+    /// Make something due: its member of `due`, such as `S:<task>`.
+    pub fn pass_time(&self, member: &str) {
+        let _: i64 = self.ask(&format!("ZADD {{{ID}}}:due XX 0 {member}"));
+    }
+
+    /// Whether there is such a key of the queue.
+    pub fn has_key(&self, name: &str) -> bool {
+        self.ask::<i64>(&format!("EXISTS {{{ID}}}:{name}")) == 1
+    }
+
     /// Send a recorded request once more, from elsewhere.
     pub fn resend(&self, request: &Request) -> Value {
         let mut command = redis::Cmd::new();
@@ -195,6 +205,15 @@ pub fn submission(queue: &str, shared: Vec<SharedObject>) -> Submission {
     Submission { shared, ..Submission::new(queue, Kind::Expression) }
 }
 
+/// Tasks for the default queue that depend on these.
+pub fn after(parents: &[&String]) -> Submission {
+    let parent = |id: &&String| task::Parent { name: String::new(), id: (*id).clone() };
+    Submission {
+        parents: parents.iter().map(parent).collect(),
+        ..submission("default", Vec::new())
+    }
+}
+
 /// Submit a task per payload.
 pub fn submit(queue: &mut Queue, submission: &Submission, payloads: &[&str]) -> Vec<String> {
     let mut payloads = payloads.iter().map(|text| text.as_bytes().to_vec());
@@ -235,6 +254,12 @@ pub fn status(queue: &mut Queue, id: &str) -> Status {
 
 pub fn statuses(queue: &mut Queue, ids: &[String]) -> Vec<Status> {
     task::statuses(queue, ids).unwrap()
+}
+
+/// A recorded request, with one argument instead of another.
+pub fn replace(request: &Request, from: &str, to: &str) -> Request {
+    let other = |part: &Vec<u8>| if part == from.as_bytes() { to.into() } else { part.clone() };
+    request.iter().map(other).collect()
 }
 
 /// Wait until something is true, for at most 10 s.

@@ -1,18 +1,10 @@
 //! Tasks that wait for others.
 
-use rrq_core::task::{self, Parent, Submission};
+use rrq_core::task::{self, Submission};
 use rrq_core::worker::sweep;
 use rrq_core::{Error, Queue, Status};
 
 use crate::support::*;
-
-fn after(parents: &[&String]) -> Submission {
-    let parent = |id: &&String| Parent { name: String::new(), id: (*id).clone() };
-    Submission {
-        parents: parents.iter().map(parent).collect(),
-        ..submission("default", Vec::new())
-    }
-}
 
 fn submit_after(queue: &mut Queue, parents: &[&String], payload: &str) -> String {
     submit(queue, &after(parents), &[payload]).remove(0)

@@ -81,7 +81,7 @@ pub struct Snapshot {
     lists: Map<Vec<String>>,
     /// Of workers that take part.
     held: Map<Vec<String>>,
-    pub due: Map<u64>,
+    pub due: Map<f64>,
     /// Where retried tasks went and what their status was.
     moved: Map<(String, Status)>,
     was: Map<String>,
