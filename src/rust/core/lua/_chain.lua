@@ -34,12 +34,16 @@ local function chains_in_use(present)
     end
   end
   for i, packed in ipairs(redis.call('HMGET', tasks, unpack(present))) do
+    local id = present[i]
     local status = string.sub(packed, 1, 1)
     local open = status == PENDING or status == RUNNING or status == DEFERRED
-    local needed, more = is_needed(prefix, present[i])
-    if open or needed or more then
-      spare(present[i], moved)
-      spare(present[i], was)
+    local needed, more
+    if not open and not spared[id] then
+      needed, more = is_needed(prefix, id)
+    end
+    if not spared[id] and (open or needed or more) then
+      spare(id, moved)
+      spare(id, was)
     end
   end
   return spared
@@ -62,7 +66,7 @@ local function forget(id, header, us)
   if has_flag(header, FLAG_PARENT) then
     drop_links(prefix, id, us)
   end
-  leave_set(prefix, id, header)
+  leave_set(prefix, id, header, us)
   if header[H_RULES] ~= '' then
     redis.call('ZREM', due, 'X:' .. id)
   end

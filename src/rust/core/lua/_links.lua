@@ -39,8 +39,32 @@ local function drop_links(prefix, id, us)
   end
 end
 
+-- Remove the entries of a set that is no more, those of 1000 tasks it depended on a script.
+local n_left = 0
+local function leave_parents(prefix, set, us)
+  local sets, links = prefix .. 'ds', {}
+  local on = redis.call('HGET', sets, set .. ':on') or ''
+  local n = math.min(#on, (1000 - n_left) * ID_WIDTH)
+  for i = 1, n, ID_WIDTH do
+    local parent = string.sub(on, i, i + ID_WIDTH - 1)
+    local at = #links
+    links[at + 1], links[at + 2] = parent .. ':' .. set, parent .. '+' .. set
+    links[at + 3] = parent .. '-' .. set
+  end
+  n_left = n_left + n / ID_WIDTH
+  if #links > 0 then
+    redis.call('ZREM', prefix .. 'dn', unpack(links))
+  end
+  if n == #on then
+    redis.call('HDEL', sets, set .. ':on')
+  else
+    redis.call('HSET', sets, set .. ':on', string.sub(on, n + 1))
+    make_due(prefix, us, 'E:' .. set)
+  end
+end
+
 -- A task that depended on others is no more; with the last one goes its set.
-local function leave_set(prefix, id, header)
+local function leave_set(prefix, id, header, us)
   if header[H_SET] == '' then
     return
   end
@@ -49,12 +73,8 @@ local function leave_set(prefix, id, header)
   if redis.call('HINCRBY', sets, set .. ':n', -1) > 0 then
     return
   end
-  local on = redis.call('HGET', sets, set .. ':on') or ''
-  for i = 1, #on, ID_WIDTH do
-    local parent = string.sub(on, i, i + ID_WIDTH - 1)
-    redis.call('ZREM', prefix .. 'dn', parent .. ':' .. set, parent .. '+' .. set, parent .. '-' .. set)
-  end
-  for _, field in ipairs({ 'n', 'open', 'on', 'left', 'failed', 'any', 'queue', 'start', 'at' }) do
+  for _, field in ipairs({ 'n', 'open', 'left', 'failed', 'any', 'queue', 'start', 'at' }) do
     redis.call('HDEL', sets, set .. ':' .. field)
   end
+  leave_parents(prefix, set, us)
 end

@@ -41,6 +41,8 @@ if #missing > 1 then
   return missing
 end
 
+-- Should somebody else use the name, this fails before anything is written.
+redis.call('LLEN', queue_key)
 for i = first_object, first_parent - 1, 3 do
   if ARGV[i + 2] ~= '' then
     redis.call('HSETNX', objects, ARGV[i], ARGV[i + 2])

@@ -45,6 +45,7 @@ local handlers = {
   C = function(id) go_on_settling(id, true) end,
   F = function(id) go_on_settling(id, false) end,
   D = function(id) drop_links(prefix, id, us) end,
+  E = function(set) leave_parents(prefix, set, us) end,
   S = start_scheduled,
   X = expire,
 }

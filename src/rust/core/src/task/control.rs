@@ -78,7 +78,8 @@ pub(crate) fn forget(queue: &mut Queue, ids: &[String], only_idle: bool) -> Resu
 
 /// Take back what was just queued, as far as it still can be.
 pub(super) fn withdraw(queue: &mut Queue, ids: &[String]) {
-    let _ = cancel(queue, ids).and_then(|_| delete(queue, ids, false));
+    let _ = cancel(queue, ids);
+    let _ = delete(queue, ids, false);
 }
 
 /// Tasks that waited for those are due now: their callers should find them impossible.

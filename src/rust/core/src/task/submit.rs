@@ -141,7 +141,9 @@ pub fn submit(
     let mut chunks = Chunks::new(submission, &rules, next_payload);
     let mut ids = Vec::new();
     let sent = send_chunks(queue, submission, &rules.pack(), &mut chunks, &mut ids);
-    if let (Err(_), true) = (&sent, chunks.is_broken) {
+    // A parent deleted between two chunks is an error too.
+    let is_missing = matches!(sent, Err(Error::TaskMissing { .. })) && chunks.n_chunks > 1;
+    if sent.is_err() && (chunks.is_broken || is_missing) {
         control::withdraw(queue, &ids);
     }
     let failed = sent?;

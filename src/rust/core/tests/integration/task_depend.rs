@@ -126,6 +126,36 @@ fn many_tasks_on_many_others_cost_their_sum() {
 }
 
 #[test]
+fn a_task_that_depends_on_thousands_leaves_no_link_when_it_is_deleted() {
+    let mut f = Fixture::new();
+    let parents = submit_n(&mut f.queue, 2500);
+    let child = submit(&mut f.queue, &after(&parents.iter().collect::<Vec<_>>()), &["child"]);
+    assert_eq!(f.ask::<i64>("ZCARD {jobs}:dn"), 2500);
+    task::delete(&mut f.queue, &child, true).unwrap();
+    for key in ["dn", "dl", "ds", "due"] {
+        assert!(!f.has_key(key), "{key}");
+    }
+}
+
+#[test]
+fn a_parent_deleted_in_the_middle_of_a_submission_leaves_none_of_its_tasks() {
+    let mut f = Fixture::new();
+    let parent = submit_n(&mut f.queue, 1);
+    let (mut other, mut n) = (f.attach(), 0);
+    let outcome = task::submit(&mut f.queue, &after(&[&parent[0]]), || {
+        n += 1;
+        if n == 100 {
+            wait_until(|| task::list(&mut other).unwrap().len() == 33);
+            task::delete(&mut other, &parent, true).unwrap();
+        }
+        Ok((n < 1000).then(|| b"child".to_vec()))
+    });
+    assert!(matches!(outcome, Err(Error::TaskMissing { ids }) if ids == parent));
+    assert_eq!(task::list(&mut f.queue).unwrap(), Vec::<String>::new());
+    f.assert_counters();
+}
+
+#[test]
 fn a_lost_worker_makes_what_waits_for_its_task_impossible() {
     let mut f = Fixture::new();
     let parent = submit_all(&mut f.queue, &["a"]).remove(0);

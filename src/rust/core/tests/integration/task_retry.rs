@@ -91,20 +91,34 @@ fn a_repeated_request_changes_nothing() {
     assert_eq!(f.contents(), before);
 }
 
-#[test]
-fn a_reply_that_is_lost_leaves_one_new_task() {
-    let mut f = Fixture::new();
+/// Retry a task over a connection that is cut after so many bytes of the answers; returns how many
+/// bytes those have.
+fn retry_with_cut(f: &mut Fixture, cut: Option<usize>) -> usize {
     let proxy = f.proxy();
+    let mut queue = attach(proxy.url());
     let ids = submit_n(&mut f.queue, 1);
     cancel(&mut f.queue, &ids);
-    let mut queue = attach(proxy.url());
-    // The answers before it: where the task went, and what its status is.
-    proxy.cut_after(Way::Down, "*1\r\n$-1\r\n".len() + "*1\r\n$150\r\n".len() + 45);
+    let before = proxy.passed(Way::Down);
+    if let Some(n) = cut {
+        proxy.cut_after(Way::Down, n);
+    }
     let new_ids = retry(&mut queue, &ids);
     assert!(proxy.has_cut());
-    assert_eq!(f.queue.list("default").unwrap(), new_ids);
-    assert_eq!(task::list(&mut f.queue).unwrap().len(), 2);
+    assert_eq!(f.queue.list("default").unwrap(), new_ids, "{cut:?}");
     f.assert_counters();
+    task::delete(&mut f.queue, &ids, true).unwrap();
+    assert_eq!(task::list(&mut f.queue).unwrap(), Vec::<String>::new());
+    proxy.passed(Way::Down) - before
+}
+
+#[test]
+fn a_cut_anywhere_in_the_answers_leaves_one_new_task() {
+    let mut f = Fixture::new();
+    retry_with_cut(&mut f, None); // loads the script
+    let total = retry_with_cut(&mut f, None);
+    for n in (1..total).step_by(4).chain([total]) {
+        retry_with_cut(&mut f, Some(n));
+    }
 }
 
 #[test]

@@ -124,6 +124,7 @@ fn the_delay_grows_to_its_limit_give_or_take_a_quarter() {
 fn a_task_to_be_tried_later_wakes_whoever_is_idle_and_leaves_nothing_when_deleted() {
     let mut f = Fixture::new();
     let id = submit_with(&mut f.queue, Retry { delay_s: 1e5, ..retry(3, &[Cause::Error]) });
+    let _: i64 = f.ask("DEL {jobs}:k:default");
     run_until_idle(&mut f.worker("w"), &mut ends(Status::Error));
     assert!(f.has_key("k:default"));
     assert_eq!(attempts(&mut f, &id).len(), 1);

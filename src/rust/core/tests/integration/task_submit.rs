@@ -3,7 +3,7 @@
 use redis::Value;
 use rrq_core::Error;
 use rrq_core::status::Status;
-use rrq_core::task::{self, SharedObject};
+use rrq_core::task::{self, SharedObject, Submission};
 
 use crate::support::*;
 
@@ -172,4 +172,41 @@ fn a_bulk_that_fails_in_the_middle_leaves_nothing_and_the_connection_in_step() {
     assert!(matches!(outcome, Err(Error::Interrupted)));
     assert_eq!(f.queue.length("default").unwrap(), 0);
     assert_eq!(task::list(&mut f.queue).unwrap(), before);
+}
+
+#[test]
+fn a_server_out_of_memory_refuses_requests_as_a_whole() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 3);
+    task::cancel(&mut f.queue, &ids[..1]).unwrap();
+    let before = f.contents();
+    let memory: String = f.ask("CONFIG SET maxmemory 1");
+    assert_eq!(memory, "OK");
+    let rules = task::Rules { ttl_s: Some(1.0), retry: None };
+    let object = SharedObject::new("x", vec![1; 99]);
+    let asked =
+        Submission { rules, shared: vec![object], labels: vec!["a".into()], ..after(&[&ids[1]]) };
+    for queue in ["default", "other"] {
+        let mut payloads = [b"a".to_vec()].into_iter();
+        let asked = Submission { queue: queue.into(), ..asked.clone() };
+        assert!(task::submit(&mut f.queue, &asked, || Ok(payloads.next())).is_err());
+    }
+    assert!(task::retry(&mut f.queue, &ids[..1]).is_err());
+    assert!(task::cancel(&mut f.queue, &ids[1..]).is_err());
+    assert!(f.queue.remove("default", &ids).is_err());
+    assert!(f.queue.pause("default", true).is_err());
+    assert_eq!(f.contents(), before);
+    task::delete(&mut f.queue, &ids, true).unwrap();
+    assert!(!f.has_key("t") && !f.has_key("q:default"));
+}
+
+#[test]
+fn a_queue_whose_name_is_taken_by_something_else_gets_no_half_of_a_task() {
+    let mut f = Fixture::new();
+    let _: String = f.ask("SET {jobs}:q:taken value");
+    let before = f.contents();
+    let asked = submission("taken", vec![SharedObject::new("x", vec![1; 99])]);
+    let mut payloads = [b"a".to_vec()].into_iter();
+    assert!(task::submit(&mut f.queue, &asked, || Ok(payloads.next())).is_err());
+    assert_eq!(f.contents(), before);
 }
