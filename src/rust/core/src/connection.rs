@@ -319,14 +319,26 @@ fn is_refusal(error: &RedisError) -> bool {
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
 }
 
+/// What kind of error it is. Servers before version 7 tell what stopped a script behind the fact that
+/// something did.
+fn code(error: &RedisError) -> Option<&str> {
+    match error.detail() {
+        Some(text) if text.starts_with("Error running script") => {
+            text.split_once(": -").and_then(|(_, inner)| inner.split(' ').next())
+        }
+        _ => error.code(),
+    }
+}
+
 /// Whether the server has become a replica: its name may lead to another server by now.
 fn is_of_replica(error: &RedisError) -> bool {
-    matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
+    matches!(code(error), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
 }
 
 /// Whether the same request may succeed a moment later.
 fn is_passing(error: &RedisError) -> bool {
-    if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS" | "BUSY" | "UNBLOCKED")) {
+    let passing = ["OOM", "MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED", "READONLY"];
+    if code(error).is_some_and(|code| passing.contains(&code)) {
         return true;
     }
     match error.kind() {

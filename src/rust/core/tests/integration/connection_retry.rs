@@ -279,6 +279,24 @@ fn cut_for_a_lease(proxy: &Proxy, mut beat: impl FnMut() -> i64) {
 }
 
 #[test]
+fn a_request_refused_for_want_of_memory_is_served_when_there_is_some_again() {
+    let mut f = Fixture::new();
+    let mut queue = f.attach();
+    let _: String = f.ask("CONFIG SET maxmemory 1");
+    let n_errors = || {
+        let stats: String = f.ask("INFO stats");
+        let line = stats.lines().find_map(|line| line.strip_prefix("total_error_replies:"));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let before = n_errors();
+    let thread = std::thread::spawn(move || submit_n(&mut queue, 1));
+    wait_until(|| n_errors() > before + 2);
+    let _: String = f.ask("CONFIG SET maxmemory 0");
+    let ids = thread.join().unwrap();
+    assert_eq!(statuses(&mut f.queue, &ids), [Status::Pending]);
+}
+
+#[test]
 fn the_user_can_end_the_repeating_of_a_request() {
     let mut server = Restartable::new();
     let mut queue = attach(&server.url());

@@ -1,8 +1,6 @@
 //! The engine against real servers, one file for each thing it does.
 #![allow(clippy::unwrap_used, clippy::panic)] // all of it is tests, their helpers included
 
-#[cfg(unix)]
-
 mod config_save;
 mod connection_retry;
 mod files_store;
@@ -30,6 +28,7 @@ mod task_wait;
 mod worker_batch;
 mod worker_control;
 mod worker_delete;
+#[cfg(unix)]
 mod worker_isolate;
 mod worker_lost;
 mod worker_restart;

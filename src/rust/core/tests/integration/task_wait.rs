@@ -183,7 +183,7 @@ fn a_lost_stream_delays_a_wait_but_does_not_end_it() {
         let streams: Vec<String> = f.ask("KEYS {jobs}:ev:*");
         let _: i64 = f.ask(&format!("DEL {}", streams[0]));
         worker.turn(&mut Actor::echo(), false).unwrap();
-        let limit = Duration::from_millis(400);
+        let limit = Duration::from_millis(700);
         waiter.wait(&mut f.queue, limit, false, &never()).unwrap();
     }
     assert_eq!(waiter.take_ended(), [(ids[0].clone(), Status::Complete)]);
