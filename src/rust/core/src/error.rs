@@ -66,14 +66,14 @@ pub enum Error {
     },
 
     /// Some ids are not those of known tasks.
-    #[error("no such task: {}", ids.join(", "))]
+    #[error("no such task: {}", name_some(ids))]
     TaskMissing {
         /// The unknown ids.
         ids: Vec<String>,
     },
 
     /// Tasks were to depend on tasks that have failed; they are recorded as impossible.
-    #[error("a task they depend on has failed: {}", parents.join(", "))]
+    #[error("a task they depend on has failed: {}", name_some(parents))]
     ParentFailed {
         /// The parents, each with how it ended.
         parents: Vec<String>,
@@ -102,21 +102,21 @@ pub enum Error {
     },
 
     /// Some ids name a task that others of them name as well.
-    #[error("named more than once, or of the same chain of retries: {}", ids.join(", "))]
+    #[error("named more than once, or of the same chain of retries: {}", name_some(ids))]
     TaskRepeated {
         /// The ids that are too many.
         ids: Vec<String>,
     },
 
     /// Some names are not those of known workers.
-    #[error("no such worker: {}", ids.join(", "))]
+    #[error("no such worker: {}", name_some(ids))]
     WorkerMissing {
         /// The unknown names.
         ids: Vec<String>,
     },
 
     /// Some workers still take part.
-    #[error("these workers have not exited: {}", ids.join(", "))]
+    #[error("these workers have not exited: {}", name_some(ids))]
     WorkerActive {
         /// Their names.
         ids: Vec<String>,
@@ -166,7 +166,7 @@ pub enum Error {
     },
 
     /// Files of a pack are no longer stored.
-    #[error("no longer stored: {}", names.join(", "))]
+    #[error("no longer stored: {}", name_some(names))]
     FilesMissing {
         /// Their names.
         names: Vec<String>,
@@ -221,13 +221,32 @@ impl Error {
     }
 }
 
+/// As many ids as a message names; the condition carries all of them.
+const SHOWN: usize = 5;
+
+/// The first of some ids.
+fn name_some(ids: &[String]) -> String {
+    let mut shown: Vec<String> = ids.iter().take(SHOWN).cloned().collect();
+    if ids.len() > SHOWN {
+        shown.push(format!("and {} more", ids.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
 /// The first of some tasks, each with its status.
 fn name_tasks(ids: &[String], statuses: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let tasks = ids.iter().zip(statuses).take(SHOWN);
-    let mut text = tasks.map(|(id, status)| format!("{id} is {status}")).collect::<Vec<_>>();
-    if ids.len() > SHOWN {
-        text.push(format!("and {} more", ids.len() - SHOWN));
+    let tasks = ids.iter().zip(statuses).map(|(id, status)| format!("{id} is {status}"));
+    name_some(&tasks.collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_a_few_ids_and_counts_the_rest() {
+        let ids: Vec<String> = (0..100_000).map(|n| n.to_string()).collect();
+        let message = Error::TaskMissing { ids }.to_string();
+        assert_eq!(message, "no such task: 0, 1, 2, 3, 4, and 99995 more");
     }
-    text.join(", ")
 }

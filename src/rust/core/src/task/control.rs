@@ -11,8 +11,8 @@ use crate::task::{Body, following, query};
 use crate::value;
 use crate::worker;
 
-/// How many tasks one request changes.
-const CHUNK: usize = 256;
+/// How many tasks one request changes: the server is busy with it for a few milliseconds.
+pub(crate) const CHUNK: usize = 128;
 /// With more tasks than this, in chains of retries, it is done in parts.
 const CHAINS: usize = 2000;
 

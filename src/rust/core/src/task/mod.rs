@@ -14,7 +14,7 @@ mod table;
 mod wait;
 
 pub use crate::value::random_id;
-pub(crate) use control::forget;
+pub(crate) use control::{CHUNK, forget};
 pub use control::{cancel, delete};
 pub use depend::{Deferred, deferred, dependents};
 pub use header::{Body, Header, Isolation, Kind, Parent, SharedRef, Special};

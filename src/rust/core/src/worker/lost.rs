@@ -31,8 +31,8 @@ pub fn sweep(queue: &mut Queue) -> Result<Vec<Lost>> {
             return Ok(lost);
         }
         let expired = value::texts(report.next().unwrap_or_default())?;
-        if !expired.is_empty() {
-            task::forget(queue, &expired, true)?;
+        for chunk in expired.chunks(task::CHUNK) {
+            task::forget(queue, chunk, true)?;
         }
         for entry in report {
             let mut parts = value::texts(entry)?.into_iter();
