@@ -12,10 +12,10 @@
 #' @section Retries by policy:
 #' After an attempt that ended in one of the ways of `on`, the task is `PENDING` again, and comes
 #' back to its queue after `delay * backoff^(n - 1)` seconds, `n` being the attempts so far, give or
-#' take a quarter, so that what failed together does not come back together. The clock is the
-#' server's. Only the last attempt ends the task, so that waits go on meanwhile, and tasks that
-#' depend on it wait. [rrq_task_info()] tells about all attempts. A task that was cancelled is not
-#' tried again.
+#' take a quarter, so that what failed together does not come back together, but never after more
+#' than `max_delay`. The clock is the server's. Only the last attempt ends the task, so that waits
+#' go on meanwhile, and tasks that depend on it wait. [rrq_task_info()] tells about all attempts. A
+#' task that was cancelled is not tried again.
 #'
 #' @param task_ids Ids of tasks that have ended; one that was retried before stands for the newest
 #'   of its chain.
@@ -25,7 +25,7 @@
 #' @param on What is tried again: R errors (`"error"`), loss of the worker or the process
 #'   (`"lost"`), running longer than `timeout_task_run` (`"timeout"`).
 #' @param classes Only errors that inherit from one of these classes are tried again; `NULL` is all.
-#' @param max_delay The most seconds the delay grows to.
+#' @param max_delay The most seconds between two attempts.
 #' @inheritParams rrq_destroy
 #' @return `rrq_task_retry()` returns the new ids. `rrq_retry()` returns a policy of class
 #'   `rrq_retry`.
@@ -82,7 +82,8 @@ new_retry <- function(policy) {
 #' @export
 print.rrq_retry <- function(x, ...) {
   growth <- if (x$backoff > 1) sprintf(", growing by %g up to %g s", x$backoff, x$max_delay) else ""
-  cat(sprintf("<rrq_retry> at most %g attempts, on %s\n", x$max_attempts, toString(x$on)))
+  attempts <- sprintf("%g attempt%s", x$max_attempts, if (x$max_attempts == 1) "" else "s")
+  cat(sprintf("<rrq_retry> at most %s, on %s\n", attempts, toString(x$on)))
   cat(sprintf("  delay: %g s%s\n", x$delay, if (x$delay > 0) growth else ""))
   if (length(x$classes)) cat("  only errors of class:", toString(x$classes), "\n")
   invisible(x)

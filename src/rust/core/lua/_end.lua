@@ -22,10 +22,13 @@ local function retry_delay(id, header, status)
   if attempt >= rules[R_ATTEMPTS] or math.floor(rules[R_CAUSES] / cause) % 2 == 0 then
     return nil
   end
-  local delay = math.min(rules[R_DELAY] * (rules[R_FACTOR] / 1000) ^ (attempt - 1), rules[R_LONGEST])
-  -- A quarter more or less, by the id: what failed together should not come back together.
+  local longest = rules[R_LONGEST]
+  local delay = math.min(rules[R_DELAY] * (rules[R_FACTOR] / 1000) ^ (attempt - 1), longest)
+  -- A quarter more or less, by the id: what failed together should not come back together. Also
+  -- where the longest is reached, so only less there.
+  local least, most = 0.75 * delay, math.min(1.25 * delay, longest)
   local at = attempt % (ID_WIDTH - 4) + 1
-  return math.floor(delay * (0.75 + tonumber(string.sub(id, at, at + 3), 16) / 131072))
+  return math.floor(least + (most - least) * tonumber(string.sub(id, at, at + 3), 16) / 65536)
 end
 
 -- Back to the queue, after an attempt that failed. What is known of the attempt is kept.

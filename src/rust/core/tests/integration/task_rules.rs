@@ -94,7 +94,7 @@ fn an_error_that_is_final_is_not_tried_again() {
 }
 
 #[test]
-fn the_delay_grows_to_its_limit_give_or_take_a_quarter() {
+fn the_delay_grows_by_a_quarter_more_or_less_but_never_beyond_its_limit() {
     let mut f = Fixture::new();
     let mut worker = f.worker("w");
     let grows = Retry { delay_s: 1e5, backoff: 3.0, max_delay_s: 5e5, ..retry(9, &[Cause::Error]) };
@@ -109,10 +109,8 @@ fn the_delay_grows_to_its_limit_give_or_take_a_quarter() {
             f.pass_time(&format!("S:{id}"));
         }
         // How long the test itself takes is no part of the delays worth telling.
-        assert!(
-            delays.iter().all(|d| (expected * 0.75..expected * 1.2501).contains(d)),
-            "{delays:?}"
-        );
+        let most = f64::min(expected * 1.25, 5e5) * 1.0001;
+        assert!(delays.iter().all(|d| (expected * 0.75..most).contains(d)), "{delays:?}");
         delays.sort_by(f64::total_cmp);
         assert!(delays[7] - delays[0] > expected / 100.0, "they come back together: {delays:?}");
     }
