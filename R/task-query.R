@@ -144,7 +144,7 @@ rrq_task_info <- function(task_id, controller = NULL) {
     timeout = if (info$timeout > 0) info$timeout,
     worker = if (nzchar(info$worker)) info$worker,
     pid = own_process(queue, task_id, info),
-    depends = list(up = ids_or_null(info$parents), down = ids_or_null(info$children)),
+    depends = list(up = ids_or_null(unique(info$parents)), down = ids_or_null(info$children)),
     moved = list(up = info$was, down = info$moved),
     attempt = info$attempt,
     attempts = attempts_of(info),

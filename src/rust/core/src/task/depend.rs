@@ -1,20 +1,24 @@
 //! Asking what waits for what.
 
+use std::collections::{BTreeSet, HashMap};
+
 use redis::Cmd;
 
 use crate::error::Result;
 use crate::queue::Queue;
 use crate::status::Status;
+use crate::task::Body;
 use crate::task::query::{bodies, list, statuses};
 use crate::value;
 
 /// A deferred task with the tasks it waits for.
 pub type Deferred = (String, Vec<(String, Status)>);
 
-/// The members of a sorted set that begin with `start`, without that and the mark behind it.
-fn members(queue: &mut Queue, key: &str, start: &str) -> Result<Vec<String>> {
+/// The members of a sorted set that begin with `start` and a mark, the first of those that may
+/// follow it or another; without these.
+fn members(queue: &mut Queue, key: &str, start: &str, mark: char) -> Result<Vec<String>> {
     let mut command = Cmd::new();
-    command.arg("ZRANGEBYLEX").arg(key).arg(format!("[{start}+")).arg(format!("({start};"));
+    command.arg("ZRANGEBYLEX").arg(key).arg(format!("[{start}{mark}")).arg(format!("({start};"));
     let found = value::texts(queue.connection.command(&command)?)?;
     Ok(found.iter().map(|member| member[start.len() + 1..].to_owned()).collect())
 }
@@ -23,8 +27,9 @@ fn members(queue: &mut Queue, key: &str, start: &str) -> Result<Vec<String>> {
 pub fn dependents(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
     let (links, tasks) = (queue.keys.dependents(), queue.keys.deferred());
     let mut ids = Vec::new();
-    for set in members(queue, &links, id)? {
-        for member in members(queue, &tasks, &set)? {
+    for set in members(queue, &links, id, '+')? {
+        // No other mark: from '+' on, set 12 would pass for one of set 1.
+        for member in members(queue, &tasks, &set, ':')? {
             ids.extend(member.rsplit(':').next().map(str::to_owned));
         }
     }
@@ -40,11 +45,13 @@ pub fn deferred(queue: &mut Queue) -> Result<Vec<Deferred>> {
     let waits = |(id, status)| (status == Status::Deferred).then_some(id);
     let ids: Vec<String> = all.into_iter().zip(status).filter_map(waits).collect();
     let bodies = bodies(queue, &ids)?;
-    let mut deferred = Vec::with_capacity(ids.len());
-    for (id, body) in ids.into_iter().zip(bodies) {
-        let parents: Vec<String> = body.parents.into_iter().map(|parent| parent.id).collect();
-        let statuses = statuses(queue, &parents)?;
-        deferred.push((id, parents.into_iter().zip(statuses).collect()));
-    }
-    Ok(deferred)
+    let parents = bodies.iter().flat_map(|body| &body.parents).map(|parent| parent.id.clone());
+    let parents: Vec<String> = parents.collect::<BTreeSet<_>>().into_iter().collect();
+    let status: HashMap<&String, Status> = parents.iter().zip(statuses(queue, &parents)?).collect();
+    let waits_for = |body: &Body| {
+        let mut seen = BTreeSet::new();
+        let ids = body.parents.iter().map(|parent| &parent.id).filter(|id| seen.insert(*id));
+        ids.filter_map(|id| Some((id.clone(), *status.get(id)?))).collect()
+    };
+    Ok(ids.into_iter().zip(&bodies).map(|(id, body)| (id, waits_for(body))).collect())
 }

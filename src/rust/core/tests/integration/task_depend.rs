@@ -126,6 +126,19 @@ fn many_tasks_on_many_others_cost_their_sum() {
 }
 
 #[test]
+fn a_task_names_its_own_dependents_only() {
+    let mut f = Fixture::new();
+    let parents = submit_all(&mut f.queue, &["a", "b"]);
+    // The first set is '1'; those from '10' on begin with its name.
+    let child = submit_after(&mut f.queue, &[&parents[0]], "child");
+    for _ in 0..12 {
+        submit_after(&mut f.queue, &[&parents[1]], "other");
+    }
+    assert_eq!(task::dependents(&mut f.queue, &parents[0]).unwrap(), [child]);
+    assert_eq!(task::dependents(&mut f.queue, &parents[1]).unwrap().len(), 12);
+}
+
+#[test]
 fn a_task_that_depends_on_thousands_leaves_no_link_when_it_is_deleted() {
     let mut f = Fixture::new();
     let parents = submit_n(&mut f.queue, 2500);
