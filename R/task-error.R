@@ -70,8 +70,12 @@ conditionMessage.rrq_task_error <- function(c) {
   c$message
 }
 
-# Throw the failures among some results, counted and listed.
-throw_task_errors <- function(errors, call) {
+# Throw the failures among some outcomes, if there are any, counted and listed.
+throw_failures <- function(outcomes, call) {
+  errors <- outcomes$value[outcomes$status != "COMPLETE"]
+  if (length(errors) == 0) {
+    return(invisible())
+  }
   shown <- utils::head(errors, 5)
   lines <- vapply(shown, function(e) sprintf("%s: %s", e$task_id, first_line(e)), "")
   more <- length(errors) - length(shown)

@@ -49,21 +49,13 @@ rrq_task_results <- function(task_ids, error = FALSE, named = FALSE, follow = NU
     return(if (named) stats::setNames(list(), character()) else list())
   }
   outcomes <- fetch_outcomes(task_ids, controller, follows(follow, controller))
-  results <- outcomes$value
-  failed <- outcomes$status != "COMPLETE"
-  if (error && any(failed)) {
-    throw_task_errors(results[failed], rlang::current_env())
-  }
-  if (named) names(results) <- task_ids
-  results
-}
-
-fetch_results <- function(ids, controller, follow = FALSE, call = caller_env()) {
-  fetch_outcomes(ids, controller, follow, call)$value
+  if (error) throw_failures(outcomes, rlang::current_env())
+  if (named) rlang::set_names(outcomes$value, task_ids) else outcomes$value
 }
 
 # How tasks ended: `status`, `value`. The value of a task whose worker sent none is made here. A
-# task's own value may be NULL, or be the error of another task: only the status tells.
+# task's own value may be NULL, or be the error of another task: only the status tells. That of a
+# retried task, if it is not to be followed, is how it ended before.
 fetch_outcomes <- function(ids, controller, follow = FALSE, call = caller_env()) {
   outcomes <- rust_call(rs_task_outcomes(queue_of(controller, call), ids, follow), call)
   silent <- which(outcomes$status != "COMPLETE" & vapply(outcomes$value, is.null, TRUE))

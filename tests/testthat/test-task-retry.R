@@ -186,3 +186,18 @@ test_that("wrong policies are refused", {
   )
   expect_snapshot(print(rrq_retry(3, 0.5, classes = "own")))
 })
+
+test_that("a retried task that is not followed is what it was before", {
+  r <- local_queue(follow = FALSE)
+  ids <- c(
+    rrq_task_create_expr(1 + 1, controller = r),
+    rrq_task_create_expr(stop("no"), controller = r)
+  )
+  run_worker(local_worker(r))
+  rrq_task_retry(ids, controller = r)
+  expect_equal(rrq_task_result(ids[[1]], error = TRUE, controller = r), 2)
+  expect_equal(rrq_task_collect(ids[[1]], error = TRUE, controller = r), list(2))
+  expect_error(rrq_task_results(ids, error = TRUE, controller = r), "1 task failed")
+  expect_error(rrq_task_wait(ids, error = TRUE, controller = r), class = "rrq_task_error_group")
+  expect_false(rrq_task_wait(ids[[1]], error = TRUE, controller = r))
+})

@@ -67,8 +67,7 @@ fn rs_task_outcomes(
     ids: Vec<String>,
     follow: bool,
 ) -> Outcome<List> {
-    let is_moved = |outcome: &task::Outcome| follow && outcome.status == Status::Moved;
-    let outcomes = task::following(&mut queue, &ids, task::outcomes, is_moved)?;
+    let outcomes = task::outcomes_of(&mut queue, &ids, follow)?;
     let status: Vec<&str> = outcomes.iter().map(|outcome| outcome.status.word()).collect();
     let worker: Vec<&str> = outcomes.iter().map(|outcome| outcome.worker.as_str()).collect();
     let value = unserialize_each(outcomes.iter().map(|outcome| outcome.value.as_deref()))?;

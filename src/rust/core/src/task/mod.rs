@@ -23,7 +23,7 @@ pub use query::{
     Attempt, Label, Outcome, attempts, bodies, extra, headers, labels, list, outcomes, overview,
     parent_outcomes, progress, set_progress, statuses,
 };
-pub use retry::{Move, following, moves, newest, retry, was};
+pub use retry::{Move, following, moves, newest, outcomes_of, retry, was};
 pub use rules::{Cause, Retry, Rules};
 pub use seed::Seed;
 pub(crate) use stream::Stream;

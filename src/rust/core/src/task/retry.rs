@@ -9,7 +9,7 @@ use crate::queue::Queue;
 use crate::scripts::{Call, TASK_RETRY};
 use crate::status::Status;
 use crate::task::control::{refuse, refuse_missing};
-use crate::task::query;
+use crate::task::query::{self, Outcome};
 use crate::value;
 
 /// How many tasks one request changes.
@@ -127,6 +127,22 @@ pub fn newest(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
         open = moved;
     }
     Ok(newest)
+}
+
+/// How tasks ended. Of one that was retried that is, with `follow`, how the newest of its chain
+/// did, else how it did itself before that.
+pub fn outcomes_of(queue: &mut Queue, ids: &[String], follow: bool) -> Result<Vec<Outcome>> {
+    let is_moved = |outcome: &Outcome| outcome.status == Status::Moved;
+    if follow {
+        return following(queue, ids, query::outcomes, is_moved);
+    }
+    let mut outcomes = query::outcomes(queue, ids)?;
+    let places: Vec<usize> = (0..ids.len()).filter(|place| is_moved(&outcomes[*place])).collect();
+    let moved: Vec<String> = places.iter().map(|place| ids[*place].clone()).collect();
+    for (place, found) in places.into_iter().zip(moves(queue, &moved)?) {
+        outcomes[place].status = found.map_or(Status::Moved, |found| found.status);
+    }
+    Ok(outcomes)
 }
 
 /// What `read` says of some tasks; of those that were retried, what it says of the newest of their
