@@ -209,6 +209,8 @@ rrq_destroy <- function(delete = TRUE, worker_stop_type = "message", timeout_wor
   if (!rlang::is_bool(delete)) {
     check_number(delete, infinite = FALSE)
   }
+  check_choice(worker_stop_type, c("message", "kill", "kill_local"))
+  check_number(timeout_worker_stop)
   controller <- get_controller(controller)
   queue <- queue_of(controller)
   if (!all(rust_call(rs_worker_states(queue))$exited)) {

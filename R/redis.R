@@ -25,7 +25,7 @@
 rrq_redis <- function(url = NULL) {
   check_string(url, null = TRUE)
   url <- url %||% url_from_environment() %||% default_url
-  new_redis(url, caller_env())
+  new_redis(url)
 }
 
 new_redis <- function(url, call = caller_env()) {

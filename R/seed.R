@@ -15,9 +15,9 @@ seed_state <- function(seed, call) {
   }
   if (isTRUE(seed)) {
     # Drawn from the session's own random numbers: `set.seed()` before it fixes it.
-    seed <- stats::runif(1, 0, .Machine$integer.max)
+    seed <- trunc(stats::runif(1, 0, .Machine$integer.max))
   }
-  if (!is_number(seed, -.Machine$integer.max, infinite = FALSE)) {
+  if (!is_integer(seed)) {
     must <- "one whole number, TRUE, or a seed of the generator \"L'Ecuyer-CMRG\""
     abort_argument("seed", must, seed, call)
   }
@@ -25,6 +25,11 @@ seed_state <- function(seed, call) {
     set.seed(as.integer(seed), "L'Ecuyer-CMRG", "Inversion", "Rejection")
     get(".Random.seed", globalenv())[-1]
   })
+}
+
+is_integer <- function(x) {
+  limit <- .Machine$integer.max
+  is_number(x, -limit, infinite = FALSE) && x <= limit && x == round(x)
 }
 
 # Whether it is what `.Random.seed` is under that generator.

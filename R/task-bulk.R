@@ -34,6 +34,7 @@ rrq_task_create_bulk_expr <- function(expr, data, queue = NULL, separate_process
     abort_argument("data", "a data frame", data, rlang::current_env())
   }
   check_data(data)
+  check_given(options, names(data), "a column of `data`")
   expr <- inject_expr(substitute(expr), parent.frame())
   given <- c(names(data), names(options$parents))
   task <- capture_bulk(expr, given, parent.frame(), rlang::current_env())
@@ -54,16 +55,23 @@ rrq_task_create_bulk_call <- function(fn, data, args = NULL, queue = NULL, separ
                                       controller = NULL) {
   options <- task_options(given_options(rlang::current_env()), NROW(data))
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
-  if (!is.vector(data) && !is.data.frame(data) && !is.factor(data) && !inherits(data, "Date")) {
+  if (!is_elements(data)) {
     abort_argument("data", "a data frame, a list or a vector", data, rlang::current_env())
   }
   check_data(data)
   args <- check_args(args, null = TRUE)
+  check_given(options, c(names(args), if (is.data.frame(data)) names(data)), "an argument")
   handle <- queue_of(controller)
   warn_large(args)
   is_frame <- is.data.frame(data)
   template <- list(fn = fn, args = args, names = if (is_frame) names(data))
   submit(handle, "bulk_call", if (is_frame) rows(data) else as.list(data), list(template), options)
+}
+
+# Whether there is a task for each element: objects made of a list, such as a fitted model, are one
+# thing. Dates, times and factors are vectors.
+is_elements <- function(x) {
+  is.data.frame(x) || is.vector(x) || (is.atomic(x) && !is.null(x) && is.null(dim(x)))
 }
 
 check_data <- function(data, call = caller_env()) {

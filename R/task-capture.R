@@ -24,16 +24,16 @@ inject_expr <- function(expr, envir, call = caller_env()) {
   )
 }
 
-capture_function <- function(fn_expr, envir, call = caller_env()) {
+capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
   if (rlang::is_missing(fn_expr)) {
-    abort_capture("{.arg fn} is missing: give a function.", call = call)
+    abort_capture("{.arg {arg}} is missing: give a function.", call = call)
   }
   if (is_namespaced(fn_expr)) {
     return(function_by_name(fn_expr, call))
   }
   fn <- eval_function(fn_expr, envir, call)
   if (!is.function(fn)) {
-    abort_not_function(fn, fn_expr, call)
+    abort_not_function(fn, fn_expr, arg, call)
   }
   namespace <- if (is.symbol(fn_expr)) home_namespace(fn, as.character(fn_expr)) else ""
   if (nzchar(namespace)) {
@@ -222,7 +222,7 @@ function_reference <- function(name, namespace) {
   list(name = name, namespace = namespace, internal = internal)
 }
 
-abort_not_function <- function(x, fn_expr, call) {
+abort_not_function <- function(x, fn_expr, arg, call) {
   kind <- friendly_type(x)
   hint <- if (is.character(x)) {
     "Use {.code pkg::name} or the function itself, not its name."
@@ -233,7 +233,7 @@ abort_not_function <- function(x, fn_expr, call) {
   } else {
     "Give {.code pkg::name}, a function by its name, or {.code function(x) ...}."
   }
-  abort_capture(c("{.arg fn} must be a function, not {kind}.", i = hint), call = call)
+  abort_capture(c("{.arg {arg}} must be a function, not {kind}.", i = hint), call = call)
 }
 
 strip_function_source <- function(fn) {

@@ -38,7 +38,8 @@
 #'   limit. It is stopped as by Ctrl-C; for code that never asks R about interrupts see
 #'   `timeout_process_die` of [rrq_worker_config()]. A task with a process of its own is ended with
 #'   all it started.
-#' @param at_front Whether the task goes before all others in its queue.
+#' @param at_front Whether the task goes before all others in its queue. One with `delay` or `at`
+#'   goes to the back of it, when its time has come.
 #' @param delay,at Seconds, or a time (`POSIXct`), before which the task does not start, by the
 #'   server's clock. Until then it is `PENDING`, but not in its queue.
 #' @param retry A policy of trying again, see [rrq_retry()].
@@ -100,6 +101,7 @@ rrq_task_create_call <- function(fn, args, queue = NULL, separate_process = FALS
   options <- task_options(given_options(rlang::current_env()))
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
   args <- check_args(args)
+  check_given(options, names(args), "an argument")
   handle <- queue_of(controller)
   warn_large(args)
   large <- is_large(args)

@@ -54,6 +54,9 @@ check_task_options <- function(given, call) {
   check_name(given$queue, null = TRUE, arg = "queue", call = call)
   check_flag(given$separate_process, arg = "separate_process", call = call)
   check_number(given$timeout_task_run, null = TRUE, arg = "timeout_task_run", call = call)
+  if (identical(as.numeric(given$timeout_task_run), 0)) {
+    abort_argument("timeout_task_run", "more than 0 seconds, or NULL for no limit", call = call)
+  }
   check_flag(given$at_front, arg = "at_front", call = call)
   check_start(given$delay, given$at, call)
   check_retry(given$retry, call = call)
@@ -82,6 +85,15 @@ check_label <- function(label, n, call) {
     abort_argument("label", must, label, call)
   }
   label
+}
+
+# What tasks hand over by name must not be there already.
+check_given <- function(options, names, what, call = caller_env()) {
+  twice <- intersect(names(options$parents), names[nzchar(names)])
+  if (length(twice) > 0) {
+    must <- sprintf("named otherwise than %s: there is a `%s` already", what, twice[[1]])
+    abort_argument("depends_on", must, call = call)
+  }
 }
 
 check_depends <- function(depends_on, call) {

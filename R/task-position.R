@@ -49,7 +49,8 @@ waiting_in <- function(name, handle, call = caller_env()) {
 }
 
 check_position <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
-  if (length(x) != 1 || !(is.numeric(x) || identical(x, NA))) {
-    abort_argument(arg, "one number or NA", x, call)
+  is_na <- is.atomic(x) && length(x) == 1 && is.na(x)
+  if (!is_na && !is_integer(x)) {
+    abort_argument(arg, "one whole number or NA", x, call)
   }
 }

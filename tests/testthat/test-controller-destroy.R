@@ -106,3 +106,14 @@ test_that("what destroying is told is checked before anything is done", {
   )
   expect_equal(rrq_worker_len(r), 1)
 })
+
+test_that("a wrong way to stop workers is refused before anything is deleted", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(1 + 1, controller = r)
+  destroy <- function(...) {
+    expect_error(rrq_destroy(..., controller = r), class = "rrq_error_argument")
+  }
+  destroy(worker_stop_type = "shout")
+  destroy(timeout_worker_stop = -1)
+  expect_true(rrq_task_exists(id, controller = r))
+})

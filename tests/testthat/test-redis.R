@@ -146,3 +146,8 @@ test_that("a command to a server that has stopped is an error", {
   server$stop()
   expect_error(con$PING(), class = "rrq_error_connection")
 })
+
+test_that("a URL that is none is an error of the function called", {
+  error <- expect_error(rrq_redis("nonsense"), class = "rrq_error_url")
+  expect_equal(as.character(conditionCall(error)[[1]]), "rrq_redis")
+})

@@ -67,3 +67,12 @@ test_that("a generator never used is as new afterwards", {
   expect_false(exists(".Random.seed", globalenv(), inherits = FALSE))
   expect_equal(RNGkind()[[1]], "Mersenne-Twister")
 })
+
+test_that("a seed that is not a whole number is refused", {
+  r <- local_queue()
+  for (seed in list(1.5, 1e10, -1e10, NaN)) {
+    expect_error(rrq_task_create_expr(runif(1), seed = seed, controller = r), "whole number",
+      class = "rrq_error_argument"
+    )
+  }
+})

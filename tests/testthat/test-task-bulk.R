@@ -14,11 +14,16 @@ test_that("there is one task per element", {
     rrq_task_create_bulk_call(class, list(1L, NULL, mtcars), controller = r),
     rrq_task_create_bulk_call(class, factor(c("a", "b")), controller = r),
     rrq_task_create_bulk_call(class, as.Date("2020-01-01") + 0:1, controller = r),
+    rrq_task_create_bulk_call(class, as.difftime(1, units = "mins"), controller = r),
+    rrq_task_create_bulk_call(inherits, .POSIXct(1), list("POSIXct"), controller = r),
     rrq_task_create_bulk_call(nchar, c(x = "abc"), controller = r)
   )
   expect_equal(
     run_results(ids, r),
-    list(1, 2, "integer", "NULL", "data.frame", "factor", "factor", "Date", "Date", 3L)
+    list(
+      1, 2, "integer", "NULL", "data.frame", "factor", "factor", "Date", "Date", "difftime", TRUE,
+      3L
+    )
   )
 })
 

@@ -41,9 +41,11 @@ test_that("the rows of a bulk can use the value of a dependency", {
 test_that("a map and its reduction are two submissions", {
   r <- local_queue()
   squares <- rrq_task_create_bulk_call(function(i) i^2, 1:10, controller = r)
-  total <- rrq_task_create_expr(paste("all done"), depends_on = squares, controller = r)
+  names(squares) <- paste0("square", 1:10)
+  add <- function(...) sum(...)
+  total <- rrq_task_create_call(add, list(), depends_on = squares, controller = r)
   run_worker(local_worker(r))
-  expect_equal(rrq_task_result(total, controller = r), "all done")
+  expect_equal(rrq_task_result(total, controller = r), sum((1:10)^2))
 })
 
 test_that("what waits for a failed task is impossible, and waiting for it ends", {
@@ -135,4 +137,27 @@ test_that("a wait for tasks that were impossible from the start ends at once", {
     class = "rrq_error_dependency_failed"
   )
   expect_false(rrq_task_wait(e$task_ids, timeout = 5, controller = r))
+})
+
+test_that("what a task hands over cannot have the name of an argument or column", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(1 + 1, controller = r)
+  on <- c(x = a)
+  data <- data.frame(x = 1:2)
+  refused <- function(expr) expect_error(expr, "`depends_on` .* `x`", class = "rrq_error_argument")
+  refused(rrq_task_create_call(sqrt, list(x = 1), depends_on = on, controller = r))
+  refused(rrq_task_create_bulk_call(sqrt, 1:2, list(x = 1), depends_on = on, controller = r))
+  refused(rrq_task_create_bulk_call(sqrt, data, depends_on = on, controller = r))
+  refused(rrq_task_create_bulk_expr(sqrt(x), data, depends_on = on, controller = r))
+  expect_equal(rrq_task_list(controller = r), a)
+})
+
+test_that("one value under two names is one dependency", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(1 + 1, controller = r)
+  b <- rrq_task_create_expr(x + y, depends_on = c(x = a, y = a), controller = r)
+  expect_equal(rrq_task_info(b, controller = r)$depends$up, a)
+  expect_equal(rrq_deferred_list(controller = r)[[b]], stats::setNames("PENDING", a))
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_result(b, controller = r), 4)
 })

@@ -106,3 +106,14 @@ test_that("wrong options are refused, and nothing is queued", {
   )
   expect_length(rrq_task_list(controller = r), 0)
 })
+
+test_that("a time limit of nothing is refused, for it would be taken for none", {
+  r <- local_queue()
+  for (limit in list(0, 0L)) {
+    expect_error(rrq_task_create_expr(1 + 1, timeout_task_run = limit, controller = r),
+      class = "rrq_error_argument"
+    )
+  }
+  id <- rrq_task_create_expr(1 + 1, timeout_task_run = Inf, controller = r)
+  expect_null(rrq_task_info(id, controller = r)$timeout)
+})

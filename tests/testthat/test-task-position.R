@@ -36,3 +36,12 @@ test_that("arguments are checked before anything is asked", {
   expect_error(rrq_task_preceeding(c("a", "b"), controller = r), class = "rrq_error_argument")
   expect_error(rrq_task_preceeding("a", follow = 1, controller = r), class = "rrq_error_argument")
 })
+
+test_that("the position of what is missing is a whole number or NA", {
+  r <- local_queue()
+  for (missing in list(1.5, Inf, 1e10, "a", NULL, 1:2)) {
+    expect_error(rrq_task_position("x", missing, controller = r), class = "rrq_error_argument")
+  }
+  expect_equal(rrq_task_position("x", NA, controller = r), NA_integer_)
+  expect_equal(rrq_task_position("x", -1, controller = r), -1)
+})
