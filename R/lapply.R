@@ -48,7 +48,7 @@
 rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of lapply().
                        chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
                        progress = NULL, cancel = TRUE, controller = NULL) {
-  fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env())
+  fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env(), "FUN")
   options <- task_options(list(queue = queue, seed = seed))
   check_elements(X, "X")
   check_job(chunk_size, timeout, progress, cancel)
@@ -72,7 +72,7 @@ rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. 
                        SIMPLIFY = TRUE, USE.NAMES = TRUE, # nolint: object_name_linter.
                        chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
                        progress = NULL, cancel = TRUE, controller = NULL) {
-  fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env())
+  fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env(), "FUN")
   options <- task_options(list(queue = queue, seed = seed))
   vectors <- list(...)
   args <- check_args(MoreArgs, null = TRUE, arg = "MoreArgs")
@@ -178,6 +178,7 @@ run_wave <- function(job, at, pieces, chunk_size, call) {
   source <- start_source(job$controller, ids, job$limit, call)
   on.exit(end_source(source))
   source$wait$deadline <- job$deadline
+  source$wait$goes_on <- !job$cancel
   if (!is.null(job$bar)) {
     source$wait$bar <- reuse_bar(job$bar, ids, min(at) - 1, chunk_size)
   }

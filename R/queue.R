@@ -41,8 +41,8 @@ rrq_queue_list <- function(queue = NULL, controller = NULL) {
 #'
 #' @param task_ids Ids of tasks.
 #' @inheritParams rrq_queue_length
-#' @return A logical vector: whether each task waited in the queue and was taken out. The others
-#'   keep their order.
+#' @return A logical vector: whether each task is one of the queue that waits, and is out of it
+#'   now; also if it was before. The others keep their order.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

@@ -37,6 +37,8 @@ rrq_task_cancel <- function(task_id, wait = TRUE, timeout_wait = 10, controller 
   running <- rust_call(rs_task_cancel(queue, task_id))
   if (wait && length(running) > 0) {
     wait_for_tasks(queue, running, timeout_wait, time_poll = 1, progress = FALSE)
+    # What depends on them is settled by then, too.
+    rust_call(rs_worker_sweep(queue))
   }
   invisible(rust_call(rs_task_status(queue, task_id, FALSE)))
 }

@@ -23,7 +23,7 @@ rrq_task_table <- function(task_ids = NULL, status = NULL, tag = NULL, queue = N
   filter <- check_filter(status, tag, queue, since)
   handle <- queue_of(controller)
   found <- rust_call(rs_task_table(handle, task_ids, filter))
-  or_na <- function(text) ifelse(nzchar(text), text, NA_character_)
+  or_na <- function(text) replace(text, !nzchar(text), NA)
   as_time <- function(seconds) .POSIXct(seconds)
   data.frame(
     id = found$id,

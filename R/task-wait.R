@@ -53,7 +53,7 @@ rrq_task_wait <- function(task_id, timeout = NULL, time_poll = 1, progress = NUL
     queue_of(controller), task_id, limit, time_poll, show_progress(progress), follow
   )
   if (error && length(failed) > 0) {
-    throw_task_errors(fetch_results(failed, controller, follow), rlang::current_env())
+    throw_failures(fetch_outcomes(failed, controller, follow), rlang::current_env())
   }
   length(failed) == 0
 }
@@ -116,7 +116,8 @@ wait_for_tasks <- function(queue, ids, limit, time_poll, progress, follow = FALS
   ids[ids %in% failed]
 }
 
-# A wait that goes on from one await() to the next. `heard` is when something last ended.
+# A wait that goes on from one await() to the next. `heard` is when something last ended, `goes_on`
+# whether what has not ended when time is up is left alone.
 start_wait <- function(queue, ids, limit, follow = FALSE, call = caller_env()) {
   # Not rlang::env(): a wait for one task should not cost twice as much.
   list2env(parent = emptyenv(), list(
@@ -126,6 +127,7 @@ start_wait <- function(queue, ids, limit, follow = FALSE, call = caller_env()) {
     limit = limit,
     deadline = now() + limit,
     late = FALSE,
+    goes_on = TRUE,
     heard = now(),
     bar = NULL
   ))
@@ -141,7 +143,7 @@ await <- function(wait, any, call = caller_env()) {
   repeat {
     # Only once too late: what has ended by now is always told, also with no time at all.
     if (wait$late) {
-      abort_timeout(wait$limit, wait$n_open, call)
+      abort_timeout(wait, call)
     }
     left <- wait$deadline - now()
     wait$late <- left <= 0
@@ -180,13 +182,15 @@ now <- function() {
   proc.time()[["elapsed"]]
 }
 
-abort_timeout <- function(limit, open, call) {
-  message <- c(
-    sprintf("%g task%s not ended after %g s.", open, if (open == 1) " has" else "s have", limit),
-    i = paste(
-      if (open == 1) "It goes on" else "They go on",
-      "meanwhile. Wait again, or look at `rrq_task_status()`."
-    )
+abort_timeout <- function(wait, call) {
+  n <- wait$n_open
+  hint <- paste(
+    if (n == 1) "It goes on" else "They go on",
+    "meanwhile. Wait again, or look at `rrq_task_status()`."
   )
-  abort("timeout", message, open = open, call = call)
+  message <- c(
+    sprintf("%g task%s not ended after %g s.", n, if (n == 1) " has" else "s have", wait$limit),
+    i = if (wait$goes_on) hint
+  )
+  abort("timeout", message, open = n, call = call)
 }

@@ -212,3 +212,20 @@ test_that("values with a seed depend neither on the workers nor on the chunks", 
   expect_identical(unlist(a), d)
   expect_length(unique(unlist(a) %% 1), 20)
 })
+
+test_that("what is no function is told under the name of the argument", {
+  r <- local_queue()
+  expect_error(rrq_lapply(1:2, "sqrt", controller = r), "`FUN`", class = "rrq_error_argument")
+  expect_error(rrq_mapply(1, 1:2, controller = r), "`FUN`", class = "rrq_error_argument")
+})
+
+test_that("a time out says that tasks go on only where they do", {
+  r <- local_queue()
+  late <- function(cancel) {
+    tryCatch(rrq_lapply(1:2, sqrt, timeout = 0, cancel = cancel, controller = r),
+      rrq_error_timeout = conditionMessage
+    )
+  }
+  expect_no_match(late(TRUE), "meanwhile")
+  expect_match(suppressMessages(late(FALSE)), "meanwhile")
+})

@@ -165,3 +165,13 @@ test_that("arguments are checked before anything is done", {
   expect_error(rrq_task_delete(NA_character_, controller = r), class = "rrq_error_argument")
   expect_error(rrq_task_delete("a", check = 1, controller = r), class = "rrq_error_argument")
 })
+
+test_that("what depends on a running task is settled when that was cancelled", {
+  r <- local_queue()
+  local_spawned(r)
+  id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
+  child <- rrq_task_create_expr(1 + 1, depends_on = id, controller = r)
+  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  rrq_task_cancel(id, controller = r)
+  expect_equal(rrq_task_status(c(id, child), controller = r), c("CANCELLED", "IMPOSSIBLE"))
+})

@@ -42,3 +42,12 @@ test_that("what is no filter is refused", {
     expect_error(eval(call), class = "rrq_error_argument")
   }
 })
+
+test_that("an empty table has the columns of one with tasks", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(1 + 1, controller = r)
+  full <- rrq_task_table(controller = r)
+  empty <- rrq_task_table(character(), controller = r)
+  expect_equal(lapply(empty, class), lapply(full, class))
+  expect_equal(nrow(empty), 0)
+})
