@@ -11,7 +11,8 @@
 #'
 #' @param task_ids Ids of tasks. An id that is there twice is handed out once.
 #' @param fun A function of an id, a result and `...`; `NULL` takes the result as it is. The result
-#'   of a failed task is an `rrq_task_error`, as from [rrq_task_result()].
+#'   of a failed task is an `rrq_task_error`, as from [rrq_task_result()]; so is that of one that
+#'   was deleted, or has expired, meanwhile: its `status` is `"MISSING"`.
 #' @param ... Further arguments of `fun`.
 #' @param error Whether the first task that fails ends the collecting: its error is thrown.
 #' @param timeout Seconds to wait at most, in all; `NULL` is the controller's setting, by default no
@@ -131,7 +132,7 @@ next_batch <- function(source, call = caller_env()) {
   some <- seq_len(min(batch_size, length(source$ended)))
   ids <- source$ended[some]
   follow <- follows(NULL, source$controller)
-  outcomes <- fetch_outcomes(ids, source$controller, follow, call)
+  outcomes <- fetch_left(ids, source$controller, follow, call)
   source$ended <- source$ended[-some]
   source$n_left <- source$n_left - length(ids)
   list(ids = ids, status = outcomes$status, value = outcomes$value)

@@ -26,6 +26,7 @@ ended_without_value <- function(id, queue_id, status, worker) {
     TIMEOUT = "the task ran longer than it was allowed to",
     IMPOSSIBLE = "a task this one depends on failed",
     MOVED = "the task was retried under another id",
+    MISSING = "the task was deleted before its result was fetched",
     "the task ended without a value"
   )
   fields <- list(

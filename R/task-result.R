@@ -66,3 +66,21 @@ fetch_outcomes <- function(ids, controller, follow = FALSE, call = caller_env())
   }
   outcomes
 }
+
+# The same where tasks may have been deleted, or have expired, since they ended: they are `MISSING`.
+fetch_left <- function(ids, controller, follow, call = caller_env()) {
+  tryCatch(
+    fetch_outcomes(ids, controller, follow, call),
+    rrq_error_task_missing = function(e) {
+      status <- rust_call(rs_task_status(queue_of(controller, call), ids, FALSE), call)
+      gone <- status == "MISSING"
+      if (!any(gone)) rlang::cnd_signal(e)
+      left <- fetch_left(ids[!gone], controller, follow, call)
+      value <- vector("list", length(ids))
+      value[!gone] <- left$value
+      status[!gone] <- left$status
+      value[gone] <- lapply(ids[gone], ended_without_value, controller$queue_id, "MISSING", "")
+      list(status = status, value = value)
+    }
+  )
+}

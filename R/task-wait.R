@@ -53,7 +53,7 @@ rrq_task_wait <- function(task_id, timeout = NULL, time_poll = 1, progress = NUL
     queue_of(controller), task_id, limit, time_poll, show_progress(progress), follow
   )
   if (error && length(failed) > 0) {
-    throw_failures(fetch_outcomes(failed, controller, follow), rlang::current_env())
+    throw_failures(fetch_left(failed, controller, follow), rlang::current_env())
   }
   length(failed) == 0
 }
@@ -78,7 +78,9 @@ rrq_task_wait_any <- function(task_ids, timeout = NULL, progress = NULL, follow 
     return(ended)
   }
   newest <- if (follow) newest_of(queue, ended) else ended
-  ended[order(rust_call(rs_task_times(queue, newest))$times$end)]
+  # Those deleted meanwhile have no row.
+  found <- rust_call(rs_task_table(queue, newest, list()))
+  ended[order(found$times$end[match(newest, found$id)])]
 }
 
 check_some_ids <- function(ids, arg = rlang::caller_arg(ids), call = caller_env()) {

@@ -117,3 +117,14 @@ test_that("a wrong way to stop workers is refused before anything is deleted", {
   destroy(timeout_worker_stop = -1)
   expect_true(rrq_task_exists(id, controller = r))
 })
+
+test_that("nothing is queued in a queue that was destroyed elsewhere", {
+  r <- local_queue()
+  other <- rrq_controller(r$queue_id, r$url)
+  rrq_destroy(controller = other)
+  expect_error(rrq_task_create_expr(1 + 1, controller = r), class = "rrq_error_queue_missing")
+  expect_length(r$con$KEYS(paste0(r$keys$prefix, "*")), 0)
+  again <- rrq_controller(r$queue_id, r$url)
+  id <- rrq_task_create_expr(1 + 1, controller = r)
+  expect_equal(rrq_task_status(id, controller = again), "PENDING")
+})

@@ -183,3 +183,17 @@ test_that("arguments are checked, and unknown tasks named", {
   it <- rrq_task_iterator(character(), controller = r)
   expect_error(it$next_task(timeout = "x"), "`timeout`", class = "rrq_error_argument")
 })
+
+test_that("a task deleted meanwhile is a failure among the results, and loses no other", {
+  r <- local_queue()
+  ids <- rrq_task_create_bulk_call(sqrt, c(4, 9), controller = r)
+  it <- rrq_task_iterator(ids, controller = r)
+  rrq_task_delete(ids[[1]], controller = r)
+  run_worker(local_worker(r))
+  seen <- list(it$next_task(), it$next_task())
+  expect_setequal(lapply(seen, `[[`, "status"), c("MISSING", "COMPLETE"))
+  gone <- Filter(function(task) task$id == ids[[1]], seen)[[1]]
+  expect_s3_class(gone$result, "rrq_task_error")
+  expect_match(conditionMessage(gone$result), "deleted")
+  expect_null(it$next_task())
+})

@@ -258,7 +258,7 @@ test_that("a task that died has a value that says so", {
 })
 
 test_that("values are made for all ways to end without one", {
-  for (status in c("DIED", "CANCELLED", "TIMEOUT", "IMPOSSIBLE", "MOVED")) {
+  for (status in c("DIED", "CANCELLED", "TIMEOUT", "IMPOSSIBLE", "MOVED", "MISSING")) {
     value <- ended_without_value("a", "q", status, "w")
     expect_equal(class(value), c("rrq_task_error", "simpleError", "error", "condition"))
     expect_equal(value[c("task_id", "queue_id", "status")],

@@ -7,7 +7,7 @@
 --       per task its id, its body and, if they have labels, its label
 -- Returns: {0} queued; {1, hash...} these objects must be sent along, {2, id...} there are no such
 --          parents: nothing was written; {3, (id, status)...} these parents failed: the tasks are
---          recorded as impossible.
+--          recorded as impossible; {4} the queue is no more: nothing was written.
 local tasks, bodies, counters, objects, refs, labels, queue_key, wake = unpack(KEYS)
 local queue, watch, prefix = ARGV[1], ARGV[2], ARGV[3]
 local n_objects, n_parents, any = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
@@ -19,6 +19,10 @@ local first_task = first_parent + n_parents
 local first = redis.call('HGET', tasks, ARGV[first_task])
 if first and string.sub(first, 1, 1) ~= IMPOSSIBLE then
   return { 0 }
+end
+-- Keys written after somebody else destroyed the queue would stay for ever.
+if redis.call('HEXISTS', prefix .. 'cfg', 'layout') == 0 then
+  return { 4 }
 end
 local us = now_us()
 if delay > 0 then

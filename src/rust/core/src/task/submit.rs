@@ -128,6 +128,7 @@ enum Verdict {
     ObjectsMissing(Vec<String>),
     ParentsMissing(Vec<String>),
     ParentsFailed(Vec<String>),
+    QueueMissing,
 }
 
 /// Queue a task per payload and return their ids, in order. If a payload cannot be had, those
@@ -198,6 +199,9 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
             match verdict {
                 Verdict::ParentsMissing(ids) => return Err(Error::TaskMissing { ids }),
                 Verdict::ParentsFailed(parents) => failed = parents,
+                Verdict::QueueMissing => {
+                    return Err(Error::QueueMissing { queue: queue.id.clone() });
+                }
                 Verdict::ObjectsMissing(hashes) => {
                     return Err(Error::corrupt(hashes.join(", "), "the server lost it again"));
                 }
@@ -217,6 +221,7 @@ fn read_verdict(reply: Value) -> Result<Verdict> {
         1 => Verdict::ObjectsMissing(texts),
         2 => Verdict::ParentsMissing(texts),
         3 => Verdict::ParentsFailed(texts.chunks(2).map(|pair| pair.join(" is ")).collect()),
+        4 => Verdict::QueueMissing,
         _ => Verdict::Queued,
     })
 }
