@@ -32,9 +32,18 @@ is_integer <- function(x) {
   is_number(x, -limit, infinite = FALSE) && x <= limit && x == round(x)
 }
 
-# Whether it is what `.Random.seed` is under that generator.
+# The moduli of the two halves of that generator's state.
+lecuyer_moduli <- rep(c(4294967087, 4294944443), each = 3)
+
+# Whether it is what `.Random.seed` is under that generator. In place of a state that cannot be, R
+# would take one from the clock.
 is_lecuyer <- function(seed) {
-  is.numeric(seed) && length(seed) == 7 && !anyNA(seed) && seed[[1]] %% 100 == 7
+  is_state <- is.numeric(seed) && length(seed) == 7 && all(vapply(seed, is_integer, NA))
+  if (!is_state || seed[[1]] %% 100 != 7) {
+    return(FALSE)
+  }
+  state <- seed[-1] %% 2^32
+  any(state[1:3] > 0) && any(state[4:6] > 0) && all(state < lecuyer_moduli)
 }
 
 # Evaluate code that changes the session's generator, and put that back.

@@ -57,9 +57,9 @@
 #' @section Errors: `rrq_error_argument` for what is not a call or not a function;
 #'   `rrq_error_variable`, naming it, for a variable that cannot be found; `rrq_error_task_missing`
 #'   for an unknown id in `depends_on`; `rrq_error_queue_missing` when the queue was destroyed by
-#'   somebody else. Nothing is queued then. `rrq_error_dependency_failed` when
-#'   one of them has failed already: the new tasks are recorded as `IMPOSSIBLE`, their ids are the
-#'   condition's `$task_ids`.
+#'   somebody else. Nothing is queued then. `rrq_error_dependency_failed` when one of them has
+#'   failed already: the new tasks are recorded as `IMPOSSIBLE`, their ids are the condition's
+#'   `$task_ids`.
 #' @seealso [rrq_task_create_bulk_call()] for many tasks at once.
 #' @export
 #' @examplesIf rrq:::can_run_examples()

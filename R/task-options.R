@@ -98,9 +98,9 @@ check_given <- function(options, names, what, call = caller_env()) {
 
 check_depends <- function(depends_on, call) {
   check_ids(depends_on, arg = "depends_on", call = call)
-  names <- names(depends_on) %||% rep("", length(depends_on))
+  names <- rlang::names2(depends_on)
   given <- names[nzchar(names)]
-  if (anyDuplicated(given) || any(make.names(given) != given)) {
+  if (anyDuplicated(given) || any(make.names(given) != given | is_dots(given))) {
     abort_argument("depends_on", "named by different syntactic names, if at all", call = call)
   }
   parents <- stats::setNames(as.character(depends_on), names)

@@ -98,6 +98,7 @@ check_id <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
   if (!is.character(x) || length(x) != 1 || is.na(x)) {
     abort_argument(arg, "one id", x, call)
   }
+  check_utf8(x, arg, call)
   invisible(x)
 }
 
@@ -107,7 +108,7 @@ check_names <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = call
   }
   ok <- is.character(x) && length(x) > 0 && !anyNA(x) && all(nzchar(x) & !grepl("[[:cntrl:]]", x))
   if (!ok) {
-    abort_argument(arg, "a character vector of non-empty names", x, call)
+    abort_argument(arg, "non-empty names without control characters", x, call)
   }
   check_utf8(x, arg, call)
   invisible(x)

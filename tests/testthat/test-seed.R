@@ -68,9 +68,11 @@ test_that("a generator never used is as new afterwards", {
   expect_equal(RNGkind()[[1]], "Mersenne-Twister")
 })
 
-test_that("a seed that is not a whole number is refused", {
+test_that("a seed that is neither a whole number nor a state of the generator is refused", {
   r <- local_queue()
-  for (seed in list(1.5, 1e10, -1e10, NaN)) {
+  zeros <- c(10407L, 0L, 0L, 0L, 1L, 2L, 3L)
+  large <- c(10407L, -1L, 1L, 1L, 1L, 2L, 3L)
+  for (seed in list(1.5, 1e10, -1e10, NaN, zeros, large, zeros[-1], as.list(large))) {
     expect_error(rrq_task_create_expr(runif(1), seed = seed, controller = r), "whole number",
       class = "rrq_error_argument"
     )

@@ -117,3 +117,17 @@ test_that("a time limit of nothing is refused, for it would be taken for none", 
   id <- rrq_task_create_expr(1 + 1, timeout_task_run = Inf, controller = r)
   expect_null(rrq_task_info(id, controller = r)$timeout)
 })
+
+test_that("dependencies are named by what can be a variable, or not at all", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(1 + 1, controller = r)
+  for (name in c("...", "..1", "if", "a b")) {
+    on <- stats::setNames(a, name)
+    expect_error(rrq_task_create_expr(2 + 2, depends_on = on, controller = r),
+      class = "rrq_error_argument"
+    )
+  }
+  unnamed <- stats::setNames(c(a, a), c("x", NA))
+  id <- rrq_task_create_expr(x + 1, depends_on = unnamed, controller = r)
+  expect_equal(rrq_task_info(id, controller = r)$depends$up, a)
+})

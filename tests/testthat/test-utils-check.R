@@ -117,3 +117,11 @@ test_that("the messages of the checks read well", {
     rrq_worker_spawn(0)
   })
 })
+
+test_that("an id in another encoding is refused as such", {
+  latin1 <- "caf\xe9"
+  Encoding(latin1) <- "latin1"
+  for (id in c("\xff", latin1)) {
+    expect_error(check_id(id), "UTF-8", class = "rrq_error_argument")
+  }
+})
