@@ -254,12 +254,12 @@ server_time <- function(controller) {
 #' Find lost workers
 #'
 #' A worker that was killed, or whose machine went away, cannot say so; it counts as lost when it
-#' was silent for three of its heartbeat periods (see [rrq_worker_config()]). Other workers notice
+#' was silent for five of its heartbeat periods (see [rrq_worker_config()]). Other workers notice
 #' and settle its tasks; this does the same from here, of use when no worker is left.
 #'
 #' @inheritParams rrq_destroy
-#' @return The ids of the workers found lost just now, invisibly; they are `LOST` and their tasks
-#'   `DIED` from now on. A message tells about them.
+#' @return The ids of the workers found lost just now, invisibly; they are `LOST` from now on, and
+#'   their tasks `DIED`, or queued again where [rrq_retry()] says so. A message tells about them.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

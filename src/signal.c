@@ -1,10 +1,11 @@
-// SIGTERM as Ctrl-C: R then leaves what it does, and the worker its queue.
+// What signals do to this process.
 #include <signal.h>
 #include <unistd.h>
 
 static pid_t owner;
 static volatile sig_atomic_t was_asked;
 
+// SIGTERM as Ctrl-C: R then leaves what it does, and the worker its queue.
 // A forked child is ended as ever, and so is one that does not heed the first of them.
 static void on_term(int number) {
   if (getpid() == owner && !was_asked) {
@@ -19,4 +20,15 @@ static void on_term(int number) {
 void rrq_end_on_term(void) {
   owner = getpid();
   signal(SIGTERM, on_term);
+}
+
+// Of signals that only tell something: that a child has ended, a timer, that the terminal changed.
+void rrq_hold_signals(int hold) {
+  sigset_t held;
+  sigemptyset(&held);
+  sigaddset(&held, SIGCHLD);
+  sigaddset(&held, SIGALRM);
+  sigaddset(&held, SIGPROF);
+  sigaddset(&held, SIGWINCH);
+  pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &held, NULL);
 }

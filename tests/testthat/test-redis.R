@@ -151,3 +151,31 @@ test_that("a URL that is none is an error of the function called", {
   error <- expect_error(rrq_redis("nonsense"), class = "rrq_error_url")
   expect_equal(as.character(conditionCall(error)[[1]]), "rrq_redis")
 })
+
+# The server keeps everybody waiting for `seconds`; meanwhile a child of this session ends.
+disturb <- function(con, seconds) {
+  testthat::skip_on_os("windows")
+  con$CLIENT_PAUSE(1000 * seconds)
+  processx::process$new("sleep", as.character(seconds / 3))
+}
+
+test_that("a child that ends while a command waits for its reply does no harm", {
+  con <- local_redis()
+  con$SET("n", 0)
+  child <- disturb(con, 0.6)
+  expect_equal(con$INCR("n"), 1)
+  expect_false(child$is_alive())
+  expect_equal(con$GET("n"), "1")
+  child <- disturb(con, 0.6)
+  expect_equal(con$pipeline(list("INCR", "n"), list("GET", "n")), list(2L, "2"))
+  expect_false(child$is_alive())
+})
+
+test_that("a child that ends while a connection is opened does no harm", {
+  con <- local_redis()
+  for (url in list(test_server()$url, test_server()$tcp_url)) {
+    child <- disturb(con, 0.6)
+    expect_s3_class(rrq_redis(url), "rrq_redis")
+    expect_false(child$is_alive())
+  }
+})

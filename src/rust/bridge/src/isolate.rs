@@ -5,13 +5,14 @@ use extendr_api::prelude::*;
 use rrq_core::{Connection, Queue};
 
 use crate::condition::Outcome;
+use crate::convert::stop;
 
 #[cfg(unix)]
 pub use unix::{run, serve, take_over};
 
 /// The queue as these processes see it: asking for nothing, and creating nothing, until used.
 fn queue(url: &str, queue_id: &str) -> Outcome<Queue> {
-    Ok(Queue::handle(Connection::open(url)?, queue_id))
+    Ok(Queue::handle(Connection::open(url, stop())?, queue_id))
 }
 
 #[cfg(unix)]

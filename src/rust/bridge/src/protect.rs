@@ -13,6 +13,7 @@ unsafe extern "C" {
         jumped: *mut c_int,
     ) -> SEXP;
     fn rrq_end_on_term();
+    fn rrq_hold_signals(hold: c_int);
     fn rrq_close_on_exec();
     fn rrq_fork() -> c_int;
     fn rrq_leave(status: c_int);
@@ -54,6 +55,22 @@ pub fn call(slot: &Robj, call: &Robj, arguments: &[(&CStr, &Robj)]) -> Option<Ro
 pub fn end_on_term() {
     // SAFETY: it sets a signal handler that calls only what such a handler may call.
     unsafe { rrq_end_on_term() }
+}
+
+/// Run `f` with the signals held back that mean nothing to it, such as that a child has ended: they
+/// would end a wait for a reply that cannot be asked for again. Ctrl-C is not among them.
+pub fn undisturbed<T>(f: impl FnOnce() -> T) -> T {
+    struct Held;
+    impl Drop for Held {
+        fn drop(&mut self) {
+            // SAFETY: it sets the signal mask of this thread.
+            unsafe { rrq_hold_signals(0) }
+        }
+    }
+    // SAFETY: as above.
+    unsafe { rrq_hold_signals(1) };
+    let _held = Held;
+    f()
 }
 
 /// No open file outlives the next exec of this process. Any thread may call this.

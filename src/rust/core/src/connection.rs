@@ -3,6 +3,8 @@
 //! thrown away, a new one is opened, and the same request is sent again. Every request of the
 //! engine can be repeated.
 
+mod failure;
+
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,12 +12,13 @@ use std::time::{Duration, Instant};
 use redis::io::tcp::TcpSettings;
 use redis::{
     Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisResult,
-    ServerErrorKind, Value,
+    Value,
 };
 
 use crate::error::{Error, Result};
 use crate::reply::Reply;
 use crate::scripts::{self, Call};
+use failure::{is_answer, is_disturbed, is_of_replica, is_passing, is_refusal};
 
 /// Asked during every wait whether to give up; must be cheap and callable from any thread.
 pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -60,8 +63,9 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connect; one attempt, so that a wrong address is reported at once.
-    pub fn open(url: &str) -> Result<Self> {
+    /// Connect; one attempt, so that a wrong address is reported at once. What a signal disturbs is
+    /// done again, unless `stop` says to give up.
+    pub fn open(url: &str, stop: Stop) -> Result<Self> {
         let info = parse(url)?;
         let mut connection = Connection {
             info,
@@ -70,10 +74,13 @@ impl Connection {
             owner: std::process::id(),
             shebang: false,
             patience: Duration::from_secs(2),
-            stop: never(),
+            stop,
         };
-        connection.connect().map_err(|error| connection.explain(error))?;
-        Ok(connection)
+        match connection.connect() {
+            Ok(()) => Ok(connection),
+            Err(error) if is_disturbed(&error) => Err(Error::Interrupted),
+            Err(error) => Err(connection.explain(error)),
+        }
     }
 
     /// For how long a failing request is repeated, and what ends that early.
@@ -284,7 +291,17 @@ impl Connection {
         self.link.as_mut().ok_or_else(|| (ErrorKind::Io, "not connected").into())
     }
 
+    /// Any signal, such as that a child of this process has ended, may end a call of the system.
     fn connect(&mut self) -> RedisResult<()> {
+        loop {
+            match self.connect_once() {
+                Err(error) if is_disturbed(&error) && !(self.stop)() => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn connect_once(&mut self) -> RedisResult<()> {
         let client = Client::open(self.info.clone())?;
         let mut link = client.get_connection_with_timeout(CONNECT_TIMEOUT)?;
         link.set_read_timeout(Some(REPLY_TIMEOUT))?;
@@ -305,53 +322,6 @@ impl Connection {
             _ if is_answer(&source) => Error::Redis(source),
             _ => Error::Connection { address, source },
         }
-    }
-}
-
-/// Whether the server itself said this: the link is then still in step.
-fn is_answer(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
-}
-
-/// Whether the server will not have us, however often we ask.
-fn is_refusal(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::AuthenticationFailed
-        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
-}
-
-/// What kind of error it is. Servers before version 7 tell what stopped a script behind the fact that
-/// something did.
-fn code(error: &RedisError) -> Option<&str> {
-    match error.detail() {
-        Some(text) if text.starts_with("Error running script") => {
-            text.split_once(": -").and_then(|(_, inner)| inner.split(' ').next())
-        }
-        _ => error.code(),
-    }
-}
-
-/// Whether the server has become a replica: its name may lead to another server by now.
-fn is_of_replica(error: &RedisError) -> bool {
-    matches!(code(error), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
-}
-
-/// Whether the same request may succeed a moment later.
-fn is_passing(error: &RedisError) -> bool {
-    let passing = ["OOM", "MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED", "READONLY"];
-    if code(error).is_some_and(|code| passing.contains(&code)) {
-        return true;
-    }
-    match error.kind() {
-        ErrorKind::Io => true,
-        ErrorKind::Server(kind) => matches!(
-            kind,
-            ServerErrorKind::BusyLoading
-                | ServerErrorKind::TryAgain
-                | ServerErrorKind::ClusterDown
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::ReadOnly
-        ),
-        _ => false,
     }
 }
 
@@ -390,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_not_there_is_a_connection_error_with_its_address() {
-        match Connection::open("redis://127.0.0.1:1") {
+        match Connection::open("redis://127.0.0.1:1", never()) {
             Err(Error::Connection { address, .. }) => assert_eq!(address, "127.0.0.1:1"),
             other => panic!("{:?}", other.map(|_| ())),
         }

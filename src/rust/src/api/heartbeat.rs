@@ -18,7 +18,7 @@ fn rs_heartbeat_start(
 ) -> Outcome<ExternalPtr<Heartbeat>> {
     let (key, value) = (key.to_owned(), value.to_owned());
     let pulse = Pulse { key, value, period: limit(period_s), expire: limit(expire_s) };
-    let connection = Connection::open(url)?;
+    let connection = Connection::open(url, stop())?;
     Ok(ExternalPtr::new(Heartbeat::start(connection, pulse, limit(patience_s), stop())?))
 }
 
@@ -34,7 +34,7 @@ fn rs_heartbeat_stop(mut heartbeat: ExternalPtr<Heartbeat>) -> Outcome<()> {
 
 #[extendr]
 fn rs_heartbeat_kill(url: &str, key: &str, signal: i32) -> Outcome<bool> {
-    Ok(heartbeat::kill(&mut Connection::open(url)?, key, signal)?)
+    Ok(heartbeat::kill(&mut Connection::open(url, stop())?, key, signal)?)
 }
 
 extendr_module! {

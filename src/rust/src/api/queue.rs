@@ -12,14 +12,14 @@ const PATIENCE_S: u64 = 5;
 #[extendr]
 fn rs_queue_attach(url: &str, id: &str, who: &str) -> Outcome<ExternalPtr<Queue>> {
     rrq_bridge::serialize::learn_format()?;
-    let mut connection = Connection::open(url)?;
+    let mut connection = Connection::open(url, stop())?;
     connection.set_patience(std::time::Duration::from_secs(PATIENCE_S), stop());
     Ok(ExternalPtr::new(Queue::attach(connection, id, who)?))
 }
 
 #[extendr]
 fn rs_queue_configure(url: &str, id: &str, settings: List) -> Outcome<()> {
-    Ok(Queue::configure(&mut Connection::open(url)?, id, &rules(&settings))?)
+    Ok(Queue::configure(&mut Connection::open(url, stop())?, id, &rules(&settings))?)
 }
 
 #[extendr]

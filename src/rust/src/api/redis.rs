@@ -6,10 +6,11 @@ use rrq_core::reply::Reply;
 
 use rrq_bridge::Outcome;
 use rrq_bridge::convert::{bytes, or_null, stop};
+use rrq_bridge::protect::undisturbed;
 
 #[extendr]
 fn rs_redis_open(url: &str) -> Outcome<ExternalPtr<Connection>> {
-    let mut connection = Connection::open(url)?;
+    let mut connection = Connection::open(url, stop())?;
     // The engine repeats requests that may be repeated; a user's command may not be.
     connection.set_patience(std::time::Duration::ZERO, stop());
     Ok(ExternalPtr::new(connection))
@@ -18,7 +19,7 @@ fn rs_redis_open(url: &str) -> Outcome<ExternalPtr<Connection>> {
 #[extendr]
 fn rs_redis_command(mut connection: ExternalPtr<Connection>, parts: List) -> Outcome<Robj> {
     let parts: Vec<Vec<u8>> = parts.values().map(|part| bytes(&part)).collect();
-    Ok(to_robj(connection.raw_command(&parts)?))
+    Ok(to_robj(undisturbed(|| connection.raw_command(&parts))?))
 }
 
 #[extendr]
@@ -28,7 +29,8 @@ fn rs_redis_pipeline(mut connection: ExternalPtr<Connection>, commands: List) ->
         .filter_map(|command| command.as_list())
         .map(|command| command.values().map(|part| bytes(&part)).collect())
         .collect();
-    Ok(List::from_values(connection.raw_pipeline(&commands)?.into_iter().map(to_robj)))
+    let replies = undisturbed(|| connection.raw_pipeline(&commands))?;
+    Ok(List::from_values(replies.into_iter().map(to_robj)))
 }
 
 #[extendr]

@@ -29,7 +29,7 @@ fn rs_worker_register(
     spawned: Nullable<List>,
     functions: List,
 ) -> Outcome<ExternalPtr<Runner>> {
-    let mut queue = Queue::attach(Connection::open(url)?, queue_id, "")?;
+    let mut queue = Queue::attach(Connection::open(url, stop())?, queue_id, "")?;
     let spawned: Option<List> = spawned.into();
     let part = |name| spawned.as_ref().map(|list| field(list, name));
     let options = Options {

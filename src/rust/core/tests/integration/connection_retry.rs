@@ -184,7 +184,7 @@ impl Restartable {
         let mut options = ServerOptions { dir: path, port, program: None };
         let server = Server::start(&options).unwrap();
         options.port = Some(server.port());
-        let connection = Connection::open(&server.tcp_url()).unwrap();
+        let connection = Connection::open(&server.tcp_url(), never()).unwrap();
         let password = connection.place().password.unwrap();
         Restartable { options, password, server: Some(server), _dir: dir }
     }
@@ -316,7 +316,7 @@ fn a_wrong_password_is_an_error_of_its_own_with_the_address() {
     let port = f.server.port();
     for login in ["", ":wrong@"] {
         let url = format!("redis://{login}127.0.0.1:{port}/");
-        match Connection::open(&url) {
+        match Connection::open(&url, never()) {
             Err(Error::Authentication { address, .. }) => {
                 assert_eq!(address, format!("127.0.0.1:{port}"));
             }

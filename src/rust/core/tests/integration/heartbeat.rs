@@ -16,7 +16,7 @@ fn pulse() -> Pulse {
 }
 
 fn start(url: &str) -> rrq_core::Result<Heartbeat> {
-    Heartbeat::start(Connection::open(url).unwrap(), pulse(), PATIENCE, never())
+    Heartbeat::start(Connection::open(url, never()).unwrap(), pulse(), PATIENCE, never())
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_cut_anywhere_while_it_starts_is_no_second_heartbeat() {
     let proxy = f.proxy();
     for (way, n) in (1..300).step_by(7).map(|n| (Way::Up, n)).chain((1..30).map(|n| (Way::Down, n)))
     {
-        let connection = Connection::open(proxy.url()).unwrap();
+        let connection = Connection::open(proxy.url(), never()).unwrap();
         proxy.cut_after(way, n);
         let mut beat = Heartbeat::start(connection, pulse(), PATIENCE, never()).unwrap();
         assert_eq!(f.ask::<String>("GET alive"), "me");
@@ -70,7 +70,7 @@ fn full_memory_does_not_end_it() {
 #[test]
 fn a_signal_left_for_an_earlier_process_is_not_delivered() {
     let f = Fixture::new();
-    let mut own = Connection::open(&f.server.url()).unwrap();
+    let mut own = Connection::open(&f.server.url(), never()).unwrap();
     assert!(!heartbeat::kill(&mut own, "alive", 9).unwrap());
     let _: String = f.ask("SET alive other PX 60000");
     assert!(heartbeat::kill(&mut own, "alive", 9).unwrap());

@@ -12,7 +12,7 @@ use crate::support::*;
 
 /// Another queue on the same server.
 fn doomed(f: &Fixture) -> Queue {
-    let connection = Connection::open(&f.server.url()).unwrap();
+    let connection = Connection::open(&f.server.url(), never()).unwrap();
     Queue::attach(connection, "doomed", "test").unwrap()
 }
 

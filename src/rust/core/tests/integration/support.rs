@@ -179,7 +179,7 @@ pub fn raw(url: &str) -> redis::Connection {
 }
 
 pub fn attach(url: &str) -> Queue {
-    Queue::attach(Connection::open(url).unwrap(), ID, "test").unwrap()
+    Queue::attach(Connection::open(url, never()).unwrap(), ID, "test").unwrap()
 }
 
 pub fn register(
