@@ -126,9 +126,10 @@ print.rrq_worker_info <- function(x, ...) {
 #' @param n How many lines of each worker; `Inf` is all.
 #' @param worker_id The id of a worker.
 #' @inheritParams rrq_destroy
-#' @return `rrq_worker_log_tail()` returns a data frame with the columns `worker_id`, `child` (the
-#'   process of a task that has its own, else `NA`), `time` (seconds since 1970 by the server's
-#'   clock), `command` and `message`, ordered by worker, then time. `rrq_worker_process_log()`
+#' @return `rrq_worker_log_tail()` returns a data frame with the columns `worker_id`, `child` (where
+#'   a line tells of the end of a task that had a process of its own, the id of that, else `NA`),
+#'   `time` (seconds since 1970 by the server's clock), `command` and `message`, ordered by worker,
+#'   then time. `rrq_worker_process_log()`
 #'   returns the lines the worker printed.
 #' @section Errors: `rrq_error_worker_missing` lists the ids that are not known. `rrq_error_no_log`
 #'   says where the printed log is if it cannot be read from here.
@@ -156,7 +157,7 @@ rrq_worker_log_tail <- function(worker_ids = NULL, n = 1, controller = NULL) {
   column <- function(name) unlist(lapply(logs, `[[`, name))
   data.frame(
     worker_id = rep(worker_ids, lengths(lapply(logs, `[[`, "time"))),
-    child = rep(NA_integer_, length(column("time"))),
+    child = column("child") %||% integer(),
     time = column("time") %||% numeric(),
     command = column("command") %||% character(),
     message = column("message") %||% character()

@@ -18,6 +18,25 @@ test_that("an isolated task runs in a process, a group and a folder of its own",
   expect_false(dir.exists(task$temp))
 })
 
+test_that("the worker's log names the process of an isolated task where it tells of its end", {
+  r <- local_queue()
+  worker <- local_isolating(r)
+  own <- rrq_task_create_expr(Sys.getpid(), controller = r)
+  id <- isolated(Sys.getpid, r)
+  failing <- isolated(function() stop(Sys.getpid()), r)
+  run_worker(worker)
+  pids <- c(
+    NA, rrq_task_result(id, controller = r),
+    as.integer(conditionMessage(rrq_task_result(failing, controller = r)))
+  )
+  log <- rrq_worker_log_tail(worker$id, Inf, r)
+  ends <- log[log$command %in% c("TASK_COMPLETE", "TASK_ERROR"), ]
+  expect_equal(ends$child[match(c(own, id, failing), ends$message)], pids)
+  expect_true(all(is.na(log$child[log$command == "TASK_START"])))
+  expect_equal(rrq_task_overview(controller = r)[c("RUNNING", "COMPLETE", "ERROR")],
+    list(RUNNING = 0, COMPLETE = 2, ERROR = 1))
+})
+
 test_that("all kinds of tasks can be isolated", {
   r <- local_queue()
   worker <- local_isolating(r)

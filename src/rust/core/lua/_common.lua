@@ -73,9 +73,11 @@ local function release_held(record, id)
   end
 end
 
--- A log entry may name many tasks: readers make a line of each.
-local function log_line(lines, us, command, message)
-  lines[#lines + 1] = digits(us) .. ' ' .. command .. ' ' .. message
+-- A log entry may name many tasks: readers make a line of each. `child` is the process it is about,
+-- where that is not the worker's own.
+local function log_line(lines, us, command, message, child)
+  local time = child and digits(us) .. '/' .. child or digits(us)
+  lines[#lines + 1] = time .. ' ' .. command .. ' ' .. message
 end
 
 local function write_log(key, lines)

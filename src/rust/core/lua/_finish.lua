@@ -34,7 +34,12 @@ local function finish(header, task, at)
     end_finished(header, task, status, result, ARGV[at + 6])
   end
   add_write(task, header)
-  local same = ended[said] or {}
-  same[#same + 1] = task
+  local same, child = ended[said] or { n = 0 }, ARGV[at + 8]
+  same.n = same.n + 1
+  if child == '' then
+    same[#same + 1] = task
+  else
+    log_line(lines, us, end_command(said), task, child)
+  end
   ended[said] = same
 end

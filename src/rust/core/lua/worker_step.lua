@@ -3,7 +3,7 @@
 -- ARGV: worker id, incarnation, sequence, how many to claim, index of the marker taken or 0,
 --       key prefix, number of queues, their names, then finished tasks:
 --       (id, attempt, status, started us ago, ended us ago, result, rare attributes or '',
---       1 if its rules may try it again)
+--       1 if its rules may try it again, the process it had of its own or '')
 -- Returns: {'GONE'} not registered any more; {'MESSAGE', text};
 --          {'TASKS', is anything due, (id, attempt, body)...};
 --          {'IDLE', is anything due, ms until the next timer, state}
@@ -31,17 +31,21 @@ local function bump(field, by)
   delta[field] = (delta[field] or 0) + by
 end
 
+local function end_command(status)
+  return 'TASK_' .. (status == PENDING and 'RETRY' or WORDS[status])
+end
+
 local any_paused = false
 -- include: _end.lua
 -- include: _finish.lua
 -- include: _claim.lua
 if not replay and #ARGV >= first_finish then
   local ids = {}
-  for at = first_finish, #ARGV, 8 do
+  for at = first_finish, #ARGV, 9 do
     ids[#ids + 1] = ARGV[at]
   end
   for i, packed in ipairs(redis.call('HMGET', tasks, unpack(ids))) do
-    finish(read_header(packed), ids[i], first_finish + 8 * (i - 1))
+    finish(read_header(packed), ids[i], first_finish + 9 * (i - 1))
   end
   if table.concat(ids) == record[W_HELD] then
     record[W_HELD] = ''
@@ -51,10 +55,11 @@ if not replay and #ARGV >= first_finish then
     end
   end
   for status, same in pairs(ended) do
-    bump('s:RUNNING', -#same)
-    bump('s:' .. WORDS[status], #same)
-    local word = status == PENDING and 'RETRY' or WORDS[status]
-    log_line(lines, us, 'TASK_' .. word, table.concat(same, ' '))
+    bump('s:RUNNING', -same.n)
+    bump('s:' .. WORDS[status], same.n)
+    if #same > 0 then
+      log_line(lines, us, end_command(status), table.concat(same, ' '))
+    end
   end
   -- Before claims read the headers: a task that is tried again may be in its queue already.
   if ended[PENDING] then

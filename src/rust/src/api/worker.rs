@@ -136,9 +136,10 @@ fn rs_worker_log(mut queue: ExternalPtr<Queue>, id: &str, n: f64) -> Outcome<Lis
     let n = n.is_finite().then_some(n as u64);
     let lines = worker::log(&mut queue, id, n)?;
     let time: Vec<f64> = lines.iter().map(|line| line.time_us as f64 / 1e6).collect();
+    let child: Vec<Option<i32>> = lines.iter().map(|line| line.child).collect();
     let (command, message): (Vec<String>, Vec<String>) =
         lines.into_iter().map(|line| (line.command, line.message)).unzip();
-    Ok(list!(time = time, command = command, message = message))
+    Ok(list!(child = child, time = time, command = command, message = message))
 }
 
 #[extendr]

@@ -44,6 +44,8 @@ pub struct Batch {
     pub limit: Option<Duration>,
     /// Whether it runs in a process of its own, to which no signal goes from here.
     pub isolated: bool,
+    /// That process, once it runs.
+    pub process: Option<u32>,
     /// Whether it was interrupted, for running longer or because it was cancelled.
     pub interrupted: bool,
     /// Whether that was because it was cancelled.

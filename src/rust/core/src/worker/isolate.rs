@@ -155,6 +155,7 @@ fn look_after(server: &mut Server, care: &Care<'_>, folder: &Path) -> io::Result
                 Some(("pid", pid)) => {
                     progress.started = Some(Instant::now());
                     server.task = pid.parse().ok();
+                    lock(care.batch).process = server.task;
                     care.recorder.started(server.task.unwrap_or(0));
                 }
                 Some(("exit" | "signal" | "failed", _)) => break line,

@@ -114,6 +114,8 @@ pub fn delete_exited(queue: &mut Queue, ids: &[String]) -> Result<()> {
 pub struct LogLine {
     /// Server time in µs.
     pub time_us: u64,
+    /// The process of the task it is about, where that had its own.
+    pub child: Option<i32>,
     /// What happened.
     pub command: String,
     /// To what.
@@ -141,12 +143,20 @@ pub fn log(queue: &mut Queue, id: &str, n: Option<u64>) -> Result<Vec<LogLine>> 
 /// An entry about tasks may name many; each is a line.
 fn parse_entry(entry: &str) -> Result<Vec<LogLine>> {
     let mut parts = entry.splitn(3, ' ');
-    let time_us = parts.next().and_then(|time| time.parse().ok());
-    let time_us = time_us.ok_or_else(|| Error::corrupt("a worker's log", entry))?;
+    let time = parts.next().unwrap_or_default();
+    let (time, child) = match time.split_once('/') {
+        Some((time, pid)) => (time, pid.parse().ok()),
+        None => (time, None),
+    };
+    let time_us = time.parse().map_err(|_| Error::corrupt("a worker's log", entry))?;
     let command = parts.next().unwrap_or_default().to_owned();
     let message = parts.next().unwrap_or_default();
-    let line =
-        |message: &str| LogLine { time_us, command: command.clone(), message: message.to_owned() };
+    let line = |message: &str| LogLine {
+        time_us,
+        child,
+        command: command.clone(),
+        message: message.to_owned(),
+    };
     if command.starts_with("TASK_") {
         return Ok(message.split(' ').map(line).collect());
     }
@@ -185,6 +195,13 @@ mod tests {
     fn a_log_entry_keeps_the_spaces_of_its_message() {
         let lines = parse_entry("12 STOP the queue is gone").unwrap();
         assert_eq!((lines[0].time_us, lines[0].message.as_str()), (12, "the queue is gone"));
+    }
+
+    #[test]
+    fn a_log_entry_names_the_process_of_a_task_that_had_its_own() {
+        let lines = parse_entry("12/345 TASK_COMPLETE a").unwrap();
+        assert_eq!((lines[0].time_us, lines[0].child), (12, Some(345)));
+        assert!(parse_entry("x/345 TASK_COMPLETE a").is_err());
     }
 
     #[test]

@@ -247,7 +247,9 @@ impl Worker {
         let (id, attempt) = (task.id.clone(), task.attempt);
         let interrupted = verdict.interrupted;
         self.n_run += 1;
-        lock(&self.batch).finished.push(Finish { id, attempt, verdict, started, ended });
+        let process = signal.process;
+        let finish = Finish { id, attempt, verdict, process, started, ended };
+        lock(&self.batch).finished.push(finish);
         interrupted
     }
 

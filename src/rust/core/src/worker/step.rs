@@ -20,6 +20,8 @@ pub struct Finish {
     pub id: String,
     pub attempt: i64,
     pub verdict: Verdict,
+    /// The process it had of its own.
+    pub process: Option<u32>,
     pub started: Instant,
     pub ended: Instant,
 }
@@ -88,6 +90,7 @@ impl Step<'_> {
             call.push(finish.verdict.value.as_slice());
             call.push(finish.verdict.extra.as_slice());
             call.push(i64::from(!finish.verdict.is_final));
+            call.push(finish.process.map(|pid| pid.to_string()).unwrap_or_default());
         }
         call
     }
