@@ -262,3 +262,14 @@ test_that("an interrupt ends a busy worker and its task", {
   expect_equal(rrq_task_status(ids, controller = r), c("DIED", "PENDING"))
   expect_equal(rrq_worker_status(manager$id, r), rlang::set_names("EXITED", manager$id))
 })
+
+test_that("the heartbeat's key is there from the beginning, whatever the period, and goes", {
+  r <- local_queue()
+  rrq_worker_config_save("slow", rrq_worker_config(heartbeat_period = 600), controller = r)
+  worker <- local_worker(r, "slow")
+  key <- worker$info()$heartbeat_key
+  wait_until(r$con$EXISTS(key) == 1)
+  expect_gt(r$con$PTTL(key), 600 * 1000)
+  worker$shutdown()
+  expect_equal(r$con$EXISTS(key), 0)
+})

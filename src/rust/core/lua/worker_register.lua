@@ -1,8 +1,8 @@
 -- Register a worker under a name nobody alive has. Repeating it with the same nonce changes nothing.
--- KEYS: w wi n due log t
+-- KEYS: w wi n due log t heartbeat
 -- ARGV: worker id, nonce, lease in ms, information, key prefix
 -- Returns: its incarnation, or 0 when the name is taken.
-local workers, infos, counters, due, log, tasks = unpack(KEYS)
+local workers, infos, counters, due, log, tasks, heartbeat = unpack(KEYS)
 local id, nonce, lease_ms, info, prefix = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 
 local us = now_us()
@@ -27,4 +27,5 @@ end
 write_worker(workers, id, { incarnation, 0, 'STARTING', '', lease, lease_ms, nonce })
 redis.call('HSET', infos, id, info)
 redis.call('ZADD', due, lease, 'L:' .. id)
+redis.call('SET', heartbeat, incarnation, 'PX', lease_ms)
 return incarnation

@@ -24,14 +24,15 @@ impl Worker {
 
     pub(super) fn enter(&mut self) -> Result<()> {
         let (keys, id) = (&self.queue.keys, &self.options.id);
-        let log = keys.worker(id).log();
+        let own = keys.worker(id);
         let names = vec![
             keys.workers(),
             keys.worker_infos(),
             keys.counters(),
             keys.due(),
-            log,
+            own.log(),
             keys.tasks(),
+            own.heartbeat(),
         ];
         let resume = self.options.resume.take();
         self.resumed = resume.is_some();
