@@ -22,10 +22,10 @@
 #' @param separate_process Whether the task runs in an R process of its own, so that nothing it does
 #'   harms the worker. If that process crashes, the task ends as `DIED`. That costs about 10 ms a
 #'   task.
-#' @param isolation Where that process comes from. `"fork"`: it is forked from one in which the
-#'   worker's environment was built before, and sees it as it was then. `"fresh"`: it is a new R
-#'   process, which takes as long as R takes to start and the environment to build; for code that
-#'   cannot run in a fork, such as some that uses threads or a GPU.
+#' @param isolation Where that process comes from; to choose asks for one, too. `"fork"`: it is
+#'   forked from one in which the worker's environment was built before, and sees it as it was then.
+#'   `"fresh"`: it is a new R process, which takes as long as R takes to start and the environment
+#'   to build; for code that cannot run in a fork, such as some that uses threads or a GPU.
 #' @param capture Whether what the task prints is kept, see [rrq_task_log()]. It always is for a
 #'   task in a process of its own.
 #' @param depends_on Ids of tasks that must be complete before this one starts. It is `DEFERRED`

@@ -45,7 +45,8 @@ task_options <- function(given, n = 1, call = caller_env()) {
     label = check_label(given$label, n, call),
     tags = unique(given$tags),
     seed = seed_state(given$seed, call),
-    isolation = if (given$separate_process) isolation else "none",
+    # One that was chosen is asked for, also without `separate_process`.
+    isolation = if (given$separate_process || length(given$isolation) == 1) isolation else "none",
     capture = given$capture
   )
 }

@@ -131,3 +131,13 @@ test_that("dependencies are named by what can be a variable, or not at all", {
   id <- rrq_task_create_expr(x + 1, depends_on = unnamed, controller = r)
   expect_equal(rrq_task_info(id, controller = r)$depends$up, a)
 })
+
+test_that("who chooses an isolation asks for a process of its own", {
+  r <- local_queue()
+  fresh <- rrq_task_create_expr(sqrt(1), isolation = "fresh", controller = r)
+  plain <- rrq_task_create_expr(sqrt(1), controller = r)
+  isolated <- vapply(c(fresh, plain), function(id) {
+    rrq_task_info(id, controller = r)$separate_process
+  }, NA)
+  expect_equal(unname(isolated), c(TRUE, FALSE))
+})
