@@ -116,10 +116,11 @@ print.rrq_worker_info <- function(x, ...) {
 
 #' Logs of workers
 #'
-#' Each worker keeps a log in the queue, of its last 5000 events: `ENVIR`, `QUEUE` and `ALIVE` when
-#' it starts, `MESSAGE` and `RESPONSE` with the command, `TASK_START`, `TASK_COMPLETE`,
-#' `TASK_ERROR` and the like with the task id, `TIMEOUT` and `CANCEL` for a task that goes on when
-#' it should have ended, `RESTART` and `STOP` with the reason, `LOST`. Beside that a worker prints
+#' Each worker keeps a log in the queue, of its last 5000 events: `HEARTBEAT` (after how long a
+#' silence it counts as lost), `ENVIR`, `QUEUE` and `ALIVE` when it starts, `MESSAGE` and `RESPONSE`
+#' with the command, `TASK_START`, `TASK_COMPLETE`, `TASK_ERROR` and the like with the task id,
+#' `TIMEOUT` and `CANCEL` for a task that goes on when it should have ended, `REMOTE` when it is
+#' killed from elsewhere, `RESTART` and `STOP` with the reason, `LOST`. Beside that a worker prints
 #' to its standard output; spawned workers print to a file.
 #'
 #' @param worker_ids Ids of workers; `NULL` is all there ever were, also those that have exited.

@@ -96,9 +96,9 @@ test_that("a log tells the life of a worker", {
   expect_named(log, c("worker_id", "child", "time", "command", "message"))
   expect_equal(
     log$command,
-    c("ENVIR", "QUEUE", "ALIVE", "TASK_START", "TASK_COMPLETE", "STOP")
+    c("HEARTBEAT", "ENVIR", "QUEUE", "ALIVE", "TASK_START", "TASK_COMPLETE", "STOP")
   )
-  expect_equal(log$message[4:5], c(id, id))
+  expect_equal(log$message[5:6], c(id, id))
   expect_false(is.unsorted(log$time))
 })
 
@@ -111,7 +111,7 @@ test_that("the last lines of each worker are given in order", {
   expect_equal(log$command, c("QUEUE", "ALIVE", "ALIVE", "STOP"))
   expect_equal(rrq_worker_log_tail("w_2", controller = r)$command, "STOP")
   expect_equal(nrow(rrq_worker_log_tail("w_2", n = 0, controller = r)), 0)
-  expect_equal(nrow(rrq_worker_log_tail("w_2", n = 1e6, controller = r)), 4)
+  expect_equal(nrow(rrq_worker_log_tail("w_2", n = 1e6, controller = r)), 5)
 })
 
 test_that("no workers have an empty log with the same columns", {

@@ -14,6 +14,9 @@ end
 redis.call('ZREM', due, 'L:' .. id)
 local us, lines, events = now_us(), {}, {}
 end_held({ t = tasks, n = counters, prefix = prefix }, id, record, us, events, lines)
+if reason == 'killed' then
+  log_line(lines, us, 'REMOTE', 'kill')
+end
 log_line(lines, us, 'STOP', reason)
 write_log(log, lines)
 send_events(prefix, events)

@@ -13,6 +13,7 @@ if record[W_STATE] == 'STARTING' then
   record[W_STATE] = 'IDLE'
   write_worker(workers, id, record)
   local us, lines = now_us(), {}
+  log_line(lines, us, 'HEARTBEAT', 'lost after ' .. record[W_EXPIRE] / 1000 .. ' s of silence')
   log_line(lines, us, 'ENVIR', 'new')
   log_line(lines, us, 'QUEUE', queues)
   log_line(lines, us, 'ALIVE', '')
