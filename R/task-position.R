@@ -24,7 +24,7 @@ rrq_task_position <- function(task_ids, missing = 0L, queue = NULL, follow = NUL
   check_flag(follow, null = TRUE)
   controller <- get_controller(controller)
   handle <- queue_of(controller)
-  ids <- if (follows(follow, controller)) newest_of(handle, task_ids) else task_ids
+  ids <- followed(task_ids, follow, controller)
   position <- match(ids, waiting_in(queue, handle))
   position[is.na(position)] <- as.integer(missing)
   position
@@ -38,7 +38,7 @@ rrq_task_preceeding <- function(task_id, queue = NULL, follow = NULL, controller
   check_flag(follow, null = TRUE)
   controller <- get_controller(controller)
   handle <- queue_of(controller)
-  id <- if (follows(follow, controller)) newest_of(handle, task_id) else task_id
+  id <- followed(task_id, follow, controller)
   waiting <- waiting_in(queue, handle)
   position <- match(id, waiting)
   if (!is.na(position)) utils::head(waiting, position - 1L)

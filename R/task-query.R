@@ -228,7 +228,7 @@ rrq_task_times <- function(task_ids, follow = NULL, controller = NULL) {
   check_flag(follow, null = TRUE)
   controller <- get_controller(controller)
   queue <- queue_of(controller)
-  ids <- if (follows(follow, controller)) newest_of(queue, task_ids) else task_ids
+  ids <- followed(task_ids, follow, controller)
   found <- rust_call(rs_task_times(queue, ids))
   matrix(
     c(found$times$submit, found$times$start, found$times$end, found$moved),
@@ -287,6 +287,11 @@ rrq_task_progress_update <- function(value, error = FALSE) {
 # The newest of the chain of retries that each task is of.
 newest_of <- function(queue, ids, call = caller_env()) {
   rust_call(rs_task_newest(queue, ids), call)
+}
+
+# The tasks that questions about these are answered for.
+followed <- function(ids, follow, controller, call = caller_env()) {
+  if (follows(follow, controller)) newest_of(queue_of(controller, call), ids, call) else ids
 }
 
 ids_or_null <- function(ids) {

@@ -86,8 +86,9 @@ local function task_ended(prefix, id, header, ok, us)
   if header[H_SET] ~= '' then
     redis.call('HINCRBY', prefix .. 'ds', string.match(header[H_SET], '%d+') .. ':open', -1)
   end
-  if header[H_RULES] ~= '' and read_rules(header)[R_TTL] > 0 then
-    make_due(prefix, us + 1000 * read_rules(header)[R_TTL], 'X:' .. id)
+  local ttl = header[H_RULES] ~= '' and read_rules(header)[R_TTL] or 0
+  if ttl > 0 then
+    make_due(prefix, us + 1000 * ttl, 'X:' .. id)
   end
 end
 

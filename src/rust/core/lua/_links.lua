@@ -4,7 +4,8 @@
 -- '<task>-<set>' when its tasks were seen to have ended.
 
 -- Whether a task that depends on this one has not ended. Of many sets, 256 are looked at; the second
--- value says that there may be more, the third is how many were. Those whose tasks have ended need no second look.
+-- value says that there may be more, the third is how many were. Those whose tasks have ended need no
+-- second look.
 local function is_needed(prefix, id)
   local links, fields, told = prefix .. 'dn', {}, {}
   local found = redis.call('ZRANGEBYLEX', links, '[' .. id .. '+', '(' .. id .. ',', 'LIMIT', 0, 256)

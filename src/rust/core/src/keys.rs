@@ -148,6 +148,23 @@ impl Keys {
         self.name(&format!("ev:{waiter}"))
     }
 
+    /// The hashes with a field for each task, all of which a task leaves when it is deleted. In the
+    /// order of `lua/task_delete.lua`.
+    pub fn task_hashes(&self) -> [String; 10] {
+        [
+            self.tasks(),
+            self.bodies(),
+            self.results(),
+            self.extras(),
+            self.progress(),
+            self.attempts(),
+            self.labels(),
+            self.moved(),
+            self.was(),
+            self.logs(),
+        ]
+    }
+
     /// The keys of one worker.
     pub fn worker(&self, id: &str) -> WorkerKeys {
         WorkerKeys { prefix: self.name(&format!("w:{id}:")) }

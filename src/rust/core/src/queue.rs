@@ -202,17 +202,8 @@ impl Queue {
     /// Every key the queue can have. The counters come last: they say which others there are.
     fn all_keys(&mut self) -> Result<Vec<String>> {
         let keys = self.keys.clone();
-        let mut names = vec![
-            keys.tasks(),
-            keys.bodies(),
-            keys.results(),
-            keys.extras(),
-            keys.progress(),
-            keys.attempts(),
-            keys.labels(),
-            keys.moved(),
-            keys.was(),
-            keys.logs(),
+        let mut names = Vec::from(keys.task_hashes());
+        names.extend([
             keys.due(),
             keys.objects(),
             keys.object_refs(),
@@ -220,7 +211,7 @@ impl Queue {
             keys.deferred(),
             keys.sets(),
             keys.files(),
-        ];
+        ]);
         names.extend(files::stored(self)?.iter().map(|name| keys.file(name)));
         for (queue, _) in self.lengths()? {
             names.extend([keys.queue(&queue), keys.wake(&queue)]);

@@ -106,22 +106,8 @@ fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>], only_idle
         uses.push(places);
     }
     let keys = &queue.keys;
-    let names = vec![
-        keys.tasks(),
-        keys.bodies(),
-        keys.results(),
-        keys.extras(),
-        keys.progress(),
-        keys.attempts(),
-        keys.labels(),
-        keys.moved(),
-        keys.was(),
-        keys.logs(),
-        keys.counters(),
-        keys.objects(),
-        keys.object_refs(),
-        keys.due(),
-    ];
+    let mut names = Vec::from(keys.task_hashes());
+    names.extend([keys.counters(), keys.objects(), keys.object_refs(), keys.due()]);
     let mut call = Call::new(&TASK_DELETE, names)
         .arg(keys.prefix())
         .arg(i64::from(only_idle))

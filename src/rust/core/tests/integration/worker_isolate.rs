@@ -120,16 +120,21 @@ fn a_server_that_does_not_end_its_task_is_ended() {
     assert_eq!(run_one(&mut f, &mut serve(&copy), 0.0).1, "next");
 }
 
+/// Cancel tasks from another thread when the first of them runs; it returns them.
+fn cancel_once_running(f: &Fixture, ids: Vec<String>) -> std::thread::JoinHandle<Vec<String>> {
+    let mut queue = f.attach();
+    std::thread::spawn(move || {
+        wait_until(|| status(&mut queue, &ids[0]) == Status::Running);
+        task::cancel(&mut queue, &ids).unwrap();
+        ids
+    })
+}
+
 #[test]
 fn a_cancelled_task_is_told_to_end() {
     let mut f = Fixture::new();
     let ids = isolated(&mut f, Isolation::Fork, 0.0, 1);
-    let mut queue = f.attach();
-    let cancelling = std::thread::spawn(move || {
-        wait_until(|| status(&mut queue, &ids[0]) == Status::Running);
-        task::cancel(&mut queue, &ids).unwrap();
-        ids
-    });
+    let cancelling = cancel_once_running(&f, ids);
     run_until_idle(&mut quick(&f), &mut serve("read word; echo signal 15 >&0"));
     // The first turn may have come before the cancel: it returns once the task has ended.
     let ids = cancelling.join().unwrap();
@@ -141,12 +146,7 @@ fn a_cancelled_task_is_told_to_end() {
 fn a_task_whose_server_still_starts_can_be_cancelled() {
     let mut f = Fixture::new();
     let ids = isolated(&mut f, Isolation::Fork, 0.0, 1);
-    let mut queue = f.attach();
-    let cancelling = std::thread::spawn(move || {
-        wait_until(|| status(&mut queue, &ids[0]) == Status::Running);
-        task::cancel(&mut queue, &ids).unwrap();
-        ids
-    });
+    let cancelling = cancel_once_running(&f, ids);
     let mut actor = Actor::echo();
     actor.server = "exec sleep 60".to_owned();
     run_until_idle(&mut quick(&f), &mut actor);
