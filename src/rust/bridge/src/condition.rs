@@ -7,7 +7,7 @@ use rrq_core::Error;
 use crate::convert::or_null;
 
 /// What a boundary function returns.
-pub type Outcome<T> = Result<T, Failure>;
+pub type RResult<T> = Result<T, Failure>;
 
 /// Why a boundary function failed.
 #[derive(Debug)]

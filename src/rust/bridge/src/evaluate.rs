@@ -5,10 +5,10 @@ use std::cell::RefCell;
 
 use extendr_api::prelude::*;
 use rrq_core::task::{Isolation, Kind, Special};
-use rrq_core::worker::{Answer, Effect, Evaluate, Fetch, Idle, Launcher, Task, Verdict};
+use rrq_core::worker::{Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Task};
 use rrq_core::{Status, message::Message};
 
-use crate::condition::{Failure, Outcome};
+use crate::condition::{Failure, RResult};
 use crate::convert::{field, texts};
 use crate::protect::{self, call, clear_interrupt, restore_interrupt};
 use crate::serialize::{serialize, unserialize};
@@ -84,7 +84,7 @@ impl REvaluate {
 
     /// A shared object, the one used last kept last. One with a state of its own, such as an
     /// environment, is read anew for each task, so that none sees what another did to it.
-    fn object(&mut self, hash: &str, fetch: &mut dyn Fetch) -> Outcome<Robj> {
+    fn object(&mut self, hash: &str, fetch: &mut dyn Fetch) -> RResult<Robj> {
         if let Some(at) = self.cache.iter().position(|object| object.hash == hash) {
             let object = self.cache.remove(at);
             let value = match &object.kept {
@@ -110,7 +110,7 @@ impl REvaluate {
         Ok(value)
     }
 
-    fn outcome(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Outcome<Robj> {
+    fn outcome(&mut self, task: &Task, fetch: &mut dyn Fetch) -> RResult<Robj> {
         let (mut template, mut variables) = (self.null.clone(), Vec::new());
         for object in &task.body.shared {
             let value = self.object(&object.hash, fetch)?;
@@ -155,7 +155,7 @@ impl REvaluate {
     }
 
     /// The values of the tasks this one depends on, where it names them.
-    fn parents(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Outcome<Robj> {
+    fn parents(&mut self, task: &Task, fetch: &mut dyn Fetch) -> RResult<Robj> {
         let named = task.body.parents.iter().filter(|parent| !parent.name.is_empty());
         let (names, ids): (Vec<&str>, Vec<String>) =
             named.map(|parent| (parent.name.as_str(), parent.id.clone())).unzip();
@@ -163,7 +163,7 @@ impl REvaluate {
             return Ok(self.null.clone());
         }
         let mut values = Vec::with_capacity(ids.len());
-        for (id, outcome) in ids.iter().zip(fetch.outcomes(&ids)?) {
+        for (id, outcome) in ids.iter().zip(fetch.results(&ids)?) {
             values.push(match &outcome.value {
                 Some(bytes) => unserialize(bytes)?,
                 None => {
@@ -179,7 +179,7 @@ impl REvaluate {
         Ok(List::from_names_and_values(names, values).map_err(|_| bad_outcome())?.into())
     }
 
-    fn verdict(&mut self, task: &Task, outcome: Outcome<Robj>) -> Outcome<Verdict> {
+    fn evaluation(&mut self, task: &Task, outcome: RResult<Robj>) -> RResult<Evaluation> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(failure) => self.failure(task, failure)?,
@@ -201,7 +201,7 @@ impl REvaluate {
             2 => (self.null.clone(), false),
             _ => (part(2)?, part(3)?.as_bool().unwrap_or(false)),
         };
-        Ok(Verdict {
+        Ok(Evaluation {
             status: status.ok_or_else(bad_outcome)?,
             value,
             extra: if extra.is_null() { Vec::new() } else { serialize(&extra)? },
@@ -211,7 +211,7 @@ impl REvaluate {
     }
 
     /// The outcome of a task that could not be evaluated, or whose value could not be sent.
-    fn failure(&mut self, task: &Task, failure: Failure) -> Outcome<Robj> {
+    fn failure(&mut self, task: &Task, failure: Failure) -> RResult<Robj> {
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let reason = rrq_core::Error::from(failure).to_string();
         call(&self.slot, &self.failed, &[(c"message", &reason.into())]).ok_or_else(bad_outcome)
@@ -223,13 +223,13 @@ fn bad_outcome() -> Failure {
 }
 
 impl Evaluate for REvaluate {
-    fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Verdict {
+    fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Evaluation {
         let outcome = self.outcome(task, fetch);
-        let verdict = self.verdict(task, outcome).or_else(|failure| {
+        let evaluation = self.evaluation(task, outcome).or_else(|failure| {
             let outcome = self.failure(task, failure);
-            self.verdict(task, outcome)
+            self.evaluation(task, outcome)
         });
-        verdict.unwrap_or_else(|_| Verdict::new(Status::Died, Vec::new()))
+        evaluation.unwrap_or_else(|_| Evaluation::new(Status::Died, Vec::new()))
     }
 
     fn launcher(&self, isolation: Isolation) -> Option<Launcher> {
@@ -243,12 +243,12 @@ impl Evaluate for REvaluate {
         Some(Launcher { program, args, env })
     }
 
-    fn ended(&mut self, task: &Task, status: Status, reason: &str) -> Verdict {
+    fn ended(&mut self, task: &Task, status: Status, reason: &str) -> Evaluation {
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let arguments = [(c"status", &status.word().into()), (c"message", &reason.into())];
         let outcome = call(&self.slot, &self.ended, &arguments).ok_or_else(bad_outcome);
-        let verdict = outcome.and_then(|outcome| self.verdict(task, Ok(outcome)));
-        verdict.unwrap_or_else(|_| Verdict::new(status, Vec::new()))
+        let evaluation = outcome.and_then(|outcome| self.evaluation(task, Ok(outcome)));
+        evaluation.unwrap_or_else(|_| Evaluation::new(status, Vec::new()))
     }
 
     fn flush(&mut self) {
@@ -287,11 +287,11 @@ impl Evaluate for REvaluate {
         Answer { value, effect }
     }
 
-    fn forget_interrupt(&mut self) {
+    fn drop_interrupt(&mut self) {
         clear_interrupt();
     }
 
-    fn report(&mut self, lines: &[(String, String)]) {
+    fn print_log(&mut self, lines: &[(String, String)]) {
         let (commands, messages): (Vec<&str>, Vec<&str>) =
             lines.iter().map(|(command, message)| (command.as_str(), message.as_str())).unzip();
         let arguments = [(c"commands", &commands.into()), (c"messages", &messages.into())];

@@ -4,14 +4,14 @@
 use extendr_api::prelude::*;
 use rrq_core::{Connection, Queue};
 
-use crate::condition::Outcome;
+use crate::condition::RResult;
 use crate::convert::stop;
 
 #[cfg(unix)]
 pub use unix::{run, serve, take_over};
 
 /// The queue as these processes see it: asking for nothing, and creating nothing, until used.
-fn queue(url: &str, queue_id: &str) -> Outcome<Queue> {
+fn queue(url: &str, queue_id: &str) -> RResult<Queue> {
     Ok(Queue::handle(Connection::open(url, stop())?, queue_id))
 }
 
@@ -20,30 +20,30 @@ mod unix {
     use std::cell::RefCell;
     use std::path::Path;
 
-    use rrq_core::worker::{Control, Evaluate, read_request, write_outcome};
+    use rrq_core::worker::{Evaluate, WorkerLink, read_request, write_outcome};
 
-    use super::{List, Outcome, Queue, Robj, queue};
+    use super::{List, Queue, RResult, Robj, queue};
     use crate::convert::{field, or_null};
     use crate::evaluate::REvaluate;
     use crate::protect::{fork, replace_in_base};
 
     thread_local! {
         /// The way to the worker, from stdin.
-        static CONTROL: RefCell<Option<Control>> = const { RefCell::new(None) };
+        static LINK: RefCell<Option<WorkerLink>> = const { RefCell::new(None) };
     }
 
     /// Become a server.
-    pub fn take_over(url: &str, queue_id: &str) -> Outcome<Queue> {
-        let control = Control::take_stdin()?;
-        CONTROL.set(Some(control));
+    pub fn take_over(url: &str, queue_id: &str) -> RResult<Queue> {
+        let control = WorkerLink::take_stdin()?;
+        LINK.set(Some(control));
         queue(url, queue_id)
     }
 
     /// Fork a process for each task the worker sends. Comes back in each of them, with the folder of
     /// its task, and in the server with `NULL` when the worker has gone.
-    pub fn serve(queue: &mut Queue) -> Outcome<Robj> {
+    pub fn serve(queue: &mut Queue) -> RResult<Robj> {
         queue.connection.close();
-        let folder = match CONTROL.take() {
+        let folder = match LINK.take() {
             Some(control) => control.serve(fork)?,
             None => None,
         };
@@ -51,13 +51,13 @@ mod unix {
     }
 
     /// Run the task of a folder, and say there how it ended.
-    pub fn run(queue: &mut Queue, functions: &List, folder: &str) -> Outcome<()> {
+    pub fn run(queue: &mut Queue, functions: &List, folder: &str) -> RResult<()> {
         let folder = Path::new(folder);
         let quit = field(functions, "quit");
         replace_in_base(&[c"quit", c"q"], &quit);
         let task = read_request(folder)?;
-        let verdict = REvaluate::new(functions).evaluate(&task, queue);
-        Ok(write_outcome(folder, verdict)?)
+        let evaluation = REvaluate::new(functions).evaluate(&task, queue);
+        Ok(write_outcome(folder, evaluation)?)
     }
 }
 
@@ -66,15 +66,15 @@ mod unix {
 mod elsewhere {
     use super::*;
 
-    pub fn take_over(url: &str, queue_id: &str) -> Outcome<Queue> {
+    pub fn take_over(url: &str, queue_id: &str) -> RResult<Queue> {
         queue(url, queue_id)
     }
 
-    pub fn serve(_queue: &mut Queue) -> Outcome<Robj> {
+    pub fn serve(_queue: &mut Queue) -> RResult<Robj> {
         Ok(().into())
     }
 
-    pub fn run(_queue: &mut Queue, _functions: &List, _folder: &str) -> Outcome<()> {
+    pub fn run(_queue: &mut Queue, _functions: &List, _folder: &str) -> RResult<()> {
         Ok(())
     }
 }

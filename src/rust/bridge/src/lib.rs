@@ -15,5 +15,5 @@ pub mod serialize;
 pub mod submission;
 pub mod tasks;
 
-pub use condition::{Failure, Outcome};
+pub use condition::{Failure, RResult};
 pub use serialize::{serialize, unserialize};

@@ -7,7 +7,7 @@ use libR_sys::{
 };
 use std::os::raw::{c_int, c_void};
 
-use crate::condition::{Failure, Outcome};
+use crate::condition::{Failure, RResult};
 use crate::plain;
 use crate::protect::protect;
 
@@ -29,13 +29,13 @@ unsafe extern "C" fn out_bytes(stream: R_outpstream_t, bytes: *mut c_void, n: c_
 }
 
 /// Learn how this R writes what it serialises, so that plain values need not pass through it.
-pub fn learn_format() -> Outcome<()> {
+pub fn learn_format() -> RResult<()> {
     plain::set_prefix(&serialize_any(&().into())?);
     Ok(())
 }
 
 /// Serialise a value.
-pub fn serialize(value: &Robj) -> Outcome<Vec<u8>> {
+pub fn serialize(value: &Robj) -> RResult<Vec<u8>> {
     match plain::write(value) {
         Some(bytes) => Ok(bytes),
         None => serialize_any(value),
@@ -43,7 +43,7 @@ pub fn serialize(value: &Robj) -> Outcome<Vec<u8>> {
 }
 
 /// Serialise any value by R's own means.
-fn serialize_any(value: &Robj) -> Outcome<Vec<u8>> {
+fn serialize_any(value: &Robj) -> RResult<Vec<u8>> {
     let mut buffer: Vec<u8> = Vec::new();
     let mut stream = R_outpstream_st {
         data: (&raw mut buffer).cast(),
@@ -101,7 +101,7 @@ unsafe extern "C" fn in_bytes(stream: R_inpstream_t, into: *mut c_void, n: c_int
 }
 
 /// Read a serialised value. Only data of one's own queue may come here: R runs code in it.
-pub fn unserialize(bytes: &[u8]) -> Outcome<Robj> {
+pub fn unserialize(bytes: &[u8]) -> RResult<Robj> {
     if let Some(value) = plain::read(bytes) {
         return Ok(value);
     }
@@ -124,11 +124,11 @@ pub fn unserialize(bytes: &[u8]) -> Outcome<Robj> {
 }
 
 /// Read a serialised value; `NULL` where there is none.
-pub fn unserialize_any(bytes: Option<&[u8]>) -> Outcome<Robj> {
+pub fn unserialize_any(bytes: Option<&[u8]>) -> RResult<Robj> {
     bytes.map_or_else(|| Ok(().into()), unserialize)
 }
 
 /// Read serialised values into a list, `NULL` where there is none.
-pub fn unserialize_each<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> Outcome<List> {
-    Ok(List::from_values(values.map(unserialize_any).collect::<Outcome<Vec<Robj>>>()?))
+pub fn unserialize_each<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> RResult<List> {
+    Ok(List::from_values(values.map(unserialize_any).collect::<RResult<Vec<Robj>>>()?))
 }

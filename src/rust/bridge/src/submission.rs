@@ -6,19 +6,19 @@ use rrq_core::task::{
     Cause, Isolation, Kind, Parent, Retry, Rules, Seed, SharedObject, Special, Start, Submission,
 };
 
-use crate::condition::Outcome;
+use crate::condition::RResult;
 use crate::convert::{field, texts};
 use crate::serialize::serialize;
 
 /// A submission from its parts in R.
-pub fn submission(kind: &str, shared: &List, options: &List) -> Outcome<Submission> {
+pub fn submission(kind: &str, shared: &List, options: &List) -> RResult<Submission> {
     let object = |(name, value): (&str, Robj)| Ok(SharedObject::new(name, serialize(&value)?));
     let option = |name| field(options, name);
     let flag = |name| option(name).as_bool().unwrap_or(false);
     Ok(Submission {
         queue: option("queue").as_str().unwrap_or_default().to_owned(),
         kind: Kind::from_word(kind),
-        shared: shared.iter().map(object).collect::<Outcome<_>>()?,
+        shared: shared.iter().map(object).collect::<RResult<_>>()?,
         timeout_s: option("timeout").as_real().unwrap_or(0.0),
         parents: parents(&option("parents")),
         run_on_failure: flag("run_on_failure"),

@@ -4,12 +4,12 @@ use extendr_api::prelude::*;
 use rrq_core::task::{self, Attempt, Filter, Header, Isolation, Retry, Row};
 use rrq_core::{Queue, Status};
 
-use crate::condition::Outcome;
+use crate::condition::RResult;
 use crate::convert::{field, or_null, seconds, texts};
 use crate::serialize::{unserialize, unserialize_any};
 
 /// Everything about one task.
-pub fn task_info(queue: &mut Queue, id: &str) -> Outcome<List> {
+pub fn task_info(queue: &mut Queue, id: &str) -> RResult<List> {
     let ids = [id.to_owned()];
     let header = task::headers(queue, &ids)?.remove(0);
     let newest = task::newest(queue, &ids)?;
@@ -38,7 +38,7 @@ pub fn task_info(queue: &mut Queue, id: &str) -> Outcome<List> {
         children = task::dependents(queue, id)?,
         was = or_null(task::was(queue, id)?),
         moved = or_null(moved.map(|moved| moved.to)),
-        attempts = List::from_values(attempts.iter().map(attempt).collect::<Outcome<Vec<_>>>()?),
+        attempts = List::from_values(attempts.iter().map(attempt).collect::<RResult<Vec<_>>>()?),
         retry = or_null(header.rules.retry.as_ref().map(|r| policy(r, &special.retry_classes))),
         ttl = or_null(header.rules.ttl_s),
         label = label.label,
@@ -48,7 +48,7 @@ pub fn task_info(queue: &mut Queue, id: &str) -> Outcome<List> {
     ))
 }
 
-fn attempt(attempt: &Attempt) -> Outcome<List> {
+fn attempt(attempt: &Attempt) -> RResult<List> {
     Ok(list!(
         status = attempt.status.word(),
         worker = &attempt.worker,

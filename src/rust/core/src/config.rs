@@ -1,6 +1,8 @@
 //! The queue's settings: named worker configurations and the function that builds the workers'
 //! environment.
 
+use std::time::Duration;
+
 use redis::Cmd;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,11 @@ const WORKER: &str = "worker:";
 /// What the setting of a paused queue begins with.
 pub(crate) const PAUSE: &str = "pause:";
 const ENVIR: &str = "envir";
+
+/// A time of a configuration; an infinite one is as long as can be.
+pub(crate) fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
 
 /// How a worker behaves. Times are in seconds, infinite where there is no limit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,10 +108,7 @@ pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
 
 /// What follows `prefix` in the names of the settings that begin with it, sorted.
 pub(crate) fn names(queue: &mut Queue, prefix: &str) -> Result<Vec<String>> {
-    let mut command = Cmd::new();
-    command.arg("HKEYS").arg(queue.keys.config());
-    let fields = value::array(queue.connection.command(&command)?)?;
-    let fields: Vec<String> = fields.into_iter().map(value::text).collect::<Result<_>>()?;
+    let fields = queue.connection.hash_fields(queue.keys.config())?;
     let mut names: Vec<String> =
         fields.iter().filter_map(|field| field.strip_prefix(prefix)).map(str::to_owned).collect();
     names.sort();
@@ -113,12 +117,11 @@ pub(crate) fn names(queue: &mut Queue, prefix: &str) -> Result<Vec<String>> {
 
 /// Store the serialised function that builds the workers' environment, or remove it.
 pub fn set_envir(queue: &mut Queue, create: Option<&[u8]>) -> Result<()> {
-    let mut command = Cmd::new();
+    let key = queue.keys.config();
     match create {
-        Some(bytes) => command.arg("HSET").arg(queue.keys.config()).arg(ENVIR).arg(bytes),
-        None => command.arg("HDEL").arg(queue.keys.config()).arg(ENVIR),
-    };
-    queue.connection.command(&command).map(|_| ())
+        Some(bytes) => queue.connection.hash_set(key, ENVIR, bytes),
+        None => queue.connection.command(Cmd::new().arg("HDEL").arg(key).arg(ENVIR)).map(|_| ()),
+    }
 }
 
 /// The serialised function that builds the workers' environment.
@@ -127,9 +130,7 @@ pub fn envir(queue: &mut Queue) -> Result<Option<Vec<u8>>> {
 }
 
 fn field(queue: &mut Queue, name: &str) -> Result<Option<Vec<u8>>> {
-    let mut command = Cmd::new();
-    command.arg("HGET").arg(queue.keys.config()).arg(name);
-    value::maybe_bytes(queue.connection.command(&command)?)
+    queue.connection.hash_get(queue.keys.config(), name)
 }
 
 #[cfg(test)]

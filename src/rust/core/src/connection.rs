@@ -3,6 +3,7 @@
 //! thrown away, a new one is opened, and the same request is sent again. Every request of the
 //! engine can be repeated.
 
+mod commands;
 mod failure;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use redis::{
 };
 
 use crate::error::{Error, Result};
-use crate::reply::Reply;
+use crate::reply::RedisReply;
 use crate::scripts::{self, Call};
 use failure::{is_answer, is_disturbed, is_of_replica, is_passing, is_refusal};
 
@@ -36,7 +37,7 @@ pub const SLICE: Duration = Duration::from_millis(100);
 
 /// Where a server is and how one logs in.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct ServerAddress {
     /// `redis` or `redis+unix`.
     pub scheme: &'static str,
     /// Its host, unless reached through a socket file.
@@ -58,7 +59,7 @@ pub struct Connection {
     link: Option<redis::Connection>,
     owner: u32,
     shebang: bool,
-    patience: Duration,
+    retry_timeout: Duration,
     stop: Stop,
 }
 
@@ -73,7 +74,7 @@ impl Connection {
             link: None,
             owner: std::process::id(),
             shebang: false,
-            patience: Duration::from_secs(2),
+            retry_timeout: Duration::from_secs(2),
             stop,
         };
         match connection.connect() {
@@ -84,8 +85,8 @@ impl Connection {
     }
 
     /// For how long a failing request is repeated, and what ends that early.
-    pub fn set_patience(&mut self, patience: Duration, stop: Stop) {
-        self.patience = patience;
+    pub fn set_retry_timeout(&mut self, timeout: Duration, stop: Stop) {
+        self.retry_timeout = timeout;
         self.stop = stop;
     }
 
@@ -97,7 +98,7 @@ impl Connection {
             link: None,
             owner: std::process::id(),
             shebang: false,
-            patience: self.patience,
+            retry_timeout: self.retry_timeout,
             stop: self.stop.clone(),
         }
     }
@@ -122,7 +123,7 @@ impl Connection {
     }
 
     /// Where and how the server is reached.
-    pub fn place(&self) -> Place {
+    pub fn server_address(&self) -> ServerAddress {
         let redis = self.info.redis_settings();
         let (scheme, host, port, path) = match self.info.addr() {
             ConnectionAddr::Unix(path) => {
@@ -132,24 +133,24 @@ impl Connection {
             other => ("redis", Some(other.to_string()), None, None),
         };
         let password = redis.password().map(str::to_owned);
-        Place { scheme, host, port, path, db: redis.db(), password }
+        ServerAddress { scheme, host, port, path, db: redis.db(), password }
     }
 
     /// Send any command, given as its parts.
-    pub fn raw_command(&mut self, parts: &[Vec<u8>]) -> Result<Reply> {
+    pub fn raw_command(&mut self, parts: &[Vec<u8>]) -> Result<RedisReply> {
         let mut command = redis::Cmd::new();
         command.arg(parts);
-        self.command(&command).map(Reply::from)
+        self.command(&command).map(RedisReply::from)
     }
 
     /// Send any commands in one go. One that fails does not stop the others.
-    pub fn raw_pipeline(&mut self, commands: &[Vec<Vec<u8>>]) -> Result<Vec<Reply>> {
+    pub fn raw_pipeline(&mut self, commands: &[Vec<Vec<u8>>]) -> Result<Vec<RedisReply>> {
         let mut pipeline = redis::Pipeline::new();
         pipeline.ignore_errors();
         for parts in commands {
             pipeline.add_command(redis::Cmd::new()).arg(parts);
         }
-        Ok(self.pipeline(&pipeline)?.into_iter().map(Reply::from).collect())
+        Ok(self.pipeline(&pipeline)?.into_iter().map(RedisReply::from).collect())
     }
 
     /// Send one command, again if need be.
@@ -240,12 +241,12 @@ impl Connection {
         }
     }
 
-    /// Run `operation` on a live link, repeating it over new links while patience lasts.
+    /// Run `operation` on a live link, repeating it over new links until the retry timeout.
     pub fn run<T>(
         &mut self,
         mut operation: impl FnMut(&mut redis::Connection, bool) -> RedisResult<T>,
     ) -> Result<T> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.retry_timeout;
         let mut pause = Duration::from_millis(10);
         loop {
             let shebang = self.shebang;

@@ -142,9 +142,7 @@ fn download(
         if stop() {
             return Err(Error::Interrupted);
         }
-        let mut command = redis::cmd("HGET");
-        command.arg(&key).arg(chunk);
-        let bytes = value::maybe_bytes(queue.connection.command(&command)?)?;
+        let bytes = queue.connection.hash_get(key.clone(), &chunk.to_string())?;
         let bytes = bytes.ok_or_else(|| Error::FilesMissing { names: vec![file.name.clone()] })?;
         sum.consume(&bytes);
         into.write_all(&bytes).map_err(|error| io_error("write", Path::new(&file.name), error))?;
@@ -187,8 +185,7 @@ fn each_chunk(
 pub(crate) fn stored(queue: &mut Queue) -> Result<HashSet<String>> {
     let mut command = redis::cmd("ZRANGE");
     command.arg(queue.keys.files()).arg(0).arg(-1);
-    let names = value::array(queue.connection.command(&command)?)?;
-    names.into_iter().map(value::text).collect()
+    Ok(value::texts(queue.connection.command(&command)?)?.into_iter().collect())
 }
 
 fn io_error(verb: &str, path: &Path, source: io::Error) -> Error {

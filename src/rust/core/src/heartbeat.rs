@@ -50,7 +50,7 @@ fn signals(key: &str) -> String {
 pub struct Heartbeat {
     pulse: Pulse,
     connection: Connection,
-    patience: Duration,
+    retry_timeout: Duration,
     quit: Arc<AtomicBool>,
     done: Receiver<()>,
     /// A forked child has no such thread.
@@ -59,14 +59,14 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// Take the key, which nobody may hold, and begin to renew it. A server that does not answer is
-    /// asked again for as long as patience lasts.
+    /// asked again until the retry timeout.
     pub fn start(
         mut connection: Connection,
         pulse: Pulse,
-        patience: Duration,
+        retry_timeout: Duration,
         stop: Stop,
     ) -> Result<Self> {
-        connection.set_patience(patience, stop);
+        connection.set_retry_timeout(retry_timeout, stop);
         take(&mut connection, &pulse)?;
         let quit = Arc::new(AtomicBool::new(false));
         let (alive, done) = bounded::<()>(0);
@@ -76,12 +76,12 @@ impl Heartbeat {
             quit: quit.clone(),
             beaten: Instant::now(),
         };
-        thread.connection.set_patience(Duration::ZERO, never());
+        thread.connection.set_retry_timeout(Duration::ZERO, never());
         std::thread::spawn(move || {
             let _alive = alive;
             thread.run();
         });
-        Ok(Heartbeat { pulse, connection, patience, quit, done, owner: std::process::id() })
+        Ok(Heartbeat { pulse, connection, retry_timeout, quit, done, owner: std::process::id() })
     }
 
     /// Whether the key is being renewed.
@@ -101,7 +101,7 @@ impl Heartbeat {
         wake.arg(self.pulse.signals()).arg(0);
         self.connection.command(&wake)?;
         // It must not bring the key back after it was deleted.
-        if self.done.recv_timeout(self.patience) == Err(RecvTimeoutError::Timeout) {
+        if self.done.recv_timeout(self.retry_timeout) == Err(RecvTimeoutError::Timeout) {
             return Ok(());
         }
         let mut delete = redis::cmd("DEL");

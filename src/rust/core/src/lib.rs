@@ -9,6 +9,7 @@
 pub mod config;
 pub mod connection;
 pub mod error;
+mod events;
 pub mod files;
 pub mod heartbeat;
 mod keys;

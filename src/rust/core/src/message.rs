@@ -8,11 +8,10 @@ use redis::Pipeline;
 
 use crate::connection::{SLICE, Stop};
 use crate::error::{Error, Result};
+use crate::events;
 use crate::queue::Queue;
 use crate::scripts::{Call, MESSAGE_SEND};
 use crate::value;
-
-const STREAM_LIFETIME: Duration = Duration::from_secs(120);
 
 /// A message as a worker gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +68,7 @@ pub fn send(
         keys.extend([worker.messages(), worker.wake(), worker.responses()]);
     }
     let call = Call::new(&MESSAGE_SEND, keys).arg(&id).arg(message.raw).arg(workers);
-    let unknown = value::array(queue.connection.call(&call)?)?;
-    let unknown: Vec<String> = unknown.into_iter().map(value::text).collect::<Result<_>>()?;
+    let unknown = value::texts(queue.connection.call(&call)?)?;
     if unknown.is_empty() { Ok(id) } else { Err(Error::WorkerMissing { ids: unknown }) }
 }
 
@@ -105,9 +103,9 @@ pub fn wait_responses(
     let end = Instant::now() + limit;
     let watch = queue.own_watch()?;
     let stream = queue.keys.events(watch);
-    let mut position = "$".to_owned();
+    let mut position = String::new();
     if !limit.is_zero() {
-        position = open_stream(queue, &stream)?;
+        position = events::open(&mut queue.connection, &stream)?;
     }
     loop {
         let answers = responses(queue, id, workers)?;
@@ -119,34 +117,18 @@ pub fn wait_responses(
             return Err(Error::Interrupted);
         }
         // Whatever arrives, the answers are read again: the stream only wakes.
-        let mut command = redis::cmd("XREAD");
-        command.arg("BLOCK").arg(left.min(SLICE).as_millis().max(1) as u64);
-        command.arg("STREAMS").arg(&stream).arg(&position);
-        queue.connection.command(&command)?;
-        position = "$".to_owned();
+        events::read(&mut queue.connection, &stream, &mut position, left.min(SLICE))?;
     }
-}
-
-/// Open an event stream, or keep it open; returns the position behind what it holds.
-pub(crate) fn open_stream(queue: &mut Queue, stream: &str) -> Result<String> {
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("XADD").arg(stream).arg("*").arg("t").arg("");
-    pipeline.cmd("PEXPIRE").arg(stream).arg(STREAM_LIFETIME.as_millis() as u64);
-    let first = queue.connection.pipeline(&pipeline)?.into_iter().next();
-    value::text(first.unwrap_or_default())
 }
 
 /// The ids of the messages a worker has answered, in time order.
 pub fn response_ids(queue: &mut Queue, worker: &str) -> Result<Vec<String>> {
-    let mut command = redis::cmd("HKEYS");
-    command.arg(queue.keys.worker(worker).responses());
-    let reply = value::array(queue.connection.command(&command)?)?;
-    let mut ids: Vec<String> = reply.into_iter().map(value::text).collect::<Result<_>>()?;
+    let mut ids = queue.connection.hash_fields(queue.keys.worker(worker).responses())?;
     ids.sort();
     Ok(ids)
 }
 
-/// Forget the answers to a message.
+/// Delete the answers to a message.
 pub fn delete_responses(queue: &mut Queue, id: &str, workers: &[String]) -> Result<()> {
     let mut pipeline = Pipeline::new();
     for worker in workers {

@@ -1,4 +1,4 @@
-//! The process this runs in: signals to it, its memory, whether its parent has gone.
+//! The process this runs in: signals to it, its children, its memory, whether its parent has gone.
 
 /// Whether the process that spawned a worker has gone.
 #[cfg(unix)]
@@ -44,6 +44,16 @@ pub fn send(number: i32) {
 #[cfg(unix)]
 fn signal(signal: rustix::process::Signal) {
     let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
+}
+
+/// Reap the children that have ended: a process that replaced another one has that one's children,
+/// and nobody else waits for them.
+pub fn reap_children() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{WaitOptions, wait};
+        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+    }
 }
 
 /// The memory this process occupies, in bytes, where the system tells.

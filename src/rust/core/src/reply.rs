@@ -4,7 +4,7 @@ use redis::{RedisError, Value};
 
 /// A reply to any command, without the client library's types.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
+pub enum RedisReply {
     /// Nothing.
     Nil,
     /// A whole number.
@@ -16,30 +16,30 @@ pub enum Reply {
     /// A status such as `OK`.
     Status(String),
     /// Several replies.
-    Array(Vec<Reply>),
+    Array(Vec<RedisReply>),
     /// An error inside a pipeline.
     Error(String),
 }
 
-impl From<Value> for Reply {
+impl From<Value> for RedisReply {
     fn from(value: Value) -> Self {
-        let pair = |(a, b): (Value, Value)| [Reply::from(a), Reply::from(b)];
+        let pair = |(a, b): (Value, Value)| [RedisReply::from(a), RedisReply::from(b)];
         match value {
-            Value::Nil => Reply::Nil,
-            Value::Int(number) => Reply::Integer(number),
-            Value::Double(number) => Reply::Double(number),
-            Value::Boolean(flag) => Reply::Integer(i64::from(flag)),
-            Value::BulkString(bytes) => Reply::Bytes(bytes),
-            Value::VerbatimString { text, .. } => Reply::Bytes(text.into_bytes()),
-            Value::SimpleString(text) => Reply::Status(text),
-            Value::Okay => Reply::Status("OK".into()),
+            Value::Nil => RedisReply::Nil,
+            Value::Int(number) => RedisReply::Integer(number),
+            Value::Double(number) => RedisReply::Double(number),
+            Value::Boolean(flag) => RedisReply::Integer(i64::from(flag)),
+            Value::BulkString(bytes) => RedisReply::Bytes(bytes),
+            Value::VerbatimString { text, .. } => RedisReply::Bytes(text.into_bytes()),
+            Value::SimpleString(text) => RedisReply::Status(text),
+            Value::Okay => RedisReply::Status("OK".into()),
             Value::Array(items) | Value::Set(items) | Value::Push { data: items, .. } => {
-                Reply::Array(items.into_iter().map(Reply::from).collect())
+                RedisReply::Array(items.into_iter().map(RedisReply::from).collect())
             }
-            Value::Map(pairs) => Reply::Array(pairs.into_iter().flat_map(pair).collect()),
-            Value::Attribute { data, .. } => Reply::from(*data),
-            Value::ServerError(error) => Reply::Error(RedisError::from(error).to_string()),
-            other => Reply::Bytes(format!("{other:?}").into_bytes()),
+            Value::Map(pairs) => RedisReply::Array(pairs.into_iter().flat_map(pair).collect()),
+            Value::Attribute { data, .. } => RedisReply::from(*data),
+            Value::ServerError(error) => RedisReply::Error(RedisError::from(error).to_string()),
+            other => RedisReply::Bytes(format!("{other:?}").into_bytes()),
         }
     }
 }

@@ -83,6 +83,62 @@ impl Status {
     }
 }
 
+/// Where a worker stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WorkerStatus {
+    /// Builds its environment.
+    Starting,
+    /// Has nothing to do.
+    Idle,
+    /// Runs a task.
+    Busy,
+    /// Claims no tasks until it is resumed.
+    Paused,
+    /// Left.
+    Exited,
+    /// Its lease lapsed.
+    Lost,
+}
+
+impl WorkerStatus {
+    /// Every state a worker can have.
+    pub const ALL: [WorkerStatus; 6] = [
+        WorkerStatus::Starting,
+        WorkerStatus::Idle,
+        WorkerStatus::Busy,
+        WorkerStatus::Paused,
+        WorkerStatus::Exited,
+        WorkerStatus::Lost,
+    ];
+
+    /// The word it is stored as, which users see.
+    pub fn word(self) -> &'static str {
+        match self {
+            WorkerStatus::Starting => "STARTING",
+            WorkerStatus::Idle => "IDLE",
+            WorkerStatus::Busy => "BUSY",
+            WorkerStatus::Paused => "PAUSED",
+            WorkerStatus::Exited => "EXITED",
+            WorkerStatus::Lost => "LOST",
+        }
+    }
+
+    /// The state with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        WorkerStatus::ALL.into_iter().find(|status| status.word() == word)
+    }
+
+    /// Whether the worker takes part: its environment is built and it has not left.
+    pub fn is_active(self) -> bool {
+        matches!(self, WorkerStatus::Idle | WorkerStatus::Busy | WorkerStatus::Paused)
+    }
+
+    /// Whether the worker has left.
+    pub fn has_exited(self) -> bool {
+        matches!(self, WorkerStatus::Exited | WorkerStatus::Lost)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +150,10 @@ mod tests {
             assert_eq!(Status::from_word(status.word()), Some(status));
         }
         assert_eq!(Status::from_letter(b'-'), Status::Missing);
+        for status in WorkerStatus::ALL {
+            assert_eq!(WorkerStatus::from_word(status.word()), Some(status));
+        }
+        assert_eq!(WorkerStatus::from_word("ASLEEP"), None);
     }
 
     #[test]

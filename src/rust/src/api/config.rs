@@ -2,7 +2,7 @@
 
 use extendr_api::prelude::*;
 use rrq_bridge::config::{from_list, to_list};
-use rrq_bridge::{Outcome, serialize, unserialize};
+use rrq_bridge::{RResult, serialize, unserialize};
 use rrq_core::{Queue, config};
 
 #[extendr]
@@ -11,28 +11,28 @@ fn rs_config_save(
     name: &str,
     config: List,
     overwrite: bool,
-) -> Outcome<bool> {
+) -> RResult<bool> {
     Ok(config::save(&mut queue, name, &from_list(&config), overwrite)?)
 }
 
 #[extendr]
-fn rs_config_read(mut queue: ExternalPtr<Queue>, name: &str) -> Outcome<List> {
+fn rs_config_read(mut queue: ExternalPtr<Queue>, name: &str) -> RResult<List> {
     Ok(to_list(&config::read(&mut queue, name)?))
 }
 
 #[extendr]
-fn rs_config_list(mut queue: ExternalPtr<Queue>) -> Outcome<Vec<String>> {
+fn rs_config_list(mut queue: ExternalPtr<Queue>) -> RResult<Vec<String>> {
     Ok(config::list(&mut queue)?)
 }
 
 #[extendr]
-fn rs_envir_set(mut queue: ExternalPtr<Queue>, create: Robj) -> Outcome<()> {
+fn rs_envir_set(mut queue: ExternalPtr<Queue>, create: Robj) -> RResult<()> {
     let bytes = if create.is_null() { None } else { Some(serialize(&create)?) };
     Ok(config::set_envir(&mut queue, bytes.as_deref())?)
 }
 
 #[extendr]
-fn rs_envir_get(mut queue: ExternalPtr<Queue>) -> Outcome<Robj> {
+fn rs_envir_get(mut queue: ExternalPtr<Queue>) -> RResult<Robj> {
     match config::envir(&mut queue)? {
         Some(bytes) => unserialize(&bytes),
         None => Ok(().into()),

@@ -6,7 +6,7 @@ use extendr_api::prelude::*;
 use rrq_core::Queue;
 use rrq_core::files::{self, Packed};
 
-use rrq_bridge::Outcome;
+use rrq_bridge::RResult;
 use rrq_bridge::convert::stop;
 
 #[extendr]
@@ -15,7 +15,7 @@ fn rs_files_store(
     root: &str,
     names: Vec<String>,
     limit: f64,
-) -> Outcome<List> {
+) -> RResult<List> {
     let packed = files::store(&mut queue, Path::new(root), &names, limit as u64, &stop())?;
     let (name, md5): (Vec<String>, Vec<String>) =
         packed.into_iter().map(|file| (file.name, file.md5)).unzip();
@@ -28,13 +28,13 @@ fn rs_files_fetch(
     root: &str,
     names: Vec<String>,
     md5: Vec<String>,
-) -> Outcome<()> {
+) -> RResult<()> {
     let files = names.into_iter().zip(md5).map(|(name, md5)| Packed { name, md5 });
     Ok(files::fetch(&mut queue, Path::new(root), &files.collect::<Vec<_>>(), &stop())?)
 }
 
 #[extendr]
-fn rs_files_check(names: Vec<String>) -> Outcome<()> {
+fn rs_files_check(names: Vec<String>) -> RResult<()> {
     Ok(files::check_names(&names)?)
 }
 

@@ -4,7 +4,7 @@ use extendr_api::prelude::*;
 use rrq_core::Connection;
 use rrq_core::heartbeat::{self, Heartbeat, Pulse};
 
-use rrq_bridge::Outcome;
+use rrq_bridge::RResult;
 use rrq_bridge::convert::{limit, stop};
 
 #[extendr]
@@ -14,12 +14,12 @@ fn rs_heartbeat_start(
     value: &str,
     period_s: f64,
     expire_s: f64,
-    patience_s: f64,
-) -> Outcome<ExternalPtr<Heartbeat>> {
+    retry_timeout_s: f64,
+) -> RResult<ExternalPtr<Heartbeat>> {
     let (key, value) = (key.to_owned(), value.to_owned());
     let pulse = Pulse { key, value, period: limit(period_s), expire: limit(expire_s) };
     let connection = Connection::open(url, stop())?;
-    Ok(ExternalPtr::new(Heartbeat::start(connection, pulse, limit(patience_s), stop())?))
+    Ok(ExternalPtr::new(Heartbeat::start(connection, pulse, limit(retry_timeout_s), stop())?))
 }
 
 #[extendr]
@@ -28,12 +28,12 @@ fn rs_heartbeat_is_running(heartbeat: ExternalPtr<Heartbeat>) -> bool {
 }
 
 #[extendr]
-fn rs_heartbeat_stop(mut heartbeat: ExternalPtr<Heartbeat>) -> Outcome<()> {
+fn rs_heartbeat_stop(mut heartbeat: ExternalPtr<Heartbeat>) -> RResult<()> {
     Ok(heartbeat.stop()?)
 }
 
 #[extendr]
-fn rs_heartbeat_kill(url: &str, key: &str, signal: i32) -> Outcome<bool> {
+fn rs_heartbeat_kill(url: &str, key: &str, signal: i32) -> RResult<bool> {
     Ok(heartbeat::kill(&mut Connection::open(url, stop())?, key, signal)?)
 }
 

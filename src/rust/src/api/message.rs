@@ -3,7 +3,7 @@
 use extendr_api::prelude::*;
 use rrq_core::{Queue, message};
 
-use rrq_bridge::Outcome;
+use rrq_bridge::RResult;
 use rrq_bridge::convert::{limit, stop};
 use rrq_bridge::serialize::{serialize, unserialize_each};
 
@@ -13,7 +13,7 @@ fn rs_message_send(
     command: &str,
     argument: Robj,
     workers: Vec<String>,
-) -> Outcome<String> {
+) -> RResult<String> {
     let argument = if argument.is_null() { Vec::new() } else { serialize(&argument)? };
     Ok(message::send(&mut queue, command, &argument, &workers)?)
 }
@@ -24,19 +24,19 @@ fn rs_message_responses(
     id: &str,
     workers: Vec<String>,
     limit_s: f64,
-) -> Outcome<List> {
+) -> RResult<List> {
     let answers = message::wait_responses(&mut queue, id, &workers, limit(limit_s), &stop())?;
     let has: Vec<bool> = answers.iter().map(Option::is_some).collect();
     Ok(list!(has = has, value = unserialize_each(answers.iter().map(Option::as_deref))?))
 }
 
 #[extendr]
-fn rs_message_response_ids(mut queue: ExternalPtr<Queue>, worker: &str) -> Outcome<Vec<String>> {
+fn rs_message_response_ids(mut queue: ExternalPtr<Queue>, worker: &str) -> RResult<Vec<String>> {
     Ok(message::response_ids(&mut queue, worker)?)
 }
 
 #[extendr]
-fn rs_message_delete(mut queue: ExternalPtr<Queue>, id: &str, workers: Vec<String>) -> Outcome<()> {
+fn rs_message_delete(mut queue: ExternalPtr<Queue>, id: &str, workers: Vec<String>) -> RResult<()> {
     Ok(message::delete_responses(&mut queue, id, &workers)?)
 }
 

@@ -1,34 +1,38 @@
 //! Queues.
 
+use std::time::Duration;
+
 use extendr_api::prelude::*;
 use rrq_bridge::submission::rules;
+use rrq_core::config::WorkerConfig;
 use rrq_core::{Connection, Queue};
 
-use rrq_bridge::Outcome;
+use rrq_bridge::RResult;
 use rrq_bridge::convert::stop;
 
-const PATIENCE_S: u64 = 5;
+/// How long a session repeats a request that fails.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[extendr]
-fn rs_queue_attach(url: &str, id: &str, who: &str) -> Outcome<ExternalPtr<Queue>> {
+fn rs_queue_attach(url: &str, id: &str, who: &str) -> RResult<ExternalPtr<Queue>> {
     rrq_bridge::serialize::learn_format()?;
     let mut connection = Connection::open(url, stop())?;
-    connection.set_patience(std::time::Duration::from_secs(PATIENCE_S), stop());
-    Ok(ExternalPtr::new(Queue::attach(connection, id, who)?))
+    connection.set_retry_timeout(RETRY_TIMEOUT, stop());
+    Ok(ExternalPtr::new(Queue::attach(connection, id, who, &WorkerConfig::default().pack()?)?))
 }
 
 #[extendr]
-fn rs_queue_configure(url: &str, id: &str, settings: List) -> Outcome<()> {
+fn rs_queue_configure(url: &str, id: &str, settings: List) -> RResult<()> {
     Ok(Queue::configure(&mut Connection::open(url, stop())?, id, &rules(&settings))?)
 }
 
 #[extendr]
-fn rs_queue_length(mut queue: ExternalPtr<Queue>, name: &str) -> Outcome<f64> {
+fn rs_queue_length(mut queue: ExternalPtr<Queue>, name: &str) -> RResult<f64> {
     Ok(queue.length(name)? as f64)
 }
 
 #[extendr]
-fn rs_queue_list(mut queue: ExternalPtr<Queue>, name: &str) -> Outcome<Vec<String>> {
+fn rs_queue_list(mut queue: ExternalPtr<Queue>, name: &str) -> RResult<Vec<String>> {
     Ok(queue.list(name)?)
 }
 
@@ -37,26 +41,26 @@ fn rs_queue_remove(
     mut queue: ExternalPtr<Queue>,
     name: &str,
     ids: Vec<String>,
-) -> Outcome<Vec<bool>> {
+) -> RResult<Vec<bool>> {
     Ok(queue.remove(name, &ids)?)
 }
 
 /// Whether that changed anything.
 #[extendr]
-fn rs_queue_pause(mut queue: ExternalPtr<Queue>, name: &str, pause: bool) -> Outcome<bool> {
+fn rs_queue_pause(mut queue: ExternalPtr<Queue>, name: &str, pause: bool) -> RResult<bool> {
     Ok(queue.pause(name, pause)?)
 }
 
 /// How many tasks wait in each queue, and which queues are paused.
 #[extendr]
-fn rs_queue_states(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
+fn rs_queue_states(mut queue: ExternalPtr<Queue>) -> RResult<List> {
     let (name, length): (Vec<String>, Vec<f64>) =
         queue.lengths()?.into_iter().map(|(name, length)| (name, length as f64)).unzip();
     Ok(list!(name = name, length = length, paused = queue.paused()?))
 }
 
 #[extendr]
-fn rs_queue_destroy(mut queue: ExternalPtr<Queue>, after_s: Nullable<f64>) -> Outcome<()> {
+fn rs_queue_destroy(mut queue: ExternalPtr<Queue>, after_s: Nullable<f64>) -> RResult<()> {
     let after = Option::from(after_s).map(|seconds: f64| seconds.ceil() as u64);
     Ok(queue.destroy(after)?)
 }

@@ -2,28 +2,28 @@
 
 use extendr_api::prelude::*;
 use rrq_core::Connection;
-use rrq_core::reply::Reply;
+use rrq_core::reply::RedisReply;
 
-use rrq_bridge::Outcome;
+use rrq_bridge::RResult;
 use rrq_bridge::convert::{bytes, or_null, stop};
 use rrq_bridge::protect::undisturbed;
 
 #[extendr]
-fn rs_redis_open(url: &str) -> Outcome<ExternalPtr<Connection>> {
+fn rs_redis_open(url: &str) -> RResult<ExternalPtr<Connection>> {
     let mut connection = Connection::open(url, stop())?;
     // The engine repeats requests that may be repeated; a user's command may not be.
-    connection.set_patience(std::time::Duration::ZERO, stop());
+    connection.set_retry_timeout(std::time::Duration::ZERO, stop());
     Ok(ExternalPtr::new(connection))
 }
 
 #[extendr]
-fn rs_redis_command(mut connection: ExternalPtr<Connection>, parts: List) -> Outcome<Robj> {
+fn rs_redis_command(mut connection: ExternalPtr<Connection>, parts: List) -> RResult<Robj> {
     let parts: Vec<Vec<u8>> = parts.values().map(|part| bytes(&part)).collect();
     Ok(to_robj(undisturbed(|| connection.raw_command(&parts))?))
 }
 
 #[extendr]
-fn rs_redis_pipeline(mut connection: ExternalPtr<Connection>, commands: List) -> Outcome<List> {
+fn rs_redis_pipeline(mut connection: ExternalPtr<Connection>, commands: List) -> RResult<List> {
     let commands: Vec<Vec<Vec<u8>>> = commands
         .values()
         .filter_map(|command| command.as_list())
@@ -35,36 +35,36 @@ fn rs_redis_pipeline(mut connection: ExternalPtr<Connection>, commands: List) ->
 
 #[extendr]
 fn rs_redis_info(connection: ExternalPtr<Connection>) -> List {
-    let place = connection.place();
+    let address = connection.server_address();
     list!(
         url = connection.url(),
         address = connection.address(),
-        scheme = place.scheme,
-        host = or_null(place.host),
-        port = or_null(place.port.map(i32::from)),
-        path = or_null(place.path),
-        db = place.db as i32,
-        password = or_null(place.password)
+        scheme = address.scheme,
+        host = or_null(address.host),
+        port = or_null(address.port.map(i32::from)),
+        path = or_null(address.path),
+        db = address.db as i32,
+        password = or_null(address.password)
     )
 }
 
 /// A reply as R sees it: status texts and errors carry a class, what is not text is raw.
-fn to_robj(reply: Reply) -> Robj {
+fn to_robj(reply: RedisReply) -> Robj {
     match reply {
-        Reply::Nil => ().into(),
-        Reply::Integer(number) => match i32::try_from(number) {
+        RedisReply::Nil => ().into(),
+        RedisReply::Integer(number) => match i32::try_from(number) {
             Ok(small) if small != i32::MIN => small.into(),
             _ => (number as f64).into(),
         },
-        Reply::Double(number) => number.into(),
-        Reply::Bytes(bytes) => match String::from_utf8(bytes) {
+        RedisReply::Double(number) => number.into(),
+        RedisReply::Bytes(bytes) => match String::from_utf8(bytes) {
             Ok(text) if !text.contains('\0') => text.into(),
             Ok(text) => Raw::from_bytes(text.as_bytes()).into(),
             Err(error) => Raw::from_bytes(error.as_bytes()).into(),
         },
-        Reply::Status(text) => classed(text, "redis_status"),
-        Reply::Error(message) => classed(message, "redis_error"),
-        Reply::Array(items) => List::from_values(items.into_iter().map(to_robj)).into(),
+        RedisReply::Status(text) => classed(text, "redis_status"),
+        RedisReply::Error(message) => classed(message, "redis_error"),
+        RedisReply::Array(items) => List::from_values(items.into_iter().map(to_robj)).into(),
     }
 }
 

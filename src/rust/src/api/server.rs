@@ -3,11 +3,11 @@
 use extendr_api::prelude::*;
 use rrq_core::server::{Server, ServerOptions};
 
-use rrq_bridge::Outcome;
+use rrq_bridge::RResult;
 use rrq_bridge::convert::or_null;
 
 #[extendr]
-fn rs_server_start(dir: Nullable<String>, port: Nullable<i32>) -> Outcome<ExternalPtr<Server>> {
+fn rs_server_start(dir: Nullable<String>, port: Nullable<i32>) -> RResult<ExternalPtr<Server>> {
     let dir: Option<String> = dir.into();
     let port: Option<i32> = port.into();
     let options = ServerOptions {
@@ -36,7 +36,7 @@ fn rs_server_is_alive(mut server: ExternalPtr<Server>) -> bool {
 }
 
 #[extendr]
-fn rs_server_stop(mut server: ExternalPtr<Server>) -> Outcome<()> {
+fn rs_server_stop(mut server: ExternalPtr<Server>) -> RResult<()> {
     Ok(server.stop()?)
 }
 

@@ -8,11 +8,11 @@ use rrq_core::{Queue, Status};
 use rrq_bridge::convert::{log_list, or_null, seconds, statuses};
 use rrq_bridge::serialize::{serialize, unserialize, unserialize_each};
 use rrq_bridge::tasks::{columns, task_filter, task_info, times};
-use rrq_bridge::{Failure, Outcome};
+use rrq_bridge::{Failure, RResult};
 
 /// A random id, drawn without R's random numbers.
 #[extendr]
-fn rs_random_id() -> Outcome<String> {
+fn rs_random_id() -> RResult<String> {
     Ok(task::random_id()?)
 }
 
@@ -23,7 +23,7 @@ fn rs_task_submit(
     payloads: List,
     shared: List,
     options: List,
-) -> Outcome<Vec<String>> {
+) -> RResult<Vec<String>> {
     let submission = submission(kind, &shared, &options)?;
     let mut payloads = payloads.values();
     let next = || payloads.next().map(|value| serialize(&value)).transpose().map_err(Into::into);
@@ -35,7 +35,7 @@ fn rs_task_status(
     mut queue: ExternalPtr<Queue>,
     ids: Vec<String>,
     follow: bool,
-) -> Outcome<Vec<&'static str>> {
+) -> RResult<Vec<&'static str>> {
     let is_moved = |status: &Status| follow && *status == Status::Moved;
     let statuses = task::following(&mut queue, &ids, task::statuses, is_moved)?;
     Ok(statuses.into_iter().map(Status::word).collect())
@@ -43,12 +43,12 @@ fn rs_task_status(
 
 /// The newest of the chain of retries that each task is of.
 #[extendr]
-fn rs_task_newest(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<String>> {
+fn rs_task_newest(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<Vec<String>> {
     Ok(task::newest(&mut queue, &ids)?)
 }
 
 #[extendr]
-fn rs_task_overview(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
+fn rs_task_overview(mut queue: ExternalPtr<Queue>) -> RResult<List> {
     let (words, counts): (Vec<&str>, Vec<f64>) = task::overview(&mut queue)?
         .into_iter()
         .map(|(status, count)| (status.word(), count as f64))
@@ -57,7 +57,7 @@ fn rs_task_overview(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
 }
 
 #[extendr]
-fn rs_task_list(mut queue: ExternalPtr<Queue>) -> Outcome<Vec<String>> {
+fn rs_task_list(mut queue: ExternalPtr<Queue>) -> RResult<Vec<String>> {
     Ok(task::list(&mut queue)?)
 }
 
@@ -66,8 +66,8 @@ fn rs_task_outcomes(
     mut queue: ExternalPtr<Queue>,
     ids: Vec<String>,
     follow: bool,
-) -> Outcome<List> {
-    let outcomes = task::outcomes_of(&mut queue, &ids, follow)?;
+) -> RResult<List> {
+    let outcomes = task::results_of(&mut queue, &ids, follow)?;
     let status: Vec<&str> = outcomes.iter().map(|outcome| outcome.status.word()).collect();
     let worker: Vec<&str> = outcomes.iter().map(|outcome| outcome.worker.as_str()).collect();
     let value = unserialize_each(outcomes.iter().map(|outcome| outcome.value.as_deref()))?;
@@ -75,7 +75,7 @@ fn rs_task_outcomes(
 }
 
 #[extendr]
-fn rs_task_times(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
+fn rs_task_times(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<List> {
     let headers = task::headers(&mut queue, &ids)?;
     let moves = task::moves(&mut queue, &ids)?.into_iter();
     Ok(list!(
@@ -86,7 +86,7 @@ fn rs_task_times(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Lis
 }
 
 #[extendr]
-fn rs_task_info(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
+fn rs_task_info(mut queue: ExternalPtr<Queue>, id: &str) -> RResult<List> {
     task_info(&mut queue, id)
 }
 
@@ -96,19 +96,19 @@ fn rs_task_table(
     mut queue: ExternalPtr<Queue>,
     ids: Nullable<Vec<String>>,
     filter: List,
-) -> Outcome<List> {
+) -> RResult<List> {
     let ids: Option<Vec<String>> = ids.into();
     Ok(columns(&task::table(&mut queue, ids.as_deref(), &task_filter(&filter))?))
 }
 
 #[extendr]
-fn rs_task_deferred(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
+fn rs_task_deferred(mut queue: ExternalPtr<Queue>) -> RResult<List> {
     let deferred = task::deferred(&mut queue)?;
     Ok(List::from_pairs(deferred.into_iter().map(|(id, parents)| (id, statuses(parents)))))
 }
 
 #[extendr]
-fn rs_task_data(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
+fn rs_task_data(mut queue: ExternalPtr<Queue>, id: &str) -> RResult<List> {
     let newest = task::newest(&mut queue, &[id.to_owned()])?;
     let body = task::bodies(&mut queue, &newest)?.remove(0);
     let mut shared = Vec::new();
@@ -121,37 +121,37 @@ fn rs_task_data(mut queue: ExternalPtr<Queue>, id: &str) -> Outcome<List> {
 }
 
 #[extendr]
-fn rs_task_progress(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
+fn rs_task_progress(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<List> {
     unserialize_each(task::progress(&mut queue, &ids)?.iter().map(Option::as_deref))
 }
 
 #[extendr]
-fn rs_task_progress_update(mut queue: ExternalPtr<Queue>, id: &str, value: Robj) -> Outcome<()> {
+fn rs_task_progress_update(mut queue: ExternalPtr<Queue>, id: &str, value: Robj) -> RResult<()> {
     let bytes = serialize(&value)?;
     Ok::<(), Failure>(task::set_progress(&mut queue, id, &bytes)?)
 }
 
 /// What a task printed from byte `offset` on, how many bytes it printed, in which attempt.
 #[extendr]
-fn rs_task_log(mut queue: ExternalPtr<Queue>, id: &str, offset: f64) -> Outcome<Robj> {
+fn rs_task_log(mut queue: ExternalPtr<Queue>, id: &str, offset: f64) -> RResult<Robj> {
     let log = task::log(&mut queue, id)?;
     Ok(or_null(log.map(|log| log_list(&log, offset))))
 }
 
 /// The ids of those that run: their workers were asked to stop them.
 #[extendr]
-fn rs_task_cancel(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<String>> {
+fn rs_task_cancel(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<Vec<String>> {
     Ok(task::cancel(&mut queue, &ids)?)
 }
 
 /// The ids under which tasks that have ended were queued again.
 #[extendr]
-fn rs_task_retry(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<String>> {
+fn rs_task_retry(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<Vec<String>> {
     Ok(task::retry(&mut queue, &ids)?)
 }
 
 #[extendr]
-fn rs_task_delete(mut queue: ExternalPtr<Queue>, ids: Vec<String>, check: bool) -> Outcome<()> {
+fn rs_task_delete(mut queue: ExternalPtr<Queue>, ids: Vec<String>, check: bool) -> RResult<()> {
     Ok(task::delete(&mut queue, &ids, check)?)
 }
 

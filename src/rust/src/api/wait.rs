@@ -4,7 +4,7 @@ use extendr_api::prelude::*;
 use rrq_core::Queue;
 use rrq_core::task::Waiter;
 
-use rrq_bridge::Outcome;
+use rrq_bridge::RResult;
 use rrq_bridge::convert::{limit, stop};
 
 #[extendr]
@@ -12,7 +12,7 @@ fn rs_wait_start(
     mut queue: ExternalPtr<Queue>,
     ids: Vec<String>,
     follow: bool,
-) -> Outcome<ExternalPtr<Waiter>> {
+) -> RResult<ExternalPtr<Waiter>> {
     Ok(ExternalPtr::new(Waiter::new(&mut queue, &ids, follow)?))
 }
 
@@ -22,7 +22,7 @@ fn rs_wait_next(
     mut waiter: ExternalPtr<Waiter>,
     limit_s: f64,
     any: bool,
-) -> Outcome<List> {
+) -> RResult<List> {
     waiter.wait(&mut queue, limit(limit_s), any, &stop())?;
     let (ids, statuses): (Vec<String>, Vec<&str>) =
         waiter.take_ended().into_iter().map(|(id, status)| (id, status.word())).unzip();
@@ -30,7 +30,7 @@ fn rs_wait_next(
 }
 
 #[extendr]
-fn rs_wait_end(mut queue: ExternalPtr<Queue>, waiter: ExternalPtr<Waiter>) -> Outcome<()> {
+fn rs_wait_end(mut queue: ExternalPtr<Queue>, waiter: ExternalPtr<Waiter>) -> RResult<()> {
     Ok(waiter.finish(&mut queue)?)
 }
 

@@ -1,10 +1,11 @@
 //! Workers: run one in this process, and ask about any.
 
 use extendr_api::prelude::*;
-use rrq_core::worker::{self, Options, Pong, Turn, Worker};
-use rrq_core::{Connection, Queue, config};
+use rrq_core::config::{self, WorkerConfig};
+use rrq_core::worker::{self, Options, Pong, StopReason, Turn, Worker};
+use rrq_core::{Connection, Queue};
 
-use rrq_bridge::Outcome;
+use rrq_bridge::RResult;
 use rrq_bridge::config::to_list;
 use rrq_bridge::convert::{field, limit, statuses, stop};
 use rrq_bridge::evaluate::{REvaluate, current_task};
@@ -28,8 +29,13 @@ fn rs_worker_register(
     info: Robj,
     spawned: Nullable<List>,
     functions: List,
-) -> Outcome<ExternalPtr<Runner>> {
-    let mut queue = Queue::attach(Connection::open(url, stop())?, queue_id, "")?;
+) -> RResult<ExternalPtr<Runner>> {
+    let mut queue = Queue::attach(
+        Connection::open(url, stop())?,
+        queue_id,
+        "",
+        &WorkerConfig::default().pack()?,
+    )?;
     let spawned: Option<List> = spawned.into();
     let part = |name| spawned.as_ref().map(|list| field(list, name));
     let options = Options {
@@ -45,7 +51,7 @@ fn rs_worker_register(
 }
 
 #[extendr]
-fn rs_worker_ready(mut runner: ExternalPtr<Runner>) -> Outcome<()> {
+fn rs_worker_ready(mut runner: ExternalPtr<Runner>) -> RResult<()> {
     Ok(runner.worker.ready()?)
 }
 
@@ -54,21 +60,23 @@ fn rs_worker_config(runner: ExternalPtr<Runner>) -> List {
     to_list(runner.worker.config())
 }
 
+/// Why the worker has left; empty when it has not.
 #[extendr]
-fn rs_worker_run(mut runner: ExternalPtr<Runner>, immediate: bool) -> Outcome<String> {
+fn rs_worker_run(mut runner: ExternalPtr<Runner>, immediate: bool) -> RResult<String> {
     let Runner { worker, evaluate } = &mut *runner;
-    Ok(worker.run(evaluate, immediate)?)
+    let reason = worker.run(evaluate, immediate)?;
+    Ok(reason.as_ref().map(StopReason::to_string).unwrap_or_default())
 }
 
 /// `TRUE` when something was done, `NA` when the worker has left.
 #[extendr]
-fn rs_worker_turn(mut runner: ExternalPtr<Runner>, immediate: bool) -> Outcome<Rbool> {
+fn rs_worker_turn(mut runner: ExternalPtr<Runner>, immediate: bool) -> RResult<Rbool> {
     let Runner { worker, evaluate } = &mut *runner;
     match worker.turn(evaluate, !immediate)? {
         Turn::Ran(_) | Turn::Answered | Turn::Swept => Ok(Rbool::true_value()),
         Turn::Idle => Ok(Rbool::false_value()),
         Turn::Stop(reason) => {
-            worker.exit(&reason)?;
+            worker.exit(&reason.to_string())?;
             Ok(Rbool::na())
         }
     }
@@ -86,17 +94,17 @@ fn rs_worker_task() -> String {
 
 /// Become the process that forks one for each isolated task.
 #[extendr]
-fn rs_isolate_open(url: &str, queue_id: &str) -> Outcome<ExternalPtr<Queue>> {
+fn rs_isolate_open(url: &str, queue_id: &str) -> RResult<ExternalPtr<Queue>> {
     Ok(ExternalPtr::new(isolate::take_over(url, queue_id)?))
 }
 
 #[extendr]
-fn rs_isolate_serve(mut queue: ExternalPtr<Queue>) -> Outcome<Robj> {
+fn rs_isolate_serve(mut queue: ExternalPtr<Queue>) -> RResult<Robj> {
     isolate::serve(&mut queue)
 }
 
 #[extendr]
-fn rs_isolate_run(mut queue: ExternalPtr<Queue>, functions: List, folder: &str) -> Outcome<()> {
+fn rs_isolate_run(mut queue: ExternalPtr<Queue>, functions: List, folder: &str) -> RResult<()> {
     isolate::run(&mut queue, &functions, folder)
 }
 
@@ -106,33 +114,33 @@ fn rs_isolate_leave(status: i32) {
 }
 
 #[extendr]
-fn rs_worker_exit(mut runner: ExternalPtr<Runner>, reason: &str) -> Outcome<()> {
+fn rs_worker_exit(mut runner: ExternalPtr<Runner>, reason: &str) -> RResult<()> {
     Ok(runner.worker.exit(reason)?)
 }
 
 #[extendr]
-fn rs_worker_states(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
+fn rs_worker_states(mut queue: ExternalPtr<Queue>) -> RResult<List> {
     let states = worker::states(&mut queue)?;
-    let active: Vec<bool> = states.iter().map(worker::WorkerState::is_active).collect();
-    let exited: Vec<bool> = states.iter().map(worker::WorkerState::has_exited).collect();
+    let active: Vec<bool> = states.iter().map(|worker| worker.status.is_active()).collect();
+    let exited: Vec<bool> = states.iter().map(|worker| worker.status.has_exited()).collect();
     let task: Vec<Option<String>> = states.iter().map(|state| state.task.clone()).collect();
-    let (id, state): (Vec<String>, Vec<String>) =
-        states.into_iter().map(|worker| (worker.id, worker.state)).unzip();
+    let (id, state): (Vec<String>, Vec<&str>) =
+        states.into_iter().map(|worker| (worker.id, worker.status.word())).unzip();
     Ok(list!(id = id, state = state, task = task, active = active, exited = exited))
 }
 
 #[extendr]
-fn rs_worker_info(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<List> {
+fn rs_worker_info(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<List> {
     unserialize_each(worker::info(&mut queue, &ids)?.iter().map(Option::as_deref))
 }
 
 #[extendr]
-fn rs_worker_set_info(mut queue: ExternalPtr<Queue>, id: &str, info: Robj) -> Outcome<()> {
+fn rs_worker_set_info(mut queue: ExternalPtr<Queue>, id: &str, info: Robj) -> RResult<()> {
     Ok(worker::set_info(&mut queue, id, &serialize(&info)?)?)
 }
 
 #[extendr]
-fn rs_worker_log(mut queue: ExternalPtr<Queue>, id: &str, n: f64) -> Outcome<List> {
+fn rs_worker_log(mut queue: ExternalPtr<Queue>, id: &str, n: f64) -> RResult<List> {
     let n = n.is_finite().then_some(n as u64);
     let lines = worker::log(&mut queue, id, n)?;
     let time: Vec<f64> = lines.iter().map(|line| line.time_us as f64 / 1e6).collect();
@@ -148,18 +156,18 @@ fn rs_worker_write_log(
     id: &str,
     command: &str,
     message: &str,
-) -> Outcome<()> {
+) -> RResult<()> {
     Ok(worker::write_log(&mut queue, id, command, message)?)
 }
 
 #[extendr]
-fn rs_worker_delete_exited(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<()> {
+fn rs_worker_delete_exited(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<()> {
     Ok(worker::delete_exited(&mut queue, &ids)?)
 }
 
 /// Columns; `NA` for a worker that did not answer.
 #[extendr]
-fn rs_worker_ping(mut queue: ExternalPtr<Queue>, ids: Vec<String>, limit_s: f64) -> Outcome<List> {
+fn rs_worker_ping(mut queue: ExternalPtr<Queue>, ids: Vec<String>, limit_s: f64) -> RResult<List> {
     let pongs = worker::ping(&mut queue, &ids, limit(limit_s), &stop())?;
     let column = |get: fn(&Pong) -> Option<f64>| -> Vec<Option<f64>> {
         pongs.iter().map(|pong| pong.as_ref().and_then(get)).collect()
@@ -180,12 +188,12 @@ fn rs_worker_ping(mut queue: ExternalPtr<Queue>, ids: Vec<String>, limit_s: f64)
 }
 
 #[extendr]
-fn rs_worker_kill(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> Outcome<Vec<String>> {
+fn rs_worker_kill(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<Vec<String>> {
     Ok(worker::kill(&mut queue, &ids)?)
 }
 
 #[extendr]
-fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> Outcome<List> {
+fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> RResult<List> {
     let lost = worker::sweep(&mut queue)?;
     Ok(List::from_pairs(lost.into_iter().map(|lost| (lost.worker, statuses(lost.tasks)))))
 }

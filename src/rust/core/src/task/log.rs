@@ -1,14 +1,11 @@
 //! What a task prints, kept while it runs and after: its first and its last 64 KB. The whole is
 //! written anew each time, so that a request can be repeated and the last one wins.
 
-use redis::Cmd;
-
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_LOG};
-use crate::value;
 
 /// How much is kept of the beginning, and how much of the end.
 const HALF: usize = 64 * 1024;
@@ -89,9 +86,7 @@ impl Log {
 
 /// What a task has printed so far; none before it printed anything or had a process of its own.
 pub fn log(queue: &mut Queue, id: &str) -> Result<Option<Log>> {
-    let mut command = Cmd::new();
-    command.arg("HGET").arg(queue.keys.logs()).arg(id);
-    let Some(stored) = value::maybe_bytes(queue.connection.command(&command)?)? else {
+    let Some(stored) = queue.connection.hash_get(queue.keys.logs(), id)? else {
         return Ok(None);
     };
     let corrupt = || Error::corrupt(format!("the log of task {id}"), "bad first line");

@@ -1,7 +1,11 @@
 //! Tasks: what they carry, how they are queued, asked about, waited for, cancelled and deleted.
 
+mod chain;
+mod check;
 mod control;
+mod delete;
 mod depend;
+mod fetch;
 mod header;
 pub(crate) mod log;
 pub(crate) mod query;
@@ -14,19 +18,20 @@ mod table;
 mod wait;
 
 pub use crate::value::random_id;
-pub(crate) use control::{CHUNK, forget};
+pub use chain::{Move, following, moves, newest, parent_results, results_of, was};
 pub use control::{cancel, delete};
+pub(crate) use delete::{CHUNK, delete_chains};
 pub use depend::{Deferred, deferred, dependents};
 pub use header::{Body, Header, Isolation, Kind, Parent, SharedRef, Special};
 pub use log::{Log, log};
 pub use query::{
-    Attempt, Label, Outcome, attempts, bodies, extra, headers, labels, list, outcomes, overview,
-    parent_outcomes, progress, set_progress, statuses,
+    Attempt, Label, TaskResult, attempts, bodies, extra, headers, labels, list, overview, progress,
+    results, set_progress, statuses,
 };
-pub use retry::{Move, following, moves, newest, outcomes_of, retry, was};
+pub use retry::retry;
 pub use rules::{Cause, Retry, Rules};
 pub use seed::Seed;
 pub(crate) use stream::Stream;
 pub use submit::{SharedObject, Start, Submission, submit};
 pub use table::{Filter, Row, table};
-pub use wait::{Progress, Waiter};
+pub use wait::{WaitState, Waiter};

@@ -1,6 +1,4 @@
-//! Asking about tasks. Reads only: nothing here changes a task's state.
-
-use redis::{Cmd, Pipeline, Value};
+//! Asking about tasks. Reads only, apart from a running task's progress.
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
@@ -8,54 +6,19 @@ use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_PROGRESS};
 use crate::status::Status;
+use crate::task::fetch::{fetch, fetch_one};
 use crate::task::header::stored_status;
-use crate::task::{Body, Header, moves};
-use crate::value;
-
-/// How many tasks one command asks about: a reply stays small, the server free for others.
-const CHUNK: usize = 5000;
+use crate::task::{Body, Header};
 
 /// How a finished task ended.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct TaskResult {
     /// Its status.
     pub status: Status,
     /// Its serialised value or error; none where no worker lived to send one.
     pub value: Option<Vec<u8>>,
     /// The worker that ran it, or empty.
     pub worker: String,
-}
-
-/// The same fields of a hash for all ids, in one round trip.
-fn fetch(queue: &mut Queue, keys: &[String], ids: &[String]) -> Result<Vec<Vec<Option<Vec<u8>>>>> {
-    let mut pipeline = Pipeline::new();
-    for key in keys {
-        for chunk in ids.chunks(CHUNK) {
-            pipeline.cmd("HMGET").arg(key).arg(chunk);
-        }
-    }
-    let mut values = Vec::with_capacity(keys.len() * ids.len());
-    if !ids.is_empty() {
-        for reply in queue.connection.pipeline(&pipeline)? {
-            for item in value::array(reply)? {
-                values.push(value::maybe_bytes(item)?);
-            }
-        }
-    }
-    let mut columns = Vec::with_capacity(keys.len());
-    for _ in keys {
-        let rest = values.split_off(ids.len().min(values.len()));
-        columns.push(std::mem::replace(&mut values, rest));
-    }
-    Ok(columns)
-}
-
-pub(super) fn fetch_one(
-    queue: &mut Queue,
-    key: String,
-    ids: &[String],
-) -> Result<Vec<Option<Vec<u8>>>> {
-    Ok(fetch(queue, &[key], ids)?.pop().unwrap_or_default())
 }
 
 /// The status of each task.
@@ -69,8 +32,8 @@ pub fn statuses(queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
 
 /// The header of one task, asked for over any connection.
 pub(crate) fn header(connection: &mut Connection, keys: &Keys, id: &str) -> Result<Option<Header>> {
-    let reply = connection.command(Cmd::new().arg("HGET").arg(keys.tasks()).arg(id))?;
-    value::maybe_bytes(reply)?.map(|stored| Header::parse(id, &stored)).transpose()
+    let stored = connection.hash_get(keys.tasks(), id)?;
+    stored.map(|stored| Header::parse(id, &stored)).transpose()
 }
 
 /// The headers of tasks that must all exist.
@@ -79,7 +42,7 @@ pub fn headers(queue: &mut Queue, ids: &[String]) -> Result<Vec<Header>> {
     unpack_headers(ids, packed)
 }
 
-fn unpack_headers(ids: &[String], packed: Vec<Option<Vec<u8>>>) -> Result<Vec<Header>> {
+pub(super) fn unpack_headers(ids: &[String], packed: Vec<Option<Vec<u8>>>) -> Result<Vec<Header>> {
     let missing: Vec<String> =
         ids.iter().zip(&packed).filter(|(_, p)| p.is_none()).map(|(id, _)| id.clone()).collect();
     if !missing.is_empty() {
@@ -119,13 +82,13 @@ pub(super) fn bodies_if_any(queue: &mut Queue, ids: &[String]) -> Result<Vec<Opt
 }
 
 /// How tasks ended, all of them in one round trip. One that has not ended is an error.
-pub fn outcomes(queue: &mut Queue, ids: &[String]) -> Result<Vec<Outcome>> {
+pub fn results(queue: &mut Queue, ids: &[String]) -> Result<Vec<TaskResult>> {
     let keys = [queue.keys.tasks(), queue.keys.results()];
     let mut columns = fetch(queue, &keys, ids)?;
     let large = columns.pop().unwrap_or_default();
     let headers = unpack_headers(ids, columns.pop().unwrap_or_default())?;
     check_ended(ids, &headers)?;
-    Ok(headers.into_iter().zip(large).map(outcome).collect())
+    Ok(headers.into_iter().zip(large).map(result).collect())
 }
 
 fn check_ended(ids: &[String], headers: &[Header]) -> Result<()> {
@@ -135,37 +98,9 @@ fn check_ended(ids: &[String], headers: &[Header]) -> Result<()> {
     if ids.is_empty() { Ok(()) } else { Err(Error::TaskUnfinished { ids, statuses }) }
 }
 
-fn outcome((header, large): (Header, Option<Vec<u8>>)) -> Outcome {
+pub(super) fn result((header, large): (Header, Option<Vec<u8>>)) -> TaskResult {
     let small = (!header.result.is_empty()).then_some(header.result);
-    Outcome { status: header.status, value: small.or(large), worker: header.worker }
-}
-
-/// How the tasks ended that another one depends on. Of one that was retried, that is the last attempt
-/// that has ended: the newest may not have.
-pub fn parent_outcomes(queue: &mut Queue, ids: &[String]) -> Result<Vec<Outcome>> {
-    let keys = [queue.keys.tasks(), queue.keys.results()];
-    let mut found: Vec<Option<Outcome>> = vec![None; ids.len()];
-    let mut open: Vec<(usize, String)> = ids.iter().cloned().enumerate().collect();
-    while !open.is_empty() {
-        let at: Vec<String> = open.iter().map(|(_, id)| id.clone()).collect();
-        let mut columns = fetch(queue, &keys, &at)?;
-        let large = columns.pop().unwrap_or_default();
-        let headers = unpack_headers(&at, columns.pop().unwrap_or_default())?;
-        let moves = moves(queue, &at)?;
-        let mut further = Vec::new();
-        for (((place, _), header), (large, moved)) in
-            open.into_iter().zip(headers).zip(large.into_iter().zip(moves))
-        {
-            if header.status.is_terminal() {
-                let status = moved.as_ref().map_or(header.status, |moved| moved.status);
-                found[place] = Some(Outcome { status, ..outcome((header, large)) });
-            }
-            further.extend(moved.map(|moved| (place, moved.to)));
-        }
-        open = further;
-    }
-    let missing = |id: &String| Error::TaskMissing { ids: vec![id.clone()] };
-    ids.iter().zip(found).map(|(id, outcome)| outcome.ok_or_else(|| missing(id))).collect()
+    TaskResult { status: header.status, value: small.or(large), worker: header.worker }
 }
 
 /// How many tasks there are of each status, from the counters.
@@ -184,8 +119,7 @@ fn number(text: Option<&[u8]>) -> u64 {
 
 /// The ids of all tasks, in no order.
 pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
-    let reply = queue.connection.command(Cmd::new().arg("HKEYS").arg(queue.keys.tasks()))?;
-    value::array(reply)?.into_iter().map(value::text).collect()
+    queue.connection.hash_fields(queue.keys.tasks())
 }
 
 /// An attempt that failed and was not the last.
@@ -245,7 +179,7 @@ fn read_label(stored: Option<&[u8]>) -> Label {
 
 /// The rare attributes of a task, serialised.
 pub fn extra(queue: &mut Queue, id: &str) -> Result<Option<Vec<u8>>> {
-    hash_field(queue, queue.keys.extras(), id)
+    queue.connection.hash_get(queue.keys.extras(), id)
 }
 
 /// The latest progress values of tasks that must all exist, serialised, in one round trip.
@@ -262,9 +196,4 @@ pub fn set_progress(queue: &mut Queue, id: &str, value: &[u8]) -> Result<()> {
     let keys = vec![queue.keys.tasks(), queue.keys.progress()];
     let call = Call::new(&TASK_PROGRESS, keys).arg(id).arg(value);
     queue.connection.call(&call).map(|_| ())
-}
-
-fn hash_field(queue: &mut Queue, key: String, field: &str) -> Result<Option<Vec<u8>>> {
-    let reply: Value = queue.connection.command(Cmd::new().arg("HGET").arg(key).arg(field))?;
-    value::maybe_bytes(reply)
 }

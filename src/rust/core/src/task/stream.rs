@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 
 use crate::status::Status;
 
-/// How long the server keeps a stream that nobody renews.
-pub const LIFETIME: Duration = Duration::from_secs(120);
 /// For how long after a renewal it is relied on.
 const FRESH: Duration = Duration::from_secs(60);
 /// More tasks than this are not remembered: asking costs little then.
@@ -17,20 +15,20 @@ const REMEMBERED: usize = 10_000;
 /// What one wait is about. Several may read one stream by turns (a wait within the code that
 /// handles results of another, iterators), so that whoever reads tells all of them.
 #[derive(Debug, Default)]
-pub struct Ends {
+pub struct WaitSet {
     /// The tasks that have not ended.
     pub open: HashSet<String>,
     /// Those that have since this was last asked.
     pub ended: Vec<(String, Status)>,
     /// Under which ids an open task was asked for, where that is not just its own.
-    pub asked_as: HashMap<String, Vec<String>>,
+    pub aliases: HashMap<String, Vec<String>>,
 }
 
-impl Ends {
+impl WaitSet {
     /// A task has ended.
     pub fn close(&mut self, id: &str, status: Status) {
         if self.open.remove(id) {
-            let names = self.asked_as.remove(id).unwrap_or_else(|| vec![id.to_owned()]);
+            let names = self.aliases.remove(id).unwrap_or_else(|| vec![id.to_owned()]);
             self.ended.extend(names.into_iter().map(|name| (name, status)));
         }
     }
@@ -39,7 +37,7 @@ impl Ends {
     pub fn stands_for(&mut self, newest: &str, id: &str) {
         self.open.remove(id);
         let is_asked_for = self.open.contains(newest);
-        let names = self.asked_as.entry(newest.to_owned()).or_default();
+        let names = self.aliases.entry(newest.to_owned()).or_default();
         if is_asked_for && names.is_empty() {
             names.push(newest.to_owned());
         }
@@ -49,11 +47,11 @@ impl Ends {
 }
 
 /// A wait's own view of what ended.
-pub type SharedEnds = Arc<Mutex<Ends>>;
+pub type SharedWaitSet = Arc<Mutex<WaitSet>>;
 
 /// Only one thread reads a stream: nobody holds this for long, and no panic leaves it half done.
-pub fn lock(ends: &SharedEnds) -> MutexGuard<'_, Ends> {
-    ends.lock().unwrap_or_else(PoisonError::into_inner)
+pub fn lock(set: &SharedWaitSet) -> MutexGuard<'_, WaitSet> {
+    set.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A controller's side of its event stream.
@@ -63,7 +61,7 @@ pub struct Stream {
     pub position: String,
     fresh_until: Option<Instant>,
     announced: HashSet<String>,
-    waits: Vec<Weak<Mutex<Ends>>>,
+    waits: Vec<Weak<Mutex<WaitSet>>>,
 }
 
 impl Default for Stream {
@@ -103,24 +101,24 @@ impl Stream {
     }
 
     /// Whether the ends of all these tasks are still to be read from it.
-    pub fn will_tell(&self, ids: &HashSet<String>) -> bool {
+    pub fn will_notify(&self, ids: &HashSet<String>) -> bool {
         self.is_fresh() && ids.is_subset(&self.announced)
     }
 
     /// A wait begins: it is told of all ends from now on, until it leaves or is dropped.
-    pub fn join(&mut self, ends: &SharedEnds) {
+    pub fn join(&mut self, set: &SharedWaitSet) {
         self.waits.retain(|wait| wait.strong_count() > 0);
-        self.waits.push(Arc::downgrade(ends));
+        self.waits.push(Arc::downgrade(set));
     }
 
     /// A wait is over. Whether it was the last.
-    pub fn leave(&mut self, ends: &SharedEnds) -> bool {
-        self.waits.retain(|wait| wait.upgrade().is_some_and(|wait| !Arc::ptr_eq(&wait, ends)));
+    pub fn leave(&mut self, set: &SharedWaitSet) -> bool {
+        self.waits.retain(|wait| wait.upgrade().is_some_and(|wait| !Arc::ptr_eq(&wait, set)));
         self.waits.is_empty()
     }
 
     /// The end of a task was read from it.
-    pub fn told(&mut self, id: &str, status: Status) {
+    pub fn notify(&mut self, id: &str, status: Status) {
         self.announced.remove(id);
         for wait in self.waits.iter().filter_map(Weak::upgrade) {
             lock(&wait).close(id, status);
@@ -137,7 +135,7 @@ mod tests {
     }
 
     fn asks(stream: &Stream, wanted: &[&str]) -> bool {
-        !stream.will_tell(&ids(wanted).into_iter().collect())
+        !stream.will_notify(&ids(wanted).into_iter().collect())
     }
 
     #[test]
@@ -148,7 +146,7 @@ mod tests {
         stream.submitted(&ids(&["a", "b"]));
         assert!(asks(&stream, &["early"]));
         assert!(!asks(&stream, &["a", "b"]));
-        stream.told("a", Status::Complete);
+        stream.notify("a", Status::Complete);
         assert!(asks(&stream, &["a", "b"]));
         stream.close();
         assert!(asks(&stream, &["b"]));
@@ -157,18 +155,18 @@ mod tests {
     #[test]
     fn every_wait_hears_of_its_own_tasks_until_it_leaves() {
         let mut stream = Stream::default();
-        let wait_for = |wanted: &[&str]| -> SharedEnds {
+        let wait_for = |wanted: &[&str]| -> SharedWaitSet {
             let open = ids(wanted).into_iter().collect();
-            Arc::new(Mutex::new(Ends { open, ..Ends::default() }))
+            Arc::new(Mutex::new(WaitSet { open, ..WaitSet::default() }))
         };
         let (outer, inner) = (wait_for(&["a", "b"]), wait_for(&["b"]));
         stream.join(&outer);
         stream.join(&inner);
-        stream.told("b", Status::Error);
+        stream.notify("b", Status::Error);
         assert_eq!(lock(&outer).ended, [("b".to_owned(), Status::Error)]);
         assert_eq!(lock(&inner).ended, lock(&outer).ended);
         assert!(!stream.leave(&inner));
-        stream.told("a", Status::Complete);
+        stream.notify("a", Status::Complete);
         assert!(lock(&outer).open.is_empty());
         assert!(stream.leave(&outer));
     }
@@ -176,7 +174,7 @@ mod tests {
     #[test]
     fn a_wait_that_is_dropped_needs_not_leave() {
         let mut stream = Stream::default();
-        let (dropped, last) = (SharedEnds::default(), SharedEnds::default());
+        let (dropped, last) = (SharedWaitSet::default(), SharedWaitSet::default());
         stream.join(&dropped);
         stream.join(&last);
         drop(dropped);

@@ -123,7 +123,7 @@ pub enum Start {
 }
 
 /// What became of a chunk.
-enum Verdict {
+enum ChunkReply {
     Queued,
     ObjectsMissing(Vec<String>),
     ParentsMissing(Vec<String>),
@@ -190,22 +190,22 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
             Ok(Some((call, chunk)))
         },
         |connection, chunk, reply| {
-            let mut verdict = read_verdict(reply)?;
-            if let Verdict::ObjectsMissing(missing) = &verdict {
+            let mut outcome = read_reply(reply)?;
+            if let ChunkReply::ObjectsMissing(missing) = &outcome {
                 let send = |object: &SharedObject| missing.contains(&object.hash);
                 let again = chunk_call(&keys, submission, rules, watch, &chunk, send);
-                verdict = read_verdict(connection.call(&again)?)?;
+                outcome = read_reply(connection.call(&again)?)?;
             }
-            match verdict {
-                Verdict::ParentsMissing(ids) => return Err(Error::TaskMissing { ids }),
-                Verdict::ParentsFailed(parents) => failed = parents,
-                Verdict::QueueMissing => {
+            match outcome {
+                ChunkReply::ParentsMissing(ids) => return Err(Error::TaskMissing { ids }),
+                ChunkReply::ParentsFailed(parents) => failed = parents,
+                ChunkReply::QueueMissing => {
                     return Err(Error::QueueMissing { queue: queue.id.clone() });
                 }
-                Verdict::ObjectsMissing(hashes) => {
+                ChunkReply::ObjectsMissing(hashes) => {
                     return Err(Error::corrupt(hashes.join(", "), "the server lost it again"));
                 }
-                Verdict::Queued => {}
+                ChunkReply::Queued => {}
             }
             Ok(())
         },
@@ -213,16 +213,16 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     Ok(failed)
 }
 
-fn read_verdict(reply: Value) -> Result<Verdict> {
+fn read_reply(reply: Value) -> Result<ChunkReply> {
     let mut parts = value::array(reply)?.into_iter();
     let code = value::integer(parts.next().unwrap_or_default())?;
     let texts: Vec<String> = parts.map(value::text).collect::<Result<_>>()?;
     Ok(match code {
-        1 => Verdict::ObjectsMissing(texts),
-        2 => Verdict::ParentsMissing(texts),
-        3 => Verdict::ParentsFailed(texts.chunks(2).map(|pair| pair.join(" is ")).collect()),
-        4 => Verdict::QueueMissing,
-        _ => Verdict::Queued,
+        1 => ChunkReply::ObjectsMissing(texts),
+        2 => ChunkReply::ParentsMissing(texts),
+        3 => ChunkReply::ParentsFailed(texts.chunks(2).map(|pair| pair.join(" is ")).collect()),
+        4 => ChunkReply::QueueMissing,
+        _ => ChunkReply::Queued,
     })
 }
 

@@ -5,22 +5,21 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Value};
+use redis::Cmd;
 
 use crate::connection::{SLICE, Stop};
 use crate::error::{Error, Result};
+use crate::events::{self, ENDS, LIFETIME, READ};
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_WATCH};
 use crate::status::Status;
 use crate::task::newest;
-use crate::task::stream::{Ends, LIFETIME, SharedEnds, lock};
+use crate::task::stream::{SharedWaitSet, WaitSet, lock};
 use crate::value;
 use crate::worker;
 
 const CHUNK: usize = 1000;
 const RECHECK: Duration = Duration::from_secs(30);
-/// How many entries of the stream are read at once.
-const READ: usize = 1000;
 /// A stream with fewer entries than this may be left to expire: small waits save a round trip.
 const FEW: usize = 100;
 const SWEEP: Duration = Duration::from_secs(1);
@@ -28,7 +27,7 @@ const ID_WIDTH: usize = 32;
 
 /// Where a wait stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum WaitState {
     /// All tasks have ended.
     Done,
     /// Some have not.
@@ -37,7 +36,7 @@ pub enum Progress {
 
 /// A wait for some tasks.
 pub struct Waiter {
-    ends: SharedEnds,
+    set: SharedWaitSet,
     follow: bool,
     n_read: usize,
     recheck: Duration,
@@ -52,12 +51,12 @@ impl Waiter {
         let now = Instant::now();
         let open = ids.iter().cloned().collect();
         queue.own_watch()?;
-        let told = queue.stream.will_tell(&open);
-        let ends = Arc::new(Mutex::new(Ends { open, ..Ends::default() }));
-        queue.stream.join(&ends);
+        let notified = queue.stream.will_notify(&open);
+        let set = Arc::new(Mutex::new(WaitSet { open, ..WaitSet::default() }));
+        queue.stream.join(&set);
         let mut waiter =
-            Waiter { ends, follow, n_read: 0, recheck: RECHECK, checked: now, swept: now };
-        if !told {
+            Waiter { set, follow, n_read: 0, recheck: RECHECK, checked: now, swept: now };
+        if !notified {
             waiter.register(queue, ids)?;
         }
         Ok(waiter)
@@ -72,16 +71,16 @@ impl Waiter {
     /// The tasks that ended since this was last asked: those that had before the wait in the order
     /// they were given, then the others as they ended.
     pub fn take_ended(&mut self) -> Vec<(String, Status)> {
-        std::mem::take(&mut lock(&self.ends).ended)
+        std::mem::take(&mut lock(&self.set).ended)
     }
 
     /// How many tasks have not ended.
     pub fn n_open(&self) -> usize {
-        lock(&self.ends).open.len()
+        lock(&self.set).open.len()
     }
 
     fn has_ended(&self) -> bool {
-        !lock(&self.ends).ended.is_empty()
+        !lock(&self.set).ended.is_empty()
     }
 
     /// Wait until all tasks have ended, something ended and `any` is set, or `limit` has passed. With
@@ -92,19 +91,19 @@ impl Waiter {
         limit: Duration,
         any: bool,
         stop: &Stop,
-    ) -> Result<Progress> {
+    ) -> Result<WaitState> {
         let end = Instant::now() + limit;
         let mut may_be_more = true;
         loop {
             if self.n_open() == 0 {
-                return Ok(Progress::Done);
+                return Ok(WaitState::Done);
             }
             if stop() {
                 return Err(Error::Interrupted);
             }
             let left = end.saturating_duration_since(Instant::now());
             if (left.is_zero() && !may_be_more) || (any && self.has_ended()) {
-                return Ok(Progress::Waiting);
+                return Ok(WaitState::Waiting);
             }
             self.maintain(queue)?;
             may_be_more = self.read(queue, left.min(SLICE))? == READ;
@@ -114,7 +113,7 @@ impl Waiter {
     /// Drop the stream, unless another wait reads it, or so little was written to it that its expiry
     /// will do.
     pub fn finish(&self, queue: &mut Queue) -> Result<()> {
-        let was_last = queue.stream.leave(&self.ends);
+        let was_last = queue.stream.leave(&self.set);
         if !was_last || self.n_read < FEW {
             return Ok(());
         }
@@ -130,7 +129,7 @@ impl Waiter {
                 match status {
                     Status::Missing => missing.push(id.clone()),
                     Status::Moved if self.follow => moved.push(id.clone()),
-                    status if status.is_terminal() => lock(&self.ends).close(id, status),
+                    status if status.is_terminal() => lock(&self.set).close(id, status),
                     _ => {}
                 }
             }
@@ -145,7 +144,7 @@ impl Waiter {
     fn follow(&mut self, queue: &mut Queue, moved: &[String]) -> Result<()> {
         let newest = newest(queue, moved)?;
         for (id, newest) in moved.iter().zip(&newest) {
-            lock(&self.ends).stands_for(newest, id);
+            lock(&self.set).stands_for(newest, id);
         }
         self.register(queue, &newest)
     }
@@ -161,48 +160,30 @@ impl Waiter {
         Ok(letters.into_iter().map(Status::from_letter).collect())
     }
 
-    /// Read what was written to the stream, waiting up to `limit` for something; how many entries.
+    /// Read what was written to the stream, waiting up to `limit` for something; how many events.
     fn read(&mut self, queue: &mut Queue, limit: Duration) -> Result<usize> {
-        let n_before = self.n_read;
-        let mut command = Cmd::new();
-        command.arg("XREAD").arg("COUNT").arg(READ);
-        command.arg("BLOCK").arg(limit.as_millis().max(1) as u64);
-        command.arg("STREAMS").arg(queue.keys.events(queue.watch)).arg(&queue.stream.position);
-        for stream in value::array(queue.connection.command(&command)?)? {
-            let entries = value::array(stream)?.pop().unwrap_or_default();
-            for entry in value::array(entries)? {
-                self.read_entry(queue, entry)?;
+        let key = queue.keys.events(queue.watch);
+        let position = &mut queue.stream.position;
+        let events = events::read(&mut queue.connection, &key, position, limit)?;
+        self.n_read += events.len();
+        for event in events.iter().filter(|event| event.kind == ENDS) {
+            for end in event.value.chunks_exact(ID_WIDTH + 1) {
+                let status = Status::from_letter(end[ID_WIDTH]);
+                let id = String::from_utf8_lossy(&end[..ID_WIDTH]);
+                queue.stream.notify(&id, status);
             }
         }
-        Ok(self.n_read - n_before)
+        Ok(events.len())
     }
 
-    fn read_entry(&mut self, queue: &mut Queue, entry: Value) -> Result<()> {
-        self.n_read += 1;
-        let mut parts = value::array(entry)?.into_iter();
-        queue.stream.position = value::text(parts.next().unwrap_or_default())?;
-        let mut fields = value::array(parts.next().unwrap_or_default())?.into_iter();
-        let (Some(field), Some(events)) = (fields.next(), fields.next()) else {
-            return Ok(());
-        };
-        if value::text(field)? == "t" {
-            for event in value::bytes(events)?.chunks_exact(ID_WIDTH + 1) {
-                let status = Status::from_letter(event[ID_WIDTH]);
-                let id = String::from_utf8_lossy(&event[..ID_WIDTH]);
-                queue.stream.told(&id, status);
-            }
-        }
-        Ok(())
-    }
-
-    /// Settle lost workers where nobody else may be left to do it, and distrust the stream now and then.
+    /// Resolve lost workers where nobody else may be left to do it, and distrust the stream now and then.
     fn maintain(&mut self, queue: &mut Queue) -> Result<()> {
         if self.swept.elapsed() >= SWEEP {
             self.swept = Instant::now();
             worker::sweep(queue)?;
         }
         if self.checked.elapsed() >= self.recheck {
-            let open: Vec<String> = lock(&self.ends).open.iter().cloned().collect();
+            let open: Vec<String> = lock(&self.set).open.iter().cloned().collect();
             self.register(queue, &open)?;
         }
         Ok(())

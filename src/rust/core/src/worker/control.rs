@@ -1,4 +1,5 @@
-//! The thread beside a worker's main thread that listens, whatever the main thread does. It
+//! The control thread: it runs beside a worker's main thread and listens to the control list, whatever
+//! the main thread does. It
 //! 1. interrupts the current task when that is cancelled: what to cancel stands in the task's
 //!    header, the control list only wakes;
 //! 2. answers pings;
@@ -14,18 +15,17 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::connection::{Connection, never};
 use crate::error::Result;
-use crate::keys::Keys;
 use crate::process;
-use crate::status::Status;
 use crate::task::query;
 use crate::value;
-use crate::worker::Verdict;
-use crate::worker::heartbeat::{Charge, SharedBatch, lock, return_call};
-use crate::worker::leave::exit_call;
-use crate::worker::ping::{self, Order};
+use crate::worker::batch::lock;
+use crate::worker::context::Context;
+use crate::worker::order::Order;
+use crate::worker::ping;
 
-/// A task that has run this long is worth asking about, and a worker listening for.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// A task that has run this long is worth asking about, and a worker that has lived this long is
+/// worth listening for.
+const LONG: Duration = Duration::from_millis(50);
 /// The longest sleep in the server, so also how long the thread may outlive its worker.
 const BLOCK_S: f64 = 5.0;
 /// For this long after a cancel the tasks that begin are asked about, too: the one that is meant may
@@ -38,48 +38,34 @@ const RETRY: Duration = Duration::from_secs(1);
 const KILL_GRACE: Duration = Duration::from_secs(1);
 
 /// The running thread. It ends by itself some time after this is dropped.
-pub struct Control {
+pub struct ControlThread {
     _quit: Sender<()>,
     _thread: JoinHandle<()>,
 }
 
-impl Control {
+impl ControlThread {
     /// Start the thread on a connection of its own.
-    pub fn start(mut connection: Connection, charge: &Charge) -> Self {
-        connection.set_patience(Duration::ZERO, never());
+    pub fn start(mut connection: Connection, context: Context) -> Self {
+        connection.set_retry_timeout(Duration::ZERO, never());
         let (quit, quitting) = bounded(0);
-        let mut watch = Watch {
-            connection,
-            id: charge.id.clone(),
-            incarnation: charge.incarnation,
-            started: charge.started,
-            grace_s: charge.grace_s,
-            keys: charge.keys.clone(),
-            batch: charge.batch.clone(),
-            alert: None,
-        };
-        let thread = std::thread::spawn(move || watch.run(&quitting));
-        Control { _quit: quit, _thread: thread }
+        let mut control_loop = ControlLoop { connection, context, alert: None };
+        let thread = std::thread::spawn(move || control_loop.run(&quitting));
+        ControlThread { _quit: quit, _thread: thread }
     }
 }
 
-struct Watch {
+struct ControlLoop {
     connection: Connection,
-    id: String,
-    incarnation: i64,
-    started: Instant,
-    grace_s: f64,
-    keys: Keys,
-    batch: SharedBatch,
+    context: Context,
     /// When the last cancel came.
     alert: Option<Instant>,
 }
 
-impl Watch {
+impl ControlLoop {
     fn run(&mut self, quit: &Receiver<()>) {
-        let mut pause = PATIENCE;
+        let mut pause = LONG;
         while quit.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-            let round = self.attend().and_then(|()| self.listen());
+            let round = self.check_cancelled().and_then(|()| self.listen());
             let quitting = quit.try_recv().is_err_and(|error| error.is_disconnected());
             pause = match round {
                 Err(_) => RETRY,
@@ -98,11 +84,12 @@ impl Watch {
     }
 
     /// Interrupt the current task if it was cancelled.
-    fn attend(&mut self) -> Result<()> {
+    fn check_cancelled(&mut self) -> Result<()> {
         let Some(id) = self.current() else {
             return Ok(());
         };
-        let header = query::header(&mut self.connection, &self.keys, &id)?;
+        let keys = &self.context.registration.keys;
+        let header = query::header(&mut self.connection, keys, &id)?;
         if header.is_some_and(|header| header.is_to_stop()) {
             self.interrupt(&id);
         }
@@ -111,17 +98,17 @@ impl Watch {
 
     /// The task that runs, if it is worth asking about and was not interrupted yet.
     fn current(&self) -> Option<String> {
-        let batch = lock(&self.batch);
-        let long = batch.since.is_some_and(|since| since.elapsed() >= PATIENCE);
-        let ask = (long || self.is_alert()) && !batch.interrupted;
-        if ask { batch.current.clone() } else { None }
+        let batch = lock(&self.context.batch);
+        let running = batch.running.as_ref().filter(|running| !running.interrupted)?;
+        let ask = running.since.elapsed() >= LONG || self.is_alert();
+        ask.then(|| running.id.clone())
     }
 
-    /// The signal is sent under the lock, so that the main thread knows whether one may still arrive.
+    /// Another task may run by now: that one is not meant.
     fn interrupt(&self, id: &str) {
-        let mut batch = lock(&self.batch);
-        if batch.current.as_deref() == Some(id) {
-            batch.interrupt(true, self.grace_s);
+        let mut batch = lock(&self.context.batch);
+        if let Some(running) = batch.running.as_mut().filter(|running| running.id == id) {
+            running.interrupt(true, self.context.grace_s);
         }
     }
 
@@ -135,7 +122,8 @@ impl Watch {
     }
 
     fn list(&self) -> String {
-        self.keys.worker(&self.id).control()
+        let registration = &self.context.registration;
+        registration.keys.worker(&registration.id).control()
     }
 
     /// It was meant for a worker of the same name that came after this one.
@@ -146,46 +134,30 @@ impl Watch {
     }
 
     fn obey(&mut self, entry: &str) -> Result<()> {
-        match Order::parse(entry, self.incarnation) {
-            Order::Cancel => self.alert = Some(Instant::now()),
-            Order::Ping { watch, nonce } => {
-                let answer = self.describe(&nonce);
-                self.connection.command(&ping::answer(&self.keys, watch, &answer))?;
+        match Order::parse(entry, self.context.registration.incarnation) {
+            Some(Order::Cancel) => self.alert = Some(Instant::now()),
+            Some(Order::Ping { watch, nonce }) => {
+                let answer = ping::answer(&self.context, watch, &nonce);
+                self.connection.command(&answer)?;
             }
-            Order::Kill => self.kill(),
-            Order::Nothing => {}
+            Some(Order::Kill) => self.kill(),
+            None => {}
         }
         Ok(())
     }
 
-    fn describe(&self, nonce: &str) -> String {
-        let batch = lock(&self.batch);
-        let task = batch.current.as_deref().unwrap_or("-");
-        let age = batch.since.map_or(Duration::ZERO, |since| since.elapsed());
-        ping::describe(nonce, &self.id, task, age, self.started.elapsed())
-    }
-
     /// Leave for the worker and end its process. The lock is held, so that the main thread begins
-    /// nothing any more; a server that cannot be reached finds the worker lost.
+    /// nothing any more. If the server cannot be reached, the worker is declared lost later.
     fn kill(&mut self) {
-        let batch = self.batch.clone();
+        let batch = self.context.batch.clone();
         let batch = lock(&batch);
-        let (keys, id, incarnation) = (&self.keys, self.id.as_str(), self.incarnation);
+        let registration = &self.context.registration;
         if !batch.waiting.is_empty() {
-            let _ = self.connection.call(&return_call(keys, id, incarnation, &batch.waiting));
+            let _ = self.connection.call(&registration.return_tasks(&batch.waiting));
         }
-        let _ = self.connection.call(&exit_call(keys, id, incarnation, "killed"));
+        let _ = self.connection.call(&registration.exit("killed"));
         process::terminate();
         std::thread::sleep(KILL_GRACE);
         process::end();
     }
-}
-
-/// How a task ended that was interrupted because it was cancelled. Code that did not mind the
-/// interrupt and completed has completed; any other end came from it.
-pub fn cancelled(verdict: Verdict) -> Verdict {
-    if verdict.status == Status::Complete {
-        return Verdict { interrupted: false, ..verdict };
-    }
-    Verdict::new(Status::Cancelled, Vec::new())
 }

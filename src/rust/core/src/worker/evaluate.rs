@@ -1,10 +1,10 @@
-//! What stands between the loop and user code: the trait `Evaluate` and what passes through it.
+//! The trait `Evaluate`, which stands between the loop and user code, and what passes through it.
 
 use crate::error::Result;
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::status::Status;
-use crate::task::{self, Body, Isolation, Outcome};
+use crate::task::{self, Body, Isolation, TaskResult};
 use crate::worker::objects;
 
 /// A task a worker has claimed.
@@ -20,7 +20,7 @@ pub struct Task {
 
 /// How the evaluation of a task ended.
 #[derive(Debug, Clone)]
-pub struct Verdict {
+pub struct Evaluation {
     /// Complete, error, timeout or died.
     pub status: Status,
     /// The serialised value or error.
@@ -29,18 +29,18 @@ pub struct Verdict {
     pub extra: Vec<u8>,
     /// Whether the user interrupted the worker itself.
     pub interrupted: bool,
-    /// Whether its error is one that the task's rules do not try again.
+    /// Whether its error is one that the task's rules do not retry.
     pub is_final: bool,
 }
 
-impl Verdict {
-    /// An end with nothing to say but its status and value.
+impl Evaluation {
+    /// An end with nothing but its status and value.
     pub fn new(status: Status, value: Vec<u8>) -> Self {
-        Verdict { status, value, extra: Vec::new(), interrupted: false, is_final: false }
+        Evaluation { status, value, extra: Vec::new(), interrupted: false, is_final: false }
     }
 }
 
-/// What a worker does beside answering a message.
+/// What a worker does apart from answering a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Nothing.
@@ -51,7 +51,7 @@ pub enum Effect {
     Pause,
     /// Take tasks again.
     Resume,
-    /// The environment was built anew: processes for tasks must be, too.
+    /// The environment was built again: processes for tasks must be, too.
     Refresh,
     /// Exit after being idle this many seconds.
     TimeoutIdle(f64),
@@ -73,7 +73,7 @@ pub struct Launcher {
     pub program: String,
     /// Its arguments.
     pub args: Vec<String>,
-    /// Environment variables beside those of the worker.
+    /// Environment variables in addition to those of the worker.
     pub env: Vec<(String, String)>,
 }
 
@@ -90,8 +90,8 @@ pub struct Idle {
 pub trait Fetch {
     /// The shared object stored under `hash`.
     fn object(&mut self, hash: &str) -> Result<Vec<u8>>;
-    /// How the tasks it depends on ended.
-    fn outcomes(&mut self, ids: &[String]) -> Result<Vec<Outcome>>;
+    /// The results of the tasks it depends on.
+    fn results(&mut self, ids: &[String]) -> Result<Vec<TaskResult>>;
 }
 
 impl Fetch for Queue {
@@ -99,25 +99,25 @@ impl Fetch for Queue {
         objects::fetch(self, hash)
     }
 
-    fn outcomes(&mut self, ids: &[String]) -> Result<Vec<Outcome>> {
-        task::parent_outcomes(self, ids)
+    fn results(&mut self, ids: &[String]) -> Result<Vec<TaskResult>> {
+        task::parent_results(self, ids)
     }
 }
 
 /// Runs the code behind tasks and messages. It never fails: every outcome is a value.
 pub trait Evaluate {
     /// Run a task. `fetch` gets what it does not carry itself.
-    fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Verdict;
+    fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Evaluation;
     /// How to start the process for an isolated task; nothing where there can be none.
     fn launcher(&self, isolation: Isolation) -> Option<Launcher>;
-    /// The outcome of a task whose own code did not tell how it ended.
-    fn ended(&mut self, task: &Task, status: Status, reason: &str) -> Verdict;
+    /// The end of a task whose own code did not report how it ended.
+    fn ended(&mut self, task: &Task, status: Status, reason: &str) -> Evaluation;
     /// Write out what was printed so far.
     fn flush(&mut self) {}
     /// Answer a message.
     fn answer(&mut self, message: &Message, idle: Idle) -> Answer;
     /// Drop an interrupt that was meant for a task and came after its end.
-    fn forget_interrupt(&mut self) {}
-    /// Say what happened, a command and its message a line.
-    fn report(&mut self, lines: &[(String, String)]);
+    fn drop_interrupt(&mut self) {}
+    /// Print what happened, a command and its message a line.
+    fn print_log(&mut self, lines: &[(String, String)]);
 }

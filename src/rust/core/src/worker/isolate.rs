@@ -21,12 +21,12 @@ use crate::connection::{SLICE, Stop};
 use crate::error::{Error, Result};
 use crate::status::Status;
 use crate::task::{Body, Isolation};
-use crate::worker::evaluate::{Launcher, Task, Verdict};
-use crate::worker::heartbeat::{SharedBatch, lock};
+use crate::worker::batch::{SharedBatch, lock};
+use crate::worker::evaluate::{Evaluation, Launcher, Task};
 use crate::worker::recorder::Recorder;
-use lines::Heard;
-use process::Server;
-pub use serve::Control;
+use lines::Received;
+use process::ForkServer;
+pub use serve::WorkerLink;
 
 /// A server that was told to end a task has this much longer than the task to do it.
 const SERVER_GRACE: Duration = Duration::from_secs(2);
@@ -35,8 +35,8 @@ const OUTCOME: &str = "outcome";
 
 /// How a task in a process of its own ended.
 pub enum End {
-    /// It said so itself.
-    Said(Verdict),
+    /// It reported so itself.
+    Reported(Evaluation),
     /// It was stopped.
     Stopped(Why),
     /// It went away, for this reason.
@@ -55,7 +55,7 @@ pub enum Why {
 }
 
 /// What it takes to look after a task.
-pub struct Care<'a> {
+pub struct IsolatedRun<'a> {
     /// The task.
     pub task: &'a Task,
     /// How its server is started.
@@ -70,7 +70,7 @@ pub struct Care<'a> {
     pub recorder: &'a Recorder,
 }
 
-impl Care<'_> {
+impl IsolatedRun<'_> {
     fn grace(&self) -> Duration {
         Duration::try_from_secs_f64(self.config.timeout_process_die).unwrap_or(Duration::MAX)
     }
@@ -84,7 +84,7 @@ impl Care<'_> {
     fn reason(&self, started: Option<Instant>) -> Option<Why> {
         let limit = Duration::try_from_secs_f64(self.task.body.timeout_s).unwrap_or_default();
         let late = |since: Instant| !limit.is_zero() && since.elapsed() >= limit;
-        if lock(self.batch).cancelled {
+        if lock(self.batch).running.as_ref().is_some_and(|running| running.cancelled) {
             Some(Why::Cancelled)
         } else if started.is_some_and(late) {
             Some(Why::Late)
@@ -99,7 +99,7 @@ impl Care<'_> {
 /// The servers of a worker: one that forks, kept; for `Fresh` a new one for each task.
 #[derive(Default)]
 pub struct Isolate {
-    forking: Option<Server>,
+    forking: Option<ForkServer>,
 }
 
 impl Isolate {
@@ -109,23 +109,23 @@ impl Isolate {
     }
 
     /// Run a task; returns when nothing of it is left.
-    pub fn run(&mut self, care: &Care<'_>) -> End {
-        self.try_run(care).unwrap_or_else(|error| {
+    pub fn run(&mut self, run: &IsolatedRun<'_>) -> End {
+        self.try_run(run).unwrap_or_else(|error| {
             self.forking = None;
             End::Died(format!("its process could not be started: {error}"))
         })
     }
 
-    fn try_run(&mut self, care: &Care<'_>) -> io::Result<End> {
-        let is_kept = care.task.body.isolation() == Isolation::Fork;
+    fn try_run(&mut self, run: &IsolatedRun<'_>) -> io::Result<End> {
+        let is_kept = run.task.body.isolation() == Isolation::Fork;
         let kept = if is_kept { self.forking.take() } else { None };
-        let mut server = match kept.and_then(Server::if_alive) {
+        let mut server = match kept.and_then(ForkServer::if_alive) {
             Some(server) => server,
-            None => Server::start(care.launcher, care.recorder)?,
+            None => ForkServer::start(run.launcher, run.recorder)?,
         };
-        let folder = server.folder(&care.task.id)?;
-        write_request(&folder, care.task).map_err(io::Error::other)?;
-        let end = look_after(&mut server, care, &folder)?;
+        let folder = server.folder(&run.task.id)?;
+        write_request(&folder, run.task).map_err(io::Error::other)?;
+        let end = look_after(&mut server, run, &folder)?;
         fs::remove_dir_all(&folder)?;
         if is_kept {
             self.forking = server.if_alive();
@@ -135,73 +135,75 @@ impl Isolate {
 }
 
 /// Where a task is in its life.
-struct Progress {
+struct RunState {
     started: Option<Instant>,
     stopped: Option<(Why, Instant)>,
 }
 
-fn look_after(server: &mut Server, care: &Care<'_>, folder: &Path) -> io::Result<End> {
+fn look_after(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> io::Result<End> {
     if server.is_ready {
-        order(server, care, folder)?;
+        order(server, run, folder)?;
     }
-    let mut progress = Progress { started: None, stopped: None };
+    let mut state = RunState { started: None, stopped: None };
     let ended = loop {
-        match server.hear(care.slice())? {
-            Heard::Line(line) => match line.split_once(' ') {
+        match server.receive(run.slice())? {
+            Received::Line(line) => match line.split_once(' ') {
                 None if line == "ready" => {
                     server.is_ready = true;
-                    order(server, care, folder)?;
+                    order(server, run, folder)?;
                 }
                 Some(("pid", pid)) => {
-                    progress.started = Some(Instant::now());
+                    state.started = Some(Instant::now());
                     server.task = pid.parse().ok();
-                    lock(care.batch).process = server.task;
-                    care.recorder.started(server.task.unwrap_or(0));
+                    if let Some(running) = &mut lock(run.batch).running {
+                        running.process = server.task;
+                    }
+                    run.recorder.started(server.task.unwrap_or(0));
                 }
                 Some(("exit" | "signal" | "failed", _)) => break line,
                 _ => {}
             },
-            Heard::End => break server.end_of_server(care.recorder),
-            Heard::Silence => {}
+            Received::End => break server.end_of_server(run.recorder),
+            Received::Silence => {}
         }
-        if let Some(line) = stop_if_due(server, care, &mut progress)? {
+        if let Some(line) = stop_if_due(server, run, &mut state)? {
             break line;
         }
     };
     server.task = None;
-    Ok(match (read_outcome(folder), progress.stopped) {
-        (Some(verdict), _) => End::Said(verdict),
+    Ok(match (read_outcome(folder), state.stopped) {
+        (Some(evaluation), _) => End::Reported(evaluation),
         (None, Some((why, _))) => End::Stopped(why),
         (None, None) => End::Died(explain(&ended)),
     })
 }
 
 /// Have the task run. What it prints from now on is its own.
-fn order(server: &mut Server, care: &Care<'_>, folder: &Path) -> io::Result<()> {
-    care.recorder.begin(care.task);
-    server.say(&format!("run {} {}", care.grace().as_millis(), folder.display()))
+fn order(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> io::Result<()> {
+    run.recorder.begin(run.task);
+    server.send(&format!("run {} {}", run.grace().as_millis(), folder.display()))
 }
 
 /// Ask a task to end when there is a reason to. A server that does not manage to end it is ended
-/// itself; then returns in the place of what it would have said.
+/// itself; then returns in the place of what it would have reported.
 fn stop_if_due(
-    server: &mut Server,
-    care: &Care<'_>,
-    progress: &mut Progress,
+    server: &mut ForkServer,
+    run: &IsolatedRun<'_>,
+    state: &mut RunState,
 ) -> io::Result<Option<String>> {
-    match progress.stopped {
+    match state.stopped {
         None => {
-            let Some(why) = care.reason(progress.started) else {
+            let Some(why) = run.reason(state.started) else {
                 return Ok(None);
             };
-            progress.stopped = Some((why, Instant::now()));
-            if progress.started.is_some() {
-                server.say("end")?;
+            state.stopped = Some((why, Instant::now()));
+            if state.started.is_some() {
+                server.send("end")?;
                 return Ok(None);
             }
             // It is still being started: there is no task that could tidy up.
         }
-        Some((_, since)) if since.elapsed() < care.grace().saturating_add(SERVER_GRACE) => {
+        Some((_, since)) if since.elapsed() < run.grace().saturating_add(SERVER_GRACE) => {
             return Ok(None);
         }
         Some(_) => {}
@@ -246,7 +248,7 @@ struct Request {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Said {
+struct Reported {
     status: char,
     value: ByteBuf,
     extra: ByteBuf,
@@ -274,22 +276,23 @@ pub fn read_request(folder: &Path) -> Result<Task> {
 }
 
 /// Say how the task ended whose folder this is. It stands there whole or not at all.
-pub fn write_outcome(folder: &Path, verdict: Verdict) -> Result<()> {
-    let said = Said {
-        status: verdict.status.letter(),
-        value: ByteBuf::from(verdict.value),
-        extra: ByteBuf::from(verdict.extra),
-        is_final: verdict.is_final,
+pub fn write_outcome(folder: &Path, evaluation: Evaluation) -> Result<()> {
+    let reported = Reported {
+        status: evaluation.status.letter(),
+        value: ByteBuf::from(evaluation.value),
+        extra: ByteBuf::from(evaluation.extra),
+        is_final: evaluation.is_final,
     };
-    let packed = rmp_serde::to_vec(&said).map_err(|error| Error::corrupt("an outcome", error))?;
+    let packed =
+        rmp_serde::to_vec(&reported).map_err(|error| Error::corrupt("an outcome", error))?;
     let (part, path) = (folder.join("part"), folder.join(OUTCOME));
     let written = fs::write(&part, packed).and_then(|()| fs::rename(&part, &path));
     written.map_err(failed("write the outcome of a task"))
 }
 
-fn read_outcome(folder: &Path) -> Option<Verdict> {
-    let said: Said = rmp_serde::from_slice(&fs::read(folder.join(OUTCOME)).ok()?).ok()?;
-    let status = Status::from_letter(u8::try_from(said.status).ok()?);
-    let (value, extra) = (said.value.into_vec(), said.extra.into_vec());
-    Some(Verdict { extra, is_final: said.is_final, ..Verdict::new(status, value) })
+fn read_outcome(folder: &Path) -> Option<Evaluation> {
+    let reported: Reported = rmp_serde::from_slice(&fs::read(folder.join(OUTCOME)).ok()?).ok()?;
+    let status = Status::from_letter(u8::try_from(reported.status).ok()?);
+    let (value, extra) = (reported.value.into_vec(), reported.extra.into_vec());
+    Some(Evaluation { extra, is_final: reported.is_final, ..Evaluation::new(status, value) })
 }

@@ -1,62 +1,54 @@
-//! How a worker leaves: nothing it did is lost, and nothing it did not begin.
+//! How a worker leaves: everything it has finished is reported, everything it has not begun goes back.
 
 use std::time::Duration;
 
 use crate::connection::never;
 use crate::error::Result;
-use crate::keys::Keys;
-use crate::scripts::{Call, WORKER_EXIT};
+use crate::worker::batch::lock;
 use crate::worker::evaluate::Evaluate;
-use crate::worker::heartbeat::{lock, return_call};
-use crate::worker::run::{INTERRUPTED, Worker};
+use crate::worker::state::Worker;
+use crate::worker::turn::StopReason;
 
-/// One that leaves gives up soon: the sweep would settle what it held.
-const LAST_PATIENCE: Duration = Duration::from_secs(2);
+/// A worker that leaves gives up soon: a sweep would resolve what it held.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Worker {
-    pub(super) fn leave(&mut self, evaluate: &mut dyn Evaluate, reason: String) -> Result<String> {
-        if self.is_worn {
-            self.start_anew(evaluate, &reason)?;
+    pub(super) fn leave(
+        &mut self,
+        evaluate: &mut dyn Evaluate,
+        reason: StopReason,
+    ) -> Result<StopReason> {
+        let text = reason.to_string();
+        if reason.is_recycling() {
+            self.restart_process(evaluate, &text)?;
         }
-        if reason == INTERRUPTED {
-            evaluate.forget_interrupt();
+        if reason == StopReason::Interrupted {
+            evaluate.drop_interrupt();
         }
-        self.exit(&reason)?;
-        self.say("STOP", &reason);
-        self.report(evaluate);
+        self.exit(&text)?;
+        self.log_line("STOP", &text);
+        self.flush_log(evaluate);
         Ok(reason)
     }
 
     /// Leave. What has ended is reported, what has not begun goes back, what runs has died.
     pub fn exit(&mut self, reason: &str) -> Result<()> {
-        (self.heartbeat, self.control) = (None, None);
+        self.dismiss_threads();
         self.end_processes();
         // The user may have asked to stop, so this must not be stopped in turn.
-        self.queue.connection.set_patience(LAST_PATIENCE, never());
+        self.queue.connection.set_retry_timeout(RETRY_TIMEOUT, never());
         if !lock(&self.batch).finished.is_empty() {
             self.step(0)?;
         }
         self.hand_back()?;
-        let call = exit_call(&self.queue.keys, &self.options.id, self.incarnation, reason);
-        self.queue.connection.call(&call).map(|_| ())
+        self.queue.connection.call(&self.registration.exit(reason)).map(|_| ())
     }
 
-    /// Give back what was claimed and not started.
     fn hand_back(&mut self) -> Result<()> {
         let waiting = std::mem::take(&mut lock(&self.batch).waiting);
         if !waiting.is_empty() {
-            let (keys, id) = (&self.queue.keys, &self.options.id);
-            let call = return_call(keys, id, self.incarnation, &waiting);
-            self.queue.connection.call(&call)?;
+            self.queue.connection.call(&self.registration.return_tasks(&waiting))?;
         }
         Ok(())
     }
-}
-
-/// The request that says that a worker has left.
-pub fn exit_call(keys: &Keys, id: &str, incarnation: i64, reason: &str) -> Call {
-    let own = keys.worker(id);
-    let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
-    names.extend([own.log(), own.messages(), own.wake(), own.heartbeat(), own.control()]);
-    Call::new(&WORKER_EXIT, names).arg(id).arg(incarnation).arg(reason).arg(keys.prefix())
 }

@@ -1,32 +1,90 @@
-//! Workers: their loop, their heartbeat, what becomes of lost ones, and how to ask about them.
+//! Workers: the loop of their main thread, the threads beside it, and what others can ask and tell
+//! them.
+//!
+//! Each file uses only files above it. To read a worker from top to bottom:
+//!
+//! **What all threads of a worker know**
+//! - `evaluate`: the trait behind which user code stands, and what passes through it.
+//! - `batch`: the claimed tasks, and which thread may change them when.
+//! - `request`: every request a worker sends under its registration, and the replies.
+//! - `restart`: how a process replaces itself.
+//! - `context`: all of these, as the threads beside the main thread get them.
+//!
+//! **The lease thread**
+//! - `limits`: interrupts a task that runs too long, ends one that ignores its interrupt.
+//! - `long_task`: frees what waits behind a task that takes long.
+//! - `orphan`: ends a worker whose parent process has gone.
+//! - `heartbeat`: the thread; renews the lease and calls the three above.
+//!
+//! **The control thread**
+//! - `order`: what others can tell a worker, whatever it is doing.
+//! - `ping`: one such order and its answer.
+//! - `control`: the thread; interrupts cancelled tasks, answers pings, ends the process.
+//!
+//! **Tasks outside the worker's own process, and what tasks print**
+//! - `recorder`: keeps what tasks print.
+//! - `redirect`: sends the output of this process to the recorder.
+//! - `isolate`: runs a task in a process of its own; `isolate/process` and `isolate/serve` are the
+//!   two ends of the connection to the process that forks, `isolate/lines` what goes over it.
+//!
+//! **The main thread**
+//! - `turn`: what a turn did, and why a worker stops.
+//! - `state`: what the main thread knows.
+//! - `join`: registers and starts the threads, again after the worker was declared lost.
+//! - `step`: reports ended tasks and asks for more.
+//! - `placement`: runs a task where it asks to run, in this process or another.
+//! - `execute`: runs the claimed tasks one by one.
+//! - `answer`: answers a message.
+//! - `recycle`: replaces the process when it has done enough.
+//! - `leave`: reports, hands back, signs off.
+//! - `sweep`: does what is due in the queue, for lost workers and waiting tasks.
+//! - `run`: the loop; one turn calls `step`, then what the reply asks for.
+//!
+//! **From outside**
+//! - `objects`: shared objects as workers read them.
+//! - `query`: states and logs of workers, and deleting those that have left.
 
 mod answer;
+mod batch;
+mod context;
 mod control;
-mod enter;
 mod evaluate;
+mod execute;
 mod heartbeat;
 #[cfg(unix)]
 mod isolate;
+mod join;
 mod leave;
-mod lost;
+mod limits;
+mod long_task;
 mod objects;
+mod order;
+mod orphan;
 mod ping;
+mod placement;
 mod query;
 #[cfg(unix)]
 mod recorder;
+mod recycle;
+mod redirect;
+mod request;
 mod restart;
 mod run;
-mod special;
+mod state;
 mod step;
+mod sweep;
+mod turn;
 
-pub use evaluate::{Answer, Effect, Evaluate, Fetch, Idle, Launcher, Task, Verdict};
+pub use evaluate::{Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Task};
 #[cfg(unix)]
-pub use isolate::{Control, read_request, write_outcome};
-pub use lost::{Lost, sweep};
+pub use isolate::{WorkerLink, read_request, write_outcome};
 pub use objects::fetch as fetch_object;
-pub use ping::{Pong, kill, ping};
+pub use order::kill;
+pub use ping::{Pong, ping};
 pub use query::{
     LogLine, WorkerState, all_ids, delete_exited, info, log, set_info, states, write_log,
 };
 pub use restart::Restart;
-pub use run::{Options, Turn, Worker};
+pub use state::{Options, Worker};
+pub use sweep::{Lost, sweep};
+pub use turn::{StopReason, Turn};

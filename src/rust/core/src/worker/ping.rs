@@ -1,5 +1,5 @@
-//! What one may tell a worker's control thread, and pings: questions it answers at any moment. An
-//! answer goes to the event stream of who asks, which expires with them.
+//! Pings: questions that a worker's control thread answers at any moment. An answer goes to the event
+//! stream of the caller, which expires with it.
 
 use std::time::{Duration, Instant};
 
@@ -7,51 +7,13 @@ use redis::Cmd;
 
 use crate::connection::{SLICE, Stop};
 use crate::error::{Error, Result};
-use crate::keys::Keys;
-use crate::message::open_stream;
+use crate::events::{self, PONG};
 use crate::process;
 use crate::queue::Queue;
-use crate::scripts::{Call, WORKER_CONTROL};
 use crate::value;
-
-/// What nobody took by then is dropped.
-const LIFETIME: Duration = Duration::from_secs(60);
-/// How many workers one request tells something.
-const CHUNK: usize = 256;
-
-/// What an entry of the control list says.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Some task that this worker holds was cancelled.
-    Cancel,
-    /// Answer to the event stream of this number.
-    Ping {
-        /// Whose stream.
-        watch: u64,
-        /// Which question.
-        nonce: String,
-    },
-    /// End the process.
-    Kill,
-    /// Nothing to this worker.
-    Nothing,
-}
-
-impl Order {
-    /// Read an entry; what was for another incarnation of the worker says nothing.
-    pub fn parse(entry: &str, incarnation: i64) -> Self {
-        let words: Vec<&str> = entry.split(' ').collect();
-        match words[..] {
-            ["cancel"] => Order::Cancel,
-            [whose, ..] if whose.parse() != Ok(incarnation) => Order::Nothing,
-            [_, "ping", watch, nonce] => {
-                Order::Ping { watch: watch.parse().unwrap_or(0), nonce: nonce.to_owned() }
-            }
-            [_, "kill"] => Order::Kill,
-            _ => Order::Nothing,
-        }
-    }
-}
+use crate::worker::batch::lock;
+use crate::worker::context::Context;
+use crate::worker::order::{Order, tell};
 
 /// What a worker answers to a ping.
 #[derive(Debug, Clone)]
@@ -60,16 +22,16 @@ pub struct Pong {
     pub round_trip: Duration,
     /// The task it runs.
     pub task: Option<String>,
-    /// Since when.
+    /// For how long it has run that task.
     pub task_age: Option<Duration>,
     /// The memory of its process in bytes, where known.
     pub memory: Option<u64>,
-    /// Since when it works.
+    /// For how long it has worked.
     pub uptime: Duration,
 }
 
-/// Ask workers how they are, and wait for their answers up to `limit`. One that has not answered by
-/// then, or is not alive, has none.
+/// Ping workers and wait for their answers up to `limit`. One that has not answered by then, or is
+/// not alive, has none.
 pub fn ping(
     queue: &mut Queue,
     workers: &[String],
@@ -79,16 +41,19 @@ pub fn ping(
     let mut pongs: Vec<Option<Pong>> = vec![None; workers.len()];
     let watch = queue.own_watch()?;
     let stream = queue.keys.events(watch);
-    let (nonce, mut position) = (value::random_id()?, open_stream(queue, &stream)?);
+    let nonce = value::random_id()?;
+    let mut position = events::open(&mut queue.connection, &stream)?;
     let asked = Instant::now();
-    let absent = tell(queue, workers, &format!("ping {watch} {nonce}"))?;
+    let absent = tell(queue, workers, &Order::Ping { watch, nonce: nonce.clone() })?;
     let mut silent: Vec<&String> = workers.iter().filter(|id| !absent.contains(id)).collect();
     while !silent.is_empty() && asked.elapsed() < limit {
         if stop() {
             return Err(Error::Interrupted);
         }
         let left = limit.saturating_sub(asked.elapsed()).min(SLICE);
-        for answer in read(queue, &stream, &mut position, left)? {
+        let events = events::read(&mut queue.connection, &stream, &mut position, left)?;
+        for event in events.iter().filter(|event| event.kind == PONG) {
+            let answer = String::from_utf8_lossy(&event.value);
             let Some((worker, pong)) = parse(&answer, &nonce, asked.elapsed()) else {
                 continue;
             };
@@ -103,64 +68,20 @@ pub fn ping(
     Ok(pongs)
 }
 
-/// End the processes of workers, wherever they are; returns those that were not alive any more.
-pub fn kill(queue: &mut Queue, workers: &[String]) -> Result<Vec<String>> {
-    tell(queue, workers, "kill")
-}
-
-/// Put an entry on the control lists of workers; returns those that are not alive.
-fn tell(queue: &mut Queue, workers: &[String], entry: &str) -> Result<Vec<String>> {
-    let mut absent = Vec::new();
-    for chunk in workers.chunks(CHUNK) {
-        let mut names = vec![queue.keys.workers()];
-        names.extend(chunk.iter().map(|id| queue.keys.worker(id).control()));
-        let call = Call::new(&WORKER_CONTROL, names)
-            .arg(entry)
-            .arg(LIFETIME.as_millis() as u64)
-            .arg(chunk);
-        for id in value::array(queue.connection.call(&call)?)? {
-            absent.push(value::text(id)?);
-        }
-    }
-    Ok(absent)
-}
-
-/// The answers that have come to the stream since `position`.
-fn read(
-    queue: &mut Queue,
-    stream: &str,
-    position: &mut String,
-    limit: Duration,
-) -> Result<Vec<String>> {
-    let mut command = redis::cmd("XREAD");
-    command.arg("COUNT").arg(1000).arg("BLOCK").arg(limit.as_millis().max(1) as u64);
-    command.arg("STREAMS").arg(stream).arg(&*position);
-    let mut answers = Vec::new();
-    for stream in value::array(queue.connection.command(&command)?)? {
-        let entries = value::array(stream)?.pop().unwrap_or_default();
-        for entry in value::array(entries)? {
-            let mut parts = value::array(entry)?.into_iter();
-            *position = value::text(parts.next().unwrap_or_default())?;
-            let mut fields = value::array(parts.next().unwrap_or_default())?.into_iter();
-            if let (Some(field), Some(answer)) = (fields.next(), fields.next())
-                && value::text(field)? == "p"
-            {
-                answers.push(value::text(answer)?);
-            }
-        }
-    }
-    Ok(answers)
-}
-
 /// The request that answers, unless nobody waits any more.
-pub fn answer(keys: &Keys, watch: u64, answer: &str) -> Cmd {
-    let mut command = redis::cmd("XADD");
-    command.arg(keys.events(watch)).arg("NOMKSTREAM").arg("*").arg("p").arg(answer);
-    command
+pub fn answer(context: &Context, watch: u64, nonce: &str) -> Cmd {
+    let registration = &context.registration;
+    let text = {
+        let batch = lock(&context.batch);
+        let task = batch.running.as_ref().map_or("-", |running| running.id.as_str());
+        let age = batch.age().unwrap_or_default();
+        describe(nonce, &registration.id, task, age, context.started.elapsed())
+    };
+    events::add(&registration.keys.events(watch), PONG, &text)
 }
 
 /// An answer: words, the worker's name last because it may contain spaces.
-pub fn describe(nonce: &str, id: &str, task: &str, age: Duration, uptime: Duration) -> String {
+fn describe(nonce: &str, id: &str, task: &str, age: Duration, uptime: Duration) -> String {
     let memory = process::memory().unwrap_or(0);
     format!("{nonce} {task} {} {memory} {} {id}", age.as_micros(), uptime.as_micros())
 }
@@ -187,16 +108,6 @@ fn parse(answer: &str, nonce: &str, round_trip: Duration) -> Option<(String, Pon
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_order_is_for_one_incarnation() {
-        assert_eq!(Order::parse("7 kill", 7), Order::Kill);
-        assert_eq!(Order::parse("7 kill", 8), Order::Nothing);
-        let ping = Order::Ping { watch: 3, nonce: "abc".into() };
-        assert_eq!(Order::parse("7 ping 3 abc", 7), ping);
-        assert_eq!(Order::parse("cancel", 7), Order::Cancel);
-        assert_eq!(Order::parse("7 dance", 7), Order::Nothing);
-    }
 
     #[test]
     fn an_answer_reads_back_as_written() {

@@ -1,4 +1,4 @@
-//! Asking about workers, their logs, and forgetting those that have left.
+//! Asking about workers and their logs, and deleting those that have left.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -8,10 +8,12 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::queue::Queue;
-use crate::scripts::{Call, WORKER_DELETE, WORKER_LOG};
+use crate::scripts::{Call, WORKER_DELETE};
+use crate::status::WorkerStatus;
 use crate::value;
+use crate::worker::request::log_call;
 
-/// How many workers one request forgets.
+/// How many workers one request deletes.
 const CHUNK: usize = 256;
 
 /// A worker's record, as scripts keep it.
@@ -19,7 +21,7 @@ const CHUNK: usize = 256;
 struct Record {
     _incarnation: u64,
     _sequence: u64,
-    state: String,
+    status: String,
     held: String,
     _lease: u64,
     _expire: u64,
@@ -31,22 +33,10 @@ struct Record {
 pub struct WorkerState {
     /// Its id.
     pub id: String,
-    /// `STARTING`, `IDLE`, `BUSY`, `PAUSED`, `EXITED` or `LOST`.
-    pub state: String,
+    /// Its status.
+    pub status: WorkerStatus,
     /// The task it works on.
     pub task: Option<String>,
-}
-
-impl WorkerState {
-    /// Whether it takes part: its environment is built and it has not left.
-    pub fn is_active(&self) -> bool {
-        matches!(self.state.as_str(), "IDLE" | "BUSY" | "PAUSED")
-    }
-
-    /// Whether it has left.
-    pub fn has_exited(&self) -> bool {
-        matches!(self.state.as_str(), "EXITED" | "LOST")
-    }
 }
 
 /// All workers there ever were, in natural order of their ids.
@@ -63,7 +53,9 @@ fn state((id, packed): (String, Vec<u8>)) -> Result<WorkerState> {
     let record: Record = rmp_serde::from_slice(&packed)
         .map_err(|error| Error::corrupt(format!("worker {id}"), error))?;
     let task = record.held.get(..32).map(str::to_owned);
-    Ok(WorkerState { id, state: record.state, task })
+    let status = WorkerStatus::from_word(&record.status)
+        .ok_or_else(|| Error::corrupt(format!("worker {id}"), &record.status))?;
+    Ok(WorkerState { id, status, task })
 }
 
 /// The ids of all workers there ever were.
@@ -84,12 +76,10 @@ pub fn info(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
 
 /// Store what a worker says of itself.
 pub fn set_info(queue: &mut Queue, id: &str, info: &[u8]) -> Result<()> {
-    let mut command = Cmd::new();
-    command.arg("HSET").arg(queue.keys.worker_infos()).arg(id).arg(info);
-    queue.connection.command(&command).map(|_| ())
+    queue.connection.hash_set(queue.keys.worker_infos(), id, info)
 }
 
-/// Forget workers, all of which must have exited or been lost.
+/// Delete workers, all of which must have exited or been lost.
 pub fn delete_exited(queue: &mut Queue, ids: &[String]) -> Result<()> {
     let known: HashSet<String> = all_ids(queue)?.into_iter().collect();
     let missing: Vec<String> = ids.iter().filter(|id| !known.contains(*id)).cloned().collect();
@@ -100,8 +90,7 @@ pub fn delete_exited(queue: &mut Queue, ids: &[String]) -> Result<()> {
         let keys = &queue.keys;
         let names = vec![keys.workers(), keys.worker_infos()];
         let call = Call::new(&WORKER_DELETE, names).arg(keys.prefix()).arg(chunk);
-        let reply = value::array(queue.connection.call(&call)?)?;
-        let ids = reply.into_iter().map(value::text).collect::<Result<Vec<_>>>()?;
+        let ids = value::texts(queue.connection.call(&call)?)?;
         if !ids.is_empty() {
             return Err(Error::WorkerActive { ids });
         }
@@ -130,10 +119,9 @@ pub fn log(queue: &mut Queue, id: &str, n: Option<u64>) -> Result<Vec<LogLine>> 
     }
     let mut command = Cmd::new();
     command.arg("LRANGE").arg(queue.keys.worker(id).log()).arg(first).arg(-1);
-    let entries = value::array(queue.connection.command(&command)?)?;
     let mut lines = Vec::new();
-    for entry in entries {
-        lines.extend(parse_entry(&value::text(entry)?)?);
+    for entry in value::texts(queue.connection.command(&command)?)? {
+        lines.extend(parse_entry(&entry)?);
     }
     let surplus =
         n.map_or(0, |n| lines.len().saturating_sub(usize::try_from(n).unwrap_or(usize::MAX)));
@@ -165,9 +153,7 @@ fn parse_entry(entry: &str) -> Result<Vec<LogLine>> {
 
 /// Add a line to a worker's log.
 pub fn write_log(queue: &mut Queue, id: &str, command: &str, message: &str) -> Result<()> {
-    let key = queue.keys.worker(id).log();
-    let call = Call::new(&WORKER_LOG, vec![key]).arg(command).arg(message);
-    queue.connection.call(&call).map(|_| ())
+    queue.connection.call(&log_call(&queue.keys, id, command, message)).map(|_| ())
 }
 
 /// `w_2` before `w_10`: runs of digits compare as numbers.

@@ -44,7 +44,7 @@ struct State {
 
 /// Where logs are stored, and for whom.
 #[derive(Clone)]
-pub struct Place {
+pub struct LogTarget {
     /// The names of the queue's keys.
     pub keys: Keys,
     /// The worker.
@@ -58,12 +58,12 @@ pub struct Recorder {
     writer: OwnedFd,
     bell: File,
     state: Arc<Mutex<State>>,
-    place: Place,
+    target: LogTarget,
 }
 
 impl Recorder {
     /// Start one, with a connection of its own.
-    pub fn start(mut connection: Connection, place: Place) -> io::Result<Self> {
+    pub fn start(mut connection: Connection, target: LogTarget) -> io::Result<Self> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&reader, true)?;
         let (waker, bell) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -72,10 +72,10 @@ impl Recorder {
         let state = State { reader, current: None, stray: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         // A server that does not answer must not keep the pipe from being read.
-        connection.set_patience(Duration::ZERO, never());
-        let (shared, to) = (state.clone(), place.clone());
+        connection.set_retry_timeout(Duration::ZERO, never());
+        let (shared, to) = (state.clone(), target.clone());
         std::thread::spawn(move || read_on(&shared, &sources, &mut connection, &to));
-        Ok(Recorder { writer, bell: File::from(bell), state, place })
+        Ok(Recorder { writer, bell: File::from(bell), state, target })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -92,7 +92,7 @@ impl Recorder {
         let mut state = self.lock();
         state.read();
         let log = Log::new(task.attempt.unsigned_abs(), 0);
-        let file = self.place.folder.as_ref().and_then(|folder| {
+        let file = self.target.folder.as_ref().and_then(|folder| {
             std::fs::create_dir_all(folder).ok()?;
             let path = PathBuf::from(folder).join(format!("{}.log", task.id));
             OpenOptions::new().create(true).append(true).open(path).ok()
@@ -118,7 +118,7 @@ impl Recorder {
         };
         match current {
             Some(current) if current.unstored.is_some() && current.log.total > 0 => {
-                let Place { keys, worker, .. } = &self.place;
+                let LogTarget { keys, worker, .. } = &self.target;
                 store(connection, keys, worker, &current.id, &current.log)
             }
             _ => Ok(()),
@@ -132,8 +132,8 @@ impl Recorder {
         String::from_utf8_lossy(&state.stray).into_owned()
     }
 
-    /// Forget that.
-    pub fn forget_stray(&self) {
+    /// Drop that.
+    pub fn clear_stray(&self) {
         let mut state = self.lock();
         state.read();
         state.stray.clear();
@@ -201,7 +201,7 @@ fn read_on(
     state: &Mutex<State>,
     [output, bell]: &[OwnedFd; 2],
     connection: &mut Connection,
-    to: &Place,
+    to: &LogTarget,
 ) {
     loop {
         let left = lock(state).left();
@@ -218,10 +218,10 @@ fn read_on(
             state.read();
             state.take_due()
         };
-        if let Some((id, log)) = due
-            && store(connection, &to.keys, &to.worker, &id, &log).is_err()
-        {
-            lock(state).retry(&id);
+        if let Some((id, log)) = due {
+            if store(connection, &to.keys, &to.worker, &id, &log).is_err() {
+                lock(state).retry(&id);
+            }
         }
     }
 }

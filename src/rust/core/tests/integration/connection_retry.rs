@@ -9,6 +9,7 @@ use rrq_core::connection::{Stop, never};
 use rrq_core::server::{Server, ServerOptions};
 use rrq_core::status::Status;
 use rrq_core::task::{self, SharedObject, Waiter};
+use rrq_core::worker::StopReason;
 use rrq_core::{Connection, Error, Queue, message};
 
 use crate::support::*;
@@ -31,7 +32,7 @@ fn run(f: &Fixture, queue: &mut Queue, for_worker: Queue) -> Outcome {
     run_until_idle(&mut worker, &mut Actor::echo());
     worker.exit("done").unwrap();
     let headers = task::headers(queue, &ids).unwrap().into_iter();
-    let outcomes = task::outcomes(queue, &ids).unwrap();
+    let outcomes = task::results(queue, &ids).unwrap();
     let tasks = headers.zip(outcomes);
     Outcome {
         tasks: tasks.map(|(h, o)| (o.status, h.attempt, o.value)).collect(),
@@ -146,7 +147,7 @@ fn a_worker_interrupted_while_a_reply_was_lost_leaves_no_running_task() {
     let url = proxy.url().to_owned();
     let stop: Stop = Arc::new(move || cut.load(Ordering::Relaxed) && proxy.has_cut());
     let mut worker = ready(register(attach(&url), "w", stop, |_| {}).unwrap());
-    assert_eq!(worker.run(&mut actor, false).unwrap(), "interrupted");
+    assert_eq!(worker.run(&mut actor, false).unwrap(), Some(StopReason::Interrupted));
     assert_eq!(status(&mut f.queue, &ids[0]), Status::Complete);
     assert_eq!(f.counters().get("s:RUNNING"), None);
     f.assert_counters();
@@ -185,7 +186,7 @@ impl Restartable {
         let server = Server::start(&options).unwrap();
         options.port = Some(server.port());
         let connection = Connection::open(&server.tcp_url(), never()).unwrap();
-        let password = connection.place().password.unwrap();
+        let password = connection.server_address().password.unwrap();
         Restartable { options, password, server: Some(server), _dir: dir }
     }
 
@@ -213,7 +214,7 @@ fn a_server_that_has_gone_is_an_error_after_a_while_and_works_again_when_it_is_b
     let mut queue = attach(&server.url());
     let ids = submit_n(&mut queue, 3);
     let patience = Duration::from_millis(300);
-    queue.connection.set_patience(patience, never());
+    queue.connection.set_retry_timeout(patience, never());
     server.stop();
     let start = Instant::now();
     let outcome = task::statuses(&mut queue, &ids);
@@ -304,7 +305,7 @@ fn the_user_can_end_the_repeating_of_a_request() {
     let asked = Instant::now() + Duration::from_millis(400);
     let stop: Stop = Arc::new(move || Instant::now() >= asked);
     let patience = Duration::from_secs(60);
-    queue.connection.set_patience(patience, stop);
+    queue.connection.set_retry_timeout(patience, stop);
     let outcome = queue.length("default");
     assert!(matches!(outcome, Err(Error::Interrupted)), "{outcome:?}");
     assert!(asked.elapsed() < Duration::from_millis(250));

@@ -6,7 +6,7 @@ use redis::Value;
 use rrq_core::Error;
 use rrq_core::connection::never;
 use rrq_core::message;
-use rrq_core::worker::{self, Turn};
+use rrq_core::worker::{self, StopReason, Turn};
 
 use crate::support::*;
 
@@ -131,7 +131,7 @@ fn a_paused_worker_takes_no_tasks_until_it_is_resumed() {
     run_until_idle(&mut worker, &mut actor);
     submit_n(&mut f.queue, 1);
     assert_eq!(worker.turn(&mut actor, false).unwrap(), Turn::Idle);
-    assert_eq!(worker::states(&mut f.queue).unwrap()[0].state, "PAUSED");
+    assert_eq!(worker::states(&mut f.queue).unwrap()[0].status.word(), "PAUSED");
     send(&mut f, "RESUME");
     run_until_idle(&mut worker, &mut actor);
     assert_eq!(actor.done, ["PAUSE", "RESUME", "0"]);
@@ -145,12 +145,12 @@ fn a_worker_told_to_stop_leaves_only_its_log_and_its_answers() {
     let id = send(&mut f, "STOP");
     send(&mut f, "PING");
     let reason = worker.run(&mut Actor::echo(), false).unwrap();
-    assert_eq!(reason, "told to stop");
+    assert_eq!(reason, Some(StopReason::Message("told to stop".into())));
     let mut own: Vec<String> = f.ask("KEYS {jobs}:w:*");
     own.sort();
     assert_eq!(own, ["{jobs}:w:w:log", "{jobs}:w:w:resp"]);
     assert_eq!(answer(&mut f, &id).as_deref(), Some(b"STOP!".as_slice()));
-    assert_eq!(worker::states(&mut f.queue).unwrap()[0].state, "EXITED");
+    assert_eq!(worker::states(&mut f.queue).unwrap()[0].status.word(), "EXITED");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_message_can_change_how_long_a_worker_stays_idle() {
     let mut worker = f.worker("w");
     send(&mut f, "IDLE");
     let reason = worker.run(&mut Actor::echo(), false).unwrap();
-    assert_eq!(reason, "it was idle for too long");
+    assert_eq!(reason, Some(StopReason::IdleTimeout));
 }
 
 #[test]

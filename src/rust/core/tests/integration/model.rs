@@ -8,7 +8,7 @@ use rrq_core::config::WorkerConfig;
 use rrq_core::connection::never;
 use rrq_core::status::Status;
 use rrq_core::task::{self, Cause, Parent, Retry, Rules, SharedObject, Start, Submission};
-use rrq_core::worker::{self, Verdict, Worker};
+use rrq_core::worker::{self, Evaluation, Worker};
 use rrq_core::{Error, message};
 
 use self::snapshot::{QUEUES, Snapshot};
@@ -36,18 +36,18 @@ impl Random {
 }
 
 /// Tasks end in all ways, some with more than a header holds.
-fn play(n: usize) -> Verdict {
-    let mut verdict = match n {
+fn play(n: usize) -> Evaluation {
+    let mut evaluation = match n {
         n if n % 5 == 0 => failed("x".repeat(n % 300)),
-        n if n % 11 == 0 => Verdict::new(Status::Timeout, Vec::new()),
-        n if n % 13 == 0 => Verdict::new(Status::Died, Vec::new()),
+        n if n % 11 == 0 => Evaluation::new(Status::Timeout, Vec::new()),
+        n if n % 13 == 0 => Evaluation::new(Status::Died, Vec::new()),
         n => complete("v".repeat(n % 300)),
     };
-    verdict.is_final = n % 4 == 0;
+    evaluation.is_final = n % 4 == 0;
     if n % 3 == 0 {
-        verdict.extra = b"warnings".to_vec();
+        evaluation.extra = b"warnings".to_vec();
     }
-    verdict
+    evaluation
 }
 
 struct Model {

@@ -2,7 +2,7 @@
 
 use rrq_core::config::{self, WorkerConfig};
 use rrq_core::connection::never;
-use rrq_core::{Connection, Error, Queue};
+use rrq_core::{Connection, Error};
 
 use crate::support::*;
 
@@ -16,7 +16,7 @@ fn a_new_queue_has_settings_and_counters_and_nothing_else() {
 fn a_worker_does_not_create_a_queue() {
     let f = Fixture::new();
     let connection = Connection::open(&f.server.url(), never()).unwrap();
-    match Queue::attach(connection, "nobody's", "") {
+    match attach_to(connection, "nobody's", "") {
         Err(Error::QueueMissing { queue }) => assert_eq!(queue, "nobody's"),
         other => panic!("{:?}", other.map(|_| ())),
     }
@@ -40,7 +40,7 @@ fn a_queue_laid_out_by_another_version_is_refused_and_left_alone() {
     let _: i64 = f.ask("HSET {jobs}:cfg layout 99");
     let before = f.contents();
     let connection = Connection::open(&f.server.url(), never()).unwrap();
-    match Queue::attach(connection, ID, "test") {
+    match attach_to(connection, ID, "test") {
         Err(Error::Layout { queue, found, .. }) => {
             assert_eq!((queue.as_str(), found.as_str()), (ID, "99"));
         }
@@ -65,7 +65,7 @@ fn only_the_latest_controllers_are_remembered() {
 fn two_queues_on_one_server_do_not_see_each_other() {
     let mut f = Fixture::new();
     let connection = Connection::open(&f.server.url(), never()).unwrap();
-    let mut other = Queue::attach(connection, "other", "test").unwrap();
+    let mut other = attach_to(connection, "other", "test").unwrap();
     submit_n(&mut f.queue, 3);
     assert_eq!(other.length("default").unwrap(), 0);
     submit_n(&mut other, 1);

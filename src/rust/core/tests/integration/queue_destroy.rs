@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rrq_core::connection::never;
 use rrq_core::task::{self, SharedObject, Waiter};
-use rrq_core::worker::Turn;
+use rrq_core::worker::{StopReason, Turn};
 use rrq_core::{Connection, Queue, config, files, message};
 
 use crate::support::*;
@@ -13,7 +13,7 @@ use crate::support::*;
 /// Another queue on the same server.
 fn doomed(f: &Fixture) -> Queue {
     let connection = Connection::open(&f.server.url(), never()).unwrap();
-    Queue::attach(connection, "doomed", "test").unwrap()
+    attach_to(connection, "doomed", "test").unwrap()
 }
 
 /// Make use of everything a queue offers.
@@ -28,9 +28,9 @@ fn use_it(f: &Fixture, queue: &mut Queue) {
     let mut inside = doomed(f);
     let mut actor = Actor::new(move |task| {
         task::set_progress(&mut inside, &task.id, b"half").unwrap();
-        let mut verdict = complete("r".repeat(1000));
-        verdict.extra = b"warnings".to_vec();
-        verdict
+        let mut evaluation = complete("r".repeat(1000));
+        evaluation.extra = b"warnings".to_vec();
+        evaluation
     });
     run_until_idle(&mut worker, &mut actor);
     while worker.turn(&mut actor, false).unwrap() != Turn::Idle {}
@@ -81,7 +81,7 @@ fn a_worker_that_was_idle_leaves_without_a_trace() {
     run_until_idle(&mut worker, &mut Actor::echo());
     f.queue.destroy(None).unwrap();
     let reason = worker.run(&mut Actor::echo(), false).unwrap();
-    assert_eq!(reason, "the queue no longer exists");
+    assert_eq!(reason, Some(StopReason::QueueGone));
     assert!(f.keyspace().is_empty());
 }
 
@@ -99,7 +99,7 @@ fn a_worker_that_was_busy_leaves_without_a_trace() {
     f.queue.destroy(None).unwrap();
     let limit = Duration::from_millis(50);
     waiter.wait(&mut f.queue, limit, false, &never()).unwrap();
-    assert_eq!(thread.join().unwrap(), "the queue no longer exists");
+    assert_eq!(thread.join().unwrap(), Some(StopReason::QueueGone));
     assert!(f.keyspace().is_empty(), "{:?}", f.keyspace());
 }
 

@@ -179,7 +179,12 @@ pub fn raw(url: &str) -> redis::Connection {
 }
 
 pub fn attach(url: &str) -> Queue {
-    Queue::attach(Connection::open(url, never()).unwrap(), ID, "test").unwrap()
+    attach_to(Connection::open(url, never()).unwrap(), ID, "test").unwrap()
+}
+
+/// Attach to any queue.
+pub fn attach_to(connection: Connection, id: &str, who: &str) -> rrq_core::Result<Queue> {
+    Queue::attach(connection, id, who, &WorkerConfig::default().pack().unwrap())
 }
 
 pub fn register(

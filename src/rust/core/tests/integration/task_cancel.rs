@@ -46,7 +46,7 @@ fn a_cancelled_task_has_an_end_and_no_value() {
     let ids = submit_n(&mut f.queue, 1);
     cancel(&mut f.queue, &ids);
     assert!(task::headers(&mut f.queue, &ids).unwrap()[0].end > 0);
-    let outcome = task::outcomes(&mut f.queue, &ids).unwrap().remove(0);
+    let outcome = task::results(&mut f.queue, &ids).unwrap().remove(0);
     assert_eq!((outcome.status, outcome.value), (Status::Cancelled, None));
 }
 
@@ -231,12 +231,12 @@ fn worker_in_a_child() {
         let mut worker = ready(register(attach(&url), "child", never(), |_| {}).unwrap());
         let mut first = true;
         let mut actor = Actor::new(move |_| {
-            let mut verdict = complete("value");
+            let mut evaluation = complete("value");
             if std::mem::take(&mut first) {
                 std::thread::sleep(Duration::from_millis(600));
-                (verdict.status, verdict.interrupted) = (Status::Died, true);
+                (evaluation.status, evaluation.interrupted) = (Status::Died, true);
             }
-            verdict
+            evaluation
         });
         worker.run(&mut actor, false).unwrap();
     }
@@ -272,7 +272,7 @@ fn a_running_task_is_stopped_and_its_worker_goes_on() {
     assert_eq!(task::cancel(&mut f.queue, &ids[..1]).unwrap(), ids[..1]);
     wait_until(|| status(&mut f.queue, &ids[1]) == Status::Complete);
     assert_eq!(status(&mut f.queue, &ids[0]), Status::Cancelled);
-    let outcome = task::outcomes(&mut f.queue, &ids[..1]).unwrap().remove(0);
+    let outcome = task::results(&mut f.queue, &ids[..1]).unwrap().remove(0);
     assert_eq!((outcome.value, outcome.worker.as_str()), (None, "child"));
     f.assert_counters();
 }

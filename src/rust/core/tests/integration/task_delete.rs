@@ -29,9 +29,9 @@ fn rich(f: &Fixture) -> Actor {
     let mut other = f.attach();
     Actor::new(move |task| {
         task::set_progress(&mut other, &task.id, b"half").unwrap();
-        let mut verdict = complete("r".repeat(1000));
-        verdict.extra = b"warnings".to_vec();
-        verdict
+        let mut evaluation = complete("r".repeat(1000));
+        evaluation.extra = b"warnings".to_vec();
+        evaluation
     })
 }
 

@@ -34,7 +34,7 @@ fn an_unknown_id_has_the_status_missing() {
 fn asking_about_no_tasks_is_not_an_error() {
     let mut f = Fixture::new();
     assert!(statuses(&mut f.queue, &[]).is_empty());
-    assert!(task::outcomes(&mut f.queue, &[]).unwrap().is_empty());
+    assert!(task::results(&mut f.queue, &[]).unwrap().is_empty());
     assert!(task::list(&mut f.queue).unwrap().is_empty());
 }
 
@@ -53,7 +53,7 @@ fn unknown_ids_are_all_named_by_the_error() {
 fn outcomes_come_in_the_order_asked_whatever_their_size() {
     let mut f = Fixture::new();
     let ids = finished(&mut f);
-    let outcomes = task::outcomes(&mut f.queue, &ids).unwrap();
+    let outcomes = task::results(&mut f.queue, &ids).unwrap();
     let statuses: Vec<Status> = outcomes.iter().map(|outcome| outcome.status).collect();
     assert_eq!(statuses, [Status::Error, Status::Complete, Status::Complete]);
     let sizes: Vec<usize> =
@@ -67,7 +67,7 @@ fn more_ids_than_one_command_takes_keep_their_order() {
     let mut f = Fixture::new();
     let three = finished(&mut f);
     let ids: Vec<String> = three.iter().cycle().take(12_003).cloned().collect();
-    let outcomes = task::outcomes(&mut f.queue, &ids).unwrap();
+    let outcomes = task::results(&mut f.queue, &ids).unwrap();
     assert_eq!(outcomes.len(), ids.len());
     let size = |i: usize| outcomes[i].value.as_ref().unwrap().len();
     assert!((0..ids.len()).all(|i| size(i) == [3, 1, 1000][i % 3]));
@@ -80,7 +80,7 @@ fn tasks_that_wait_or_run_have_no_outcome_and_are_all_named() {
     let ids = submit_n(&mut f.queue, 2);
     f.worker("other").turn(&mut Actor::echo(), false).unwrap();
     let asked = [done[0].clone(), ids[0].clone(), ids[1].clone()];
-    match task::outcomes(&mut f.queue, &asked).unwrap_err() {
+    match task::results(&mut f.queue, &asked).unwrap_err() {
         Error::TaskUnfinished { ids: open, statuses } => {
             assert_eq!((open, statuses), (ids, vec!["RUNNING".to_owned(), "PENDING".to_owned()]));
         }

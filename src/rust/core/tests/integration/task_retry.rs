@@ -160,10 +160,10 @@ fn a_retried_child_keeps_its_place_and_uses_its_parents_values_again() {
     let mut reader = f.attach();
     let mut actor = Actor::new(move |task| {
         let ids: Vec<String> = task.body.parents.iter().map(|parent| parent.id.clone()).collect();
-        complete(task::parent_outcomes(&mut reader, &ids).unwrap()[0].value.clone().unwrap())
+        complete(task::parent_results(&mut reader, &ids).unwrap()[0].value.clone().unwrap())
     });
     run_until_idle(&mut worker, &mut actor);
-    let outcome = task::outcomes(&mut f.queue, &children[1..2]).unwrap().remove(0);
+    let outcome = task::results(&mut f.queue, &children[1..2]).unwrap().remove(0);
     assert_eq!(outcome.value.as_deref(), Some(b"value".as_slice()));
 }
 
@@ -174,7 +174,7 @@ fn the_value_of_a_chain_is_that_of_its_last_end() {
     let mut worker = f.worker("w");
     run_until_idle(&mut worker, &mut Actor::new(|_| complete("first")));
     let value = |f: &mut Fixture| {
-        let outcome = task::parent_outcomes(&mut f.queue, &id).unwrap().remove(0);
+        let outcome = task::parent_results(&mut f.queue, &id).unwrap().remove(0);
         (outcome.status, outcome.value)
     };
     retry(&mut f.queue, &id);

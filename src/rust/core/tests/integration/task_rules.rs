@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rrq_core::connection::never;
 use rrq_core::task::{self, Attempt, Cause, Retry, Rules, Submission, Waiter};
-use rrq_core::worker::{self, Verdict};
+use rrq_core::worker::{self, Evaluation};
 use rrq_core::{Queue, Status};
 
 use crate::support::*;
@@ -21,7 +21,7 @@ fn submit_with(queue: &mut Queue, retry: Retry) -> String {
 }
 
 fn ends(status: Status) -> Actor {
-    Actor::new(move |_| Verdict::new(status, b"said".to_vec()))
+    Actor::new(move |_| Evaluation::new(status, b"said".to_vec()))
 }
 
 fn attempts(f: &mut Fixture, id: &String) -> Vec<Attempt> {
@@ -54,7 +54,7 @@ fn it_ends_with_the_first_attempt_that_completes() {
     let mut actor =
         Actor::new(|task| if task.attempt < 3 { failed("no") } else { complete("yes") });
     run_until_idle(&mut f.worker("w"), &mut actor);
-    let outcome = task::outcomes(&mut f.queue, std::slice::from_ref(&id)).unwrap().remove(0);
+    let outcome = task::results(&mut f.queue, std::slice::from_ref(&id)).unwrap().remove(0);
     assert_eq!((outcome.status, outcome.value), (Status::Complete, Some(b"yes".to_vec())));
     assert_eq!(actor.done.len(), 3);
     let log = worker::log(&mut f.queue, "w", None).unwrap();
@@ -87,7 +87,7 @@ fn only_the_causes_named_are_tried_again() {
 fn an_error_that_is_final_is_not_tried_again() {
     let mut f = Fixture::new();
     let id = submit_with(&mut f.queue, retry(5, &[Cause::Error]));
-    let mut actor = Actor::new(|task| Verdict { is_final: task.attempt == 2, ..failed("no") });
+    let mut actor = Actor::new(|task| Evaluation { is_final: task.attempt == 2, ..failed("no") });
     run_until_idle(&mut f.worker("w"), &mut actor);
     assert_eq!(actor.done.len(), 2);
     assert_eq!(attempts(&mut f, &id).len(), 1);

@@ -184,7 +184,7 @@ fn a_server_out_of_memory_refuses_requests_as_a_whole() {
     task::cancel(&mut f.queue, &ids[..1]).unwrap();
     let before = f.contents();
     let _: String = f.ask("CONFIG SET maxmemory 1");
-    f.queue.connection.set_patience(Duration::ZERO, never());
+    f.queue.connection.set_retry_timeout(Duration::ZERO, never());
     let rules = task::Rules { ttl_s: Some(1.0), retry: None };
     let object = SharedObject::new("x", vec![1; 99]);
     let asked =

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rrq_core::connection::never;
 use rrq_core::status::Status;
-use rrq_core::task::{Progress, Waiter};
+use rrq_core::task::{WaitState, Waiter};
 use rrq_core::worker::Worker;
 use rrq_core::{Error, Queue};
 
@@ -17,7 +17,7 @@ const LONG: Duration = Duration::from_secs(10);
 fn wait_for(queue: &mut Queue, ids: &[String]) -> Vec<(String, Status)> {
     let mut waiter = Waiter::new(queue, ids, true).unwrap();
     let progress = waiter.wait(queue, LONG, false, &never()).unwrap();
-    assert_eq!(progress, Progress::Done);
+    assert_eq!(progress, WaitState::Done);
     waiter.finish(queue).unwrap();
     waiter.take_ended()
 }
@@ -44,7 +44,7 @@ fn waiting_for_nothing_is_done_at_once() {
     let mut f = Fixture::new();
     let mut waiter = Waiter::new(&mut f.queue, &[], true).unwrap();
     let progress = waiter.wait(&mut f.queue, LONG, false, &never()).unwrap();
-    assert_eq!(progress, Progress::Done);
+    assert_eq!(progress, WaitState::Done);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn waiting_for_any_returns_with_the_first() {
         worker.turn(&mut Actor::echo(), false).unwrap();
     }
     let progress = waiter.wait(&mut f.queue, LONG, true, &never()).unwrap();
-    assert_eq!((progress, waiter.n_open()), (Progress::Waiting, 1));
+    assert_eq!((progress, waiter.n_open()), (WaitState::Waiting, 1));
     assert_eq!(waiter.take_ended(), [(ids[0].clone(), Status::Complete)]);
 }
 
@@ -103,11 +103,11 @@ fn a_wait_ends_at_its_limit_and_can_be_continued() {
     let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
     let (start, limit) = (Instant::now(), Duration::from_millis(150));
     let progress = waiter.wait(&mut f.queue, limit, false, &never()).unwrap();
-    assert_eq!((progress, waiter.n_open()), (Progress::Waiting, 2));
+    assert_eq!((progress, waiter.n_open()), (WaitState::Waiting, 2));
     assert!((150..600).contains(&start.elapsed().as_millis()));
     run_until_idle(&mut f.worker("w"), &mut Actor::echo());
     let progress = waiter.wait(&mut f.queue, LONG, false, &never()).unwrap();
-    assert_eq!(progress, Progress::Done);
+    assert_eq!(progress, WaitState::Done);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_lost_stream_delays_a_wait_but_does_not_end_it() {
     assert_eq!(waiter.take_ended(), [(ids[0].clone(), Status::Complete)]);
     run_until_idle(&mut worker, &mut Actor::echo());
     let progress = waiter.wait(&mut f.queue, LONG, false, &never()).unwrap();
-    assert_eq!(progress, Progress::Done);
+    assert_eq!(progress, WaitState::Done);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_wait_within_another_loses_nothing_for_it() {
     run_until_idle(&mut worker, &mut Actor::echo());
     assert_eq!(wait_for(&mut f.queue, &later).len(), 1);
     let progress = outer.wait(&mut f.queue, Duration::ZERO, false, &never()).unwrap();
-    assert_eq!((progress, outer.take_ended().len()), (Progress::Done, 150));
+    assert_eq!((progress, outer.take_ended().len()), (WaitState::Done, 150));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_stream_that_another_wait_still_reads_is_kept() {
     let thread = in_background(worker, Duration::from_millis(3));
     wait_for(&mut f.queue, &first);
     assert_eq!(f.ask::<Vec<String>>("KEYS {jobs}:ev:*").len(), 1);
-    assert_eq!(outer.wait(&mut f.queue, LONG, false, &never()).unwrap(), Progress::Done);
+    assert_eq!(outer.wait(&mut f.queue, LONG, false, &never()).unwrap(), WaitState::Done);
     thread.join().unwrap();
 }
 
@@ -250,7 +250,7 @@ fn a_limit_of_zero_tells_what_has_ended_by_now() {
         run_until_idle(&mut worker, &mut Actor::slow(Duration::from_micros(2100)));
         let mut waiter = Waiter::new(&mut f.queue, &ids, true).unwrap();
         let progress = waiter.wait(&mut f.queue, Duration::ZERO, false, &never()).unwrap();
-        assert_eq!((progress, waiter.n_open()), (Progress::Done, 0));
+        assert_eq!((progress, waiter.n_open()), (WaitState::Done, 0));
     }
 }
 

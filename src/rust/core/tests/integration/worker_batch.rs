@@ -7,7 +7,7 @@ use redis::Commands;
 use rrq_core::connection::never;
 use rrq_core::status::Status;
 use rrq_core::task;
-use rrq_core::worker::Turn;
+use rrq_core::worker::{StopReason, Turn};
 
 use crate::support::*;
 
@@ -109,7 +109,7 @@ fn a_batch_reports_what_has_ended_while_it_goes_on() {
     worker.turn(&mut actor, false).unwrap();
     run_until_idle(&mut worker, &mut Actor::echo());
     let first: usize = actor.done[0].parse().unwrap();
-    let outcomes = task::outcomes(&mut f.queue, &ids[first..first + 2]).unwrap();
+    let outcomes = task::results(&mut f.queue, &ids[first..first + 2]).unwrap();
     let running = |i: usize| String::from_utf8(outcomes[i].value.clone().unwrap()).unwrap();
     let running = [running(0), running(1)].map(|text| text.parse::<u64>().unwrap());
     assert!(running[1] < running[0], "{running:?}");
@@ -125,11 +125,11 @@ fn an_interrupted_batch_reports_what_has_ended_and_hands_back_the_rest() {
     let mut n = 0;
     let mut actor = Actor::new(move |_| {
         n += 1;
-        let mut verdict = complete("done");
-        verdict.interrupted = n == 3;
-        verdict
+        let mut evaluation = complete("done");
+        evaluation.interrupted = n == 3;
+        evaluation
     });
-    assert_eq!(worker.run(&mut actor, true).unwrap(), "interrupted");
+    assert_eq!(worker.run(&mut actor, true).unwrap(), Some(StopReason::Interrupted));
     let last: usize = actor.done[2].parse().unwrap();
     let (ended, rest) = ids.split_at(last + 1);
     assert_eq!(statuses(&mut f.queue, ended), vec![Status::Complete; ended.len()]);

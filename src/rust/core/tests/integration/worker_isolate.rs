@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rrq_core::config::WorkerConfig;
 use rrq_core::connection::never;
 use rrq_core::status::Status;
-use rrq_core::task::{self, Isolation, Outcome};
+use rrq_core::task::{self, Isolation, TaskResult};
 use rrq_core::worker::{Turn, Worker, write_outcome};
 
 use crate::support::*;
@@ -42,8 +42,8 @@ fn quick(f: &Fixture) -> Worker {
     f.worker_with("w", |config| config.timeout_process_die = 0.1)
 }
 
-fn outcome(f: &mut Fixture, id: &str) -> Outcome {
-    task::outcomes(&mut f.queue, &[id.to_owned()]).unwrap().remove(0)
+fn outcome(f: &mut Fixture, id: &str) -> TaskResult {
+    task::results(&mut f.queue, &[id.to_owned()]).unwrap().remove(0)
 }
 
 /// Run one task on such a server; how it ended, and what was said of it.

@@ -11,9 +11,9 @@ use rrq_core::worker::{self, Lost};
 
 use crate::support::*;
 
-fn state(f: &mut Fixture, id: &str) -> String {
+fn state(f: &mut Fixture, id: &str) -> &'static str {
     let mut states = worker::states(&mut f.queue).unwrap().into_iter();
-    states.find(|worker| worker.id == id).unwrap().state
+    states.find(|worker| worker.id == id).unwrap().status.word()
 }
 
 /// Make a worker's lease lapse at once.

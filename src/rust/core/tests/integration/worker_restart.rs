@@ -13,9 +13,9 @@ use rrq_core::worker::{self, Options, Restart, Worker};
 
 use crate::support::*;
 
-fn state(f: &mut Fixture, id: &str) -> String {
+fn state(f: &mut Fixture, id: &str) -> &'static str {
     let mut states = worker::states(&mut f.queue).unwrap().into_iter();
-    states.find(|worker| worker.id == id).unwrap().state
+    states.find(|worker| worker.id == id).unwrap().status.word()
 }
 
 fn start(url: &str, config: WorkerConfig, resume: Option<&str>, restart: Restart) -> Worker {
@@ -48,7 +48,7 @@ fn a_worker_that_has_done_enough_hands_its_registration_on() {
     let (seen_inside, inner_url) = (seen.clone(), url.clone());
     let restart = with_nonce(move |nonce| {
         let mut queue = attach(&inner_url);
-        let before = worker::states(&mut queue).unwrap().remove(0).state;
+        let before = worker::states(&mut queue).unwrap().remove(0).status.word();
         let plain = config(|_| {});
         let mut next = ready(start(&inner_url, plain, Some(nonce), with_nonce(|_| {})));
         let mut actor = Actor::echo();
@@ -57,7 +57,7 @@ fn a_worker_that_has_done_enough_hands_its_registration_on() {
     });
     let mut worker = ready(start(&url, config(|c| c.max_tasks = 2.0), None, restart));
     worker.run(&mut Actor::echo(), true).unwrap();
-    assert_eq!(*seen.lock().unwrap(), [("STARTING".to_owned(), vec!["2".to_owned()])]);
+    assert_eq!(*seen.lock().unwrap(), [("STARTING", vec!["2".to_owned()])]);
     assert_eq!(statuses(&mut f.queue, &ids), [Status::Complete; 3]);
     assert_eq!(f.ask::<i64>("HGET {jobs}:n incarnation"), 1);
     f.assert_counters();

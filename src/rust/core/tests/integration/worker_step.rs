@@ -6,7 +6,7 @@ use redis::Value;
 use rrq_core::connection::never;
 use rrq_core::status::Status;
 use rrq_core::task;
-use rrq_core::worker::{self, Turn};
+use rrq_core::worker::{self, StopReason, Turn};
 
 use crate::support::*;
 
@@ -57,7 +57,7 @@ fn a_claim_changes_header_record_queue_and_counters() {
     assert!(header.start >= header.submit);
     assert_eq!(f.queue.list("default").unwrap(), ids[1..]);
     let state = worker::states(&mut f.queue).unwrap().remove(0);
-    assert_eq!((state.state.as_str(), state.task.as_ref()), ("BUSY", Some(&ids[0])));
+    assert_eq!((state.status.word(), state.task.as_ref()), ("BUSY", Some(&ids[0])));
     f.assert_counters();
 }
 
@@ -71,7 +71,7 @@ fn a_finish_changes_header_record_log_and_counters() {
     assert_eq!(header[0].status, Status::Complete);
     assert!(header[0].end - header[0].start >= 20_000);
     let state = worker::states(&mut f.queue).unwrap().remove(0);
-    assert_eq!((state.state.as_str(), state.task), ("IDLE", None));
+    assert_eq!((state.status.word(), state.task), ("IDLE", None));
     let log = worker::log(&mut f.queue, "w", Some(2)).unwrap();
     let lines: Vec<(&str, &str)> =
         log.iter().map(|l| (l.command.as_str(), l.message.as_str())).collect();
@@ -90,7 +90,7 @@ fn a_result_of_128_bytes_stands_in_the_header_and_one_of_129_elsewhere() {
     run_until_idle(&mut f.worker("w"), &mut actor);
     let apart: Vec<String> = f.ask("HKEYS {jobs}:r");
     assert_eq!(apart, ids[1..]);
-    let outcomes = task::outcomes(&mut f.queue, &ids).unwrap();
+    let outcomes = task::results(&mut f.queue, &ids).unwrap();
     let sizes = outcomes.iter().map(|o| o.value.as_ref().unwrap().len());
     assert_eq!(sizes.collect::<Vec<_>>(), [128, 129]);
 }
@@ -100,11 +100,11 @@ fn rare_attributes_are_stored_apart() {
     let mut f = Fixture::new();
     let ids = submit_all(&mut f.queue, &["plain", "warns"]);
     let mut actor = Actor::new(|task| {
-        let mut verdict = complete("value");
+        let mut evaluation = complete("value");
         if *task.body.payload == *b"warns" {
-            verdict.extra = b"warnings".to_vec();
+            evaluation.extra = b"warnings".to_vec();
         }
-        verdict
+        evaluation
     });
     run_until_idle(&mut f.worker("w"), &mut actor);
     let headers = task::headers(&mut f.queue, &ids).unwrap();
@@ -120,9 +120,9 @@ fn every_way_to_end_has_its_status_and_counter() {
     let ids = submit_n(&mut f.queue, 4);
     let ways = [Status::Complete, Status::Error, Status::Timeout, Status::Died];
     let mut actor = Actor::new(move |task| {
-        let mut verdict = complete("value");
-        verdict.status = ways[usize::from(task.body.payload[0] - b'0')];
-        verdict
+        let mut evaluation = complete("value");
+        evaluation.status = ways[usize::from(task.body.payload[0] - b'0')];
+        evaluation
     });
     run_until_idle(&mut f.worker("w"), &mut actor);
     assert_eq!(statuses(&mut f.queue, &ids), ways);
@@ -254,7 +254,7 @@ fn a_worker_that_was_idle_for_too_long_leaves() {
     let f = Fixture::new();
     let mut worker = f.worker_with("w", |config| config.timeout_idle = 0.05);
     let reason = worker.run(&mut Actor::echo(), false).unwrap();
-    assert_eq!(reason, "it was idle for too long");
+    assert_eq!(reason, Some(StopReason::IdleTimeout));
 }
 
 #[test]

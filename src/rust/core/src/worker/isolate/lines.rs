@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 /// What came within the time given.
-pub enum Heard {
+pub enum Received {
     /// A line, without its end.
     Line(String),
     /// Nothing.
@@ -26,28 +26,28 @@ impl Lines {
         Lines { stream, read: Vec::new() }
     }
 
-    pub fn say(&mut self, line: &str) -> io::Result<()> {
+    pub fn send(&mut self, line: &str) -> io::Result<()> {
         self.stream.write_all(format!("{line}\n").as_bytes())
     }
 
     /// The next line; waits for it, at most this long if that is limited.
-    pub fn hear(&mut self, patience: Option<Duration>) -> io::Result<Heard> {
+    pub fn receive(&mut self, timeout: Option<Duration>) -> io::Result<Received> {
         if let Some(line) = self.next_read() {
-            return Ok(Heard::Line(line));
+            return Ok(Received::Line(line));
         }
-        self.stream.set_read_timeout(patience)?;
+        self.stream.set_read_timeout(timeout)?;
         let mut buffer = [0; 4096];
         match self.stream.read(&mut buffer) {
-            Ok(0) => Ok(Heard::End),
+            Ok(0) => Ok(Received::End),
             Ok(n) => {
                 self.read.extend_from_slice(&buffer[..n]);
-                Ok(self.next_read().map_or(Heard::Silence, Heard::Line))
+                Ok(self.next_read().map_or(Received::Silence, Received::Line))
             }
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
-                    Ok(Heard::Silence)
+                    Ok(Received::Silence)
                 }
-                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Ok(Heard::End),
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Ok(Received::End),
                 _ => Err(error),
             },
         }

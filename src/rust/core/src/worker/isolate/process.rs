@@ -12,14 +12,14 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 use crate::worker::evaluate::Launcher;
-use crate::worker::isolate::lines::{Heard, Lines};
+use crate::worker::isolate::lines::{Lines, Received};
 use crate::worker::recorder::Recorder;
 
 /// A server that is let go has this long to end by itself.
 const PARTING: Duration = Duration::from_millis(500);
 
 /// A server. It ends when this is dropped.
-pub struct Server {
+pub struct ForkServer {
     process: Child,
     lines: Lines,
     /// The process of the task it runs.
@@ -29,13 +29,13 @@ pub struct Server {
     home: TempDir,
 }
 
-impl Server {
+impl ForkServer {
     /// Start one. What it and its tasks print goes to the recorder. A process group of its own keeps
     /// a Ctrl-C at the worker's terminal away from it.
     pub fn start(launcher: &Launcher, recorder: &Recorder) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let home = TempDir::with_prefix("rrq-")?;
-        recorder.forget_stray();
+        recorder.clear_stray();
         let process = Command::new(&launcher.program)
             .args(&launcher.args)
             .envs(launcher.env.iter().map(|(name, value)| (name, value)))
@@ -45,7 +45,7 @@ impl Server {
             .stderr(Stdio::from(recorder.writer()?))
             .process_group(0)
             .spawn()?;
-        Ok(Server { process, lines: Lines::new(ours), task: None, is_ready: false, home })
+        Ok(ForkServer { process, lines: Lines::new(ours), task: None, is_ready: false, home })
     }
 
     /// A new folder for a task.
@@ -65,16 +65,16 @@ impl Server {
     }
 
     /// Send it a line. One that has gone shows when it is listened to.
-    pub fn say(&mut self, line: &str) -> io::Result<()> {
-        match self.lines.say(line) {
+    pub fn send(&mut self, line: &str) -> io::Result<()> {
+        match self.lines.send(line) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(()),
         }
     }
 
     /// What it says, if it says something within this time.
-    pub fn hear(&mut self, patience: Duration) -> io::Result<Heard> {
-        self.lines.hear(Some(patience))
+    pub fn receive(&mut self, timeout: Duration) -> io::Result<Received> {
+        self.lines.receive(Some(timeout))
     }
 
     /// End it and its task at once.
@@ -98,7 +98,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ForkServer {
     fn drop(&mut self) {
         self.lines.close();
         let begun = Instant::now();

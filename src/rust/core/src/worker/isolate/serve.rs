@@ -16,13 +16,13 @@ use rustix::process::{
 use rustix::stdio::dup2_stdin;
 
 use crate::error::{Error, Result};
-use crate::worker::isolate::lines::{Heard, Lines};
+use crate::worker::isolate::lines::{Lines, Received};
 
 /// How often to look where the system cannot wake us.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// The server's end of its worker's socket.
-pub struct Control {
+pub struct WorkerLink {
     lines: Lines,
 }
 
@@ -30,7 +30,7 @@ fn failed(source: io::Error) -> Error {
     Error::Io { what: "talk to the worker".to_owned(), source }
 }
 
-impl Control {
+impl WorkerLink {
     /// Take the socket from stdin, which is empty then.
     pub fn take_stdin() -> Result<Self> {
         use std::os::fd::AsFd;
@@ -39,18 +39,18 @@ impl Control {
         dup2_stdin(nothing).map_err(|error| failed(error.into()))?;
         #[cfg(target_os = "linux")]
         let _ = rustix::process::set_child_subreaper(Some(getpid()));
-        Ok(Control { lines: Lines::new(UnixStream::from(socket)) })
+        Ok(WorkerLink { lines: Lines::new(UnixStream::from(socket)) })
     }
 
     /// Run tasks, each in a process that `fork` makes, until the worker has gone. Returns in each of
     /// those processes, with the task's folder; in the server itself with nothing, at the end.
     pub fn serve(mut self, mut fork: impl FnMut() -> i32) -> Result<Option<PathBuf>> {
-        self.lines.say("ready").map_err(failed)?;
+        self.lines.send("ready").map_err(failed)?;
         loop {
-            let line = match self.lines.hear(None).map_err(failed)? {
-                Heard::Line(line) => line,
-                Heard::Silence => continue,
-                Heard::End => return Ok(None),
+            let line = match self.lines.receive(None).map_err(failed)? {
+                Received::Line(line) => line,
+                Received::Silence => continue,
+                Received::End => return Ok(None),
             };
             // The word to end a task may come when that has ended already.
             let Some((grace, folder)) = read_order(&line) else {
@@ -67,7 +67,7 @@ impl Control {
                     Some(pid) => self.tend(pid, grace).inspect_err(|_| {
                         let _ = std::fs::remove_dir_all(folder);
                     }),
-                    None => self.lines.say(&format!("failed {}", io::Error::last_os_error())),
+                    None => self.lines.send(&format!("failed {}", io::Error::last_os_error())),
                 }
                 .is_ok(),
             };
@@ -79,8 +79,8 @@ impl Control {
 
     /// Look after a task until nothing of it is left. An error means that the worker has gone.
     fn tend(&mut self, pid: Pid, grace: Duration) -> io::Result<()> {
-        let mut is_there = self.lines.say(&format!("pid {}", pid.as_raw_nonzero())).is_ok();
-        let watch = Watch::new(pid);
+        let mut is_there = self.lines.send(&format!("pid {}", pid.as_raw_nonzero())).is_ok();
+        let watch = ExitWatch::new(pid);
         let mut asked = None;
         while !has_ended(pid) {
             let may = asked.map(|since: Instant| grace.saturating_sub(since.elapsed()));
@@ -89,10 +89,10 @@ impl Control {
             }
             let left = may.filter(|left| !left.is_zero());
             if self.lines.has_read() || watch.wait(is_there.then_some(&self.lines), left)? {
-                match self.lines.hear(None)? {
-                    Heard::Silence => continue,
-                    Heard::Line(_) => {}
-                    Heard::End => is_there = false,
+                match self.lines.receive(None)? {
+                    Received::Silence => continue,
+                    Received::Line(_) => {}
+                    Received::End => is_there = false,
                 }
                 asked.get_or_insert_with(Instant::now);
                 signal_task(pid, Signal::TERM);
@@ -103,7 +103,7 @@ impl Control {
         let status = reap(pid);
         let begun = asked.unwrap_or_else(Instant::now);
         clear(begun, grace);
-        self.lines.say(&status)
+        self.lines.send(&status)
     }
 }
 
@@ -182,21 +182,21 @@ fn children() -> Vec<Pid> {
 }
 
 /// Sleeps until the worker says something or a task has ended.
-struct Watch {
+struct ExitWatch {
     #[cfg(target_os = "linux")]
     task: Option<std::os::fd::OwnedFd>,
 }
 
-impl Watch {
+impl ExitWatch {
     #[cfg(target_os = "linux")]
     fn new(pid: Pid) -> Self {
         use rustix::process::{PidfdFlags, pidfd_open};
-        Watch { task: pidfd_open(pid, PidfdFlags::empty()).ok() }
+        ExitWatch { task: pidfd_open(pid, PidfdFlags::empty()).ok() }
     }
 
     #[cfg(not(target_os = "linux"))]
     fn new(_pid: Pid) -> Self {
-        Watch {}
+        ExitWatch {}
     }
 
     /// Whether there is something to hear.

@@ -3,9 +3,9 @@
 use rrq_core::message::Message;
 use rrq_core::status::Status;
 use rrq_core::task::Isolation;
-use rrq_core::worker::{Answer, Effect, Evaluate, Fetch, Idle, Launcher, Task, Verdict};
+use rrq_core::worker::{Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Task};
 
-type Play = Box<dyn FnMut(&Task) -> Verdict + Send>;
+type Play = Box<dyn FnMut(&Task) -> Evaluation + Send>;
 
 /// Plays tasks and answers messages, and remembers what it did.
 pub struct Actor {
@@ -20,7 +20,7 @@ pub struct Actor {
 
 impl Actor {
     /// Every task ends as the closure says.
-    pub fn new(play: impl FnMut(&Task) -> Verdict + Send + 'static) -> Self {
+    pub fn new(play: impl FnMut(&Task) -> Evaluation + Send + 'static) -> Self {
         let server = "exit 1".to_owned();
         Actor { play: Box::new(play), done: Vec::new(), objects: Vec::new(), server }
     }
@@ -43,22 +43,22 @@ fn payload(task: &Task) -> &[u8] {
     &task.body.payload
 }
 
-fn verdict(status: Status, value: &[u8]) -> Verdict {
-    Verdict::new(status, value.to_vec())
+fn evaluation(status: Status, value: &[u8]) -> Evaluation {
+    Evaluation::new(status, value.to_vec())
 }
 
 /// Ends well.
-pub fn complete(value: impl AsRef<[u8]>) -> Verdict {
-    verdict(Status::Complete, value.as_ref())
+pub fn complete(value: impl AsRef<[u8]>) -> Evaluation {
+    evaluation(Status::Complete, value.as_ref())
 }
 
 /// Ends with an error.
-pub fn failed(value: impl AsRef<[u8]>) -> Verdict {
-    verdict(Status::Error, value.as_ref())
+pub fn failed(value: impl AsRef<[u8]>) -> Evaluation {
+    evaluation(Status::Error, value.as_ref())
 }
 
 impl Evaluate for Actor {
-    fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Verdict {
+    fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Evaluation {
         self.done.push(String::from_utf8_lossy(payload(task)).into_owned());
         for shared in &task.body.shared {
             self.objects.push(fetch.object(&shared.hash).unwrap());
@@ -71,8 +71,8 @@ impl Evaluate for Actor {
         Some(Launcher { program: "/bin/sh".into(), args, env: Vec::new() })
     }
 
-    fn ended(&mut self, _task: &Task, status: Status, reason: &str) -> Verdict {
-        verdict(status, reason.as_bytes())
+    fn ended(&mut self, _task: &Task, status: Status, reason: &str) -> Evaluation {
+        evaluation(status, reason.as_bytes())
     }
 
     fn answer(&mut self, message: &Message, _idle: Idle) -> Answer {
@@ -89,5 +89,5 @@ impl Evaluate for Actor {
         Answer { value, effect }
     }
 
-    fn report(&mut self, _lines: &[(String, String)]) {}
+    fn print_log(&mut self, _lines: &[(String, String)]) {}
 }

@@ -1,14 +1,12 @@
-//! Tasks that do not simply run in the worker: isolated ones have a process of their own, and what
-//! captured ones print is kept.
+//! Where a task runs: in this process, in one of its own, or in this one with what it prints kept.
 
-use crate::status::Status;
 use crate::task::{Isolation, Special};
-use crate::worker::evaluate::{Evaluate, Task, Verdict};
-use crate::worker::run::Worker;
+use crate::worker::evaluate::{Evaluate, Evaluation, Task};
+use crate::worker::state::Worker;
 
 impl Worker {
     /// Run a task where and how it asks for.
-    pub(super) fn run_task(&mut self, evaluate: &mut dyn Evaluate, task: &Task) -> Verdict {
+    pub(super) fn run_task(&mut self, evaluate: &mut dyn Evaluate, task: &Task) -> Evaluation {
         match &task.body.special {
             Some(special) if special.isolation != Isolation::None => {
                 self.run_isolated(evaluate, task)
@@ -20,39 +18,44 @@ impl Worker {
 }
 
 #[cfg(not(unix))]
-pub(super) fn restore_output() {}
+mod elsewhere {
+    use super::*;
+    use crate::status::Status;
 
-#[cfg(not(unix))]
-pub(super) fn reap_left_behind() {}
+    impl Worker {
+        /// There are none.
+        pub(in crate::worker) fn end_processes(&mut self) {}
 
-#[cfg(not(unix))]
-impl Worker {
-    /// There are none.
-    pub(super) fn end_processes(&mut self) {}
+        pub(in crate::worker) fn renew_processes(&mut self) {}
 
-    pub(super) fn renew_processes(&mut self) {}
+        pub(super) fn run_isolated(
+            &mut self,
+            evaluate: &mut dyn Evaluate,
+            task: &Task,
+        ) -> Evaluation {
+            let reason = "separate processes for tasks are not supported on this system yet";
+            evaluate.ended(task, Status::Died, reason)
+        }
 
-    fn run_isolated(&mut self, evaluate: &mut dyn Evaluate, task: &Task) -> Verdict {
-        let reason = "there are no separate processes for tasks on this system yet";
-        evaluate.ended(task, Status::Died, reason)
-    }
-
-    fn run_captured(&mut self, evaluate: &mut dyn Evaluate, task: &Task) -> Verdict {
-        evaluate.evaluate(task, &mut self.queue)
+        pub(super) fn run_captured(
+            &mut self,
+            evaluate: &mut dyn Evaluate,
+            task: &Task,
+        ) -> Evaluation {
+            evaluate.evaluate(task, &mut self.queue)
+        }
     }
 }
 
 #[cfg(unix)]
 mod unix {
     use std::io;
-    use std::os::fd::OwnedFd;
-    use std::sync::Mutex;
-
-    use rustix::stdio::{dup2_stderr, dup2_stdout, stderr, stdout};
 
     use super::*;
-    use crate::worker::isolate::{Care, End, Why};
-    use crate::worker::recorder::{Place, Recorder};
+    use crate::status::Status;
+    use crate::worker::isolate::{End, IsolatedRun, Why};
+    use crate::worker::recorder::{LogTarget, Recorder};
+    use crate::worker::redirect::Redirected;
 
     impl Worker {
         /// End what was started for tasks.
@@ -66,11 +69,11 @@ mod unix {
             self.isolate.renew();
         }
 
-        pub(in crate::worker) fn run_isolated(
+        pub(super) fn run_isolated(
             &mut self,
             evaluate: &mut dyn Evaluate,
             task: &Task,
-        ) -> Verdict {
+        ) -> Evaluation {
             let Some(launcher) = evaluate.launcher(task.body.isolation()) else {
                 return evaluate.ended(task, Status::Died, "this worker starts no processes");
             };
@@ -78,7 +81,7 @@ mod unix {
                 Ok(recorder) => recorder,
                 Err(error) => return evaluate.ended(task, Status::Died, &error.to_string()),
             };
-            let care = Care {
+            let run = IsolatedRun {
                 task,
                 launcher: &launcher,
                 batch: &self.batch,
@@ -86,11 +89,11 @@ mod unix {
                 config: &self.options.config,
                 recorder: &recorder,
             };
-            let end = self.isolate.run(&care);
+            let end = self.isolate.run(&run);
             self.keep_recorder(recorder);
             let mut ended = |status, reason: &str| evaluate.ended(task, status, reason);
             match end {
-                End::Said(verdict) => verdict,
+                End::Reported(evaluation) => evaluation,
                 End::Died(reason) => ended(Status::Died, &reason),
                 End::Stopped(Why::Cancelled) => ended(Status::Cancelled, "the task was cancelled"),
                 End::Stopped(Why::Late) => {
@@ -101,87 +104,47 @@ mod unix {
                 }
                 End::Stopped(Why::Interrupted) => {
                     let reason = "the worker was interrupted while it ran this task";
-                    Verdict { interrupted: true, ..ended(Status::Died, reason) }
+                    Evaluation { interrupted: true, ..ended(Status::Died, reason) }
                 }
             }
         }
 
-        pub(in crate::worker) fn run_captured(
+        pub(super) fn run_captured(
             &mut self,
             evaluate: &mut dyn Evaluate,
             task: &Task,
-        ) -> Verdict {
+        ) -> Evaluation {
             let Ok(recorder) = self.take_recorder() else {
                 return evaluate.evaluate(task, &mut self.queue);
             };
             recorder.begin(task);
             let redirected = Redirected::to(&recorder);
-            let verdict = evaluate.evaluate(task, &mut self.queue);
+            let evaluation = evaluate.evaluate(task, &mut self.queue);
             evaluate.flush();
             drop(redirected);
             self.keep_recorder(recorder);
-            verdict
+            evaluation
         }
 
         fn take_recorder(&mut self) -> io::Result<Recorder> {
             match self.recorder.take() {
                 Some(recorder) => Ok(recorder),
                 None => {
-                    let place = Place {
+                    let target = LogTarget {
                         keys: self.queue.keys.clone(),
                         worker: self.options.id.clone(),
                         folder: self.options.config.logdir.clone(),
                     };
-                    Recorder::start(self.queue.connection.duplicate(), place)
+                    Recorder::start(self.queue.connection.duplicate(), target)
                 }
             }
         }
 
-        /// What the task has printed is stored before its end is told.
+        /// What the task has printed is stored before its end is reported.
         fn keep_recorder(&mut self, recorder: Recorder) {
             // A log that cannot be stored must not cost the result.
             let _ = recorder.end(&mut self.queue.connection);
             self.recorder = Some(recorder);
         }
     }
-
-    /// A process that starts anew has the children of the one before, which end by themselves.
-    pub(in crate::worker) fn reap_left_behind() {
-        use rustix::process::{WaitOptions, wait};
-        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
-    }
-
-    /// Where this process printed to before its output was redirected.
-    static SAVED: Mutex<Option<(OwnedFd, OwnedFd)>> = Mutex::new(None);
-
-    /// While it lives, what this process prints goes to the recorder.
-    struct Redirected;
-
-    impl Redirected {
-        fn to(recorder: &Recorder) -> Option<Self> {
-            let (out, err) = (stdout().try_clone_to_owned(), stderr().try_clone_to_owned());
-            *SAVED.lock().ok()? = Some((out.ok()?, err.ok()?));
-            let writer = recorder.writer().ok()?;
-            dup2_stdout(&writer).ok()?;
-            dup2_stderr(&writer).ok()?;
-            Some(Redirected)
-        }
-    }
-
-    impl Drop for Redirected {
-        fn drop(&mut self) {
-            restore_output();
-        }
-    }
-
-    /// Print where this process printed before.
-    pub(in crate::worker) fn restore_output() {
-        if let Some((out, err)) = SAVED.lock().ok().and_then(|mut saved| saved.take()) {
-            let _ = dup2_stdout(out);
-            let _ = dup2_stderr(err);
-        }
-    }
 }
-
-#[cfg(unix)]
-pub(super) use unix::{reap_left_behind, restore_output};

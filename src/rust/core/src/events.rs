@@ -1,0 +1,67 @@
+//! Event streams: each controller has one, to which others write what it waits for.
+
+use std::time::Duration;
+
+use redis::{Cmd, Pipeline};
+
+use crate::connection::Connection;
+use crate::error::Result;
+use crate::value;
+
+/// How long the server keeps a stream that nobody renews.
+pub const LIFETIME: Duration = Duration::from_secs(120);
+/// How many events are read at once.
+pub const READ: usize = 1000;
+/// The kind of an event that says which tasks have ended, or that only wakes when it is empty.
+pub const ENDS: &str = "t";
+/// The kind of an event that holds the answer to a ping.
+pub const PONG: &str = "p";
+
+/// One entry of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What it is about.
+    pub kind: String,
+    /// What it says.
+    pub value: Vec<u8>,
+}
+
+/// Open a stream, or keep it open; returns the position behind what it holds.
+pub fn open(connection: &mut Connection, stream: &str) -> Result<String> {
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("XADD").arg(stream).arg("*").arg(ENDS).arg("");
+    pipeline.cmd("PEXPIRE").arg(stream).arg(LIFETIME.as_millis() as u64);
+    let first = connection.pipeline(&pipeline)?.into_iter().next();
+    value::text(first.unwrap_or_default())
+}
+
+/// The command that adds an event, unless the stream has expired: then nobody reads it any more.
+pub fn add(stream: &str, kind: &str, value: &str) -> Cmd {
+    let mut command = redis::cmd("XADD");
+    command.arg(stream).arg("NOMKSTREAM").arg("*").arg(kind).arg(value);
+    command
+}
+
+/// The events behind `position`, which moves on; waits for some, up to `limit`.
+pub fn read(
+    connection: &mut Connection,
+    stream: &str,
+    position: &mut String,
+    limit: Duration,
+) -> Result<Vec<Event>> {
+    let mut command = redis::cmd("XREAD");
+    command.arg("COUNT").arg(READ).arg("BLOCK").arg(limit.as_millis().max(1) as u64);
+    command.arg("STREAMS").arg(stream).arg(&*position);
+    let mut events = Vec::new();
+    for stream in value::array(connection.command(&command)?)? {
+        let entries = value::array(stream)?.pop().unwrap_or_default();
+        for entry in value::array(entries)? {
+            let mut parts = value::array(entry)?.into_iter();
+            *position = value::text(parts.next().unwrap_or_default())?;
+            for (kind, value) in value::pairs(parts.next().unwrap_or_default())? {
+                events.push(Event { kind, value });
+            }
+        }
+    }
+    Ok(events)
+}

@@ -1,0 +1,104 @@
+//! A handle on a queue: the way to the server, the names of the keys, and what a controller knows.
+
+use std::collections::HashSet;
+
+use redis::Cmd;
+
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+use crate::keys::Keys;
+use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE};
+use crate::task::{Rules, Stream};
+use crate::value;
+
+/// The layout of the stored data that this version reads and writes.
+pub const LAYOUT: &str = "2";
+/// The queue tasks go to, and every worker listens to, unless told otherwise.
+pub const DEFAULT_QUEUE: &str = "default";
+
+/// A queue one is attached to.
+pub struct Queue {
+    /// The queue id.
+    pub id: String,
+    /// The names of its keys.
+    pub keys: Keys,
+    /// The way to the server.
+    pub connection: Connection,
+    pub(crate) watch: u64,
+    pub(crate) stream: Stream,
+    pub(crate) known_objects: HashSet<String>,
+    pub(crate) defaults: Rules,
+    owner: u32,
+}
+
+impl Queue {
+    /// Attach to queue `id`. `who` says who attaches, which creates the queue when it is new; empty,
+    /// for a worker, does not. `default_config` is the packed worker configuration that every queue
+    /// has to begin with.
+    pub fn attach(
+        mut connection: Connection,
+        id: &str,
+        who: &str,
+        default_config: &[u8],
+    ) -> Result<Self> {
+        let keys = Keys::new(id);
+        let call = Call::new(&QUEUE_ATTACH, vec![keys.config(), keys.counters()])
+            .arg(LAYOUT)
+            .arg(default_config)
+            .arg(who);
+        let mut reply = value::array(connection.call(&call)?)?.into_iter();
+        let found = value::text(reply.next().unwrap_or_default())?;
+        let watch = value::integer(reply.next().unwrap_or_default())?;
+        if found.is_empty() {
+            return Err(Error::QueueMissing { queue: id.to_owned() });
+        }
+        if found != LAYOUT {
+            let (queue, expected) = (id.to_owned(), LAYOUT.to_owned());
+            return Err(Error::Layout { queue, found, expected });
+        }
+        let defaults = match value::bytes(reply.next().unwrap_or_default())?.as_slice() {
+            [] => Rules::default(),
+            packed => rmp_serde::from_slice(packed)
+                .map_err(|error| Error::corrupt(format!("the settings of queue '{id}'"), error))?,
+        };
+        let watch = watch.unsigned_abs();
+        Ok(Queue { watch, defaults, ..Queue::handle(connection, id) })
+    }
+
+    /// A queue somebody else is attached to, for what needs no waiter's number.
+    pub fn handle(connection: Connection, id: &str) -> Self {
+        Queue {
+            id: id.into(),
+            keys: Keys::new(id),
+            connection,
+            watch: 0,
+            stream: Stream::default(),
+            known_objects: HashSet::new(),
+            defaults: Rules::default(),
+            owner: std::process::id(),
+        }
+    }
+
+    /// Set the rules of tasks that are given none, before anybody attaches to the queue.
+    pub fn configure(connection: &mut Connection, id: &str, rules: &Rules) -> Result<()> {
+        let packed = rmp_serde::to_vec_named(rules)
+            .map_err(|error| Error::corrupt("the settings of a queue", error))?;
+        let call = Call::new(&QUEUE_CONFIGURE, vec![Keys::new(id).config()]).arg(packed);
+        match value::integer(connection.call(&call)?)? {
+            1 => Ok(()),
+            _ => Err(Error::QueueExists { id: id.to_owned() }),
+        }
+    }
+
+    /// A forked child must not read its parent's event stream: it gets a number of its own.
+    pub(crate) fn own_watch(&mut self) -> Result<u64> {
+        if self.owner != std::process::id() {
+            let key = self.keys.counters();
+            let command = Cmd::new().arg("HINCRBY").arg(key).arg("watch").arg(1).to_owned();
+            self.watch = value::integer(self.connection.command(&command)?)?.unsigned_abs();
+            self.owner = std::process::id();
+            self.stream = Stream::default();
+        }
+        Ok(self.watch)
+    }
+}

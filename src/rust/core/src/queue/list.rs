@@ -1,0 +1,61 @@
+//! What waits in a queue.
+
+use std::collections::HashSet;
+
+use redis::{Cmd, Pipeline};
+
+use crate::error::Result;
+use crate::queue::Queue;
+use crate::task::{Header, query};
+use crate::value;
+
+impl Queue {
+    /// How many tasks wait in the queue `name`.
+    pub fn length(&mut self, name: &str) -> Result<u64> {
+        self.counter(&format!("q:{name}"))
+    }
+
+    pub(super) fn counter(&mut self, field: &str) -> Result<u64> {
+        Ok(number(self.connection.hash_get(self.keys.counters(), field)?))
+    }
+
+    /// How many tasks wait in each queue anything was ever submitted to.
+    pub fn lengths(&mut self) -> Result<Vec<(String, u64)>> {
+        let mut command = Cmd::new();
+        command.arg("HGETALL").arg(self.keys.counters());
+        let pairs = value::pairs(self.connection.command(&command)?)?;
+        let waiting = |(field, count): (String, Vec<u8>)| {
+            let name = field.strip_prefix("q:")?.to_owned();
+            Some((name, String::from_utf8(count).ok()?.parse().ok()?))
+        };
+        Ok(pairs.into_iter().filter_map(waiting).collect())
+    }
+
+    /// The ids waiting in the queue `name`, the next to run first.
+    pub fn list(&mut self, name: &str) -> Result<Vec<String>> {
+        let mut pipeline = Pipeline::new();
+        pipeline.atomic();
+        pipeline.cmd("HGET").arg(self.keys.counters()).arg(format!("q:{name}"));
+        pipeline.cmd("LRANGE").arg(self.keys.queue(name)).arg(0).arg(-1);
+        let mut reply = self.connection.pipeline(&pipeline)?.into_iter();
+        let waiting = number(value::maybe_bytes(reply.next().unwrap_or_default())?);
+        let listed = value::texts(reply.next().unwrap_or_default())?;
+        // Every waiting task is listed, so if there are as many ids as tasks, they are those tasks.
+        if listed.len() as u64 == waiting { Ok(listed) } else { self.waiting_among(name, &listed) }
+    }
+
+    /// Those of the listed ids whose tasks wait here: the list is a hint, the headers decide.
+    fn waiting_among(&mut self, name: &str, listed: &[String]) -> Result<Vec<String>> {
+        let headers = query::headers_if_any(self, listed)?;
+        let mut seen = HashSet::new();
+        let waits = |(id, header): &(&String, Option<Header>)| {
+            let here = |header: &Header| header.is_queued() && header.queue == name;
+            header.as_ref().is_some_and(here) && seen.insert((*id).clone())
+        };
+        Ok(listed.iter().zip(headers).filter(waits).map(|(id, _)| id.clone()).collect())
+    }
+}
+
+fn number(text: Option<Vec<u8>>) -> u64 {
+    text.and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(0)
+}

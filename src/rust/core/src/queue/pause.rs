@@ -1,0 +1,22 @@
+//! Pausing queues: workers take no tasks from one that is paused.
+
+use crate::config;
+use crate::error::Result;
+use crate::queue::Queue;
+use crate::scripts::{Call, QUEUE_PAUSE};
+use crate::value;
+
+impl Queue {
+    /// Pause the queue `name`, or resume it. Says whether that changed anything.
+    pub fn pause(&mut self, name: &str, pause: bool) -> Result<bool> {
+        let keys = &self.keys;
+        let names = vec![keys.config(), keys.counters(), keys.queue(name), keys.wake(name)];
+        let call = Call::new(&QUEUE_PAUSE, names).arg(name).arg(i64::from(pause));
+        Ok(value::integer(self.connection.call(&call)?)? == 1)
+    }
+
+    /// The names of the queues that are paused.
+    pub fn paused(&mut self) -> Result<Vec<String>> {
+        config::names(self, config::PAUSE)
+    }
+}

@@ -1,0 +1,31 @@
+//! Taking tasks out of a queue.
+
+use crate::error::Result;
+use crate::queue::Queue;
+use crate::scripts::{Call, QUEUE_REMOVE};
+use crate::task::{Header, query};
+use crate::value;
+
+/// How many tasks one request takes out of a queue.
+const CHUNK: usize = 256;
+
+impl Queue {
+    /// Take tasks out of the queue `name`; says of each whether it waited there. They stay PENDING,
+    /// but no worker will take them.
+    pub fn remove(&mut self, name: &str, ids: &[String]) -> Result<Vec<bool>> {
+        let headers = query::headers_if_any(self, ids)?;
+        let mut removed = Vec::with_capacity(ids.len());
+        for (ids, headers) in ids.chunks(CHUNK).zip(headers.chunks(CHUNK)) {
+            let call = Call::new(&QUEUE_REMOVE, vec![self.keys.tasks(), self.keys.counters()])
+                .arg(self.keys.prefix())
+                .arg(name)
+                .arg(ids);
+            let flags = value::bytes(self.connection.call(&call)?)?;
+            // A task that was out of the queue before is told apart here, so that the request can be
+            // repeated.
+            let waited = headers.iter().map(|h| h.as_ref().is_some_and(Header::is_queued));
+            removed.extend(flags.iter().zip(waited).map(|(flag, waited)| *flag == b'1' && waited));
+        }
+        Ok(removed)
+    }
+}

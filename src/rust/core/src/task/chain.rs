@@ -1,0 +1,125 @@
+//! Finding one's way along a chain of retries: a task that was retried by hand stands for the newest of
+//! its chain.
+
+use crate::error::{Error, Result};
+use crate::queue::Queue;
+use crate::status::Status;
+use crate::task::fetch::{fetch, fetch_one};
+use crate::task::query::{self, TaskResult, result, unpack_headers};
+
+const ID_WIDTH: usize = 32;
+
+/// Where a task went when it was retried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// The task that followed it.
+    pub to: String,
+    /// When, in µs of server time.
+    pub time_us: u64,
+    /// What its status was before.
+    pub status: Status,
+}
+
+/// Where each of some tasks went, if it was retried.
+pub fn moves(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Move>>> {
+    let stored = fetch_one(queue, queue.keys.moved(), ids)?;
+    Ok(stored.iter().map(|stored| read_move(stored.as_deref()?)).collect())
+}
+
+fn read_move(stored: &[u8]) -> Option<Move> {
+    let mut parts = std::str::from_utf8(stored).ok()?.split(' ');
+    let (to, time_us) = (parts.next()?.to_owned(), parts.next()?.parse().ok()?);
+    let status = Status::from_letter(*parts.next()?.as_bytes().first()?);
+    (to.len() == ID_WIDTH).then_some(Move { to, time_us, status })
+}
+
+/// The task that this one is a retry of.
+pub fn was(queue: &mut Queue, id: &str) -> Result<Option<String>> {
+    let id = queue.connection.hash_get(queue.keys.was(), id)?;
+    id.map(String::from_utf8)
+        .transpose()
+        .map_err(|error| Error::corrupt("a chain of retries", error))
+}
+
+/// The last of the chain that each of some tasks is of; a task that was not retried itself.
+pub fn newest(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
+    let mut newest = ids.to_vec();
+    let mut open: Vec<usize> = (0..ids.len()).collect();
+    while !open.is_empty() {
+        let at: Vec<String> = open.iter().map(|place| newest[*place].clone()).collect();
+        let moves = moves(queue, &at)?;
+        let mut moved = Vec::new();
+        for (place, found) in open.into_iter().zip(moves) {
+            if let Some(found) = found {
+                newest[place] = found.to;
+                moved.push(place);
+            }
+        }
+        open = moved;
+    }
+    Ok(newest)
+}
+
+/// How tasks ended. Of one that was retried that is, with `follow`, how the newest of its chain
+/// did, else how it did itself before that.
+pub fn results_of(queue: &mut Queue, ids: &[String], follow: bool) -> Result<Vec<TaskResult>> {
+    let is_moved = |result: &TaskResult| result.status == Status::Moved;
+    if follow {
+        return following(queue, ids, query::results, is_moved);
+    }
+    let mut results = query::results(queue, ids)?;
+    let places: Vec<usize> = (0..ids.len()).filter(|place| is_moved(&results[*place])).collect();
+    let moved: Vec<String> = places.iter().map(|place| ids[*place].clone()).collect();
+    for (place, found) in places.into_iter().zip(moves(queue, &moved)?) {
+        results[place].status = found.map_or(Status::Moved, |found| found.status);
+    }
+    Ok(results)
+}
+
+/// What `read` says of some tasks; of those that were retried, what it says of the newest of their
+/// chains. That costs more only where there are such tasks.
+pub fn following<T>(
+    queue: &mut Queue,
+    ids: &[String],
+    read: impl Fn(&mut Queue, &[String]) -> Result<Vec<T>>,
+    is_moved: impl Fn(&T) -> bool,
+) -> Result<Vec<T>> {
+    let mut answers = read(queue, ids)?;
+    let places: Vec<usize> = (0..ids.len()).filter(|place| is_moved(&answers[*place])).collect();
+    if !places.is_empty() {
+        let moved: Vec<String> = places.iter().map(|place| ids[*place].clone()).collect();
+        let newest = newest(queue, &moved)?;
+        for (place, answer) in places.into_iter().zip(read(queue, &newest)?) {
+            answers[place] = answer;
+        }
+    }
+    Ok(answers)
+}
+
+/// The results of tasks that another one depends on. Of a task that was retried, that is the last of
+/// the chain that has ended: the newest may not have.
+pub fn parent_results(queue: &mut Queue, ids: &[String]) -> Result<Vec<TaskResult>> {
+    let keys = [queue.keys.tasks(), queue.keys.results()];
+    let mut found: Vec<Option<TaskResult>> = vec![None; ids.len()];
+    let mut open: Vec<(usize, String)> = ids.iter().cloned().enumerate().collect();
+    while !open.is_empty() {
+        let at: Vec<String> = open.iter().map(|(_, id)| id.clone()).collect();
+        let mut columns = fetch(queue, &keys, &at)?;
+        let large = columns.pop().unwrap_or_default();
+        let headers = unpack_headers(&at, columns.pop().unwrap_or_default())?;
+        let moves = moves(queue, &at)?;
+        let mut further = Vec::new();
+        for (((place, _), header), (large, moved)) in
+            open.into_iter().zip(headers).zip(large.into_iter().zip(moves))
+        {
+            if header.status.is_terminal() {
+                let status = moved.as_ref().map_or(header.status, |moved| moved.status);
+                found[place] = Some(TaskResult { status, ..result((header, large)) });
+            }
+            further.extend(moved.map(|moved| (place, moved.to)));
+        }
+        open = further;
+    }
+    let missing = |id: &String| Error::TaskMissing { ids: vec![id.clone()] };
+    ids.iter().zip(found).map(|(id, result)| result.ok_or_else(|| missing(id))).collect()
+}

@@ -1,0 +1,131 @@
+//! The tasks a worker has claimed, shared by its threads.
+//!
+//! One lock guards all of it. Three threads take it: the main thread, which runs tasks and sends
+//! steps; the lease thread (`heartbeat`, with `limits` and `long_task`); and the control thread
+//! (`control`). What each may change:
+//!
+//! 1. Only the main thread adds to `waiting` and `finished`, and starts and ends tasks
+//!    (`start_next`, `end_running`).
+//! 2. The lease thread takes tasks out of `waiting` and clears `finished`, but only while a task
+//!    runs, and it holds the lock from before it sends the request until it has the answer. So the
+//!    main thread can neither start a task that is on its way back to the queue, nor see `finished`
+//!    half reported.
+//! 3. The server refuses a step with a smaller `sequence` than the last one it saw, which would tell
+//!    the worker that it is gone. The main thread draws the number under the lock but sends the step
+//!    without it, so a step of the lease thread that draws the next number could overtake. It does
+//!    not: the lease thread sends steps only while `running` is set, the main thread only while it
+//!    is `None`. A step sent by the main thread in the middle of a task would break this.
+//! 4. A signal to the running task is sent under the lock, and noted in `running`. `end_running`
+//!    takes the notes under the lock too, so the main thread knows of every signal which task it was
+//!    for, even if it arrives after that task has ended.
+//! 5. Whoever ends the process holds the lock until the process is gone, so that the main thread
+//!    does not report a task whose end was reported for it, or start another one.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::duration;
+use crate::process;
+use crate::task::Isolation;
+use crate::worker::evaluate::{Evaluation, Task};
+
+/// The claimed tasks.
+#[derive(Default)]
+pub struct Batch {
+    /// Claimed and not started.
+    pub waiting: VecDeque<Task>,
+    /// The task that runs now.
+    pub running: Option<Running>,
+    /// What has ended and was not reported yet.
+    pub finished: Vec<Finish>,
+    /// The number of the last step.
+    pub sequence: u64,
+}
+
+/// The task that runs now.
+pub struct Running {
+    /// Its id.
+    pub id: String,
+    /// When it started.
+    pub since: Instant,
+    /// How long it may run.
+    pub limit: Option<Duration>,
+    /// Whether it runs in a process of its own, to which no signal goes from here.
+    pub isolated: bool,
+    /// That process, once it runs.
+    pub process: Option<u32>,
+    /// Whether it was interrupted, because it ran too long or was cancelled.
+    pub interrupted: bool,
+    /// Whether it was cancelled.
+    pub cancelled: bool,
+    /// When it must have ended, once it was interrupted.
+    pub end_at: Option<Instant>,
+}
+
+/// A task that has ended and was not reported yet.
+pub struct Finish {
+    /// Its id.
+    pub id: String,
+    /// Which attempt it was.
+    pub attempt: i64,
+    /// How it ended.
+    pub evaluation: Evaluation,
+    /// The process it had of its own.
+    pub process: Option<u32>,
+    /// When it started.
+    pub started: Instant,
+    /// When it ended.
+    pub ended: Instant,
+}
+
+impl Batch {
+    /// Start the next waiting task.
+    pub fn start_next(&mut self) -> Option<Task> {
+        let task = self.waiting.pop_front()?;
+        self.running = Some(Running {
+            id: task.id.clone(),
+            since: Instant::now(),
+            limit: (task.body.timeout_s > 0.0).then(|| duration(task.body.timeout_s)),
+            isolated: task.body.isolation() != Isolation::None,
+            process: None,
+            interrupted: false,
+            cancelled: false,
+            end_at: None,
+        });
+        Some(task)
+    }
+
+    /// End the running task; returns what the other threads noted of it.
+    pub fn end_running(&mut self) -> Option<Running> {
+        self.running.take()
+    }
+
+    /// For how long the current task has run; nothing between tasks.
+    pub fn age(&self) -> Option<Duration> {
+        self.running.as_ref().map(|running| running.since.elapsed())
+    }
+}
+
+impl Running {
+    /// Interrupt the task, once. The signal is what Ctrl-C would send: R turns it into an interrupt
+    /// of the running code. The main thread looks after an isolated task, and sees the note.
+    pub fn interrupt(&mut self, cancelled: bool, grace_s: f64) {
+        if self.interrupted {
+            return;
+        }
+        (self.interrupted, self.cancelled) = (true, cancelled);
+        if !self.isolated {
+            self.end_at = Instant::now().checked_add(duration(grace_s));
+            process::interrupt();
+        }
+    }
+}
+
+/// A `Batch` all threads can use.
+pub type SharedBatch = Arc<Mutex<Batch>>;
+
+/// Lock a batch; a thread that died holding it left it consistent.
+pub fn lock(batch: &SharedBatch) -> MutexGuard<'_, Batch> {
+    batch.lock().unwrap_or_else(PoisonError::into_inner)
+}

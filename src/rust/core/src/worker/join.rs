@@ -1,0 +1,128 @@
+//! How a worker joins its queue: it registers, starts the threads beside it, and counts as alive once
+//! its environment is built. One that was declared lost rejoins the same way.
+
+use std::time::{Duration, Instant};
+
+use crate::config::duration;
+use crate::connection::Stop;
+use crate::error::{Error, Result};
+use crate::process::reap_children;
+use crate::queue::{LAYOUT, Queue};
+use crate::value;
+use crate::worker::batch::{Batch, SharedBatch, lock};
+use crate::worker::context::Context;
+use crate::worker::control::ControlThread;
+use crate::worker::heartbeat::LeaseThread;
+#[cfg(unix)]
+use crate::worker::isolate::Isolate;
+use crate::worker::request::Registration;
+use crate::worker::state::{Options, Worker};
+use crate::worker::turn::{StopReason, Turn};
+
+/// The heartbeat period unless configured.
+const PERIOD_S: f64 = 3.0;
+/// How many periods make a lease: a connection may be away for ten seconds without the worker being
+/// taken for lost.
+const LEASE_PERIODS: u32 = 5;
+/// A worker repeats a failing request until it succeeds or the user ends it.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl Worker {
+    /// Register a worker. It takes part once `ready` is called.
+    pub fn register(mut queue: Queue, options: Options, stop: Stop) -> Result<Self> {
+        queue.connection.set_retry_timeout(RETRY_TIMEOUT, stop.clone());
+        let mut worker = Worker {
+            queues: options.config.queues(),
+            registration: Registration {
+                keys: queue.keys.clone(),
+                id: options.id.clone(),
+                nonce: String::new(),
+                incarnation: 0,
+            },
+            queue,
+            options,
+            resumed: false,
+            n_run: 0,
+            popped_marker: 0,
+            batch: SharedBatch::default(),
+            batch_size: 1,
+            lines: Vec::new(),
+            started: Instant::now(),
+            idle_since: Instant::now(),
+            stop,
+            lease_thread: None,
+            control_thread: None,
+            #[cfg(unix)]
+            isolate: Isolate::default(),
+            #[cfg(unix)]
+            recorder: None,
+        };
+        worker.join()?;
+        Ok(worker)
+    }
+
+    fn join(&mut self) -> Result<()> {
+        let resume = self.options.resume.take();
+        self.resumed = resume.is_some();
+        self.registration.nonce = resume.map_or_else(value::random_id, Ok)?;
+        let period = duration(self.options.config.heartbeat_period.unwrap_or(PERIOD_S));
+        let lease = period.saturating_mul(LEASE_PERIODS);
+        let call = self.registration.register(lease, &self.options.info);
+        self.registration.incarnation = value::integer(self.queue.connection.call(&call)?)?;
+        lock(&self.batch).sequence = 0;
+        if self.registration.incarnation == 0 {
+            return Err(Error::WorkerExists { id: self.options.id.clone() });
+        }
+        self.start_threads(period);
+        Ok(())
+    }
+
+    fn start_threads(&mut self, period: Duration) {
+        let context = Context {
+            registration: self.registration.clone(),
+            started: self.started,
+            period,
+            parent: self.options.parent,
+            grace_s: self.options.config.timeout_process_die,
+            restart: self.options.restart.clone(),
+            stop: self.stop.clone(),
+            batch: self.batch.clone(),
+        };
+        let connection = &self.queue.connection;
+        self.control_thread = Some(ControlThread::start(connection.duplicate(), context.clone()));
+        self.lease_thread = Some(LeaseThread::start(connection.duplicate(), context));
+    }
+
+    /// Count as alive: the environment is built.
+    pub fn ready(&mut self) -> Result<()> {
+        let call = self.registration.ready(&self.queues);
+        self.idle_since = Instant::now();
+        if self.resumed {
+            reap_children();
+        }
+        match value::integer(self.queue.connection.call(&call)?)? {
+            1 => Ok(()),
+            // The new process took too long to start: meanwhile the worker was declared lost.
+            _ if std::mem::take(&mut self.resumed) => {
+                self.dismiss_threads();
+                self.join()?;
+                self.ready()
+            }
+            _ => Err(Error::WorkerGone { id: self.options.id.clone() }),
+        }
+    }
+
+    /// A worker that was away longer than its lease has lost its tasks: it drops them and registers
+    /// again. If the queue itself is gone, it leaves.
+    pub(super) fn rejoin(&mut self) -> Result<Turn> {
+        *lock(&self.batch) = Batch::default();
+        let layout = self.queue.connection.hash_get(self.queue.keys.config(), "layout")?;
+        if layout.as_deref() != Some(LAYOUT.as_bytes()) {
+            return Ok(Turn::Stop(StopReason::QueueGone));
+        }
+        self.dismiss_threads();
+        self.join()?;
+        self.ready()?;
+        Ok(Turn::Idle)
+    }
+}

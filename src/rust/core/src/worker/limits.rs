@@ -1,0 +1,68 @@
+//! How long a task may run. The lease thread keeps time, since the main thread is busy with the task:
+//! at the limit the task is interrupted, and if it ignores that, its process is replaced.
+
+use std::time::Instant;
+
+use crate::connection::Connection;
+use crate::error::Result;
+use crate::process;
+use crate::status::Status;
+use crate::worker::batch::{Running, lock};
+use crate::worker::context::Context;
+use crate::worker::redirect::restore_output;
+use crate::worker::restart::Restart;
+
+/// Interrupt a task that has reached its limit. The main thread does this for isolated tasks.
+pub fn enforce_limit(context: &Context) {
+    if let Some(running) = &mut lock(&context.batch).running {
+        let is_late = running.limit.is_some_and(|limit| running.since.elapsed() >= limit);
+        if is_late && !running.isolated {
+            running.interrupt(false, context.grace_s);
+        }
+    }
+}
+
+/// End a task that has ignored its interrupt, and replace the process. In this order:
+///
+/// 1. The lock is taken and never released, so that the main thread, should the task end now after
+///    all, cannot report it as well or start the next one.
+/// 2. Waiting tasks go back to the queue. Only the running one is to end.
+/// 3. The server is told how the task ended, and that the worker is about to start again. Everything
+///    up to here is done again by the next round if a request fails.
+/// 4. The process is replaced. If it dies before that, the worker is declared lost a minute later.
+///
+/// Where a process cannot be replaced, a line in the log says that the task goes on: the process may
+/// be a session in which somebody works.
+pub fn enforce_end(connection: &mut Connection, context: &Context) -> Result<()> {
+    let mut batch = lock(&context.batch);
+    let Some(running) = batch.running.as_mut().filter(|running| is_overdue(running)) else {
+        return Ok(());
+    };
+    let registration = &context.registration;
+    let (status, command) = match running.cancelled {
+        true => (Status::Cancelled, "CANCEL"),
+        false => (Status::Timeout, Status::Timeout.word()),
+    };
+    let id = running.id.clone();
+    let reason = format!("task {id} ignored its interrupt for {} s", context.grace_s);
+    let Some(Restart(restart)) = &context.restart else {
+        running.end_at = None;
+        let message =
+            format!("{reason}; its process was not ended because it may be an interactive session");
+        return connection.call(&registration.log(command, &message)).map(|_| ());
+    };
+    if !batch.waiting.is_empty() {
+        connection.call(&registration.return_tasks(&batch.waiting))?;
+        batch.waiting.clear();
+    }
+    connection.call(&registration.restart(&reason, Some((&id, status))))?;
+    restore_output();
+    eprintln!("RESTART {reason}");
+    let error = restart(&registration.nonce);
+    eprintln!("RESTART failed: {error}");
+    process::end()
+}
+
+fn is_overdue(running: &Running) -> bool {
+    running.end_at.is_some_and(|at| Instant::now() >= at)
+}

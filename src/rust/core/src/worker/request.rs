@@ -1,0 +1,254 @@
+//! Every request a worker sends under its registration, with its reply. Any of its threads may send
+//! them, and each may be sent again after its reply was lost.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, Value};
+
+use crate::error::{Error, Result};
+use crate::keys::Keys;
+use crate::message::Message;
+use crate::scripts::{
+    Call, MESSAGE_RESPOND, WORKER_BEAT, WORKER_EXIT, WORKER_LOG, WORKER_READY, WORKER_REGISTER,
+    WORKER_RESTART, WORKER_RETURN, WORKER_STEP,
+};
+use crate::status::{Status, WorkerStatus};
+use crate::task::Body;
+use crate::value;
+use crate::worker::batch::Batch;
+use crate::worker::evaluate::Task;
+
+/// A process that replaces another one has this long to register.
+const RESTART_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Under which name and number a worker sends its requests.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The names of the queue's keys.
+    pub keys: Keys,
+    /// The worker.
+    pub id: String,
+    /// What this registration was asked for with: asking again yields the same one.
+    pub nonce: String,
+    /// Its number. The server refuses requests with an older one.
+    pub incarnation: i64,
+}
+
+/// What a step asks for; what it reports, and its number, stand in the batch.
+pub struct Step<'a> {
+    /// The queues to claim tasks from.
+    pub queues: &'a [String],
+    /// How many tasks to claim at most.
+    pub claim_limit: usize,
+    /// The queue whose wake marker was popped, counted from 1; 0 for none.
+    pub popped_marker: usize,
+}
+
+/// What the server wants to be done next. `due` says that something in the queue is, and that
+/// whoever is told should sweep.
+pub enum StepReply {
+    /// Nothing any more: the worker is not registered.
+    Gone,
+    /// Answer this.
+    Message(Message),
+    /// Run these.
+    Tasks { tasks: Vec<Task>, due: bool },
+    /// Sleep until the next timer.
+    Idle { next: Duration, paused: bool, due: bool },
+}
+
+impl Registration {
+    /// Register. The reply is the incarnation, 0 when a worker of that name is alive.
+    pub fn register(&self, lease: Duration, info: &[u8]) -> Call {
+        let (keys, own) = (&self.keys, self.keys.worker(&self.id));
+        let names = vec![
+            keys.workers(),
+            keys.worker_infos(),
+            keys.counters(),
+            keys.due(),
+            own.log(),
+            keys.tasks(),
+            own.heartbeat(),
+        ];
+        Call::new(&WORKER_REGISTER, names)
+            .arg(&self.id)
+            .arg(&self.nonce)
+            .arg(lease.as_millis() as u64)
+            .arg(info)
+            .arg(keys.prefix())
+    }
+
+    /// Count as alive. The reply is 1, or 0 when the worker was declared lost meanwhile.
+    pub fn ready(&self, queues: &[String]) -> Call {
+        let own = self.keys.worker(&self.id);
+        Call::new(&WORKER_READY, vec![self.keys.workers(), own.log()])
+            .arg(&self.id)
+            .arg(self.incarnation)
+            .arg(queues.join(" "))
+    }
+
+    /// Renew the lease.
+    pub fn beat(&self) -> Call {
+        let keys = &self.keys;
+        let names = vec![keys.workers(), keys.due(), keys.worker(&self.id).heartbeat()];
+        Call::new(&WORKER_BEAT, names).arg(&self.id).arg(self.incarnation)
+    }
+
+    /// Wake the main thread if it sleeps in the server.
+    pub fn wake(&self) -> Cmd {
+        let mut command = redis::cmd("ZADD");
+        command.arg(self.keys.worker(&self.id).wake()).arg(0).arg("i");
+        command
+    }
+
+    /// Report what has ended and ask for tasks.
+    pub fn step(&self, step: &Step<'_>, batch: &Batch) -> Call {
+        let (keys, own) = (&self.keys, self.keys.worker(&self.id));
+        let mut names = vec![
+            keys.workers(),
+            keys.tasks(),
+            keys.bodies(),
+            keys.results(),
+            keys.extras(),
+            keys.counters(),
+            keys.due(),
+            own.messages(),
+            own.log(),
+        ];
+        names.extend(step.queues.iter().map(|name| keys.queue(name)));
+        names.extend(step.queues.iter().map(|name| keys.wake(name)));
+        let mut call = Call::new(&WORKER_STEP, names)
+            .arg(&self.id)
+            .arg(self.incarnation)
+            .arg(batch.sequence)
+            .arg(step.claim_limit)
+            .arg(step.popped_marker)
+            .arg(keys.prefix())
+            .arg(step.queues.len())
+            .arg(step.queues);
+        let now = Instant::now();
+        for finish in &batch.finished {
+            let evaluation = &finish.evaluation;
+            call.push(&finish.id);
+            call.push(finish.attempt);
+            call.push(evaluation.status.letter().to_string());
+            call.push(now.saturating_duration_since(finish.started).as_micros() as u64);
+            call.push(now.saturating_duration_since(finish.ended).as_micros() as u64);
+            call.push(evaluation.value.as_slice());
+            call.push(evaluation.extra.as_slice());
+            call.push(i64::from(!evaluation.is_final));
+            call.push(finish.process.map(|pid| pid.to_string()).unwrap_or_default());
+        }
+        call
+    }
+
+    /// Hand back tasks that were claimed and not started.
+    pub fn return_tasks(&self, waiting: &VecDeque<Task>) -> Call {
+        let keys = &self.keys;
+        let names = vec![keys.workers(), keys.tasks(), keys.counters()];
+        let mut call =
+            Call::new(&WORKER_RETURN, names).arg(&self.id).arg(self.incarnation).arg(keys.prefix());
+        for task in waiting {
+            call.push(&task.id);
+        }
+        call
+    }
+
+    /// End the running task, if any, and say that the worker's process is about to be replaced.
+    pub fn restart(&self, reason: &str, ended: Option<(&str, Status)>) -> Call {
+        let keys = &self.keys;
+        let log = keys.worker(&self.id).log();
+        let names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due(), log];
+        let (task, status) = ended.unzip();
+        let letter = status.map(|status: Status| status.letter().to_string());
+        Call::new(&WORKER_RESTART, names)
+            .arg(&self.id)
+            .arg(self.incarnation)
+            .arg(reason)
+            .arg(keys.prefix())
+            .arg(RESTART_TIMEOUT.as_millis() as u64)
+            .arg(task.unwrap_or_default())
+            .arg(letter.unwrap_or_default())
+    }
+
+    /// Say that the worker has left.
+    pub fn exit(&self, reason: &str) -> Call {
+        let (keys, own) = (&self.keys, self.keys.worker(&self.id));
+        let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
+        names.extend([own.log(), own.messages(), own.wake(), own.heartbeat(), own.control()]);
+        Call::new(&WORKER_EXIT, names)
+            .arg(&self.id)
+            .arg(self.incarnation)
+            .arg(reason)
+            .arg(keys.prefix())
+    }
+
+    /// Add a line to the worker's log.
+    pub fn log(&self, command: &str, message: &str) -> Call {
+        log_call(&self.keys, &self.id, command, message)
+    }
+
+    /// Answer a message, and pause or resume with it. The reply is 0 when it was answered before.
+    pub fn respond(&self, message: &Message, answer: Vec<u8>, to: Option<WorkerStatus>) -> Call {
+        let (keys, own) = (&self.keys, self.keys.worker(&self.id));
+        let names = vec![
+            own.messages(),
+            own.responses(),
+            own.log(),
+            keys.events(message.watch),
+            keys.workers(),
+        ];
+        Call::new(&MESSAGE_RESPOND, names)
+            .arg(&self.id)
+            .arg(&message.id)
+            .arg(&message.command)
+            .arg(answer)
+            .arg(message.raw.as_slice())
+            .arg(to.map_or("", WorkerStatus::word))
+    }
+}
+
+/// The request that adds a line to the log of a worker.
+pub fn log_call(keys: &Keys, id: &str, command: &str, message: &str) -> Call {
+    Call::new(&WORKER_LOG, vec![keys.worker(id).log()]).arg(command).arg(message)
+}
+
+impl StepReply {
+    /// Read the reply to a step.
+    pub fn read(reply: Value) -> Result<Self> {
+        let mut parts = value::array(reply)?.into_iter();
+        let mut next = || parts.next().unwrap_or_default();
+        let kind = value::text(next())?;
+        match kind.as_str() {
+            "GONE" => Ok(StepReply::Gone),
+            "MESSAGE" => Ok(StepReply::Message(Message::parse(value::bytes(next())?)?)),
+            "TASKS" => {
+                let due = value::integer(next())? == 1;
+                Ok(StepReply::Tasks { tasks: read_tasks(parts)?, due })
+            }
+            "IDLE" => {
+                let due = value::integer(next())? == 1;
+                let wait_ms = value::integer(next())?.max(0).unsigned_abs();
+                let paused = value::text(next())? == WorkerStatus::Paused.word();
+                Ok(StepReply::Idle { next: Duration::from_millis(wait_ms), paused, due })
+            }
+            other => Err(Error::corrupt("the reply to a step", other)),
+        }
+    }
+
+    /// Whether something in the queue is due.
+    pub fn is_due(&self) -> bool {
+        matches!(self, StepReply::Tasks { due: true, .. } | StepReply::Idle { due: true, .. })
+    }
+}
+
+fn read_tasks(mut parts: impl Iterator<Item = Value>) -> Result<Vec<Task>> {
+    let mut tasks = Vec::new();
+    while let (Some(id), Some(attempt), Some(body)) = (parts.next(), parts.next(), parts.next()) {
+        let id = value::text(id)?;
+        let body = Body::unpack(&id, &value::bytes(body)?)?;
+        tasks.push(Task { id, attempt: value::integer(attempt)?, body });
+    }
+    Ok(tasks)
+}

@@ -1,0 +1,96 @@
+//! What a worker's main thread knows. What it does stands in the files that follow in the list of
+//! `worker`: each adds methods to `Worker`.
+
+use std::time::Instant;
+
+use crate::config::WorkerConfig;
+use crate::connection::Stop;
+use crate::queue::Queue;
+use crate::worker::batch::SharedBatch;
+use crate::worker::control::ControlThread;
+use crate::worker::evaluate::Evaluate;
+use crate::worker::heartbeat::LeaseThread;
+#[cfg(unix)]
+use crate::worker::isolate::Isolate;
+#[cfg(unix)]
+use crate::worker::recorder::Recorder;
+use crate::worker::request::Registration;
+use crate::worker::restart::Restart;
+
+/// How a worker is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its name.
+    pub id: String,
+    /// How it behaves.
+    pub config: WorkerConfig,
+    /// What it says of itself, serialised.
+    pub info: Vec<u8>,
+    /// The process it must not outlive.
+    pub parent: Option<u32>,
+    /// How to replace its process, if that is possible.
+    pub restart: Option<Restart>,
+    /// The nonce of the registration to take over from the process it replaces.
+    pub resume: Option<String>,
+}
+
+/// A worker of this process.
+pub struct Worker {
+    pub(super) queue: Queue,
+    pub(super) options: Options,
+    pub(super) queues: Vec<String>,
+    pub(super) registration: Registration,
+    /// Whether it took over the registration of the process it replaces.
+    pub(super) resumed: bool,
+    /// How many tasks it has run.
+    pub(super) n_run: u64,
+    /// The queue whose wake marker was popped, counted from 1; 0 for none.
+    pub(super) popped_marker: usize,
+    pub(super) batch: SharedBatch,
+    pub(super) batch_size: usize,
+    pub(super) lines: Vec<(String, String)>,
+    pub(super) started: Instant,
+    pub(super) idle_since: Instant,
+    pub(super) stop: Stop,
+    pub(super) lease_thread: Option<LeaseThread>,
+    pub(super) control_thread: Option<ControlThread>,
+    #[cfg(unix)]
+    pub(super) isolate: Isolate,
+    #[cfg(unix)]
+    pub(super) recorder: Option<Recorder>,
+}
+
+impl Worker {
+    /// Its name.
+    pub fn id(&self) -> &str {
+        &self.options.id
+    }
+
+    /// The queue it works for.
+    pub fn queue(&mut self) -> &mut Queue {
+        &mut self.queue
+    }
+
+    /// How it behaves.
+    pub fn config(&self) -> &WorkerConfig {
+        &self.options.config
+    }
+
+    /// Add a line to what the worker prints; `flush_log` prints it.
+    pub(super) fn log_line(&mut self, command: &str, message: &str) {
+        if self.options.config.verbose {
+            self.lines.push((command.to_owned(), message.to_owned()));
+        }
+    }
+
+    pub(super) fn flush_log(&mut self, evaluate: &mut dyn Evaluate) {
+        if !self.lines.is_empty() {
+            evaluate.print_log(&self.lines);
+            self.lines.clear();
+        }
+    }
+
+    pub(super) fn dismiss_threads(&mut self) {
+        (self.lease_thread, self.control_thread) = (None, None);
+    }
+}

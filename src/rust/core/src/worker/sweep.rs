@@ -1,0 +1,49 @@
+//! Does what is due in a queue. Whoever notices that a lease has lapsed resolves what its worker held;
+//! tasks whose dependencies have ended are released or become impossible, tasks whose time has come
+//! are queued, tasks that have expired are deleted.
+
+use crate::error::Result;
+use crate::queue::Queue;
+use crate::scripts::{Call, WORKER_SWEEP};
+use crate::status::Status;
+use crate::task::{CHUNK, delete_chains};
+use crate::value;
+
+/// A worker declared lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Its id.
+    pub worker: String,
+    /// The tasks it held that were resolved, each with its status since: those that will be tried
+    /// again are pending.
+    pub tasks: Vec<(String, Status)>,
+}
+
+/// Do everything that is due; returns the workers declared lost.
+pub fn sweep(queue: &mut Queue) -> Result<Vec<Lost>> {
+    let mut lost = Vec::new();
+    loop {
+        let keys = &queue.keys;
+        let names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
+        let call = Call::new(&WORKER_SWEEP, names).arg(keys.prefix());
+        let mut reply = value::array(queue.connection.call(&call)?)?.into_iter();
+        if value::integer(reply.next().unwrap_or_default())? == 0 {
+            return Ok(lost);
+        }
+        let expired = value::texts(reply.next().unwrap_or_default())?;
+        for chunk in expired.chunks(CHUNK) {
+            delete_chains(queue, chunk, true)?;
+        }
+        for entry in reply {
+            let mut parts = value::texts(entry)?.into_iter();
+            let worker = parts.next().unwrap_or_default();
+            lost.push(Lost { worker, tasks: parts.filter_map(|task| resolved(&task)).collect() });
+        }
+    }
+}
+
+/// A task as the script reports it: the letter of its status, and its id.
+fn resolved(task: &str) -> Option<(String, Status)> {
+    let status = Status::from_letter(*task.as_bytes().first()?);
+    Some((task.get(1..)?.to_owned(), status))
+}
