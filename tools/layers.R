@@ -9,7 +9,8 @@ wrappers <- "R/extendr-wrappers.R"
 max_lines <- 400L
 status_words <- c(
   "PENDING", "RUNNING", "COMPLETE", "ERROR", "CANCELLED", "DIED", "TIMEOUT",
-  "DEFERRED", "IMPOSSIBLE", "MOVED", "MISSING"
+  "DEFERRED", "IMPOSSIBLE", "MOVED", "MISSING",
+  "STARTING", "PAUSED", "EXITED", "LOST" # IDLE and BUSY also are words of the server
 )
 
 # --- rules ---------------------------------------------------------------------
@@ -73,6 +74,16 @@ rule_statuses_are_spelled_in_one_file <- function() {
   pattern <- sprintf("\"(%s)\"", paste(status_words, collapse = "|"))
   each_file(setdiff(rust_files(), "src/rust/core/src/status.rs"), function(path) {
     rust_violations(path, pattern, "statuses are spelled in core/src/status.rs only")
+  })
+}
+
+# A reader of the engine never goes round in circles.
+rule_engine_files_have_no_circles <- function() {
+  edges <- module_edges("src/rust/core/src")
+  each_file(find_circles(edges), function(circle) {
+    path <- strsplit(circle, " -> ", fixed = TRUE)[[1]]
+    line <- edges$line[edges$from == path[[1]] & edges$to == path[[2]]][[1]]
+    violations(path[[1]], line, paste("files use each other in a circle:", circle))
   })
 }
 
@@ -161,6 +172,174 @@ before_tests <- function(lines) {
 without_comment <- function(lines) {
   unquoted <- "^((?:[^\"/]|/(?!/)|'\\\\?\"'|\"(?:[^\"\\\\]|\\\\.)*\")*)//.*$"
   sub(unquoted, "\\1", lines, perl = TRUE)
+}
+
+# --- dependencies between Rust modules ------------------------------------------
+
+# Which file of a crate uses a name that another one defines, by `use` and by
+# paths in code. A name is followed through re-exports to the file that defines
+# it, so that a mod.rs hides nothing. Methods are not seen: they go with types.
+module_edges <- function(root) {
+  files <- rust_files(root)
+  crate <- new.env()
+  crate$file_of <- stats::setNames(files, vapply(files, module_name, "", root = root))
+  scopes <- do.call(c, lapply(files, scopes_of_file, root = root))
+  crate$imports <- lapply(stats::setNames(scopes, vapply(scopes, `[[`, "", "module")), imports_of)
+  edges <- do.call(rbind, lapply(scopes, edges_of_scope, crate = crate))
+  unique(edges[edges$from != edges$to, ])
+}
+
+# "crate" for the root, else "crate::a::b".
+module_name <- function(file, root) {
+  name <- sub("\\.rs$", "", substring(file, nchar(root) + 2L))
+  parts <- c("crate", strsplit(sub("^lib$|/mod$", "", name), "/")[[1]])
+  paste(parts, collapse = "::")
+}
+
+# A file, and each module that stands within it: rustfmt puts its end at the
+# indentation of its beginning.
+scopes_of_file <- function(file, root) {
+  lines <- without_comment(before_tests(readLines(file, warn = FALSE, encoding = "UTF-8")))
+  module <- module_name(file, root)
+  inner <- grep("^(pub\\S* )?mod \\w+ \\{$", lines)
+  ends <- vapply(inner, function(at) min(which(lines == "}" & seq_along(lines) > at)), 1L)
+  scope <- function(module, at) {
+    list(module = module, file = file, lines = replace(rep("", length(lines)), at, lines[at]))
+  }
+  nested <- Map(seq, inner, ends)
+  outside <- setdiff(seq_along(lines), unlist(nested))
+  names <- sub(".*mod (\\w+) \\{", "\\1", lines[inner])
+  inner_modules <- sprintf("%s::%s", module, names)
+  c(list(scope(module, outside)), unname(Map(scope, inner_modules, nested)))
+}
+
+# What the `use` statements of a scope bring in: names with the paths they stand
+# for, and the line.
+imports_of <- function(scope) {
+  text <- paste(scope$lines, collapse = "\n")
+  at <- gregexpr("(?m)^\\s*(pub(\\([^)]*\\))? )?use [^;]+;", text, perl = TRUE)[[1]]
+  if (at[[1]] < 0) {
+    return(data.frame(name = character(), path = character(), line = integer()))
+  }
+  statements <- regmatches(text, list(at))[[1]]
+  line_ends <- gregexpr("\n", text, fixed = TRUE)[[1]]
+  line <- findInterval(at, line_ends) + 1L + startsWith(statements, "\n")
+  trees <- gsub("\\s+", " ", sub("^\\s*(pub(\\([^)]*\\))? )?use ([^;]+);", "\\3", statements))
+  leaves <- lapply(trees, use_leaves)
+  path <- sub(" as .*", "", unlist(leaves))
+  data.frame(
+    name = sub(".* as |.*::", "", sub("::self$", "", unlist(leaves))),
+    path = sub("::self$", "", path),
+    line = rep(line, lengths(leaves))
+  )
+}
+
+# "a::{b, c::{self, d}}" as "a::b", "a::c::self", "a::c::d".
+use_leaves <- function(tree) {
+  open <- regexpr("{", tree, fixed = TRUE)
+  if (open < 0) {
+    return(trimws(tree))
+  }
+  inside <- sub("\\}\\s*$", "", substring(tree, open + 1L))
+  chars <- strsplit(inside, "")[[1]]
+  depth <- cumsum((chars == "{") - (chars == "}"))
+  parts <- tapply(chars, cumsum(chars == "," & depth == 0), paste, collapse = "")
+  parts <- trimws(sub("^,", "", parts))
+  prefix <- trimws(substr(tree, 1, open - 1L))
+  unlist(lapply(parts[nzchar(parts)], function(part) paste0(prefix, use_leaves(part))))
+}
+
+edges_of_scope <- function(scope, crate) {
+  imports <- crate$imports[[scope$module]]
+  used <- paths_in_code(scope, imports)
+  paths <- c(imports$path, used$path)
+  targets <- vapply(paths, defining_file, "", module = scope$module, crate = crate)
+  line <- c(imports$line, used$line)
+  edges <- data.frame(from = rep(scope$file, length(line)), to = as.character(targets), line = line)
+  edges[!is.na(edges$to), ]
+}
+
+# `crate::a::b`, and what follows the name of a module that was imported or is a
+# child of this one.
+paths_in_code <- function(scope, imports) {
+  lines <- scope$lines
+  found <- regmatches(lines, gregexpr("(?<![\\w:])\\w+(::\\w+)+", lines, perl = TRUE))
+  line <- rep(seq_along(lines), lengths(found))
+  used <- data.frame(path = as.character(unlist(found)), line = line)
+  head <- sub("::.*", "", used$path)
+  imported <- match(head, imports$name)
+  known <- !is.na(imported)
+  used$path[known] <- paste0(imports$path[imported[known]], sub("^\\w+", "", used$path[known]))
+  used
+}
+
+# The file that defines what `path` means in `module`; NA for what is of another
+# crate, and for a module itself: what is used of it is another path.
+defining_file <- function(path, module, crate, depth = 0L) {
+  parts <- strsplit(path, "::", fixed = TRUE)[[1]]
+  at <- step_into(module, parts[[1]])
+  if (!is_module(at, crate) || depth > 20L) {
+    return(NA_character_)
+  }
+  for (i in seq_along(parts)[-1]) {
+    child <- step_into(at, parts[[i]])
+    again <- crate$imports[[at]]
+    again <- again$path[again$name == parts[[i]] & again$path != path]
+    # A function may have the name of its module.
+    is_item <- i == length(parts) && length(again) > 0
+    if (!is_module(child, crate) || is_item) {
+      if (length(again) == 0) {
+        return(file_of_module(at, crate))
+      }
+      return(defining_file(again[[1]], at, crate, depth + 1L))
+    }
+    at <- child
+  }
+  NA_character_
+}
+
+step_into <- function(module, part) {
+  switch(part,
+    crate = "crate",
+    self = module,
+    super = parent_module(module),
+    paste0(module, "::", part)
+  )
+}
+
+is_module <- function(name, crate) {
+  name %in% names(crate$imports)
+}
+
+parent_module <- function(module) {
+  sub("::\\w+$", "", module)
+}
+
+file_of_module <- function(module, crate) {
+  while (!module %in% names(crate$file_of)) module <- parent_module(module)
+  crate$file_of[[match(module, names(crate$file_of))]]
+}
+
+# Each as "a -> b -> a". What leads nowhere is in no circle.
+find_circles <- function(edges) {
+  circles <- character()
+  repeat {
+    repeat {
+      open <- edges$to %in% edges$from & edges$from %in% edges$to
+      if (all(open)) break
+      edges <- edges[open, ]
+    }
+    if (nrow(edges) == 0) {
+      return(circles)
+    }
+    path <- edges$from[[1]]
+    while (!anyDuplicated(path)) {
+      path <- c(path, edges$to[match(utils::tail(path, 1), edges$from)])
+    }
+    path <- path[match(utils::tail(path, 1), path):length(path)]
+    circles <- c(circles, paste(path, collapse = " -> "))
+    edges <- edges[!(edges$from == path[[1]] & edges$to == path[[2]]), ]
+  }
 }
 
 # --- reporting -----------------------------------------------------------------

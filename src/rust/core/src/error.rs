@@ -2,6 +2,7 @@
 //! Addresses never carry passwords. A failed task is not an error; it is data.
 
 use std::io;
+use std::path::Path;
 
 /// What the engine's functions return.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -218,6 +219,16 @@ impl Error {
     #[allow(clippy::needless_pass_by_value)] // callers hand over what they have
     pub fn corrupt(what: impl Into<String>, reason: impl ToString) -> Self {
         Error::Corrupt { what: what.into(), reason: reason.to_string() }
+    }
+
+    /// What the operating system refused, made of `what` was tried.
+    pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Error::Io { what: what.into(), source }
+    }
+
+    /// The same for a file that could not be read or written.
+    pub(crate) fn file(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        Error::io(format!("cannot {verb} file '{}'", path.display()))
     }
 }
 

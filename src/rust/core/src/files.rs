@@ -125,7 +125,7 @@ fn upload(queue: &mut Queue, path: &Path, md5: &str, stop: &Stop) -> Result<()> 
     match (keep, kept) {
         (true, true) => Ok(()),
         (true, false) => Err(Error::QueueMissing { queue: queue.id.clone() }),
-        (false, _) => Err(io_error("read", path, io::Error::other("it changed meanwhile"))),
+        (false, _) => Err(Error::file("read", path)(io::Error::other("it changed meanwhile"))),
     }
 }
 
@@ -145,7 +145,7 @@ fn download(
         let bytes = queue.connection.hash_get(key.clone(), &chunk.to_string())?;
         let bytes = bytes.ok_or_else(|| Error::FilesMissing { names: vec![file.name.clone()] })?;
         sum.consume(&bytes);
-        into.write_all(&bytes).map_err(|error| io_error("write", Path::new(&file.name), error))?;
+        into.write_all(&bytes).map_err(Error::file("write", Path::new(&file.name)))?;
     }
     if format!("{:x}", sum.finalize()) != file.md5 {
         let what = format!("stored file '{}'", file.name);
@@ -164,7 +164,7 @@ fn each_chunk(
     stop: &Stop,
     mut take: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<String> {
-    let mut file = File::open(path).map_err(|error| io_error("read", path, error))?;
+    let mut file = File::open(path).map_err(Error::file("read", path))?;
     let mut sum = md5::Context::new();
     let mut chunk = Vec::new();
     loop {
@@ -173,7 +173,7 @@ fn each_chunk(
         }
         chunk.clear();
         let read = (&mut file).take(CHUNK as u64).read_to_end(&mut chunk);
-        if read.map_err(|error| io_error("read", path, error))? == 0 {
+        if read.map_err(Error::file("read", path))? == 0 {
             return Ok(format!("{:x}", sum.finalize()));
         }
         sum.consume(&chunk);
@@ -186,8 +186,4 @@ pub(crate) fn stored(queue: &mut Queue) -> Result<HashSet<String>> {
     let mut command = redis::cmd("ZRANGE");
     command.arg(queue.keys.files()).arg(0).arg(-1);
     Ok(value::texts(queue.connection.command(&command)?)?.into_iter().collect())
-}
-
-fn io_error(verb: &str, path: &Path, source: io::Error) -> Error {
-    Error::Io { what: format!("cannot {verb} file '{}'", path.display()), source }
 }

@@ -2,7 +2,8 @@
 //! On unix a small shell stands between the two: it holds the reading end of a pipe from us and
 //! ends the server when the pipe closes. Connecting to the server is the business of others.
 
-use self::files::{data_dir, percent_encoded, private_file, quoted, scratch_dir};
+use self::files::{SOCKET, data_dir, percent_encoded, private_file, quoted, scratch_dir};
+use self::poll::{POLL, wait_until};
 use self::program::{ask_to_end, locate, not_a_program, spawn};
 use crate::{Error, Result};
 use std::fmt;
@@ -18,17 +19,16 @@ use tempfile::TempDir;
 mod files;
 #[cfg(unix)]
 mod lock;
+mod poll;
 mod program;
 #[cfg(test)]
 mod tests;
 
 pub use self::program::find_program;
 
-const POLL: Duration = Duration::from_millis(5);
 const START_LIMIT: Duration = Duration::from_secs(10);
 const STOP_LIMIT: Duration = Duration::from_secs(6);
 const PORT_ATTEMPTS: u32 = 5;
-const SOCKET: &str = "redis.sock";
 
 /// How to start a server; the default is a scratch server on a free port.
 #[derive(Debug, Clone, Default)]
@@ -96,12 +96,12 @@ impl Server {
         let config = self.scratch.join("redis.conf");
         private_file(&config)
             .and_then(|mut file| file.write_all(self.config().as_bytes()))
-            .map_err(refused("cannot write the private server's configuration"))?;
+            .map_err(Error::io("cannot write the private server's configuration"))?;
         let log_path = self.dir().join("redis.log");
         let mut log =
-            private_file(&log_path).map_err(refused("cannot write the private server's log"))?;
+            private_file(&log_path).map_err(Error::io("cannot write the private server's log"))?;
         let child = spawn(program, &config, &self.scratch, &log)
-            .map_err(refused("cannot run the private server's program"))?;
+            .map_err(Error::io("cannot run the private server's program"))?;
         self.child = Some(child);
         let _ = scratch.keep(); // from here on stop() removes it, in the process that owns it
         self.await_answer(&mut log)
@@ -230,7 +230,7 @@ impl Server {
 
     fn unstoppable(&self) -> Error {
         let what = format!("cannot stop the private Redis server, process {}", self.pid);
-        Error::Io { what, source: io::ErrorKind::TimedOut.into() }
+        Error::io(what)(io::ErrorKind::TimedOut.into())
     }
 }
 
@@ -265,8 +265,9 @@ fn lost_port(error: &Error) -> bool {
 
 fn random_password() -> Result<String> {
     let mut bytes = [0; 24];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| refused("cannot make a password")(io::Error::other(error.to_string())))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Error::io("cannot make a password")(io::Error::other(error.to_string()))
+    })?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -298,19 +299,4 @@ fn failed_to_start(what: &str, log: &mut File) -> Error {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = lines[lines.len().saturating_sub(3)..].join("; ");
     Error::ServerStart { reason: format!("{what}, its last words being '{last}'") }
-}
-
-fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + limit;
-    while !done() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        sleep(POLL);
-    }
-    true
-}
-
-fn refused(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io { what: what.into(), source }
 }

@@ -70,10 +70,9 @@ pub fn pairs(value: Value) -> Result<Vec<(String, Vec<u8>)>> {
 /// A new id: 32 lower-case hexadecimal characters, unlike any other anywhere.
 pub fn random_id() -> Result<String> {
     let mut bytes = [0u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Io {
-        what: "cannot draw a random id".into(),
-        source: io::Error::other(error.to_string()),
-    })?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| io::Error::other(error.to_string()))
+        .map_err(Error::io("cannot draw a random id"))?;
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 

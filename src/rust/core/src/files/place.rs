@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use super::io_error;
 use crate::error::{Error, Result};
 use crate::value;
 
@@ -48,7 +47,7 @@ impl Staged {
     pub fn new(root: &Path) -> Result<Self> {
         let made_root = !root.exists();
         let folder = root.join(format!(".rrq-{}", value::random_id()?));
-        fs::create_dir_all(&folder).map_err(|error| io_error("write", &folder, error))?;
+        fs::create_dir_all(&folder).map_err(Error::file("write", &folder))?;
         Ok(Staged { root: root.to_owned(), folder, made_root, names: Vec::new() })
     }
 
@@ -57,7 +56,7 @@ impl Staged {
         let path = self.folder.join(self.names.len().to_string());
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
         self.names.push(name);
-        file.map_err(|error| io_error("write", &path, error))
+        file.map_err(Error::file("write", &path))
     }
 
     /// Move all of them.
@@ -74,7 +73,7 @@ impl Staged {
                     std::io::ErrorKind::CrossesDevices => fs::copy(&from, &to).map(|_| ()),
                     _ => Err(error),
                 });
-            moved.map_err(|error| io_error("write", &to, error))?;
+            moved.map_err(Error::file("write", &to))?;
         }
         self.made_root = false;
         Ok(())

@@ -5,7 +5,6 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::io_error;
 use crate::error::{Error, Result};
 
 /// A file to be stored.
@@ -76,7 +75,7 @@ pub fn walk(root: &Path, names: &[String]) -> Result<Vec<Found>> {
 
 fn add(root: &Path, path: &Path, name: &str, found: &mut Vec<Found>) -> Result<()> {
     let full = root.join(path);
-    let metadata = full.metadata().map_err(|error| io_error("read", &full, error))?;
+    let metadata = full.metadata().map_err(Error::file("read", &full))?;
     if metadata.is_file() {
         found.push(Found { name: name_of(path)?, size: metadata.len() });
         return Ok(());
@@ -84,7 +83,7 @@ fn add(root: &Path, path: &Path, name: &str, found: &mut Vec<Found>) -> Result<(
     if !metadata.is_dir() {
         return Err(refused(name, "it is neither a file nor a folder"));
     }
-    for entry in entries(&full).map_err(|error| io_error("read", &full, error))? {
+    for entry in entries(&full).map_err(Error::file("read", &full))? {
         let path = path.join(entry);
         let name = name_of(&path)?;
         inside(root, &path, &name)?;

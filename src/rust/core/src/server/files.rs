@@ -1,12 +1,13 @@
 //! The directories and files of a private server, and how their paths are written down.
 
-use super::refused;
-use crate::Result;
+use crate::{Error, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
+/// The server's socket in its scratch directory.
+pub(super) const SOCKET: &str = "redis.sock";
 const PREFIX: &str = "rrq-server-";
 
 /// A new directory that only its owner can enter, with a path short enough for a socket in it.
@@ -14,9 +15,8 @@ const PREFIX: &str = "rrq-server-";
 pub(super) fn scratch_dir() -> Result<TempDir> {
     use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
     // A socket's path is limited to 104 bytes on macOS and 108 on Linux.
-    let fits = |base: &PathBuf| {
-        base.as_os_str().as_bytes().len() + PREFIX.len() + super::SOCKET.len() + 8 <= 100
-    };
+    let fits =
+        |base: &PathBuf| base.as_os_str().as_bytes().len() + PREFIX.len() + SOCKET.len() + 8 <= 100;
     let base = std::path::absolute(std::env::temp_dir())
         .ok()
         .filter(fits)
@@ -25,7 +25,7 @@ pub(super) fn scratch_dir() -> Result<TempDir> {
         .prefix(PREFIX)
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(&base)
-        .map_err(refused(format!("cannot create a directory in '{}'", base.display())))
+        .map_err(Error::io(format!("cannot create a directory in '{}'", base.display())))
 }
 
 #[cfg(not(unix))]
@@ -33,7 +33,7 @@ pub(super) fn scratch_dir() -> Result<TempDir> {
     tempfile::Builder::new()
         .prefix(PREFIX)
         .tempdir()
-        .map_err(refused("cannot create a temporary directory"))
+        .map_err(Error::io("cannot create a temporary directory"))
 }
 
 /// The durable directory, created if absent.
@@ -45,7 +45,7 @@ pub(super) fn data_dir(dir: &Path) -> Result<PathBuf> {
         .recursive(true)
         .create(dir)
         .and_then(|()| dir.canonicalize())
-        .map_err(refused(format!("cannot use the directory '{}'", dir.display())))
+        .map_err(Error::io(format!("cannot use the directory '{}'", dir.display())))
 }
 
 /// An empty file that only its owner can read.

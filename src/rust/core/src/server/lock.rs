@@ -2,7 +2,8 @@
 //! A link appears whole or not at all, also on network file systems, and whether its server lives is
 //! asked of the sockets there, so that nothing left behind by a killed session can block the next.
 
-use super::{SOCKET, refused, wait_until};
+use super::files::SOCKET;
+use super::poll::wait_until;
 use crate::{Error, Result};
 use std::fs;
 use std::io;
@@ -14,19 +15,19 @@ use std::time::Duration;
 const LINK: &str = "rrq-server.lock";
 const STARTING: &str = "starting.sock";
 /// A server whose session was killed needs a moment to end.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Takes the directory for the server in `scratch`. Keep what it returns until that server listens:
 /// until then it is what shows others that the lock is alive.
 pub(super) fn take(data: &Path, scratch: &Path) -> Result<UnixListener> {
     let starting =
-        UnixListener::bind(scratch.join(STARTING)).map_err(refused("cannot open a socket"))?;
+        UnixListener::bind(scratch.join(STARTING)).map_err(Error::io("cannot open a socket"))?;
     let mut attempt = Ok(false);
-    let decided = wait_until(PATIENCE, || {
+    let decided = wait_until(TAKEOVER_TIMEOUT, || {
         attempt = try_take(data, scratch);
         !matches!(attempt, Ok(false))
     });
-    attempt.map_err(refused(format!("cannot lock the directory '{}'", data.display())))?;
+    attempt.map_err(Error::io(format!("cannot lock the directory '{}'", data.display())))?;
     if decided { Ok(starting) } else { Err(in_use(data)) }
 }
 

@@ -255,21 +255,17 @@ struct Reported {
     is_final: bool,
 }
 
-fn failed(what: &str) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io { what: what.to_owned(), source }
-}
-
 fn write_request(folder: &Path, task: &Task) -> Result<()> {
     let Task { id, attempt, body } = task.clone();
     let packed = rmp_serde::to_vec(&Request { id, attempt, body });
     let packed = packed.map_err(|error| Error::corrupt("a task", error))?;
-    fs::write(folder.join(REQUEST), packed).map_err(failed("hand over a task"))
+    fs::write(folder.join(REQUEST), packed).map_err(Error::io("cannot hand over a task"))
 }
 
 /// The task whose folder this is.
 pub fn read_request(folder: &Path) -> Result<Task> {
     let packed = fs::read(folder.join(REQUEST));
-    let packed = packed.map_err(failed("read a task handed over"))?;
+    let packed = packed.map_err(Error::io("cannot read a task handed over"))?;
     let request: Request =
         rmp_serde::from_slice(&packed).map_err(|error| Error::corrupt("a task", error))?;
     Ok(Task { id: request.id, attempt: request.attempt, body: request.body })
@@ -287,7 +283,7 @@ pub fn write_outcome(folder: &Path, evaluation: Evaluation) -> Result<()> {
         rmp_serde::to_vec(&reported).map_err(|error| Error::corrupt("an outcome", error))?;
     let (part, path) = (folder.join("part"), folder.join(OUTCOME));
     let written = fs::write(&part, packed).and_then(|()| fs::rename(&part, &path));
-    written.map_err(failed("write the outcome of a task"))
+    written.map_err(Error::io("cannot write the outcome of a task"))
 }
 
 fn read_outcome(folder: &Path) -> Option<Evaluation> {

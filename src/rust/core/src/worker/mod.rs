@@ -4,11 +4,17 @@
 //! Each file uses only files above it. To read a worker from top to bottom:
 //!
 //! **What all threads of a worker know**
+//! - `objects`: shared objects as workers read them.
 //! - `evaluate`: the trait behind which user code stands, and what passes through it.
 //! - `batch`: the claimed tasks, and which thread may change them when.
 //! - `request`: every request a worker sends under its registration, and the replies.
 //! - `restart`: how a process replaces itself.
 //! - `context`: all of these, as the threads beside the main thread get them.
+//! - `turn`: what a turn of the main thread did, and why a worker stops.
+//!
+//! **What tasks print**
+//! - `recorder`: keeps what tasks print.
+//! - `redirect`: sends the output of this process to the recorder.
 //!
 //! **The lease thread**
 //! - `limits`: interrupts a task that runs too long, ends one that ignores its interrupt.
@@ -21,17 +27,12 @@
 //! - `ping`: one such order and its answer.
 //! - `control`: the thread; interrupts cancelled tasks, answers pings, ends the process.
 //!
-//! **Tasks outside the worker's own process, and what tasks print**
-//! - `recorder`: keeps what tasks print.
-//! - `redirect`: sends the output of this process to the recorder.
+//! **The main thread**
 //! - `isolate`: runs a task in a process of its own; `isolate/process` and `isolate/serve` are the
 //!   two ends of the connection to the process that forks, `isolate/lines` what goes over it.
-//!
-//! **The main thread**
-//! - `turn`: what a turn did, and why a worker stops.
-//! - `state`: what the main thread knows.
-//! - `join`: registers and starts the threads, again after the worker was declared lost.
+//! - `state`: what the main thread knows; the files below add what it does.
 //! - `step`: reports ended tasks and asks for more.
+//! - `join`: registers and starts the threads, again after the worker was declared lost.
 //! - `placement`: runs a task where it asks to run, in this process or another.
 //! - `execute`: runs the claimed tasks one by one.
 //! - `answer`: answers a message.
@@ -41,7 +42,6 @@
 //! - `run`: the loop; one turn calls `step`, then what the reply asks for.
 //!
 //! **From outside**
-//! - `objects`: shared objects as workers read them.
 //! - `query`: states and logs of workers, and deleting those that have left.
 
 mod answer;

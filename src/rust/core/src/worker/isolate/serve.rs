@@ -27,7 +27,7 @@ pub struct WorkerLink {
 }
 
 fn failed(source: io::Error) -> Error {
-    Error::Io { what: "talk to the worker".to_owned(), source }
+    Error::io("cannot talk to the worker")(source)
 }
 
 impl WorkerLink {
