@@ -1,5 +1,5 @@
 # Raise an error of class rrq_error_<what> on behalf of the function the user called. The message
-# is taken as it is: braces in ids, paths and server replies mean nothing.
+# is not interpolated, because ids, paths and server replies may contain braces.
 abort <- function(what, message, ..., class = NULL, call = caller_env(), parent = NULL) {
   rlang::abort(
     message,
@@ -10,34 +10,35 @@ abort <- function(what, message, ..., class = NULL, call = caller_env(), parent 
   )
 }
 
-# What the user can do about an error of the engine.
+# The user's next step after an engine error, by class.
 hints <- c(
-  connection = "Is the server running, and is the address right?",
+  connection = "Check that the server is running and that the address is correct.",
   authentication = "Check the user name and password in the URL.",
-  layout = "Use the version of rrq that made this queue, or another queue id.",
+  layout = "Use the version of rrq that created this queue, or another queue id.",
   queue_exists = paste(
-    "Settings of a queue cannot be changed: use another queue id, or `rrq_destroy()` this one."
+    "Settings of a queue cannot be changed: use another queue id, or delete this queue with",
+    "`rrq_destroy()`."
   ),
-  task_missing = "Was it deleted, or is it a task of another queue?",
-  dependency_failed = "The new tasks are recorded as IMPOSSIBLE: their ids are `$task_ids`.",
-  task_unfinished = "Wait with `rrq_task_wait()`.",
-  worker_missing = "See `rrq_worker_list()` for those that are alive.",
+  task_missing = "It may have been deleted, or belong to another queue.",
+  dependency_failed = "The new tasks are IMPOSSIBLE; their ids are in `$task_ids`.",
+  task_unfinished = "Wait for it with `rrq_task_wait()`.",
+  worker_missing = "`rrq_worker_list()` lists the active workers.",
   worker_active = "Stop them first with `rrq_worker_stop()`.",
   worker_exists = "Choose another `worker_id`.",
-  worker_gone = "Was the queue destroyed, or did its heartbeat lapse?",
+  worker_gone = "Its lease may have expired, or the queue may have been destroyed.",
   no_workers = "Start some with `rrq_worker_spawn()`.",
   heartbeat_exists = "Stop the other one, or choose another `key`.",
-  config_missing = "See `rrq_worker_config_list()`; save one with `rrq_worker_config_save()`.",
-  queue_missing = "Is the name right? `rrq_controller()` makes a new queue.",
-  files_large = "Pack less, or set `options(rrq.files_max_size = )` to a number of bytes.",
-  files_missing = "Pack them again: files are kept for 24 hours after they were last used.",
+  config_missing = "See `rrq_worker_config_list()`, or save it with `rrq_worker_config_save()`.",
+  queue_missing = "Check the queue id. `rrq_controller()` creates a new queue.",
+  files_large = "Pack fewer files, or raise `options(rrq.files_max_size = )`, in bytes.",
+  files_missing = "Pack them again: files expire 24 hours after their last use.",
   server_missing = paste(
     "Install one ('apt-get install redis-server', 'dnf install redis', 'brew install redis'),",
-    "name it in the environment variable RRQ_REDIS_SERVER, or set REDIS_URL."
+    "set its path in the environment variable RRQ_REDIS_SERVER, or set REDIS_URL."
   )
 )
 
-# The result of a call into the engine; its errors become conditions here and nowhere else.
+# Return the result of an engine call. Only this function raises engine errors as R conditions.
 rust_call <- function(result, call = caller_env()) {
   if (!inherits(result, "extendr_error")) {
     return(result)

@@ -1,17 +1,18 @@
-#' Set what holds for a queue
+#' Queue settings
 #'
-#' To be called before anybody attaches to the queue with [rrq_controller()], or as a worker. To do
-#' it again with the same settings is fine; they cannot be changed once the queue exists.
+#' Sets the default retry policy and time to live for the tasks of a new queue. Call
+#' `rrq_configure()` before any session or worker attaches to the queue: settings of an existing
+#' queue cannot be changed. Repeating the call with the same settings has no effect.
 #'
-#' @param store_max_size,offload_path From which size in bytes values are kept outside the server,
-#'   and where. Not available yet: must be `Inf` and `NULL`.
-#' @param retry A policy of trying again for tasks that are queued without one, see [rrq_retry()]. A
-#'   task with `retry = rrq_retry(1)` is not tried again.
-#' @param ttl Seconds after its end when a task is forgotten that was queued without `ttl`. A task
-#'   with `ttl = Inf` is kept.
+#' @param store_max_size,offload_path A number of bytes and a path: the size above which values are
+#'   kept outside the server, and where. Not available yet: must be `Inf` and `NULL`, the defaults.
+#' @param retry The default retry policy, made by [rrq_retry()], for tasks created without `retry`;
+#'   `NULL` (the default) means no retries. A task with `retry = rrq_retry(1)` is never retried.
+#' @param ttl The default time to live in seconds: a task created without `ttl` is deleted that long
+#'   after its end. `NULL` (the default) keeps tasks; so does `ttl = Inf` of a task.
 #' @inheritParams rrq_controller
-#' @return Nothing, invisibly.
-#' @section Errors: `rrq_error_queue_exists` when the queue exists with other settings.
+#' @return `NULL`, invisibly.
+#' @section Errors: `rrq_error_queue_exists` if the queue exists with other settings.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -36,6 +37,6 @@ rrq_configure <- function(queue_id, con = NULL, store_max_size = Inf, offload_pa
 
 check_retry <- function(retry, arg = "retry", call = caller_env()) {
   if (!is.null(retry) && !inherits(retry, "rrq_retry")) {
-    abort_argument(arg, "made by `rrq_retry()`, or NULL", retry, call)
+    abort_argument(arg, "a policy made by `rrq_retry()`, or NULL", retry, call)
   }
 }

@@ -1,22 +1,23 @@
-#' The workers' environment
+#' Worker environment
 #'
 #' Tasks run in an environment that each worker builds when it starts. By default it is empty, on
-#' top of the global environment. `rrq_worker_envir_set()` stores a function that fills it: with
-#' packages, with functions from files, with data to be read once.
+#' top of the global environment. `rrq_worker_envir_set()` stores a function that fills it with
+#' packages, functions from files, or data to read once; `rrq_envir()` makes such a function.
+#' `rrq_worker_envir_refresh()` makes workers rebuild their environment. If the function fails on a
+#' worker, the worker logs the error and exits.
 #'
-#' If that function fails on a worker, the worker logs the error and exits.
-#'
-#' @param packages Names of packages to attach on the worker, in this order.
-#' @param sources Paths of R files to source there. They are read by the workers, not sent: workers
-#'   on other machines must find them under the same (absolute) path.
-#' @param create A function of one argument, an environment to fill, such as `rrq_envir()` makes.
-#'   It is sent by value, with what its own environment holds. `NULL` removes the one there is.
-#' @param notify Whether to tell the active workers to build their environment anew. Otherwise
-#'   only workers started from now on use the function.
-#' @param worker_ids Ids of workers; `NULL` is all active workers.
+#' @param packages A character vector of packages to attach on the worker, in this order.
+#' @param sources A character vector of R files to source on the worker. The files are not sent:
+#'   workers on other machines must find them under the same absolute path.
+#' @param create A function of one argument, the environment to fill, for example made by
+#'   `rrq_envir()`. It is sent by value, with the contents of its own environment. `NULL` removes
+#'   the current function.
+#' @param notify Whether active workers rebuild their environment now. If `FALSE`, only workers
+#'   started from now on use the function.
+#' @param worker_ids A character vector of worker ids; `NULL` (the default) is all active workers.
 #' @inheritParams rrq_destroy
-#' @return `rrq_envir()` returns a function of one argument. The others return, invisibly, the id of
-#'   the `REFRESH` message, or `NULL` if none was sent; see [rrq_message_get_response()].
+#' @return `rrq_envir()`: a function of one argument. The others return, invisibly, the id of the
+#'   `REFRESH` message, a string, or `NULL` if none was sent; see [rrq_message_get_response()].
 #' @section Errors: `rrq_error_argument` names the files that do not exist.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -32,10 +33,10 @@ rrq_envir <- function(packages = NULL, sources = NULL) {
   check_names(sources, null = TRUE)
   absent <- sources[!utils::file_test("-f", as.character(sources))]
   if (length(absent) > 0) {
-    message <- sprintf("`sources` must be files that exist; not found: %s.", toString(absent))
+    message <- sprintf("`sources` must be existing files. Files not found: %s.", toString(absent))
     abort("argument", message, argument = "sources")
   }
-  # Its environment holds just what it needs: it is sent to every worker.
+  # A minimal environment, because the function is sent to every worker.
   rlang::new_function(
     rlang::set_names(list(rlang::missing_arg()), "envir"),
     quote({
@@ -73,7 +74,7 @@ rrq_worker_envir_refresh <- function(worker_ids = NULL, controller = NULL) {
   invisible(refresh_workers(queue, worker_ids))
 }
 
-# Nobody to tell is no error: workers that start later build the new environment anyway.
+# Having no active worker is not an error: workers that start later build the new environment.
 refresh_workers <- function(queue, worker_ids, call = caller_env()) {
   worker_ids <- worker_ids %||% active_workers(queue, call)
   if (length(worker_ids) > 0) {

@@ -1,37 +1,38 @@
-#' Send files to workers and get files from them
+#' File transfer
 #'
-#' `rrq_files_pack()` stores files of this session's working directory on the server and returns a
-#' *pack*: their names and md5 sums. The message `PULL` makes workers write the files of a pack into
-#' their working directories. The message `PUSH` makes workers store files of theirs; the answer of
-#' each is a pack, which `rrq_files_unpack()` turns into files. See [rrq_message_send()].
+#' `rrq_files_pack()` stores files from this session's working directory on the server and returns
+#' a *pack*: their names and md5 sums. The message `PULL` makes workers write the files of a pack
+#' into their working directories. The message `PUSH` makes workers store their own files; each
+#' worker responds with a pack, whose files `rrq_files_unpack()` writes. See [rrq_message_send()].
 #'
-#' A content is stored once, however many packs, workers and sessions share it, and is written to
-#' the server in parts, so that no file need fit into memory. The files of a pack are kept for 24
-#' hours after one of them was last packed or unpacked, each by itself; they go with the queue at
-#' the latest. A pack is a plain value: it can be saved, or be part of a task. Any session and any
-#' worker of the queue can unpack it. Only names and contents are kept, no permissions or times.
+#' Identical content is stored once, however many packs, workers and sessions share it. It is
+#' written in chunks, so files need not fit into memory. Each file expires 24 hours after it was
+#' last packed or unpacked, or when the queue is destroyed. A pack is a plain value: you can save it
+#' or pass it to a task, and any session or worker of the queue can unpack it. Only names and
+#' contents are kept, not permissions or times.
 #'
-#' Together, the files of a pack have at most `getOption("rrq.files_max_size")` bytes, 2 GB (2^31)
-#' unless set. Remember that the server holds them in memory.
+#' The total size of a pack is limited to `getOption("rrq.files_max_size")` bytes, by default 2 GB
+#' (2^31). The server holds the files in memory.
 #'
-#' @section Names: Names are relative to the working directory, and keep the folders in them. Those
-#'   of a folder are all files below it, hidden ones included. A name that leads out of the
-#'   directory is refused: an absolute path, one with `..`, one through a symbolic link to
-#'   somewhere else. So is a link to a folder inside of another. The same is looked at again where
-#'   the files are written. Files that are there already are replaced.
+#' @section Names: Names are relative to the working directory and include subdirectories. A
+#'   directory stands for all files below it, including hidden ones. Names that lead out of the
+#'   directory are rejected: absolute paths, paths with `..`, and paths through a symbolic link to
+#'   another place. Within a directory, links to directories are rejected too. The names are checked
+#'   again when the files are written. Existing files are overwritten.
 #'
-#' @param ... Names of files and folders, as character vectors.
+#' @param ... Character vectors of file and directory names.
 #' @param pack A `files_pack`.
-#' @param path The folder to write the files to; it is made if need be.
+#' @param path The directory to write the files to, a string; created if needed. The default is a
+#'   new temporary directory.
 #' @inheritParams rrq_destroy
-#' @return `rrq_files_pack()`: a `files_pack`, which is a character vector of md5 sums named by the
-#'   files. `rrq_files_unpack()`: the path of the folder.
-#' @section Errors: Nothing is stored, or written, when there is one of these.
-#'   * `rrq_error_file_refused`: a name leads out of the directory, or is not that of a file.
-#'   * `rrq_error_file_absent` lists the files that there are not.
-#'   * `rrq_error_files_large` says how many bytes the files have together.
+#' @return `rrq_files_pack()`: a `files_pack`, a character vector of md5 sums named by file.
+#'   `rrq_files_unpack()`: the path of the directory.
+#' @section Errors: In each case nothing is stored or written.
+#'   * `rrq_error_file_refused`: a name leads out of the directory or is not a regular file.
+#'   * `rrq_error_file_absent` lists the files that do not exist.
+#'   * `rrq_error_files_large` gives the total size of the files in bytes.
 #'   * `rrq_error_files_missing` lists the files of a pack that are no longer stored.
-#'   * `rrq_error_corrupt`: what is stored does not have its md5 sum.
+#'   * `rrq_error_corrupt`: the stored content does not match its md5 sum.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -57,18 +58,18 @@ rrq_files_unpack <- function(pack, path = tempfile(), controller = NULL) {
   check_files_pack(pack)
   check_string(path)
   if (file.exists(path) && !dir.exists(path)) {
-    abort_argument("path", "a folder, or the name of a new one", path, rlang::current_env())
+    abort_argument("path", "a directory, existing or new", path, rlang::current_env())
   }
   unpack_files(queue_of(controller), pack, path)
   path
 }
 
-# Sessions and workers do the same, each with its working directory.
+# Shared by sessions and workers; each uses its own working directory.
 pack_files <- function(queue, names, call = caller_env()) {
   rust_call(rs_files_check(names), call)
   absent <- names[!file.exists(names)]
   if (length(absent) > 0) {
-    message <- sprintf("No such file in '%s': %s.", getwd(), toString(absent))
+    message <- sprintf("Files not found in '%s': %s.", getwd(), toString(absent))
     abort("file_absent", message, ids = absent, call = call)
   }
   limit <- getOption("rrq.files_max_size", 2^31)
@@ -107,14 +108,14 @@ print.files_pack <- function(x, ...) {
 check_file_names <- function(names, arg, call = caller_env()) {
   ok <- vapply(names, function(x) is.character(x) && !anyNA(x) && all(nzchar(x)), NA)
   if (length(names) == 0 || !all(ok)) {
-    abort_argument(arg, "names of files, as character vectors", call = call)
+    abort_argument(arg, "character vectors of file names", call = call)
   }
   names <- path.expand(as.character(unlist(names, use.names = FALSE)))
   check_utf8(names, arg, call)
   names
 }
 
-# A pack may have come by any way: whoever gets it looks at the names again.
+# A pack may come from an untrusted source, so the receiver checks the names again.
 check_files_pack <- function(pack, arg = rlang::caller_arg(pack), call = caller_env()) {
   names <- names(pack)
   if (!inherits(pack, "files_pack") || !is_named_by_files(pack) || !has_sums(pack)) {

@@ -1,33 +1,34 @@
-#' A key that expires unless this process lives
+#' Process heartbeat
 #'
-#' A thread of its own renews the key every `period` seconds, also while R computes, so that others
-#' can tell whether this process is alive. Workers have such a heartbeat by themselves; this is for
-#' other programs.
+#' Keeps a Redis key alive for as long as this process lives, so that others can check whether it
+#' does. A separate thread renews the key every `period` seconds, even while R computes. Workers
+#' have a heartbeat of their own; this class is for other programs.
 #'
-#' Renewing survives a lost connection and a server that fails for a while; whether the key lasts
-#' meanwhile depends on `expire`. When the process ends, however it ends, the key expires.
+#' The thread reconnects after a lost connection or a server failure; whether the key survives the
+#' interruption depends on `expire`. When the process ends, for whatever reason, the key expires.
 #'
-#' The key is used as it is given, and so is `<key>:signal`: there `rrq_heartbeat_kill()` leaves
-#' signals, which the thread takes and sends to its own process. So a process on any machine can be
-#' interrupted, also one that does not look at the server itself.
+#' The key name is used as given, and so is `<key>:signal`: `rrq_heartbeat_kill()` stores signals
+#' there, which the thread sends to its own process. So you can interrupt a process on any machine,
+#' even if its R code never contacts the server.
 #'
 #' @section Methods:
 #' * `rrq_heartbeat$new(key, period, expire = 3 * period, value = expire, config = NULL,
 #'   start = TRUE, timeout = 10)`: the key holds `value`, a string or a number, and expires `expire`
-#'   seconds, more than `period`, after it was renewed last. `config` says where the server is, as
-#'   `con` of [rrq_controller()]. `timeout` is how many seconds to try for when the server does not
-#'   answer at the start, and how many `$stop()` may take.
-#' * `$start()`: take the key and begin to renew it; an error if it exists. `$stop()`: end that and
-#'   delete the key. Either returns the object, invisibly.
-#' * `$is_running()`: whether the key is being renewed.
-#' * `$format()`: a line about it, which is printed.
+#'   seconds after its last renewal; `expire` must be greater than `period`. `config` is the server,
+#'   as `con` of [rrq_controller()]. `timeout` limits how many seconds to try to reach the server at
+#'   the start, and how many seconds `$stop()` may take.
+#' * `$start()`: create the key and start to renew it; an error if the key exists. `$stop()`: stop
+#'   renewing and delete the key. Both return the object, invisibly.
+#' * `$is_running()`: whether the key is being renewed, `TRUE` or `FALSE`.
+#' * `$format()`: a one-line description, used for printing.
 #'
 #' @param con The server, as in [rrq_controller()].
-#' @param key A key that some process keeps alive.
-#' @param signal The number of a signal, see [tools::pskill()]. The default is what Ctrl-C sends.
-#' @return `rrq_heartbeat_kill()` returns, invisibly, whether there is such a key; if not, nothing
-#'   is sent.
-#' @section Errors: `rrq_error_heartbeat_exists` when somebody keeps that key alive already.
+#' @param key The key of a heartbeat, a string.
+#' @param signal The number of a signal, see [tools::pskill()]. The default is the signal that
+#'   Ctrl-C sends.
+#' @return `rrq_heartbeat_kill()`: `TRUE` if the key exists and the signal was sent, otherwise
+#'   `FALSE`, invisibly.
+#' @section Errors: `rrq_error_heartbeat_exists` if the key is already kept alive.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -49,7 +50,7 @@ rrq_heartbeat <- R6Class(
       check_positive(period, call = call)
       check_number(expire, infinite = FALSE, call = call)
       if (expire <= period) {
-        abort_argument("expire", sprintf("more than `period`, %g s", period), expire, call)
+        abort_argument("expire", sprintf("greater than `period` (%g s)", period), expire, call)
       }
       check_flag(start, call = call)
       check_number(timeout, call = call)
@@ -92,7 +93,7 @@ rrq_heartbeat <- R6Class(
     pointer = NULL,
     begin = function(call) {
       if (self$is_running()) {
-        message <- sprintf("This heartbeat keeps '%s' alive already.", private$key)
+        message <- sprintf("This heartbeat already keeps '%s' alive.", private$key)
         abort("heartbeat_exists", message, ids = private$key, call = call)
       }
       private$pointer <- rust_call(rs_heartbeat_start(
@@ -108,7 +109,7 @@ rrq_heartbeat_kill <- function(con, key, signal = tools::SIGINT) {
   check_string(key)
   check_count(signal)
   if (signal > 64) {
-    abort_argument("signal", "the number of a signal", signal, rlang::current_env())
+    abort_argument("signal", "a signal number", signal, rlang::current_env())
   }
   url <- resolve_url(con)
   invisible(rust_call(rs_heartbeat_kill(url, key, as.integer(signal))))
@@ -117,18 +118,18 @@ rrq_heartbeat_kill <- function(con, key, signal = tools::SIGINT) {
 check_positive <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
   check_number(x, infinite = FALSE, arg = arg, call = call)
   if (x <= 0) {
-    abort_argument(arg, "a number above 0", x, call)
+    abort_argument(arg, "a number greater than 0", x, call)
   }
   invisible(x)
 }
 
-# As text that does not depend on R's options for printing numbers.
+# Formatted independently of R's options for printing numbers.
 heartbeat_value <- function(value, call) {
   if (is.numeric(value) && length(value) == 1 && !is.na(value)) {
     return(format(value, digits = 15, scientific = FALSE, trim = TRUE, decimal.mark = "."))
   }
   if (!is.character(value) || length(value) != 1 || is.na(value)) {
-    abort_argument("value", "one string or number", value, call)
+    abort_argument("value", "a single string or number", value, call)
   }
   check_utf8(value, "value", call)
   value

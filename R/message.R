@@ -1,55 +1,57 @@
-#' Send messages to workers
+#' Messages to workers
 #'
-#' Workers handle messages before tasks, one after the other, each worker by itself. A worker that
-#' runs a task answers when that has ended.
+#' Sends commands to workers and reads their responses. Each worker handles its messages one at a
+#' time, before tasks. A worker that is running a task responds when the task has ended.
 #'
 #' @section Commands:
-#' * `PING` is answered with `"PONG"`.
-#' * `ECHO` prints its argument, one string, to the worker's process log; `"OK"`.
-#' * `EVAL` takes R code, one string or an expression, and answers with its value in the worker's
-#'   global environment; an error is a value of class `try-error`.
-#' * `INFO` is answered with what [rrq_worker_info()] returns, made and stored anew.
-#' * `DIR` takes a list of arguments of [dir()] and answers with the named md5 sums of those files,
-#'   `NA` for folders.
-#' * `PUSH` takes names of files: the worker stores those of its working directory, and answers with
-#'   a `files_pack`. See [rrq_files_unpack()].
+#' * `PING`: responds `"PONG"`.
+#' * `ECHO` takes a string and prints it to the worker's process log; responds `"OK"`.
+#' * `EVAL` takes R code, a string or an expression, evaluates it in the worker's global
+#'   environment, and responds with the value, or with a `try-error` if it fails.
+#' * `INFO` updates and returns what [rrq_worker_info()] reports.
+#' * `DIR` takes a list of arguments for [dir()] and responds with the md5 sums of the files, named
+#'   by file; `NA` for directories.
+#' * `PUSH` takes file names: the worker stores these files from its working directory and responds
+#'   with a `files_pack`. See [rrq_files_unpack()].
 #' * `PULL` takes a `files_pack`, see [rrq_files_pack()]: the worker writes the files into its
-#'   working directory; `"OK"`.
-#' * `PAUSE` and `RESUME`: take no tasks, take tasks again; `"OK"`, or `"NOOP"` if nothing changed.
-#' * `REFRESH`: build the environment anew, see [rrq_envir()]; `"OK"`. A worker on which that fails
-#'   answers with the error, logs it and exits.
-#' * `TIMEOUT_SET` takes a number of seconds: exit after being idle that long; `"OK"`.
-#' * `TIMEOUT_GET` is answered with the numbers `timeout_idle` and `remaining`.
-#' * `STOP` takes a reason, or nothing: `"BYE"`, then exit.
+#'   working directory; responds `"OK"`.
+#' * `PAUSE` and `RESUME`: stop and resume taking tasks; responds `"OK"`, or `"NOOP"` if nothing
+#'   changed.
+#' * `REFRESH`: rebuilds the environment, see [rrq_envir()]; responds `"OK"`. If that fails, the
+#'   worker responds with the error, logs it and exits.
+#' * `TIMEOUT_SET` takes a number of seconds after which an idle worker exits; responds `"OK"`.
+#' * `TIMEOUT_GET`: responds with the numbers `timeout_idle` and `remaining`, in seconds.
+#' * `STOP` takes a reason (a string) or `NULL`: the worker responds `"BYE"` and exits.
 #'
-#' The answer to anything else is a condition that says that the message is unknown. Where a command
-#' fails on the worker, the answer is a value of class `try-error`, and the worker goes on.
+#' The response to any other command is a condition that says that the command is unknown. If a
+#' command fails on the worker, the response is a `try-error`, and the worker continues.
 #'
-#' @section Answers are forgotten: The answers of a worker are kept for a week after the last of
-#'   them, those that are fetched with `delete = TRUE` are deleted then.
+#' @section Expiry: The responses of a worker expire one week after its latest response, unless they
+#'   were deleted with `delete = TRUE`.
 #'
-#' @param command The command.
-#' @param args Its argument.
-#' @param worker_ids Ids of workers. For sending, `NULL` is all active workers; for answers, all
-#'   that are active or have answered.
-#' @param message_id The id of a message.
-#' @param worker_id The id of a worker.
-#' @param named Whether the answer has the workers' ids as names.
-#' @param delete Whether to delete the answers once they are fetched.
-#' @param timeout Seconds to wait for the answers of all workers.
-#' @param time_poll Seconds between two updates of the progress bar. It does not delay the return.
+#' @param command The command, a string.
+#' @param args The argument of the command, see below; `NULL` by default.
+#' @param worker_ids A character vector of worker ids. `NULL` (the default) is, for sending, all
+#'   active workers; for responses, all workers that are active or have responded.
+#' @param message_id The id of a message, a string.
+#' @param worker_id The id of a worker, a string.
+#' @param named Whether the result is named by worker id.
+#' @param delete Whether to delete the responses after fetching them.
+#' @param timeout Seconds to wait for the responses of all workers.
+#' @param time_poll Seconds between updates of the progress bar. It does not delay the return.
 #' @inheritParams rrq_task_wait
 #' @inheritParams rrq_destroy
 #' @return
-#'   * `rrq_message_send()`: the id of the message, text that sorts by time.
-#'   * `rrq_message_has_response()`: a logical vector, one per worker.
-#'   * `rrq_message_response_ids()`: the ids of the messages a worker has answered, in time order.
-#'   * `rrq_message_get_response()` and `rrq_message_send_and_wait()`: a list of answers, one per
+#'   * `rrq_message_send()`: the id of the message, a string that sorts by time.
+#'   * `rrq_message_has_response()`: a logical vector with one element per worker.
+#'   * `rrq_message_response_ids()`: a character vector of the ids of messages that the worker has
+#'     responded to, oldest first.
+#'   * `rrq_message_get_response()` and `rrq_message_send_and_wait()`: a list with one response per
 #'     worker.
-#' @section Errors: `rrq_error_no_workers` when there is nobody to send to;
-#'   `rrq_error_worker_missing` lists the ids of workers that are not known or have exited.
-#'   `rrq_error_timeout` names the workers that have not answered, `rrq_error_worker_gone` those
-#'   that exited without, once there is nobody left to wait for.
+#' @section Errors: `rrq_error_no_workers` if no worker is active; `rrq_error_worker_missing` lists
+#'   the ids of workers that are unknown or have exited. `rrq_error_timeout` names the workers that
+#'   have not responded in time; `rrq_error_worker_gone` names those that exited without a response,
+#'   if no other worker is left to wait for.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -128,12 +130,12 @@ send_message <- function(queue, command, args, worker_ids, call = caller_env()) 
   rust_call(rs_message_send(queue, command, args, worker_ids), call)
 }
 
-# What is known to be wrong is refused here, not on the worker.
+# Invalid arguments are rejected here rather than on the worker.
 check_message <- function(command, args, call = caller_env()) {
   check_string(command, arg = "command", call = call)
   switch(command,
     ECHO = if (!is.character(args) || length(args) != 1 || is.na(args)) {
-      abort_argument("args", "one string", args, call)
+      abort_argument("args", "a single string", args, call)
     },
     EVAL = check_code(args, call),
     PUSH = check_file_names(list(args), "args", call),
@@ -149,10 +151,10 @@ check_code <- function(args, call) {
     return(invisible())
   }
   if (!is.character(args) || length(args) != 1 || is.na(args)) {
-    abort_argument("args", "one string or an expression", args, call)
+    abort_argument("args", "a single string or an expression", args, call)
   }
   tryCatch(parse(text = args, keep.source = FALSE), error = function(e) {
-    message <- c("`args` is not R code.", x = conditionMessage(e))
+    message <- c("`args` must be valid R code.", x = conditionMessage(e))
     abort("argument", message, argument = "args", call = call)
   })
   invisible()
@@ -167,7 +169,7 @@ check_response_options <- function(named, delete, timeout, time_poll, progress,
   check_flag(progress, null = TRUE, arg = "progress", call = call)
 }
 
-# Who was asked is not recorded. Those that answered and exited since, as on STOP, still count.
+# The recipients are not recorded. Workers that responded and then exited, as on STOP, still count.
 answering_workers <- function(queue, message_id, worker_ids, call = caller_env()) {
   states <- worker_states(queue, call)
   check_workers(worker_ids, states$id, call)
@@ -178,7 +180,7 @@ answering_workers <- function(queue, message_id, worker_ids, call = caller_env()
   states$id[states$active | has]
 }
 
-# Wait up to `limit` seconds for answers: a list of `has` and `value`, one element per worker.
+# Wait up to `limit` seconds for responses: a list of `has` and `value`, one element per worker.
 read_responses <- function(queue, message_id, worker_ids, limit = 0, call = caller_env()) {
   if (length(worker_ids) == 0) {
     return(list(has = logical(), value = list()))
@@ -186,7 +188,7 @@ read_responses <- function(queue, message_id, worker_ids, limit = 0, call = call
   rust_call(rs_message_responses(queue, message_id, worker_ids, limit), call)
 }
 
-# How often to look whether those waited for are still there.
+# Seconds between checks that the workers waited for are still alive.
 look_every <- 5
 
 get_responses <- function(queue, message_id, worker_ids, named, delete, timeout, step,
@@ -200,7 +202,7 @@ get_responses <- function(queue, message_id, worker_ids, named, delete, timeout,
 
 wait_responses <- function(queue, message_id, worker_ids, timeout, step, call) {
   bar <- if (is.finite(step)) {
-    cli::cli_progress_bar("Waiting for answers", total = length(worker_ids))
+    cli::cli_progress_bar("Waiting for responses", total = length(worker_ids))
   }
   deadline <- now() + timeout
   limit <- 0
@@ -217,8 +219,8 @@ wait_responses <- function(queue, message_id, worker_ids, timeout, step, call) {
     if (now() >= deadline || all(silent %in% gone)) {
       abort_silent(silent, gone, timeout, call)
     }
-    # One that has exited may have answered just before: the answers are read once more. One that
-    # was killed is found lost here when nobody else looks.
+    # A worker may have responded just before it exited, so the responses are read once more. The
+    # sweep detects killed workers if no other process does.
     rust_call(rs_worker_sweep(queue), call)
     states <- worker_states(queue, call)
     gone <- states$id[states$exited]
@@ -230,9 +232,9 @@ wait_responses <- function(queue, message_id, worker_ids, timeout, step, call) {
 abort_silent <- function(silent, gone, timeout, call) {
   names <- toString(silent)
   if (all(silent %in% gone)) {
-    message <- sprintf("These workers exited without an answer: %s.", names)
+    message <- sprintf("Workers exited without a response: %s.", names)
     abort("worker_gone", message, ids = silent, call = call)
   }
-  message <- sprintf("No answer after %g s from: %s.", timeout, names)
+  message <- sprintf("No response within %g s from workers: %s.", timeout, names)
   abort("timeout", message, ids = silent, call = call)
 }

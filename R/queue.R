@@ -1,13 +1,13 @@
-#' What waits in a queue
+#' Queue contents
 #'
-#' A controller's queue has several queues inside, told apart by name; tasks go to `"default"` and
-#' every worker listens to it. Which others a worker listens to is part of its configuration, see
-#' [rrq_worker_config()].
+#' `rrq_queue_length()` counts the tasks that wait in a named queue, and `rrq_queue_list()` lists
+#' them. A controller's queue contains several named queues. By default tasks go to `"default"`,
+#' which every worker listens to; [rrq_worker_config()] sets the other queues of a worker.
 #'
-#' @param queue The name of the queue; `NULL` is `"default"`.
+#' @param queue The name of the queue, a string; `NULL` (the default) is `"default"`.
 #' @inheritParams rrq_destroy
-#' @return `rrq_queue_length()` returns the number of tasks waiting, `rrq_queue_list()` their ids,
-#'   the next to run first. A queue nothing was submitted to is empty.
+#' @return `rrq_queue_length()`: the number of waiting tasks. `rrq_queue_list()`: a character vector
+#'   of their ids, the next to run first. A queue that was never used is empty.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -33,16 +33,16 @@ rrq_queue_list <- function(queue = NULL, controller = NULL) {
   rust_call(rs_queue_list(queue, name))
 }
 
-#' Take tasks out of a queue
+#' Remove tasks from a queue
 #'
-#' Workers do not take such a task any more; it stays `PENDING`. It can be cancelled with
-#' [rrq_task_cancel()] or deleted with [rrq_task_delete()]. What workers do at the same time is
-#' minded: a task is either taken out or run.
+#' No worker runs a task that was removed from its queue; the task stays `PENDING` until it is
+#' cancelled with [rrq_task_cancel()] or deleted with [rrq_task_delete()]. Removal is safe against
+#' concurrent workers: a task is either removed or run. The other tasks keep their order.
 #'
-#' @param task_ids Ids of tasks.
+#' @param task_ids A character vector of task ids.
 #' @inheritParams rrq_queue_length
-#' @return A logical vector: whether each task is one of the queue that waits, and is out of it
-#'   now; also if it was before. The others keep their order.
+#' @return A logical vector: `TRUE` for each pending task of this queue, which is now removed or was
+#'   removed before, otherwise `FALSE`.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -60,13 +60,14 @@ rrq_queue_remove <- function(task_ids, queue = NULL, controller = NULL) {
   rust_call(rs_queue_remove(queue, name, task_ids))
 }
 
-#' Pause a queue
+#' Pause and resume a queue
 #'
-#' Workers take no tasks from a queue that is paused; what runs goes on, and tasks can still be
-#' queued. Other queues are not affected.
+#' Workers take no tasks from a paused queue until it is resumed. Running tasks continue, and you
+#' can still queue tasks. Other queues are not affected.
 #'
 #' @inheritParams rrq_queue_length
-#' @return Whether that changed anything, invisibly.
+#' @return `TRUE` if the state of the queue changed, `FALSE` if it was already paused or running,
+#'   invisibly.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -94,5 +95,5 @@ pause_queue <- function(queue, pause, controller, call = caller_env()) {
   invisible(rust_call(rs_queue_pause(handle, name, pause), call))
 }
 
-# Where tasks go, and what every worker listens to.
+# The default queue of tasks; every worker listens to it.
 default_queue <- "default"

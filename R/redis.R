@@ -1,18 +1,21 @@
-#' Connect to a Redis server
+#' Redis connection
 #'
-#' A connection whose Redis commands are methods: `con$PING()`, `con$HGET(key, field)`, any command
-#' by its upper-case name. Queues do not need one; it is for looking around.
+#' Opens a connection with every Redis command as a method, by its upper-case name: `con$PING()`,
+#' `con$HGET(key, field)`. Queues do not need it; use it to inspect the server.
 #'
-#' Status replies print as `[Redis: PONG]`, nil is `NULL`, what is not text is raw. Arguments are
-#' strings, numbers or raw vectors; vectors count as several arguments. Unlike the requests of a
-#' queue, a command whose reply is lost is not sent again.
+#' Status replies print as `[Redis: PONG]`, nil is `NULL`, and binary replies are raw vectors.
+#' Arguments are strings, numbers or raw vectors; a vector counts as several arguments. Unlike the
+#' requests of a queue, a command whose reply is lost is not sent again.
 #'
-#' @param url The server: `redis://[user:password@]host[:port][/db]` or
-#'   `redis+unix:///path/to/socket[?db=1&pass=password]`. `NULL` looks at the environment variables
-#'   `RRQ_URL`, `REDIS_URL`, `REDUX_URL`, `REDIS_HOST` and `REDIS_PORT`, then 127.0.0.1:6379.
-#' @return An `rrq_redis` object. Beside the commands it has `$command(list)` (one command as a list
-#'   of its parts), `$pipeline(...)` (several such lists, sent in one go, a list of replies),
-#'   `$config()` (a list of `url`, `host`, `port`, `path`, `db`, `password`) and `$version()`.
+#' @param url The server, a string: `redis://[user:password@]host[:port][/db]` or
+#'   `redis+unix:///path/to/socket[?db=1&pass=password]`. `NULL` (the default) tries the environment
+#'   variables `RRQ_URL`, `REDIS_URL`, `REDUX_URL`, `REDIS_HOST` and `REDIS_PORT`, then
+#'   127.0.0.1:6379.
+#' @return An `rrq_redis` object. Besides the commands, its methods are `$command(list)` (one
+#'   command as a list of its parts), `$pipeline(...)` (several such lists in one round trip;
+#'   returns a list of replies), `$config()` (a list of `url`, `host`, `port`, `path`, `db`,
+#'   `password`) and `$version()`.
+#' @section Errors: `rrq_error_connection` and `rrq_error_authentication` name the server's address.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -34,7 +37,7 @@ new_redis <- function(url, call = caller_env()) {
   structure(list(state = state, config = config), class = "rrq_redis")
 }
 
-# One that was saved and read back opens a connection anew.
+# A connection object that was saved and loaded has a dead pointer: reconnect.
 live_pointer <- function(state, call) {
   if (is_dead(state$pointer)) {
     state$pointer <- rust_call(rs_redis_open(state$url), call)
@@ -51,7 +54,7 @@ live_pointer <- function(state, call) {
     config = function() fields$config,
     version = function() redis_version(fields$state),
     if (grepl("^[A-Z_]+$", name)) {
-      # Commands of two words are written with an underscore: con$CLIENT_LIST().
+      # Two-word commands use an underscore: con$CLIENT_LIST().
       words <- as.list(strsplit(name, "_", fixed = TRUE)[[1]])
       function(...) redis_command(fields$state, c(words, list(...)))
     }
@@ -83,18 +86,19 @@ redis_pipeline <- function(state, commands, call = caller_env()) {
 redis_parts <- function(command, call) {
   parts <- unlist(lapply(as.list(command), redis_part, call), recursive = FALSE)
   if (length(parts) == 0) {
-    abort("argument", "A Redis command needs a name.", call = call)
+    abort("argument", "A Redis command must have a name.", call = call)
   }
   parts
 }
 
-# Numbers must not pass through R's formatting: 1e5 is not "100000" there.
+# R's default formatting would turn 1e5 into "1e+05".
 redis_part <- function(x, call) {
   if (is.raw(x)) {
     return(list(x))
   }
   if (!is.atomic(x) || is.null(x) || is.complex(x) || anyNA(x)) {
-    abort("argument", "Parts of a Redis command are strings, numbers or raw vectors.", call = call)
+    message <- "Parts of a Redis command must be strings, numbers or raw vectors."
+    abort("argument", message, call = call)
   }
   if (is.logical(x)) {
     x <- as.integer(x)

@@ -4,7 +4,7 @@
 #' @importFrom rlang caller_env "%||%"
 "_PACKAGE"
 
-# The one mutable environment of the package.
+# The only mutable environment of the package.
 the <- new.env(parent = emptyenv())
 the$controller <- NULL
 the$server <- NULL

@@ -1,18 +1,18 @@
-#' What a task printed
+#' Task output
 #'
-#' Kept, line by line while it runs, is what an isolated task (see `separate_process` of
-#' [rrq_task_create_expr()]) prints, and what a task created with `capture = TRUE` does: output,
-#' messages and warnings, and what programs it starts print.
+#' Returns the output of a task, even while it runs: its printed output, messages and warnings, and
+#' the output of programs it starts. Output is kept for tasks in separate processes (see
+#' `separate_process` of [rrq_task_create_expr()]) and for tasks created with `capture = TRUE`.
 #'
-#' The first and the last 64 KB are kept, with a line between them that says how much is left out.
-#' With a `logdir` in its configuration (see [rrq_worker_config()]) a worker writes all of it to a
-#' file, too. If a task is tried again, the log is that of the latest attempt.
+#' The first and last 64 KB are kept, with a line between them that reports how much was omitted.
+#' With `logdir` in its configuration (see [rrq_worker_config()]), a worker also writes the complete
+#' output to a file. If a task is retried, the log is that of the latest attempt.
 #'
-#' @param follow Whether to wait for the end of the task and meanwhile print what it prints, as it
-#'   comes. Ctrl-C ends that and leaves the task alone.
+#' @param follow Whether to print the output as it arrives, until the task ends. Ctrl-C stops
+#'   following, not the task.
 #' @inheritParams rrq_task_info
-#' @return Lines, a character vector; `NULL` before there are any. With `follow = TRUE` the same at
-#'   the end, invisibly.
+#' @return A character vector of lines, or `NULL` if there are none. With `follow = TRUE` the same
+#'   after the end of the task, invisibly.
 #' @section Errors: `rrq_error_task_missing` for an unknown id.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -37,7 +37,7 @@ rrq_task_log <- function(task_id, follow = FALSE, controller = NULL) {
   }
   log <- rust_call(rs_task_log(queue, task_id, 0))
   if (is.null(log)) {
-    # Nothing is stored for a task that prints nothing, nor for an unknown one.
+    # Neither a task without output nor an unknown task has a log: raise an error for the latter.
     rust_call(rs_task_times(queue, task_id))
   }
   lines <- log_lines(log)
@@ -51,7 +51,7 @@ log_lines <- function(log) {
   strsplit(log$text, "\r?\n")[[1]]
 }
 
-# What is printed is stored before the end of the task: after an end there is nothing to wait for.
+# Output is stored before the end of the task, so the log is complete once the task has ended.
 follow_log <- function(queue, task_id, call = caller_env()) {
   seen <- 0
   attempt <- 0

@@ -1,12 +1,16 @@
-#' Where tasks stand in a queue
+#' Task position in a queue
 #'
-#' @param task_id The id of a task.
-#' @param missing The position of a task that does not wait in the queue.
+#' `rrq_task_position()` returns the positions of tasks in their queue, and `rrq_task_preceeding()`
+#' the tasks ahead of a given one.
+#'
+#' @param task_id The id of a task, a string.
+#' @param missing The position to return for a task that does not wait in the queue, a whole number
+#'   or `NA`; 0 by default.
 #' @inheritParams rrq_task_status
 #' @inheritParams rrq_queue_length
-#' @return `rrq_task_position()` returns an integer vector: 1 is the next task to run.
-#'   `rrq_task_preceeding()` returns the ids of the tasks ahead of one, the next to run first, and
-#'   `NULL` if it does not wait in the queue.
+#' @return `rrq_task_position()`: an integer vector; 1 is the next task to run.
+#'   `rrq_task_preceeding()`: a character vector of the ids of the tasks ahead, the next to run
+#'   first, or `NULL` if the task does not wait in the queue.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -51,6 +55,6 @@ waiting_in <- function(name, handle, call = caller_env()) {
 check_position <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
   is_na <- is.atomic(x) && length(x) == 1 && is.na(x)
   if (!is_na && !is_integer(x)) {
-    abort_argument(arg, "one whole number or NA", x, call)
+    abort_argument(arg, "a single whole number or NA", x, call)
   }
 }

@@ -1,21 +1,22 @@
-#' The status of tasks
+#' Task status
 #'
-#' `PENDING` tasks wait in a queue, `RUNNING` ones were taken by a worker, `DEFERRED` ones wait for
-#' other tasks. All others have ended: `COMPLETE` with a value, `ERROR` with an R error, `TIMEOUT`
-#' because they took too long, `DIED` because their worker or process went away, `CANCELLED`,
-#' `IMPOSSIBLE` because a task they depend on failed, or `MOVED` because they were retried.
+#' Reports the status of tasks, and lists tasks by status, tag, queue or time. `PENDING` tasks wait
+#' in a queue, `RUNNING` tasks were claimed by a worker, `DEFERRED` tasks wait for other tasks. All
+#' others have ended: `COMPLETE` with a value, `ERROR` with an R error, `TIMEOUT` because they ran
+#' too long, `DIED` because their worker or process was lost, `CANCELLED`, `IMPOSSIBLE` because a
+#' dependency failed, or `MOVED` because they were retried.
 #'
-#' @param task_ids Ids of tasks.
-#' @param named Whether the answer has the ids as names.
-#' @param follow Whether to answer for the newest of the chain that a retried task is of, see
-#'   [rrq_task_retry()]; `NULL` is the controller's setting.
-#' @param status Only tasks of these statuses.
-#' @param tag,queue Only tasks with this tag, of this queue.
-#' @param since Only tasks submitted at this time or later: a time, or seconds since 1970.
+#' @param task_ids A character vector of task ids.
+#' @param named Whether the result is named by task id.
+#' @param follow Whether a retried task stands for the newest task of its chain, see
+#'   [rrq_task_retry()]; `NULL` (the default) is the controller's setting.
+#' @param status A character vector: only tasks with one of these statuses.
+#' @param tag,queue Strings: only tasks with this tag, or of this queue.
+#' @param since Only tasks submitted at this time or later: a `POSIXct`, or seconds since 1970.
 #' @inheritParams rrq_destroy
-#' @return `rrq_task_status()` returns a character vector, `"MISSING"` for an unknown id.
-#'   `rrq_task_exists()` returns a logical vector. `rrq_task_list()` returns the ids of all tasks,
-#'   in no order; where it is asked for some, in the order of submission.
+#' @return `rrq_task_status()`: a character vector, `"MISSING"` for an unknown id.
+#'   `rrq_task_exists()`: a logical vector. `rrq_task_list()`: a character vector of ids, in order
+#'   of submission if any filter is given, otherwise unordered.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -59,17 +60,20 @@ rrq_task_list <- function(status = NULL, tag = NULL, queue = NULL, since = NULL,
   rust_call(rs_task_table(handle, NULL, filter))$id
 }
 
-# Whether questions about a retried task are answered for the newest of its chain.
+# Whether queries follow a retried task to the newest task of its chain.
 follows <- function(follow, controller) {
   follow %||% controller$settings$follow
 }
 
-#' Count tasks by status
+#' Task counts by status
 #'
-#' @param task_ids Ids of tasks; `NULL` counts all tasks, in constant time whatever their number.
+#' Counts all tasks of a queue, or the given ones, by status.
+#'
+#' @param task_ids A character vector of task ids; `NULL` (the default) counts all tasks, in
+#'   constant time.
 #' @inheritParams rrq_destroy
-#' @return A named list of counts, one for each status of [rrq_task_status()], also where it is
-#'   zero. `MISSING` comes last when some of the ids are not known.
+#' @return A named list of counts, one for each status of [rrq_task_status()], including zeros. If
+#'   some ids are unknown, `MISSING` comes last.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -91,34 +95,37 @@ rrq_task_overview <- function(task_ids = NULL, controller = NULL) {
   rlang::set_names(as.list(as.numeric(counts)), levels)
 }
 
-# The number of tasks of each status, from the counters.
+# Reads the counters, so the cost does not depend on the number of tasks.
 task_counts <- function(queue, call = caller_env()) {
   overview <- rust_call(rs_task_overview(queue), call)
   rlang::set_names(overview$count, overview$status)
 }
 
-#' What is known of a task
+#' Task details
 #'
-#' @param task_id The id of a task.
+#' `rrq_task_info()` returns the options, state and attempts of a task; `rrq_task_data()` returns
+#' its code and data.
+#'
+#' @param task_id The id of a task, a string.
 #' @inheritParams rrq_task_status
-#' @return `rrq_task_info()` returns a list:
+#' @return `rrq_task_info()`: a list of
 #'   * `id`, `status`, `queue`,
-#'   * `separate_process`, whether it runs in a process of its own,
-#'   * `timeout`, the seconds it may run, or `NULL`,
-#'   * `worker`, the worker that took it, or `NULL`,
-#'   * `pid`, while it runs in a process of its own, the number of that; else `NULL`,
-#'   * `label`, `tags`, `retry`, `ttl`, as they were given, or `NULL`,
-#'   * `depends`, a list of `up` (what it depends on) and `down` (what depends on it),
-#'   * `moved`, a list of `up` (the task it is a retry of) and `down` (its retry), each `NULL` if
-#'     there is none,
-#'   * `attempt`, how many times it was taken by a worker, and `attempts`, a list of these:
-#'     `status`, `worker`, `start`, `end`, and for those that were not the last their `error`,
-#'   * `seed`, where its random numbers start, as `.Random.seed`, or `NULL`,
-#'   * `warnings`, those signalled while it ran, or `NULL`.
+#'   * `separate_process`, whether it runs in a separate process,
+#'   * `timeout`, its time limit in seconds, or `NULL`,
+#'   * `worker`, the id of the worker that claimed it, or `NULL`,
+#'   * `pid`, the process id while it runs in a separate process, otherwise `NULL`,
+#'   * `label`, `tags`, `retry`, `ttl`, as given, or `NULL`,
+#'   * `depends`, a list of `up` (its dependencies) and `down` (its dependants),
+#'   * `moved`, a list of `up` (the task it retries) and `down` (its retry), each `NULL` if there is
+#'     none,
+#'   * `attempt`, how many times a worker claimed it, and `attempts`, a list with one list per
+#'     attempt: `status`, `worker`, `start`, `end`, and `error` for all but the last,
+#'   * `seed`, the start of its random numbers, as `.Random.seed`, or `NULL`,
+#'   * `warnings`, a list of the warnings signalled while it ran, or `NULL`.
 #'
-#'   `rrq_task_data()` returns what the task runs, with the values sent along: a list of `type`
-#'   (`"expr"`), `expr` and `variables`, or of `type` (`"call"`), `fn` and `args`. A function that
-#'   is sent by name is a list of `name`, `namespace` and `internal`, any other a list of `value`.
+#'   `rrq_task_data()`: a list of `type` (`"expr"`), `expr` and `variables`, or of `type`
+#'   (`"call"`), `fn` and `args`. A function that was sent by name is a list of `name`, `namespace`
+#'   and `internal`, any other a list of `value`.
 #' @section Errors: `rrq_error_task_missing` for an unknown id.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -155,7 +162,7 @@ rrq_task_info <- function(task_id, controller = NULL) {
   )
 }
 
-# A list for each attempt, the latest last.
+# One list per attempt, latest last.
 attempts_of <- function(info) {
   as_time <- function(seconds) .POSIXct(seconds)
   earlier <- lapply(info$attempts, function(attempt) {
@@ -174,7 +181,7 @@ attempts_of <- function(info) {
   c(earlier, list(latest))
 }
 
-# The process of a running task that has one.
+# The process id of a running isolated task.
 own_process <- function(queue, task_id, info, call = caller_env()) {
   if (info$isolated && info$status == "RUNNING") {
     log <- rust_call(rs_task_log(queue, task_id, Inf), call)
@@ -191,7 +198,7 @@ rrq_task_data <- function(task_id, controller = NULL) {
   unpack_task(data$kind, data$payload, data$shared)
 }
 
-# A task of a bulk has its own values only; what it shares with the others is the template.
+# A task of a bulk holds only its own values; the rest comes from the shared template.
 unpack_task <- function(kind, payload, shared) {
   template <- if (length(shared) > 0) shared[[1]]
   switch(kind,
@@ -208,13 +215,15 @@ unpack_task <- function(kind, payload, shared) {
   )
 }
 
-#' When tasks were submitted, started and ended
+#' Task times
+#'
+#' Returns when tasks were submitted, started, ended and retried, by the server's clock.
 #'
 #' @inheritParams rrq_task_status
-#' @return A matrix of seconds since 1970 by the server's clock, with the ids as row names and the
-#'   columns `submit`, `start`, `complete` (however the task ended) and `moved` (when it was
-#'   retried). `NA` where a task has not come that far.
-#' @section Errors: `rrq_error_task_missing` lists the ids that are not known.
+#' @return A numeric matrix of seconds since 1970, with the ids as row names and the columns
+#'   `submit`, `start`, `complete` (when the task ended, in any status) and `moved` (when it was
+#'   retried). Times of events that have not happened are `NA`.
+#' @section Errors: `rrq_error_task_missing` lists the unknown ids.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -237,20 +246,22 @@ rrq_task_times <- function(task_ids, follow = NULL, controller = NULL) {
   )
 }
 
-#' How far a task has come
+#' Task progress
 #'
-#' A running task tells how far it is with `rrq_task_progress_update()`, or by signalling a
-#' condition of class `progress`, which needs no rrq in the code of the task.
+#' A running task reports its progress with `rrq_task_progress_update()`, or by signalling a
+#' condition of class `progress`, so that its code does not depend on rrq. `rrq_task_progress()`
+#' reads the latest value.
 #'
-#' @param value The new progress value: anything, such as text or a list of numbers.
-#' @param error Whether it is an error to call this outside a task; otherwise that does nothing.
+#' @param value The new progress value: any R object, such as a string or a list of numbers.
+#' @param error Whether to raise an error outside a task. If `FALSE` (the default), such a call has
+#'   no effect.
 #' @inheritParams rrq_task_status
-#' @return `rrq_task_progress()` with one id returns the last value, `NULL` before there is one.
-#'   With several it returns a list of them with the ids as names, fetched in one round trip.
-#'   `rrq_task_progress_update()` returns nothing, invisibly.
-#' @section Errors: `rrq_error_task_missing` lists the ids that are not known; `rrq_error_no_task`
-#'   outside a task if `error = TRUE`.
-#' @seealso [rrq_task_wait()] shows progress that is a number from 0 to 1 or a text such as
+#' @return `rrq_task_progress()`: for one id its latest value, or `NULL` if there is none; for
+#'   several ids a list of these values, named by id and fetched in one round trip.
+#'   `rrq_task_progress_update()`: `NULL`, invisibly.
+#' @section Errors: `rrq_error_task_missing` lists the unknown ids; `rrq_error_no_task` outside a
+#'   task if `error = TRUE`.
+#' @seealso [rrq_task_wait()] shows progress that is a number from 0 to 1 or a string such as
 #'   `"3 / 10"`.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -276,20 +287,20 @@ rrq_task_progress_update <- function(value, error = FALSE) {
     rust_call(rs_task_progress_update(the$task$queue, rust_call(rs_worker_task()), value))
   } else if (error) {
     message <- c(
-      "There is no running task.",
-      i = "`rrq_task_progress_update()` is for the code of a task."
+      "No task is running in this process.",
+      i = "Call `rrq_task_progress_update()` only from a task's code."
     )
     abort("no_task", message)
   }
   invisible()
 }
 
-# The newest of the chain of retries that each task is of.
+# The newest task of each task's chain of retries.
 newest_of <- function(queue, ids, call = caller_env()) {
   rust_call(rs_task_newest(queue, ids), call)
 }
 
-# The tasks that questions about these are answered for.
+# The tasks that stand for these in queries.
 followed <- function(ids, follow, controller, call = caller_env()) {
   if (follows(follow, controller)) newest_of(queue_of(controller, call), ids, call) else ids
 }

@@ -1,19 +1,24 @@
-#' Fetch results
+#' Task results
 #'
-#' @param task_id,task_ids Ids of tasks that have ended.
-#' @param error Whether a failed task is thrown as an error. Else it is returned as a value.
-#' @param named Whether the results are named by their ids.
-#' @param follow Whether to answer for the newest of the chain that a retried task is of, see
-#'   [rrq_task_retry()]; `NULL` is the controller's setting.
+#' Fetches the values of tasks that have ended. The value of a failed task is an error object, which
+#' can also be thrown.
+#'
+#' @param task_id,task_ids A character vector of ids of tasks that have ended; for
+#'   `rrq_task_result()` a single id.
+#' @param error Whether to throw the errors of failed tasks. If `FALSE` (the default), they are
+#'   returned as values.
+#' @param named Whether the list is named by task id.
+#' @param follow Whether a retried task stands for the newest task of its chain, see
+#'   [rrq_task_retry()]; `NULL` (the default) is the controller's setting.
 #' @inheritParams rrq_destroy
 #' @return `rrq_task_result()`: the task's value. `rrq_task_results()`: a list of values, fetched in
-#'   one round trip. In place of a failed task's value stands an `rrq_task_error`: a condition with
-#'   the classes of the original one and the fields `message`, `call`, `queue_id`, `task_id`,
-#'   `status`, `trace` (see [rlang::trace_back()]) and `warnings`.
-#' @section Errors: `rrq_error_task_missing` and `rrq_error_task_unfinished` list all such tasks in
-#'   `$ids`, the latter with what they are in `$status`. With `error = TRUE` the failed task's own
-#'   error, or for several `rrq_task_error_group`, which counts and lists the failures and holds
-#'   them in `$errors`.
+#'   one round trip. The value of a failed task is an `rrq_task_error`: a condition with the classes
+#'   of the original one and the fields `message`, `call`, `queue_id`, `task_id`, `status`, `trace`
+#'   (see [rlang::trace_back()]) and `warnings`.
+#' @section Errors: `rrq_error_task_missing` and `rrq_error_task_unfinished` list the tasks in
+#'   `$ids`, the latter also their statuses in `$status`. With `error = TRUE`, `rrq_task_result()`
+#'   throws the task's own error, and `rrq_task_results()` an `rrq_task_error_group`, which counts
+#'   and lists the failures and holds them in `$errors`.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -53,9 +58,9 @@ rrq_task_results <- function(task_ids, error = FALSE, named = FALSE, follow = NU
   if (named) rlang::set_names(outcomes$value, task_ids) else outcomes$value
 }
 
-# How tasks ended: `status`, `value`. The value of a task whose worker sent none is made here. A
-# task's own value may be NULL, or be the error of another task: only the status tells. That of a
-# retried task, if it is not to be followed, is how it ended before.
+# The `status` and `value` of tasks. If the worker sent no value (it was lost, say), the error is
+# made here. A task's own value may be NULL or another task's error, so only the status shows
+# whether it failed. A retried task that is not followed has its status before the retry.
 fetch_outcomes <- function(ids, controller, follow = FALSE, call = caller_env()) {
   outcomes <- rust_call(rs_task_outcomes(queue_of(controller, call), ids, follow), call)
   silent <- which(outcomes$status != "COMPLETE" & vapply(outcomes$value, is.null, TRUE))
@@ -67,7 +72,7 @@ fetch_outcomes <- function(ids, controller, follow = FALSE, call = caller_env())
   outcomes
 }
 
-# The same where tasks may have been deleted, or have expired, since they ended: they are `MISSING`.
+# The same, if tasks may have been deleted or may have expired since they ended: they are `MISSING`.
 fetch_left <- function(ids, controller, follow, call = caller_env()) {
   tryCatch(
     fetch_outcomes(ids, controller, follow, call),

@@ -1,37 +1,39 @@
-#' Try tasks again
+#' Task retries
 #'
-#' `rrq_task_retry()` queues tasks that have ended once more, each under a new id. `rrq_retry()`
-#' makes a policy by which workers try a task again by themselves, under the same id; it is given as
-#' `retry` to the functions that queue tasks.
+#' `rrq_task_retry()` queues finished tasks again, each under a new id. `rrq_retry()` makes a policy
+#' by which workers retry a task automatically, under the same id; pass it as `retry` to the
+#' functions that create tasks.
 #'
-#' @section Retries by hand: The old task becomes `MOVED`. Questions about its id are answered for
-#' the newest task of its chain, unless `follow = FALSE`. The new one has the queue, time limit,
-#' seed, label, tags and rules of the old one, and goes to the end of its queue. What was
-#' `IMPOSSIBLE` because the old task failed stays so.
+#' @section Manual retries: The old task becomes `MOVED`. Queries for its id follow to the newest
+#' task of its chain, unless `follow = FALSE`. The new task has the queue, time limit, seed, label,
+#' tags and rules of the old one, and goes to the end of its queue. Tasks that became `IMPOSSIBLE`
+#' because the old task failed stay `IMPOSSIBLE`.
 #'
-#' @section Retries by policy:
-#' After an attempt that ended in one of the ways of `on`, the task is `PENDING` again, and comes
-#' back to its queue after `delay * backoff^(n - 1)` seconds, `n` being the attempts so far, give or
-#' take a quarter, so that what failed together does not come back together, but never after more
-#' than `max_delay`. The clock is the server's. Only the last attempt ends the task, so that waits
-#' go on meanwhile, and tasks that depend on it wait. [rrq_task_info()] tells about all attempts. A
-#' task that was cancelled is not tried again.
+#' @section Automatic retries:
+#' After an attempt that failed in one of the ways in `on`, the task is `PENDING` again. It returns
+#' to its queue after `delay * backoff^(n - 1)` seconds, where `n` is the number of attempts so far,
+#' by the server's clock, with a jitter of up to 25 % in either direction and never more than
+#' `max_delay` seconds. Only the last attempt ends the task: until then, waits continue and
+#' dependants stay deferred. [rrq_task_info()] lists all attempts. A cancelled task is not retried.
 #'
-#' @param task_ids Ids of tasks that have ended; one that was retried before stands for the newest
-#'   of its chain.
-#' @param max_attempts How many attempts there are, the first one included.
+#' @param task_ids A character vector of ids of tasks that have ended; a task that was retried
+#'   before stands for the newest task of its chain.
+#' @param max_attempts The number of attempts, including the first.
 #' @param delay Seconds between the first attempt and the second.
-#' @param backoff By how much that grows with each further attempt; 1 keeps it as it is.
-#' @param on What is tried again: R errors (`"error"`), loss of the worker or the process
-#'   (`"lost"`), running longer than `timeout_task_run` (`"timeout"`).
-#' @param classes Only errors that inherit from one of these classes are tried again; `NULL` is all.
-#' @param max_delay The most seconds between two attempts.
+#' @param backoff The factor by which the delay grows with each further attempt; 1 keeps it
+#'   constant.
+#' @param on A character vector of the failures to retry: R errors (`"error"`), loss of the worker
+#'   or the process (`"lost"`), running longer than `timeout_task_run` (`"timeout"`). The default
+#'   is all three.
+#' @param classes A character vector: retry only errors that inherit from one of these classes.
+#'   `NULL` (the default) retries all errors.
+#' @param max_delay The maximum delay between two attempts, in seconds.
 #' @inheritParams rrq_destroy
-#' @return `rrq_task_retry()` returns the new ids. `rrq_retry()` returns a policy of class
+#' @return `rrq_task_retry()`: a character vector of the new ids. `rrq_retry()`: a policy of class
 #'   `rrq_retry`.
 #' @section Errors: `rrq_error_task_state` for tasks that have not ended or are `IMPOSSIBLE`,
-#'   `rrq_error_task_repeated` for ids of the same chain, `rrq_error_task_missing` for unknown ids;
-#'   each lists them, and nothing is changed then.
+#'   `rrq_error_task_repeated` for ids of the same chain, `rrq_error_task_missing` for unknown ids.
+#'   Each lists the ids, and no task is changed.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

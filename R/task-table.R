@@ -1,12 +1,14 @@
-#' Many tasks at a glance
+#' Task table
 #'
-#' @param task_ids Ids of tasks; `NULL` is all of them.
+#' Summarises tasks in a data frame, optionally filtered by status, tag, queue or time.
+#'
+#' @param task_ids A character vector of task ids; `NULL` (the default) is all tasks.
 #' @inheritParams rrq_task_status
 #' @inheritParams rrq_destroy
-#' @return A data frame with a row for each task, in the order of `task_ids`, for all tasks in the
-#'   order of submission: `id`, `label`, `status`, `queue`, `worker` (`NA` where there is none),
-#'   `attempt`, how many times it was taken by a worker, and the times `submitted`, `started` and
-#'   `ended` by the server's clock. Ids that are not known have no row.
+#' @return A data frame with one row per task, in the order of `task_ids`, or of submission if
+#'   `task_ids` is `NULL`. Columns: `id`, `label`, `status`, `queue`, `worker` (`NA` if there is
+#'   none), `attempt` (how many times a worker claimed the task), and the times `submitted`,
+#'   `started` and `ended` (`POSIXct`) by the server's clock. Unknown ids have no row.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -38,7 +40,7 @@ rrq_task_table <- function(task_ids = NULL, status = NULL, tag = NULL, queue = N
   )
 }
 
-# Which tasks are meant, of `rrq_task_list()` and `rrq_task_table()`.
+# The filter of `rrq_task_list()` and `rrq_task_table()`.
 check_filter <- function(status, tag, queue, since, call = caller_env()) {
   if (!is.null(status) && !(is.character(status) && length(status) && all(status %in% statuses))) {
     must <- paste("one or more of", toString(dQuote(statuses, FALSE)))
@@ -55,7 +57,7 @@ check_since <- function(since, call) {
   }
   is_time <- is.numeric(since) || inherits(since, "POSIXct")
   if (!is_time || length(since) != 1 || is.na(since)) {
-    abort_argument("since", "one time, or seconds since 1970", since, call)
+    abort_argument("since", "a single time, or seconds since 1970", since, call)
   }
   as.numeric(since)
 }

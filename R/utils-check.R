@@ -1,5 +1,5 @@
-# Checks of arguments. Each names the argument and the function the user called, and returns the
-# checked value invisibly. Nothing is sent to the server before all of them have passed.
+# Argument checks. Each reports the argument and the function the user called, and returns the
+# checked value invisibly. Callers check all arguments before they send anything to the server.
 
 abort_argument <- function(arg, must, x, call) {
   got <- if (missing(x)) "" else sprintf(", not %s", describe(x))
@@ -21,13 +21,13 @@ check_string <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = cal
     return(invisible(x))
   }
   if (!is.character(x) || length(x) != 1 || is.na(x) || !nzchar(x)) {
-    abort_argument(arg, "one non-empty string", x, call)
+    abort_argument(arg, "a single non-empty string", x, call)
   }
   check_utf8(x, arg, call)
   invisible(x)
 }
 
-# Names of queues, workers and configurations: one line each where they are stored.
+# Names of queues, workers and configurations: stored as lines, so they must not contain line ends.
 check_name <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
   check_string(x, null, arg = arg, call = call)
   if (!is.null(x) && grepl("[[:cntrl:]]", x)) {
@@ -36,10 +36,10 @@ check_name <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = calle
   invisible(x)
 }
 
-# What is stored is UTF-8; a string in another encoding would come back as another one.
+# Stored strings are UTF-8; a string in another encoding would not be equal when read back.
 check_utf8 <- function(x, arg, call) {
   if (!all(validUTF8(x)) || any(Encoding(x) == "latin1")) {
-    message <- sprintf("`%s` must be UTF-8: use `enc2utf8()`.", arg)
+    message <- sprintf("`%s` must be encoded in UTF-8: convert it with `enc2utf8()`.", arg)
     abort("argument", message, argument = arg, call = call)
   }
 }
@@ -65,7 +65,7 @@ check_number <- function(x, min = 0, infinite = TRUE, null = FALSE,
     return(invisible(x))
   }
   if (!is_number(x, min, infinite)) {
-    must <- sprintf("one %snumber that is at least %s", if (infinite) "" else "finite ", min)
+    must <- sprintf("a single %snumber of at least %s", if (infinite) "" else "finite ", min)
     abort_argument(arg, must, x, call)
   }
   invisible(x)
@@ -74,7 +74,7 @@ check_number <- function(x, min = 0, infinite = TRUE, null = FALSE,
 check_count <- function(x, min = 1, infinite = FALSE,
                         arg = rlang::caller_arg(x), call = caller_env()) {
   if (!is_number(x, min, infinite) || (is.finite(x) && x != round(x))) {
-    abort_argument(arg, sprintf("one whole number that is at least %d", min), x, call)
+    abort_argument(arg, sprintf("a single whole number of at least %d", min), x, call)
   }
   invisible(x)
 }
@@ -96,7 +96,7 @@ check_ids <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller
 
 check_id <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
   if (!is.character(x) || length(x) != 1 || is.na(x)) {
-    abort_argument(arg, "one id", x, call)
+    abort_argument(arg, "a single id", x, call)
   }
   check_utf8(x, arg, call)
   invisible(x)
@@ -138,7 +138,7 @@ check_function <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = c
 check_queue_id <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
   check_string(x, arg = arg, call = call)
   if (grepl("[{}[:space:][:cntrl:]]", x)) {
-    abort_argument(arg, "a queue id without braces and white space", x, call)
+    abort_argument(arg, "a queue id without braces or white space", x, call)
   }
   invisible(x)
 }

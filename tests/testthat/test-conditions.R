@@ -24,7 +24,7 @@ test_that("the message is a sentence, with a hint where there is one", {
   expect_equal(conditionMessage(err), "It said no.")
   err <- expect_error(rust_call(engine_error("connection", "why?")), class = "rrq_error_connection")
   expect_match(conditionMessage(err), "Why?\n", fixed = TRUE)
-  expect_match(conditionMessage(err), "Is the server running", fixed = TRUE)
+  expect_match(conditionMessage(err), "the server is running", fixed = TRUE)
 })
 
 test_that("every hint belongs to a class of the engine and is a sentence", {

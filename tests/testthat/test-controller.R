@@ -116,7 +116,7 @@ test_that("no password where one is needed is an error of the same class", {
 test_that("a server that cannot be reached is an error that names it", {
   err <- expect_error(rrq_controller("a", "redis://127.0.0.1:1"), class = "rrq_error_connection")
   expect_match(conditionMessage(err), "127.0.0.1:1:", fixed = TRUE)
-  expect_match(conditionMessage(err), "Is the server running", fixed = TRUE)
+  expect_match(conditionMessage(err), "the server is running", fixed = TRUE)
   expect_error(
     rrq_controller("a", "redis+unix:///nowhere/redis.sock"),
     "/nowhere/redis.sock", fixed = TRUE, class = "rrq_error_connection"
