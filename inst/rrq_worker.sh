@@ -1,3 +1,3 @@
 #!/bin/sh
-# Starts a worker of an rrq queue: see rrq_worker --help. Made by rrq::rrq_worker_script().
+# Starts a worker of an rrq queue; see rrq_worker --help. Created by rrq::rrq_worker_script().
 exec @RSCRIPT@ -e 'rrq:::worker_script()' --args "$@"

@@ -1,4 +1,4 @@
-# Writes the generated files of the package whose sources are in <directory>:
+# Writes the generated files of the package in <directory>:
 #   Rscript tools/document.R <shared library> <directory>
 
 header <- c(
@@ -9,9 +9,9 @@ header <- c(
   ""
 )
 
-# extendr's own generator is an entry point of the library. Documentation of
-# Rust functions is for those who read the Rust code: as roxygen comments it
-# would become help pages of internal functions.
+# extendr's generator is an entry point of the library. It copies Rust doc
+# comments as roxygen comments; they are removed, or they would become help pages
+# of internal functions.
 write_wrappers <- function(library, directory) {
   dyn.load(library)
   code <- .Call("wrap__make_rrq_wrappers", TRUE, "rrq", PACKAGE = "rrq")
@@ -20,8 +20,8 @@ write_wrappers <- function(library, directory) {
   writeLines(c(header, lines[!documentation]), file.path(directory, "R", "extendr-wrappers.R"))
 }
 
-# The files are sourced, not loaded as a package, so that this works whatever
-# state NAMESPACE is in.
+# The files are sourced rather than loaded as a package, so that an outdated
+# NAMESPACE does no harm.
 write_documentation <- function(directory) {
   suppressPackageStartupMessages(
     roxygen2::roxygenise(directory, load_code = roxygen2::load_source)

@@ -1,9 +1,8 @@
-# The layering rules that no compiler holds: Rscript tools/layers.R, from the
-# root of the package. Each rule is a function that returns its violations as
-# "file:line: message"; any violation makes the exit status 1.
+# Checks the layering rules that no compiler enforces. Run `Rscript tools/layers.R`
+# from the package root. Each rule is a function that returns its violations as
+# "file:line: message"; the exit status is 1 if there are any.
 #
-# A line of Rust that is right for a reason no rule can know ends with
-# `// layers: <reason>`.
+# To exempt a line of Rust, end it with `// layers: <reason>`.
 
 wrappers <- "R/extendr-wrappers.R"
 max_lines <- 400L
@@ -15,8 +14,7 @@ status_words <- c(
 
 # --- rules ---------------------------------------------------------------------
 
-# The boundary crate may know R, the engine may not, not even through a
-# dependency of a dependency.
+# The boundary crate may depend on R; the engine may not, directly or indirectly.
 rule_engine_without_r <- function() {
   tree <- suppressWarnings(system2("cargo", c(
     "tree", "--manifest-path", "src/rust/Cargo.toml", "--package", "rrq-core",
@@ -34,7 +32,7 @@ rule_native_calls_are_generated <- function() {
   each_file(package_r_files(), function(path) {
     tokens <- r_tokens(path)
     found <- tokens[is_symbol(tokens) & tokens$text %in% native, ]
-    violations(path, found$line1, paste(found$text, "belongs into", wrappers))
+    violations(path, found$line1, paste(found$text, "belongs in", wrappers))
   })
 }
 
@@ -45,7 +43,7 @@ rule_engine_calls_are_guarded <- function() {
     found <- tokens[is_symbol(tokens) & startsWith(tokens$text, "rs_"), ]
     guarded <- vapply(found$id, is_within_call, NA, tokens = tokens, name = "rust_call")
     bad <- found[!guarded, ]
-    violations(path, bad$line1, paste(bad$text, "is not called through rust_call()"))
+    violations(path, bad$line1, paste(bad$text, "must be called within rust_call()"))
   })
 }
 
@@ -53,12 +51,12 @@ rule_boundary_without_redis <- function() {
   boundary <- c("src/rust/src", "src/rust/bridge/src")
   sources <- each_file(rust_files(boundary), function(path) {
     rust_violations(path, "(?<![\\w:])(::)?redis::|extern crate redis|use redis\\b", paste(
-      "the boundary does not talk to Redis: it calls the engine"
+      "the boundary must call the engine instead of Redis"
     ))
   })
   manifests <- each_file(c("src/rust/Cargo.toml", "src/rust/bridge/Cargo.toml"), function(path) {
     found <- grep("^\\s*redis\\b", readLines(path))
-    violations(path, found, "the boundary does not depend on the redis crate")
+    violations(path, found, "the boundary must not depend on the redis crate")
   })
   c(sources, manifests)
 }
@@ -66,14 +64,14 @@ rule_boundary_without_redis <- function() {
 # All keys begin with the hash tag `{queue id}:`, in a format string `{{{id}}}:`.
 rule_keys_are_spelled_in_one_file <- function() {
   each_file(setdiff(rust_files(), "src/rust/core/src/keys.rs"), function(path) {
-    rust_violations(path, "\\}\\}:|\"\\}:", "key names are spelled in core/src/keys.rs only")
+    rust_violations(path, "\\}\\}:|\"\\}:", "key names belong in core/src/keys.rs")
   })
 }
 
 rule_statuses_are_spelled_in_one_file <- function() {
   pattern <- sprintf("\"(%s)\"", paste(status_words, collapse = "|"))
   each_file(setdiff(rust_files(), "src/rust/core/src/status.rs"), function(path) {
-    rust_violations(path, pattern, "statuses are spelled in core/src/status.rs only")
+    rust_violations(path, pattern, "status names belong in core/src/status.rs")
   })
 }
 
@@ -94,7 +92,7 @@ rule_files_are_short <- function() {
   each_file(setdiff(files, wrappers), function(path) {
     n <- length(readLines(path, warn = FALSE))
     if (n > max_lines) {
-      violations(path, n, sprintf("%d lines, split it by noun (at most %d)", n, max_lines))
+      violations(path, n, sprintf("%d lines (at most %d): split the file by noun", n, max_lines))
     }
   })
 }
@@ -104,7 +102,7 @@ rule_exports_have_tests <- function() {
     test <- file.path("tests/testthat", paste0("test-", basename(path)))
     exports <- grep("^#' @export\\b", readLines(path, warn = FALSE))
     if (length(exports) > 0 && !file.exists(test)) {
-      violations(path, exports[[1]], paste("what is exported here is tested in", test))
+      violations(path, exports[[1]], paste("exported functions need tests in", test))
     }
   })
 }
@@ -123,7 +121,7 @@ is_symbol <- function(tokens) {
   tokens$token %in% c("SYMBOL", "SYMBOL_FUNCTION_CALL")
 }
 
-# Is the token inside the parentheses of a call of `name`, however deep?
+# Whether the token is inside the parentheses of a call of `name`, at any depth.
 is_within_call <- function(id, tokens, name) {
   heads <- tokens[tokens$token == "SYMBOL_FUNCTION_CALL" & tokens$text == name, ]
   calls <- parent_of(parent_of(heads$id, tokens), tokens)
@@ -142,7 +140,7 @@ parent_of <- function(id, tokens) {
 
 # --- Rust code -----------------------------------------------------------------
 
-# Tests may spell out what they check.
+# Tests are exempt: they may contain key and status names.
 rust_files <- function(under = c("src/rust/src", "src/rust/bridge/src", "src/rust/core/src")) {
   files <- list.files(under, pattern = "\\.rs$", recursive = TRUE, full.names = TRUE)
   files[!grepl("(^|/)tests(/|\\.rs$)", files)]
@@ -154,7 +152,7 @@ rust_violations <- function(path, pattern, message) {
   violations(path, which(grepl(pattern, without_comment(lines), perl = TRUE) & !excused), message)
 }
 
-# Unit tests stand at the end of a file, in a module of their own.
+# Unit tests are in a module at the end of a file.
 before_tests <- function(lines) {
   test <- grepl("^\\s*#\\[cfg\\(test\\)\\]", lines)
   module <- grepl("^\\s*(#\\[.*\\]\\s*)*(pub\\S*\\s+)?mod\\s+\\w+\\s*\\{", lines)
@@ -353,7 +351,7 @@ each_file <- function(files, rule) {
 }
 
 main <- function() {
-  if (!file.exists("DESCRIPTION")) stop("run this from the root of the package")
+  if (!file.exists("DESCRIPTION")) stop("run this script from the package root")
   rules <- Filter(is.function, mget(ls(globalenv(), pattern = "^rule_"), globalenv()))
   found <- unlist(lapply(rules, function(rule) rule()), use.names = FALSE)
   writeLines(sort(as.character(found)))

@@ -1,14 +1,14 @@
-# The main job of rrq on real input: how strongly are earlier spontaneous
-# abortions associated with secondary infertility (data set `infert`), with an
-# interval from a bootstrap of a logistic regression? The replicates are tasks
-# of a queue with two workers; afterwards lapply() does the same, for comparison.
+# Demonstrates rrq on real data: how strongly are earlier spontaneous abortions
+# associated with secondary infertility (data set `infert`)? The interval comes
+# from a bootstrap of a logistic regression. The replicates run as tasks on two
+# workers, then in lapply() for comparison.
 library(rrq)
 
 n_replicates <- 4000L
 n_workers <- 2L
 
-# One replicate: resample the rows, refit, return the log odds ratio. Its seed
-# makes it give the same answer whoever runs it.
+# One replicate: resample the rows, refit, return the log odds ratio. With its own
+# seed, it gives the same result in any process.
 replicate_fit <- function(seed, data) {
   set.seed(seed)
   rows <- sample.int(nrow(data), replace = TRUE)
@@ -22,8 +22,8 @@ elapsed_since <- function(start) {
   as.numeric(difftime(Sys.time(), start, units = "secs"))
 }
 
-# A server of our own, so that no other queue on this machine is touched; it
-# and the workers are gone when this returns, also after an error or Ctrl-C.
+# Uses a private server, so that no other queue on this machine is touched. The
+# server and the workers end when this returns, even after an error or Ctrl-C.
 with_queue <- function(code) {
   server <- rrq_server()
   on.exit(server$stop(), add = TRUE)

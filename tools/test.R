@@ -1,10 +1,10 @@
-# Runs the tests of the package against its installed copy, from its root:
+# Runs the package tests against the installed copy, from the package root:
 #   Rscript tools/test.R <file for the counts> [<filter>]
-# Writes "passed failed skipped" to that file: tests, not expectations.
+# Writes "passed failed skipped" to that file, counting tests, not expectations.
 
-# Snapshots and slow tests are skipped where this is not set.
+# Without this, snapshots and slow tests are skipped.
 Sys.setenv(NOT_CRAN = "true")
-# The default gives up after ten failures, which would leave no counts.
+# By default the reporter stops after ten failures and would write no counts.
 options(testthat.progress.max_fails = Inf)
 
 run_tests <- function(filter) {
@@ -16,7 +16,7 @@ run_tests <- function(filter) {
   )
 }
 
-# One row per test; code outside test_that() has a row of its own if it failed.
+# There is one row per test, and one for failed code outside test_that().
 count <- function(tests) {
   failed <- tests$failed > 0 | tests$error
   skipped <- tests$skipped & !failed

@@ -1,6 +1,6 @@
 # Measures all systems in rounds, one after the other, each in a fresh R process:
 #   Rscript bench.R [--quick] [--rounds N] [--peers-lib PATH] [--out FILE]
-# The fresh processes run this file too, as
+# The fresh processes also run this file, as
 #   Rscript bench.R --child <entry> <settings.rds> <rows.rds>
 
 bench_file <- sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE))
@@ -32,8 +32,8 @@ parse_options <- function(args) {
   options
 }
 
-# `repetitions` of the bulk runs go down with their size, so that both take
-# about as long.
+# `repetitions` of the bulk runs decrease with their size, so that each size takes
+# about the same time.
 settings_for <- function(options) {
   quick <- options$quick
   list(
@@ -54,7 +54,7 @@ check_rounds <- function(rounds, default) {
   if (is.null(rounds)) {
     return(default)
   }
-  if (!grepl("^[1-9][0-9]{0,3}$", rounds)) fail("--rounds takes a number. ", usage)
+  if (!grepl("^[1-9][0-9]{0,3}$", rounds)) fail("--rounds needs a number from 1 to 9999. ", usage)
   as.integer(rounds)
 }
 
@@ -62,13 +62,13 @@ check_library <- function(path) {
   if (is.null(path)) {
     return(NULL)
   }
-  if (!dir.exists(path)) fail("--peers-lib: there is no folder ", path)
+  if (!dir.exists(path)) fail("--peers-lib: directory not found: ", path)
   normalizePath(path)
 }
 
 # --- rounds --------------------------------------------------------------------
 
-# Every other round goes backwards: what drifts meets the systems evenly.
+# Every other round runs in reverse order, to spread any drift evenly over the systems.
 run_rounds <- function(entries, settings) {
   rows <- list()
   for (round in seq_len(settings$rounds)) {
@@ -83,7 +83,7 @@ run_rounds <- function(entries, settings) {
   rows
 }
 
-# The rows measured, or the reason why there are none.
+# The measured rows, or the reason for the failure as a string.
 run_entry <- function(entry, settings) {
   files <- tempfile(c("settings", "rows"), fileext = ".rds")
   on.exit(unlink(files))
@@ -96,7 +96,7 @@ run_entry <- function(entry, settings) {
   if (file.exists(files[[2]])) {
     return(readRDS(files[[2]]))
   }
-  reason <- if (child$timeout) "time is up" else tail_of(child$stdout)
+  reason <- if (child$timeout) "time-out" else tail_of(child$stdout)
   message("  failed: ", reason)
   sprintf("%s failed: %s", entry$label, reason)
 }
@@ -106,7 +106,7 @@ tail_of <- function(text) {
   paste(utils::tail(lines[nzchar(lines)], 5), collapse = "\n    ")
 }
 
-# By the environment, so that the workers that a system starts see it as well.
+# Passed in the environment, so that the workers of a system inherit it.
 environment_for <- function(entry, settings) {
   libraries <- c(if (!is.null(entry$package)) settings$peers, .libPaths())
   c("current", R_LIBS = paste(libraries, collapse = .Platform$path.sep))
@@ -133,7 +133,7 @@ run_bench <- function(args) {
   context <- c(context, `load after` = load_average())
   is_rows <- vapply(results, is.data.frame, NA)
   notes <- c(vapply(missing, skip_note, ""), unlist(results[!is_rows]))
-  if (!any(is_rows)) fail("nothing could be measured")
+  if (!any(is_rows)) fail("no measurement succeeded")
   table <- aggregate_rounds(do.call(rbind, results[is_rows]))
   print_report(table, settings, context, unique(notes))
   write_tsv(table, out)

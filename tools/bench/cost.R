@@ -1,4 +1,4 @@
-# What rrq uses: memory, CPU time and requests of the server, memory of a worker.
+# Resources used by rrq: memory, CPU time and requests of the server, memory of a worker.
 
 measure_cost <- function(settings) {
   n <- settings$cost_tasks
@@ -17,8 +17,8 @@ cost_row <- function(measure, unit, value, workers = NA_integer_, n = NA_integer
 
 # --- memory of the server ----------------------------------------------------------
 
-# Measured when the workers are gone, so that buffers of their connections do not
-# count; what they leave behind, such as their log, does.
+# Measured after the workers have ended, which excludes the buffers of their
+# connections and includes the data they leave behind, such as their logs.
 memory_rows <- function(n) {
   with_server(function(queue) {
     empty <- used_memory(queue$con)
@@ -59,7 +59,7 @@ steady_rows <- function(n) {
   })
 }
 
-# Tasks run while others are still being submitted, so "waiting" is only a part.
+# Tasks already run during submission, so "waiting" is only a part.
 usage_rows <- function(all, waiting, n) {
   cost <- function(measure, unit, value) cost_row(measure, unit, value, workers = 2L, n = n)
   rbind(
@@ -67,8 +67,8 @@ usage_rows <- function(all, waiting, n) {
     cost("session CPU", "us/task", all[["session"]] * 1e6),
     cost("EVALSHA requests", "per task", all[["evalsha"]]),
     cost("EVALSHA requests, while waiting", "per task", waiting[["evalsha"]]),
-    cost("other commands, in scripts too", "per task", all[["others"]]),
-    cost("network, both ways", "bytes/task", all[["bytes"]])
+    cost("other commands, including those in scripts", "per task", all[["others"]]),
+    cost("network, both directions", "bytes/task", all[["bytes"]])
   )
 }
 
@@ -120,10 +120,10 @@ resident_mb <- function(pid) {
   as.numeric(gsub("\\D", "", grep("^VmRSS:", status, value = TRUE))) / 1024
 }
 
-# --- tasks in processes of their own -----------------------------------------------------
+# --- tasks in separate processes ---------------------------------------------------------
 
-# What such a task costs beside its own work, from start to end as the server saw it, and for
-# comparison a bare R process on the same machine at the same time.
+# The overhead of such a task, from start to end by the server's clock, and for comparison a bare
+# R process on the same machine at the same time.
 isolation_rows <- function(n_fork = 100L, n_fresh = 10L) {
   with_server(function(queue) {
     workers <- rrq::rrq_worker_spawn(1, controller = queue)

@@ -16,7 +16,7 @@ crew_system <- function() {
   )
 }
 
-# crew's workers are daemons of mirai in a profile of the controller's own.
+# crew's workers are mirai daemons in the controller's own profile.
 crew_connections <- function(pool) {
   mirai::status(.compute = pool$client$profile)$connections
 }
@@ -27,7 +27,7 @@ crew_latency <- function(pool, x) {
   pool$pop()$result[[1]]
 }
 
-# Results come in the order in which the tasks ended, so each carries its place.
+# Results arrive in the order in which tasks ended, so each carries its position.
 crew_bulk <- function(pool, x) {
   done <- phases(
     submit = pool$walk(

@@ -1,5 +1,5 @@
-# What a round measures, in this order. A system is a list of
-#   name               as it stands in the table
+# The entries of a round, in order. A system is a list of
+#   name               its label in the tables
 #   start(n), stop(pool)   n fresh workers, all usable when start() returns
 #   latency(pool, x)   one task to an idle worker: submit, wait, fetch
 #   bulk               named list of functions (pool, x): one task per element
@@ -21,7 +21,7 @@ all_entries <- function() {
   )
 }
 
-# `package`: what the library of --peers-lib must hold.
+# `package`: a package that the library of --peers-lib must contain.
 entry <- function(label, measure, package = NULL) {
   list(label = label, measure = measure, package = package)
 }
@@ -34,5 +34,5 @@ is_installed <- function(entry, settings) {
 }
 
 skip_note <- function(entry) {
-  sprintf("%s skipped: no package %s in a library given by --peers-lib", entry$label, entry$package)
+  sprintf("%s skipped: package %s not found in --peers-lib", entry$label, entry$package)
 }

@@ -1,5 +1,5 @@
-# What no task can be faster than: round trips to the server and serialisation,
-# from R, and the two smallest requests of a queue.
+# Lower bounds for any task: round trips to the server and serialisation, from R,
+# and the smallest requests of a queue.
 
 measure_floor <- function(settings) {
   server <- rrq::rrq_server()
@@ -34,7 +34,7 @@ serialise_rows <- function(batches) {
   )
 }
 
-# Without a worker: only what the session and the server do.
+# Without workers: only the work of the session and the server.
 request_rows <- function(queue, batches) {
   id <- rrq::rrq_task_create_call(identity, list(1), controller = queue)
   rbind(
@@ -50,7 +50,7 @@ request_rows <- function(queue, batches) {
   )
 }
 
-# One call is too short for the clock, so each value is the mean of a batch.
+# One call is too short to time, so each value is the mean of a batch.
 floor_row <- function(measure, batches, expr, calls = 100L) {
   run <- eval(call("function", NULL, substitute(expr)), parent.frame())
   for (i in seq_len(calls)) run()

@@ -1,4 +1,4 @@
-# What is measured of every system: time to start, latency, throughput.
+# Measures of every system: start-up time, latency, throughput.
 
 measure_system <- function(system, settings) {
   pools <- lapply(settings$workers, function(n) measure_pool(system, n, settings))
@@ -26,7 +26,7 @@ measure_start <- function(system, workers) {
   row(system$name, "start", "s", now_s() - start, workers = workers)
 }
 
-# Byte-compiles what is going to run, here and on the workers.
+# Triggers byte-compilation of the measured code, here and on the workers.
 warm_up <- function(system, pool) {
   for (bulk in system$bulk) bulk(pool, seq_len(100L))
   for (i in seq_len(20L)) system$latency(pool, i)
@@ -63,8 +63,8 @@ run_bulk <- function(bulk, pool, n, label) {
   done$seconds
 }
 
-# `seconds`: a row per phase, a column per repetition. Systems with one phase
-# only tell nothing about the split.
+# `seconds`: a row per phase, a column per repetition. A system with a single
+# phase gets no rows for the parts.
 throughput_rows <- function(label, workers, n, seconds) {
   unit <- if (grepl("chunk", label)) "elements/s" else "tasks/s"
   total <- row(label, "throughput", unit, n / colSums(seconds), workers = workers, n = n)
@@ -81,12 +81,12 @@ check_values <- function(values, x, label) {
   }
 }
 
-# --- tools of all files ----------------------------------------------------------
+# --- shared helpers ----------------------------------------------------------
 
-# To a microsecond, which proc.time() is not.
+# Has microsecond resolution, unlike proc.time().
 now_s <- function() as.numeric(Sys.time())
 
-# Runs the expressions one after the other; the value is that of the last.
+# Times each expression; `values` is the value of the last one.
 phases <- function(...) {
   expressions <- as.list(substitute(list(...)))[-1]
   frame <- parent.frame()
@@ -99,7 +99,7 @@ phases <- function(...) {
   list(values = value, seconds = seconds)
 }
 
-# One row of a round: the median over repetitions, and p95 where there are enough.
+# One row of a round: the median over repetitions, and p95 for at least 20 of them.
 row <- function(system, measure, unit, values, workers = NA_integer_, n = NA_integer_) {
   enough <- length(values) >= 20
   data.frame(
@@ -112,7 +112,7 @@ row <- function(system, measure, unit, values, workers = NA_integer_, n = NA_int
 wait_until <- function(condition, timeout_s = 30) {
   deadline <- now_s() + timeout_s
   while (!condition()) {
-    if (now_s() > deadline) stop("workers did not come up in time")
+    if (now_s() > deadline) stop("workers did not start in time")
     Sys.sleep(0.01)
   }
 }

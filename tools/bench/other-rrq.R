@@ -1,6 +1,6 @@
 # Another package of the same name and interface, from the library given by
-# --peers-lib, on a server of its own. It and this package cannot be loaded into
-# the same process.
+# --peers-lib, on its own server. It cannot be loaded into the same process as this
+# package.
 
 other_rrq_system <- function() {
   list(
@@ -22,8 +22,8 @@ other_rrq_system <- function() {
   )
 }
 
-# On a port of the loopback interface, and told about by the environment: what
-# every package understands. A port that is taken ends the server at once.
+# Listens on a loopback port that is announced in environment variables, which
+# every package supports. If the port is taken, the server exits at once.
 start_open_server <- function() {
   program <- Sys.getenv("RRQ_REDIS_SERVER", "redis-server")
   for (port in sample(20000:60000, 10)) {

@@ -1,10 +1,10 @@
-# parallel's socket clusters, which come with R.
+# Socket clusters of the package parallel, which is part of R.
 
 psock_baseline <- "PSOCK clusterApplyLB"
 
-# `chunk.size = 1` and clusterApplyLB() send a message per element, as a task
-# queue does. The default chunks of parLapplyLB() are shown for comparison with
-# functions that map over chunks: they hide what a message costs.
+# `chunk.size = 1` and clusterApplyLB() send one message per element, like a task
+# queue. parLapplyLB() with default chunks is included for comparison with functions
+# that map over chunks; chunks hide the cost of a message.
 psock_system <- function() {
   list(
     name = psock_baseline,

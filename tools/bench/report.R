@@ -1,6 +1,6 @@
-# From the rows of all rounds to the table: medians, ranges, ratios.
+# Aggregates the rows of all rounds and prints the tables: medians, ranges, ratios.
 
-# A row per system, measure, workers and n; min and max are those of the rounds.
+# One row per system, measure, workers and n; min and max are over the rounds.
 aggregate_rounds <- function(rows) {
   rows$ratio <- ratio_to_baseline(rows)
   columns <- c("system", "measure", "workers", "n", "unit")
@@ -17,7 +17,7 @@ aggregate_rounds <- function(rows) {
   do.call(rbind, c(table, make.row.names = FALSE))
 }
 
-# How many times as fast as PSOCK with one element per message in the same round.
+# The speed relative to PSOCK with one element per message in the same round.
 ratio_to_baseline <- function(rows) {
   at <- do.call(paste, rows[c("round", "measure", "workers", "n", "unit")])
   is_base <- rows$system == psock_baseline
@@ -59,7 +59,7 @@ print_throughput <- function(table) {
     at <- match(place_of(rows), place_of(parts))
     number(parts$median[at])
   }
-  print_section("Bulk of n tasks `identity`: per second, and its parts in us per task", data.frame(
+  print_section("Bulk of n tasks `identity`: rate per second, phases in us per task", data.frame(
     system = rows$system, workers = number(rows$workers), n = number(rows$n),
     range_columns(rows), unit = rows$unit, `x PSOCK` = times(rows$ratio),
     submit = part("submit"), run = part("run"), collect = part("collect"), check.names = FALSE
@@ -69,7 +69,7 @@ print_throughput <- function(table) {
 place_of <- function(rows) do.call(paste, rows[c("system", "workers", "n")])
 
 print_start <- function(rows) {
-  print_section("Start of workers until they are usable (s)", data.frame(
+  print_section("Time until workers are usable (s)", data.frame(
     system = rows$system, workers = number(rows$workers), range_columns(rows),
     `x PSOCK` = times(rows$ratio), check.names = FALSE
   )[order(rows$workers), ])
@@ -86,7 +86,7 @@ range_columns <- function(rows) {
   data.frame(median = number(rows$median), range = range)
 }
 
-# Three digits are more than a noisy machine can tell.
+# Three digits exceed the precision on a noisy machine.
 number <- function(x) {
   digits <- ifelse(is.na(x) | x == round(x) | abs(x) >= 100, 0, ifelse(abs(x) >= 10, 1, 2))
   text <- mapply(formatC, x, digits = digits, MoreArgs = list(format = "f"))
@@ -107,7 +107,7 @@ print_section <- function(title, columns) {
   cat(paste0("  ", sub(" +$", "", do.call(paste, c(unname(cells), sep = "  ")))), sep = "\n")
 }
 
-# --- where -------------------------------------------------------------------------
+# --- machine -------------------------------------------------------------------------
 
 describe_machine <- function() {
   c(
@@ -124,7 +124,7 @@ server_version <- function() {
   as.character(rrq::rrq_redis(server$url)$version())
 }
 
-# How much others used the machine meanwhile.
+# The load that other processes put on the machine.
 load_average <- function() {
   if (!file.exists("/proc/loadavg")) {
     return("unknown")
