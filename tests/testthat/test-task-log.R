@@ -44,7 +44,7 @@ test_that("long logs keep their beginning and their end", {
   log <- rrq_task_log(id, controller = r)
   expect_equal(log[[1]], "line 00001")
   expect_equal(log[[length(log)]], "line 40000")
-  expect_match(log, "^\\[\\.\\.\\. 308928 bytes left out \\.\\.\\.\\]$", all = FALSE)
+  expect_match(log, "^\\[\\.\\.\\. 308928 bytes omitted \\.\\.\\.\\]$", all = FALSE)
 })
 
 test_that("a log can be followed until its task has ended", {

@@ -1,5 +1,5 @@
-//! The one place where errors of the engine become what the R half raises as conditions: a list of
-//! class, message, ids and their statuses.
+//! Converts errors of the engine to what the R half raises as conditions: a list of class, message,
+//! ids and their statuses.
 
 use extendr_api::{Robj, list};
 use rrq_core::Error;
@@ -12,7 +12,7 @@ pub type RResult<T> = Result<T, Failure>;
 /// Why a boundary function failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The engine said so.
+    /// An error of the engine.
     Engine(Error),
     /// R could not write or read a value.
     Serialize(String),

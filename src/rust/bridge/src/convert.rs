@@ -1,4 +1,4 @@
-//! Between R vectors and the engine's types. What comes from R was checked by the R half.
+//! Between R vectors and the engine's types. The R half has checked all values from R.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,12 @@ pub fn limit(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(u64::from(u32::MAX)))
 }
 
-/// What ends a wait early: the user's Ctrl-C.
+/// Whether to end a wait early: on Ctrl-C.
 pub fn stop() -> Stop {
     Arc::new(interrupt_pending)
 }
 
-/// A value, or `NULL` for nothing; extendr itself would make it `NA`.
+/// A value, or `NULL` for `None`; extendr itself would return `NA`.
 pub fn or_null<T: Into<Robj>>(value: Option<T>) -> Robj {
     value.map_or_else(|| ().into(), Into::into)
 }
@@ -40,10 +40,10 @@ pub fn field(list: &List, name: &str) -> Robj {
     list.iter().find(|(key, _)| *key == name).map_or_else(|| ().into(), |(_, value)| value)
 }
 
-/// What a task printed from byte `offset` on, and what is known of that.
+/// The output of a task from byte `offset` on, with the length, attempt and process of the log.
 pub fn log_list(log: &Log, offset: f64) -> Robj {
     let mut since = log.since(offset as u64);
-    // The rest of a character that is not complete yet comes with what is printed next.
+    // An incomplete character at the end is returned with later output.
     let whole = match std::str::from_utf8(&since) {
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
         _ => since.len(),
@@ -68,7 +68,7 @@ pub fn statuses(tasks: Vec<(String, Status)>) -> Robj {
     let (ids, words): (Vec<String>, Vec<&str>) =
         tasks.into_iter().map(|(id, status)| (id, status.word())).unzip();
     let mut value: Robj = words.into();
-    // Names of the same number cannot be refused.
+    // This cannot fail: there are as many names as words.
     let _ = value.set_names(ids);
     value
 }

@@ -16,7 +16,7 @@ use crate::serialize::{serialize, unserialize};
 /// How many bytes of shared objects a worker keeps.
 const CACHE_BYTES: usize = 256 * 1024 * 1024;
 thread_local! {
-    /// The task being run. R asks for it only when it needs it: most tasks never do.
+    /// The task being run. R reads it only when it is needed: most tasks never do.
     static CURRENT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
@@ -82,8 +82,9 @@ impl REvaluate {
         self.kinds.iter().find(|(known, _)| *known == kind).map_or(&self.null, |(_, word)| word)
     }
 
-    /// A shared object, the one used last kept last. One with a state of its own, such as an
-    /// environment, is read anew for each task, so that none sees what another did to it.
+    /// A shared object; the least recently used are dropped from the cache first. An object with
+    /// mutable state, such as an environment, is unserialised again for each task, so that no task
+    /// sees changes made by another.
     fn object(&mut self, hash: &str, fetch: &mut dyn Fetch) -> RResult<Robj> {
         if let Some(at) = self.cache.iter().position(|object| object.hash == hash) {
             let object = self.cache.remove(at);
@@ -136,7 +137,7 @@ impl REvaluate {
         };
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let parents = self.parents(task, fetch)?;
-        // Where what is printed is kept, warnings are printed too.
+        // Where the output is captured, warnings are printed, too.
         let special = task.body.special.as_ref();
         let is_kept = |special: &Special| special.capture || special.isolation != Isolation::None;
         let logged = special.filter(|special| is_kept(special)).map(|_| true.into());
@@ -150,7 +151,7 @@ impl REvaluate {
             (c"seed", &seed),
             (c"logged", logged.as_ref().unwrap_or(&self.quiet)),
         ];
-        let escaped = || Failure::Serialize("the evaluation was left by a jump".into());
+        let escaped = || Failure::Serialize("a jump left the evaluation".into());
         call(&self.slot, &self.run, &arguments).ok_or_else(escaped)
     }
 
@@ -196,7 +197,7 @@ impl REvaluate {
             _ => false,
         };
         let value = serialize(&part(1)?)?;
-        // Only an outcome that has more to say is longer.
+        // Most outcomes have two elements; only those with extras or an interrupt have four.
         let (extra, interrupted) = match list.len() {
             2 => (self.null.clone(), false),
             _ => (part(2)?, part(3)?.as_bool().unwrap_or(false)),
@@ -210,7 +211,7 @@ impl REvaluate {
         })
     }
 
-    /// The outcome of a task that could not be evaluated, or whose value could not be sent.
+    /// The outcome of a task that could not be evaluated, or whose value could not be serialised.
     fn failure(&mut self, task: &Task, failure: Failure) -> RResult<Robj> {
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let reason = rrq_core::Error::from(failure).to_string();
@@ -296,7 +297,7 @@ impl Evaluate for REvaluate {
             lines.iter().map(|(command, message)| (command.as_str(), message.as_str())).unzip();
         let arguments = [(c"commands", &commands.into()), (c"messages", &messages.into())];
         if call(&self.slot, &self.report, &arguments).is_none() {
-            // Printing was interrupted: the loop asks about that itself.
+            // Printing was interrupted: the loop will see the interrupt.
             restore_interrupt();
         }
     }

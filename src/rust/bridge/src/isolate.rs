@@ -1,5 +1,4 @@
-//! What the processes of isolated tasks do between calls from the R half: the server that forks, and
-//! in each fork the task.
+//! The processes of isolated tasks: the fork server, and in each fork the task.
 
 use extendr_api::prelude::*;
 use rrq_core::{Connection, Queue};
@@ -10,7 +9,7 @@ use crate::convert::stop;
 #[cfg(unix)]
 pub use unix::{run, serve, take_over};
 
-/// The queue as these processes see it: asking for nothing, and creating nothing, until used.
+/// The queue as these processes see it: no request is sent until it is used.
 fn queue(url: &str, queue_id: &str) -> RResult<Queue> {
     Ok(Queue::handle(Connection::open(url, stop())?, queue_id))
 }
@@ -28,18 +27,18 @@ mod unix {
     use crate::protect::{fork, replace_in_base};
 
     thread_local! {
-        /// The way to the worker, from stdin.
+        /// The socket to the worker, from stdin.
         static LINK: RefCell<Option<WorkerLink>> = const { RefCell::new(None) };
     }
 
-    /// Become a server.
+    /// Become a fork server.
     pub fn take_over(url: &str, queue_id: &str) -> RResult<Queue> {
         let control = WorkerLink::take_stdin()?;
         LINK.set(Some(control));
         queue(url, queue_id)
     }
 
-    /// Fork a process for each task the worker sends. Comes back in each of them, with the folder of
+    /// Fork a process for each task the worker sends. Returns in each of them with the directory of
     /// its task, and in the server with `NULL` when the worker has gone.
     pub fn serve(queue: &mut Queue) -> RResult<Robj> {
         queue.connection.close();
@@ -50,7 +49,7 @@ mod unix {
         Ok(or_null(folder.map(|folder| folder.display().to_string())))
     }
 
-    /// Run the task of a folder, and say there how it ended.
+    /// Run the task in a directory, and write there how it ended.
     pub fn run(queue: &mut Queue, functions: &List, folder: &str) -> RResult<()> {
         let folder = Path::new(folder);
         let quit = field(functions, "quit");
@@ -61,7 +60,7 @@ mod unix {
     }
 }
 
-/// Elsewhere no worker starts such a process.
+/// Elsewhere workers do not start such processes.
 #[cfg(not(unix))]
 mod elsewhere {
     use super::*;

@@ -1,5 +1,6 @@
-//! What stands between R and the engine and is no function that R calls: values across, engine
-//! errors as R conditions, and the trait `Evaluate` on R functions. Everything unsafe is here.
+//! The glue between R and the engine, apart from the functions that R calls: converting values,
+//! turning errors of the engine into R conditions, and implementing the trait `Evaluate` with R
+//! functions. All unsafe code is here.
 
 pub mod condition;
 pub mod config;

@@ -51,14 +51,14 @@ pub fn call(slot: &Robj, call: &Robj, arguments: &[(&CStr, &Robj)]) -> Option<Ro
     })
 }
 
-/// From now on SIGTERM is to this process as Ctrl-C is.
+/// Treat SIGTERM like Ctrl-C from now on.
 pub fn end_on_term() {
     // SAFETY: it sets a signal handler that calls only what such a handler may call.
     unsafe { rrq_end_on_term() }
 }
 
-/// Run `f` with the signals held back that mean nothing to it, such as that a child has ended: they
-/// would end a wait for a reply that cannot be asked for again. Ctrl-C is not among them.
+/// Run `f` with signals such as SIGCHLD blocked: they would interrupt a wait for a reply that
+/// cannot be requested again. SIGINT is not blocked.
 pub fn undisturbed<T>(f: impl FnOnce() -> T) -> T {
     struct Held;
     impl Drop for Held {
@@ -73,7 +73,7 @@ pub fn undisturbed<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// No open file outlives the next exec of this process. Any thread may call this.
+/// Close all open files on the next exec of this process. Any thread may call this.
 pub fn close_on_exec() {
     // SAFETY: it sets flags of open files and touches nothing else.
     unsafe { rrq_close_on_exec() }
@@ -87,23 +87,24 @@ pub fn is_bare(value: &Robj) -> bool {
 
 /// Whether the user has pressed Ctrl-C and R has not seen it yet. Any thread may ask.
 pub fn interrupt_pending() -> bool {
-    // SAFETY: R's signal handler writes this int; a stale value is seen at the next question.
+    // SAFETY: R's signal handler writes this int; a stale value is corrected at the next call.
     unsafe { (&raw const R_interrupts_pending).read_volatile() != 0 }
 }
 
-/// Put back an interrupt that R has seen at a place where nothing could be done about it.
+/// Set an interrupt again that R has consumed where it could not be handled.
 pub fn restore_interrupt() {
     // SAFETY: as above; only the main thread calls this.
     unsafe { (&raw mut R_interrupts_pending).write_volatile(1) }
 }
 
-/// Take the interrupt upon us: the R half raises it again, at a place where R can be left.
+/// Clear a pending interrupt. If it was meant for the session, the R half raises it again where a
+/// jump is safe.
 pub fn clear_interrupt() {
     // SAFETY: as above; only the main thread calls this.
     unsafe { (&raw mut R_interrupts_pending).write_volatile(0) }
 }
 
-/// Fork this process: its id in the parent, 0 in the child, less when there can be none.
+/// Fork this process: returns the pid in the parent, 0 in the child, a negative number on failure.
 pub fn fork() -> i32 {
     // SAFETY: the processes that call this have one thread.
     unsafe { rrq_fork() }
@@ -121,7 +122,7 @@ pub fn flush() {
     unsafe { rrq_flush() }
 }
 
-/// Put a function in the place of some of base R. Only a process that runs one task may do this.
+/// Replace functions of base R. Only a process that runs a single task may do this.
 pub fn replace_in_base(names: &[&CStr], function: &Robj) {
     // SAFETY: the names are those of functions of base R, so that nothing jumps.
     unsafe {

@@ -1,5 +1,5 @@
-//! Starting the R process of a spawned worker anew, in place: the process keeps its id, so that the
-//! session that spawned it goes on to see it, and its log.
+//! Replaces the R process of a spawned worker in place: it keeps its pid, so that the session that
+//! spawned it still sees the process and its log.
 
 use extendr_api::prelude::*;
 use rrq_core::worker::Restart;
@@ -13,7 +13,7 @@ pub fn restart(_arguments: &Robj, _scratch: &Robj) -> Option<Restart> {
     None
 }
 
-/// Where a process cannot be replaced, none was.
+/// Where a process cannot be replaced, there is no registration to take over.
 #[cfg(not(unix))]
 pub fn resumed() -> Option<String> {
     None
@@ -30,11 +30,12 @@ mod unix {
     use crate::convert::texts;
     use crate::protect::close_on_exec;
 
-    /// Tells the new process, and no child of it, whose registration to take over.
+    /// Tells the new process, but no child of it, which registration to take over.
     const RESUME: &str = "RRQ_WORKER_RESUME";
 
-    /// How to replace this process by one with the same command line, folder and environment, as
-    /// they are now: tasks may change them. R does not get to delete its temporary folder.
+    /// How to replace this process by one with the same command line, directory and environment.
+    /// They are recorded now because tasks may change them. The temporary directory is deleted here
+    /// because R does not get a chance to.
     pub fn restart(arguments: &Robj, scratch: &Robj) -> Option<Restart> {
         let (program, folder) = (env::current_exe().ok()?, env::current_dir().ok()?);
         let variables: Vec<_> = env::vars_os().filter(|(name, _)| name != RESUME).collect();

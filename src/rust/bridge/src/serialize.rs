@@ -12,7 +12,7 @@ use crate::plain;
 use crate::protect::protect;
 
 const VERSION: c_int = 3;
-/// Redis takes no string above 512 MB, and closes the connection that brings one.
+/// Redis takes no string above 512 MB, and closes the connection that sends one.
 const LONGEST: usize = 500 * 1024 * 1024;
 
 unsafe extern "C" fn out_char(stream: R_outpstream_t, value: c_int) {
@@ -28,7 +28,7 @@ unsafe extern "C" fn out_bytes(stream: R_outpstream_t, bytes: *mut c_void, n: c_
     }
 }
 
-/// Learn how this R writes what it serialises, so that plain values need not pass through it.
+/// Record the header that this R writes, so that plain values can be serialised without R.
 pub fn learn_format() -> RResult<()> {
     plain::set_prefix(&serialize_any(&().into())?);
     Ok(())
@@ -42,7 +42,7 @@ pub fn serialize(value: &Robj) -> RResult<Vec<u8>> {
     }
 }
 
-/// Serialise any value by R's own means.
+/// Serialise any value with R's own code.
 fn serialize_any(value: &Robj) -> RResult<Vec<u8>> {
     let mut buffer: Vec<u8> = Vec::new();
     let mut stream = R_outpstream_st {
@@ -62,7 +62,7 @@ fn serialize_any(value: &Robj) -> RResult<Vec<u8>> {
     });
     match done {
         Some(_) if buffer.len() > LONGEST => Err(Failure::Serialize(format!(
-            "it has {} bytes serialised, at most {LONGEST} can be stored",
+            "its serialised form has {} bytes, the limit is {LONGEST} bytes",
             buffer.len()
         ))),
         Some(_) => Ok(buffer),
@@ -75,7 +75,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Copy the next bytes out; zeros past the end, which R then refuses as bad data.
+    /// Copy the next bytes out; zeros past the end, which R then rejects as bad data.
     fn read(&mut self, into: &mut [u8]) {
         let n = into.len().min(self.bytes.len());
         let (head, rest) = self.bytes.split_at(n);
@@ -100,7 +100,7 @@ unsafe extern "C" fn in_bytes(stream: R_inpstream_t, into: *mut c_void, n: c_int
     }
 }
 
-/// Read a serialised value. Only data of one's own queue may come here: R runs code in it.
+/// Read a serialised value. Only for data of trusted queues: unserialising can run code.
 pub fn unserialize(bytes: &[u8]) -> RResult<Robj> {
     if let Some(value) = plain::read(bytes) {
         return Ok(value);
@@ -119,8 +119,12 @@ pub fn unserialize(bytes: &[u8]) -> RResult<Robj> {
         nat2utf8_obj: std::ptr::null_mut(),
     };
     // SAFETY: stream and reader outlive the call.
-    protect(|| unsafe { R_Unserialize(&raw mut stream) })
-        .ok_or_else(|| Failure::Serialize("this value cannot be read: is it of another R?".into()))
+    protect(|| unsafe { R_Unserialize(&raw mut stream) }).ok_or_else(|| {
+        Failure::Serialize(
+            "this value cannot be unserialised; was it written by an incompatible version of R?"
+                .into(),
+        )
+    })
 }
 
 /// Read a serialised value; `NULL` where there is none.

@@ -1,5 +1,5 @@
-//! What the R half asks for when it queues tasks, as the engine needs it. Its list of options was
-//! checked there; what is absent or `NULL` in it is not asked for.
+//! Converts the options of a submission. The R half has checked them; an option that is absent or
+//! `NULL` is not set.
 
 use extendr_api::prelude::*;
 use rrq_core::task::{
@@ -37,7 +37,7 @@ pub fn submission(kind: &str, shared: &List, options: &List) -> RResult<Submissi
     })
 }
 
-/// The tasks that new ones depend on: ids, named where the value is used.
+/// The dependencies of new tasks: ids, named where the value is used.
 fn parents(parents: &Robj) -> Vec<Parent> {
     let names: Vec<&str> = parents.names().map(Iterator::collect).unwrap_or_default();
     let name = |at: usize| names.get(at).map(|name| (*name).to_owned()).unwrap_or_default();
@@ -58,13 +58,13 @@ fn seed(seed: &Robj) -> Option<Seed> {
     seed.as_integer_slice()?.try_into().ok()
 }
 
-/// What happens to tasks after an end.
+/// The rules for tasks that have ended.
 pub fn rules(options: &List) -> Rules {
     let ttl_s = field(options, "ttl").as_real();
     Rules { ttl_s, retry: retry(&field(options, "retry")) }
 }
 
-/// A policy as `rrq_retry()` makes it.
+/// A policy as created by `rrq_retry()`.
 fn retry(policy: &Robj) -> Option<Retry> {
     let policy = policy.as_list().filter(|policy| !policy.is_empty())?;
     let number = |name| field(&policy, name).as_real().unwrap_or(0.0);

@@ -1,4 +1,4 @@
-//! What is known of tasks, as lists of R.
+//! Information about tasks as R lists.
 
 use extendr_api::prelude::*;
 use rrq_core::task::{self, Attempt, Filter, Header, Isolation, Retry, Row};

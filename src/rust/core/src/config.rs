@@ -11,11 +11,11 @@ use crate::queue::{DEFAULT_QUEUE, Queue};
 use crate::value;
 
 const WORKER: &str = "worker:";
-/// What the setting of a paused queue begins with.
+/// The prefix of the setting that marks a queue as paused.
 pub(crate) const PAUSE: &str = "pause:";
 const ENVIR: &str = "envir";
 
-/// A time of a configuration; an infinite one is as long as can be.
+/// A time from a configuration; an infinite one becomes the longest `Duration`.
 pub(crate) fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
@@ -24,27 +24,27 @@ pub(crate) fn duration(seconds: f64) -> Duration {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)] // one stored by an earlier version has fewer fields
 pub struct WorkerConfig {
-    /// The queues it takes tasks from, the first first.
+    /// The queues it takes tasks from, in order.
     pub queue: Vec<String>,
-    /// Whether it prints what it does.
+    /// Whether it prints its log.
     pub verbose: bool,
-    /// A folder for the logs of separate processes.
+    /// A directory for the logs of separate processes.
     pub logdir: Option<String>,
-    /// The longest time it sleeps without asking for work.
+    /// The longest time it waits between two polls.
     pub poll_queue: Option<f64>,
     /// Idle time after which it exits.
     pub timeout_idle: f64,
-    /// How often a separate process is looked after.
+    /// How often a separate process is checked.
     pub poll_process: f64,
-    /// How long code that was told to end may take to do so.
+    /// How long code may take to end after it was told to.
     pub timeout_process_die: f64,
-    /// How often it says that it lives; its lease is five times that.
+    /// The heartbeat period; the lease is five times as long.
     pub heartbeat_period: Option<f64>,
-    /// How many tasks one process of it runs.
+    /// How many tasks one process runs before it is replaced.
     pub max_tasks: f64,
-    /// How many bytes of memory its process may occupy after a task.
+    /// How many bytes of memory its process may occupy after a task before it is replaced.
     pub max_memory: f64,
-    /// The size in bytes from which values go to the offload.
+    /// The size in bytes from which values are offloaded.
     pub offload_threshold_size: f64,
 }
 
@@ -106,7 +106,7 @@ pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
     names(queue, WORKER)
 }
 
-/// What follows `prefix` in the names of the settings that begin with it, sorted.
+/// The names of the settings that begin with `prefix`, without it, sorted.
 pub(crate) fn names(queue: &mut Queue, prefix: &str) -> Result<Vec<String>> {
     let fields = queue.connection.hash_fields(queue.keys.config())?;
     let mut names: Vec<String> =

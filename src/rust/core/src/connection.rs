@@ -1,7 +1,7 @@
 //! One connection to the server that repairs itself. The redis crate does not reconnect, and after
-//! a timeout it would hand a late reply to the wrong request: so after any I/O error the link is
-//! thrown away, a new one is opened, and the same request is sent again. Every request of the
-//! engine can be repeated.
+//! a timeout it would match a late reply to the wrong request. So after any I/O error the link is
+//! discarded, a new one is opened, and the same request is sent again. Every request of the engine
+//! is idempotent.
 
 mod commands;
 mod failure;
@@ -21,7 +21,7 @@ use crate::reply::RedisReply;
 use crate::scripts::{self, Call};
 use failure::{is_answer, is_disturbed, is_of_replica, is_passing, is_refusal};
 
-/// Asked during every wait whether to give up; must be cheap and callable from any thread.
+/// Called during every wait: whether to give up. Must be cheap and callable from any thread.
 pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// A `Stop` that never stops.
@@ -29,13 +29,13 @@ pub fn never() -> Stop {
     Arc::new(|| false)
 }
 
-/// How long any single reply may take. Blocking commands ask for less than half of it.
+/// How long a single reply may take. Blocking commands block for less than half of it.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest sleep between two questions to `Stop`.
+/// The longest sleep between two calls of `Stop`.
 pub const SLICE: Duration = Duration::from_millis(100);
 
-/// Where a server is and how one logs in.
+/// The address of a server, with what is needed to log in.
 #[derive(Debug, Clone)]
 pub struct ServerAddress {
     /// `redis` or `redis+unix`.
@@ -64,8 +64,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connect; one attempt, so that a wrong address is reported at once. What a signal disturbs is
-    /// done again, unless `stop` says to give up.
+    /// Connect. There is one attempt, so that a wrong address is reported at once; an attempt that
+    /// a signal interrupts is repeated, unless `stop` says to give up.
     pub fn open(url: &str, stop: Stop) -> Result<Self> {
         let info = parse(url)?;
         let mut connection = Connection {
@@ -84,13 +84,13 @@ impl Connection {
         }
     }
 
-    /// For how long a failing request is repeated, and what ends that early.
+    /// Set for how long a failing request is retried, and what ends that early.
     pub fn set_retry_timeout(&mut self, timeout: Duration, stop: Stop) {
         self.retry_timeout = timeout;
         self.stop = stop;
     }
 
-    /// A second connection to the same server, opened when it is first used.
+    /// A second connection to the same server, opened on first use.
     pub fn duplicate(&self) -> Self {
         Connection {
             info: self.info.clone(),
@@ -103,7 +103,7 @@ impl Connection {
         }
     }
 
-    /// Let the link go. The next request opens another.
+    /// Close the link. The next request opens another one.
     pub fn close(&mut self) {
         self.link = None;
     }
@@ -122,7 +122,7 @@ impl Connection {
         }
     }
 
-    /// Where and how the server is reached.
+    /// The parts of the server's address.
     pub fn server_address(&self) -> ServerAddress {
         let redis = self.info.redis_settings();
         let (scheme, host, port, path) = match self.info.addr() {
@@ -143,7 +143,7 @@ impl Connection {
         self.command(&command).map(RedisReply::from)
     }
 
-    /// Send any commands in one go. One that fails does not stop the others.
+    /// Send any commands in one pipeline. A command that fails does not stop the others.
     pub fn raw_pipeline(&mut self, commands: &[Vec<Vec<u8>>]) -> Result<Vec<RedisReply>> {
         let mut pipeline = redis::Pipeline::new();
         pipeline.ignore_errors();
@@ -153,13 +153,14 @@ impl Connection {
         Ok(self.pipeline(&pipeline)?.into_iter().map(RedisReply::from).collect())
     }
 
-    /// Send one command, again if need be.
+    /// Send one command, with retries.
     pub fn command(&mut self, command: &redis::Cmd) -> Result<Value> {
         self.run(|link, _| command.query(link))
     }
 
-    /// Send a blocking command once. `None` when its reply was lost, to a signal for instance: what
-    /// it popped may be lost too, so that asking again could wait for what has already come.
+    /// Send a blocking command once, without retries. `None` when its reply was lost, for instance
+    /// because of a signal: what it popped may be lost too, and a retry could wait for something
+    /// that has already come.
     pub fn block(&mut self, command: &redis::Cmd) -> Result<Option<Value>> {
         match self.link().and_then(|link| command.query(link)) {
             Ok(value) => Ok(Some(value)),
@@ -171,7 +172,7 @@ impl Connection {
         }
     }
 
-    /// Send some commands in one go and read all their replies.
+    /// Send commands in one pipeline and read all replies.
     pub fn pipeline(&mut self, pipeline: &redis::Pipeline) -> Result<Vec<Value>> {
         if pipeline.is_empty() {
             return Ok(Vec::new());
@@ -184,8 +185,8 @@ impl Connection {
         self.run(|link, shebang| call.run(link, shebang))
     }
 
-    /// Call a script many times, the next call prepared while the server works on the one before.
-    /// `next` gives a call with what `reply` needs beside its answer.
+    /// Call a script many times; the next call is prepared while the server works on the previous
+    /// one. `next` returns a call and what `reply` needs besides the reply to it.
     pub fn call_each<C>(
         &mut self,
         mut next: impl FnMut() -> Result<Option<(Call, C)>>,
@@ -194,7 +195,7 @@ impl Connection {
         let mut sent: Option<(Call, C)> = None;
         loop {
             let upcoming = next().inspect_err(|_| {
-                // Else the reply to what was sent would be taken for that to a later request.
+                // Otherwise the pending reply would be taken for the reply to a later request.
                 if sent.is_some() {
                     let _ = self.receive();
                 }
@@ -214,7 +215,7 @@ impl Connection {
         }
     }
 
-    /// Send without waiting. A failure shows when the reply is asked for.
+    /// Send without waiting for the reply. A failure shows when the reply is read.
     fn send(&mut self, call: &Call) {
         let shebang = self.shebang;
         let sent = self
@@ -265,7 +266,7 @@ impl Connection {
         }
     }
 
-    /// Sleep in slices, so that the user can end it.
+    /// Sleep in slices, so that the user can interrupt it.
     fn rest(&self, pause: Duration) -> Result<()> {
         let end = Instant::now() + pause;
         loop {
@@ -292,7 +293,7 @@ impl Connection {
         self.link.as_mut().ok_or_else(|| (ErrorKind::Io, "not connected").into())
     }
 
-    /// Any signal, such as that a child of this process has ended, may end a call of the system.
+    /// Any signal, such as SIGCHLD, may interrupt a system call.
     fn connect(&mut self) -> RedisResult<()> {
         loop {
             match self.connect_once() {
@@ -335,7 +336,7 @@ fn parse(url: &str) -> Result<ConnectionInfo> {
     Ok(info.set_redis_settings(redis).set_tcp_settings(tcp))
 }
 
-/// What may be shown of a URL that could not be parsed.
+/// The part of a URL that may be shown when it cannot be parsed.
 fn without_credentials(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = url.split_at(start);

@@ -10,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Everything that can go wrong in the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No server could be reached, or the connection was lost and repeating did not help.
+    /// No server could be reached, or the connection was lost and retries failed.
     #[error("cannot reach the Redis server at {address}: {source}")]
     Connection {
         /// The server, without credentials.
@@ -28,12 +28,12 @@ pub enum Error {
         source: redis::RedisError,
     },
 
-    /// The text given as the server's address is not one.
+    /// The URL of the server cannot be parsed.
     #[error("'{url}' is not a Redis URL: {reason}")]
     Url {
         /// The text, without credentials.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 
@@ -41,7 +41,7 @@ pub enum Error {
     #[error("the Redis server refused a request: {0}")]
     Redis(#[source] redis::RedisError),
 
-    /// The queue was laid out by another version of the package.
+    /// The queue was created by a version of the package with another data layout.
     #[error("queue '{queue}' has data layout {found}, this version of rrq reads layout {expected}")]
     Layout {
         /// The queue id.
@@ -52,38 +52,38 @@ pub enum Error {
         expected: String,
     },
 
-    /// The queue exists, with other settings.
-    #[error("queue '{id}' exists already, with other settings")]
+    /// The queue exists with other settings.
+    #[error("queue '{id}' already exists with other settings")]
     QueueExists {
         /// The queue id.
         id: String,
     },
 
-    /// There is no such queue: only controllers create one.
+    /// The queue does not exist. Only controllers create one.
     #[error("there is no queue '{queue}'")]
     QueueMissing {
         /// The queue id.
         queue: String,
     },
 
-    /// Some ids are not those of known tasks.
+    /// Some tasks do not exist.
     #[error("no such task: {}", name_some(ids))]
     TaskMissing {
         /// The unknown ids.
         ids: Vec<String>,
     },
 
-    /// Tasks were to depend on tasks that have failed; they are recorded as impossible.
-    #[error("a task they depend on has failed: {}", name_some(parents))]
+    /// New tasks depend on tasks that have failed; they are stored as impossible.
+    #[error("dependencies have failed: {}", name_some(parents))]
     ParentFailed {
-        /// The parents, each with how it ended.
+        /// The dependencies, each with its status.
         parents: Vec<String>,
         /// The new tasks.
         ids: Vec<String>,
     },
 
     /// Some tasks have no result yet.
-    #[error("there is no result yet: {}", name_tasks(ids, statuses))]
+    #[error("these tasks have no result yet: {}", name_tasks(ids, statuses))]
     TaskUnfinished {
         /// The tasks.
         ids: Vec<String>,
@@ -91,10 +91,10 @@ pub enum Error {
         statuses: Vec<String>,
     },
 
-    /// Some tasks are not in a state for what was asked; nothing was done to any.
+    /// The status of some tasks does not allow the action; nothing was changed.
     #[error("cannot {action}: {}", name_tasks(ids, statuses))]
     TaskState {
-        /// What was asked for, and what would have to be otherwise.
+        /// The action, with the reason why it is not possible.
         action: &'static str,
         /// The tasks.
         ids: Vec<String>,
@@ -102,42 +102,42 @@ pub enum Error {
         statuses: Vec<String>,
     },
 
-    /// Some ids name a task that others of them name as well.
-    #[error("named more than once, or of the same chain of retries: {}", name_some(ids))]
+    /// Some ids refer to the same task.
+    #[error("given more than once, or part of the same chain of retries: {}", name_some(ids))]
     TaskRepeated {
-        /// The ids that are too many.
+        /// The surplus ids.
         ids: Vec<String>,
     },
 
-    /// Some names are not those of known workers.
+    /// Some workers do not exist.
     #[error("no such worker: {}", name_some(ids))]
     WorkerMissing {
-        /// The unknown names.
+        /// Their names.
         ids: Vec<String>,
     },
 
-    /// Some workers still take part.
+    /// Some workers have not exited.
     #[error("these workers have not exited: {}", name_some(ids))]
     WorkerActive {
         /// Their names.
         ids: Vec<String>,
     },
 
-    /// A worker of that name is already alive.
+    /// A live worker has that name.
     #[error("a worker named '{id}' is already alive")]
     WorkerExists {
         /// The name.
         id: String,
     },
 
-    /// This worker was declared lost, or its queue was destroyed, while it was away.
+    /// This worker was declared lost, or its queue was destroyed, while it was disconnected.
     #[error("worker '{id}' is no longer registered with its queue")]
     WorkerGone {
         /// The name.
         id: String,
     },
 
-    /// There is no worker to send a message to.
+    /// There are no workers to send a message to.
     #[error("there are no workers to send a message to")]
     NoWorkers,
 
@@ -148,17 +148,17 @@ pub enum Error {
         name: String,
     },
 
-    /// A file name leads out of its directory, or to something that is no file.
-    #[error("file '{name}' is refused: {reason}")]
+    /// A file name leads out of its directory, or is not the name of a file.
+    #[error("cannot use file '{name}': {reason}")]
     FileRefused {
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
 
     /// Files are too large to be stored together.
-    #[error("these files have {bytes} bytes, at most {limit} can be packed")]
+    #[error("the files have {bytes} bytes in total, the limit is {limit} bytes")]
     FilesLarge {
         /// How large they are.
         bytes: u64,
@@ -167,14 +167,14 @@ pub enum Error {
     },
 
     /// Files of a pack are no longer stored.
-    #[error("no longer stored: {}", name_some(names))]
+    #[error("these files are no longer stored: {}", name_some(names))]
     FilesMissing {
         /// Their names.
         names: Vec<String>,
     },
 
-    /// Somebody keeps that key alive already.
-    #[error("somebody keeps the key '{key}' alive already")]
+    /// Another process renews that key already.
+    #[error("a heartbeat with the key '{key}' is already running")]
     HeartbeatExists {
         /// The key.
         key: String,
@@ -193,18 +193,18 @@ pub enum Error {
     #[error("no redis-server or valkey-server program was found")]
     ServerMissing,
 
-    /// The private server did not come up.
+    /// The private server did not start.
     #[error("the private Redis server did not start: {reason}")]
     ServerStart {
-        /// Its own last words.
+        /// The end of its log, or why it could not be run.
         reason: String,
     },
 
-    /// The user asked to stop.
+    /// The user interrupted the call.
     #[error("interrupted")]
     Interrupted,
 
-    /// The operating system refused something.
+    /// The operating system reported an error.
     #[error("{what}: {source}")]
     Io {
         /// What was tried.
@@ -221,18 +221,18 @@ impl Error {
         Error::Corrupt { what: what.into(), reason: reason.to_string() }
     }
 
-    /// What the operating system refused, made of `what` was tried.
+    /// An error of the operating system; `what` says what was tried.
     pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         move |source| Error::Io { what: what.into(), source }
     }
 
-    /// The same for a file that could not be read or written.
+    /// The same for a file; `verb` says what was tried with it.
     pub(crate) fn file(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         Error::io(format!("cannot {verb} file '{}'", path.display()))
     }
 }
 
-/// As many ids as a message names; the condition carries all of them.
+/// How many ids a message names; the condition carries all of them.
 const SHOWN: usize = 5;
 
 /// The first of some ids.

@@ -1,4 +1,4 @@
-//! Event streams: each controller has one, to which others write what it waits for.
+//! Event streams: each controller has one, to which other processes write what it waits for.
 
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ pub const PONG: &str = "p";
 /// One entry of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// What it is about.
+    /// Its kind.
     pub kind: String,
-    /// What it says.
+    /// Its content.
     pub value: Vec<u8>,
 }
 

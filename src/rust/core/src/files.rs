@@ -1,5 +1,6 @@
-//! Files by way of the server: stored under the md5 sum of their content, in chunks, and forgotten
-//! a while after they were last used. Both ends refuse a name that leads out of the directory.
+//! Transferring files through the server: they are stored in chunks under the md5 sum of their
+//! content and expire some time after they were last used. Both ends reject names that lead out of
+//! the directory.
 
 mod place;
 mod walk;
@@ -18,12 +19,12 @@ use crate::value;
 use place::Staged;
 use walk::{inside, relative, walk};
 
-/// The server takes no string above 512 MB. This is less, so that no request takes long there.
+/// The server takes no string above 512 MB. Chunks are smaller, so that each request is short.
 const CHUNK: usize = 8 * 1024 * 1024;
 /// How long files are kept after they were last stored or fetched.
 const LIFETIME_MS: u64 = 24 * 3600 * 1000;
 
-/// A file as a pack knows it.
+/// A file in a pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed {
     /// Its name, relative to the directory it comes from and is written to.
@@ -32,13 +33,13 @@ pub struct Packed {
     pub md5: String,
 }
 
-/// Refuse names that lead out of whatever directory they are used in.
+/// Reject names that lead out of the directory they are used in.
 pub fn check_names(names: &[String]) -> Result<()> {
     names.iter().try_for_each(|name| relative(name).map(|_| ()))
 }
 
-/// Store files of the directory `root`, those of folders with all below them. Nothing is stored
-/// unless all may be, and they have at most `limit` bytes together.
+/// Store files of the directory `root`; a directory stands for all files below it. Nothing is
+/// stored unless all names are valid and the total size is at most `limit` bytes.
 pub fn store(
     queue: &mut Queue,
     root: &Path,
@@ -63,8 +64,8 @@ pub fn store(
     Ok(sums)
 }
 
-/// Write stored files into the directory `root`, which is made if need be. All are fetched and
-/// compared with their sums before the first is put in its place.
+/// Write stored files into the directory `root`, which is created if necessary. All files are
+/// fetched and verified before the first is moved into place.
 pub fn fetch(queue: &mut Queue, root: &Path, files: &[Packed], stop: &Stop) -> Result<()> {
     let mut names = Vec::with_capacity(files.len());
     for file in files {
@@ -92,14 +93,15 @@ pub fn fetch(queue: &mut Queue, root: &Path, files: &[Packed], stop: &Stop) -> R
     staged.put_in_place()
 }
 
-/// In how many chunks a content is stored, if it is. Asking counts as use.
+/// The number of chunks of a stored content; `None` if it is not stored. The question counts as
+/// use.
 fn chunks_if_stored(queue: &mut Queue, md5: &str) -> Result<Option<u64>> {
     let keys = vec![queue.keys.config(), queue.keys.files(), queue.keys.file(md5)];
     let call = Call::new(&FILE_USE, keys).arg(md5).arg(LIFETIME_MS);
     Ok(u64::try_from(value::integer(queue.connection.call(&call)?)?).ok())
 }
 
-/// Store a content, under a name of its own until all of it is there and known to be `md5`.
+/// Store a content, under a random name until all of it is there and its sum is `md5`.
 fn upload(queue: &mut Queue, path: &Path, md5: &str, stop: &Stop) -> Result<()> {
     let draft = value::random_id()?;
     let (config, index) = (queue.keys.config(), queue.keys.files());
@@ -125,7 +127,9 @@ fn upload(queue: &mut Queue, path: &Path, md5: &str, stop: &Stop) -> Result<()> 
     match (keep, kept) {
         (true, true) => Ok(()),
         (true, false) => Err(Error::QueueMissing { queue: queue.id.clone() }),
-        (false, _) => Err(Error::file("read", path)(io::Error::other("it changed meanwhile"))),
+        (false, _) => {
+            Err(Error::file("read", path)(io::Error::other("it changed while it was read")))
+        }
     }
 }
 
@@ -149,7 +153,7 @@ fn download(
     }
     if format!("{:x}", sum.finalize()) != file.md5 {
         let what = format!("stored file '{}'", file.name);
-        return Err(Error::corrupt(what, "its content does not have its md5 sum"));
+        return Err(Error::corrupt(what, "its content does not match its md5 sum"));
     }
     Ok(())
 }
@@ -181,7 +185,7 @@ fn each_chunk(
     }
 }
 
-/// The contents there may be, by the names of their keys.
+/// The names of the contents that may be stored.
 pub(crate) fn stored(queue: &mut Queue) -> Result<HashSet<String>> {
     let mut command = redis::cmd("ZRANGE");
     command.arg(queue.keys.files()).arg(0).arg(-1);

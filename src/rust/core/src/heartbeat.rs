@@ -1,7 +1,7 @@
 //! A key that expires unless this process lives: a thread renews it, whatever the main thread does.
-//! Signals that others leave for the process under the key are delivered by the thread.
+//! The thread also delivers signals that others send to the process through the key.
 //!
-//! A failing server does not end it: it goes on until it is stopped or dropped.
+//! Errors of the server do not end the thread: it runs until it is stopped or dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,10 +19,10 @@ use crate::value;
 const BLOCK: Duration = Duration::from_secs(5);
 /// After a failed request, the next comes this much later, or after a period if that is shorter.
 const RETRY: Duration = Duration::from_secs(1);
-/// A signal that nobody took by then is dropped.
+/// A signal that was not delivered by then is dropped.
 const SIGNAL_LIFETIME: Duration = Duration::from_secs(60);
 
-/// What is kept alive, and how.
+/// Which key is renewed, and how.
 #[derive(Debug, Clone)]
 pub struct Pulse {
     /// The key.
@@ -31,12 +31,12 @@ pub struct Pulse {
     pub value: String,
     /// How often it is renewed.
     pub period: Duration,
-    /// When it expires if it is not.
+    /// When it expires if it is not renewed.
     pub expire: Duration,
 }
 
 impl Pulse {
-    /// Where signals for its process are left.
+    /// The list of signals for its process.
     fn signals(&self) -> String {
         signals(&self.key)
     }
@@ -46,20 +46,20 @@ fn signals(key: &str) -> String {
     format!("{key}:signal")
 }
 
-/// A running heartbeat. Dropped without being stopped, it lets its key expire.
+/// A running heartbeat. If it is dropped without being stopped, the key expires.
 pub struct Heartbeat {
     pulse: Pulse,
     connection: Connection,
     retry_timeout: Duration,
     quit: Arc<AtomicBool>,
     done: Receiver<()>,
-    /// A forked child has no such thread.
+    /// The process that has the thread: a forked child does not.
     owner: u32,
 }
 
 impl Heartbeat {
-    /// Take the key, which nobody may hold, and begin to renew it. A server that does not answer is
-    /// asked again until the retry timeout.
+    /// Claim the key, which must not exist, and start to renew it. Requests are retried until
+    /// `retry_timeout`.
     pub fn start(
         mut connection: Connection,
         pulse: Pulse,
@@ -91,7 +91,7 @@ impl Heartbeat {
             && self.done.try_recv() == Err(TryRecvError::Empty)
     }
 
-    /// Let go of the key. When this fails, the key expires by itself.
+    /// Stop and delete the key. If this fails, the key expires by itself.
     pub fn stop(&mut self) -> Result<()> {
         if !self.is_running() {
             return Ok(());
@@ -100,7 +100,7 @@ impl Heartbeat {
         let mut wake = redis::cmd("RPUSH");
         wake.arg(self.pulse.signals()).arg(0);
         self.connection.command(&wake)?;
-        // It must not bring the key back after it was deleted.
+        // The thread must end first, or it could create the key again.
         if self.done.recv_timeout(self.retry_timeout) == Err(RecvTimeoutError::Timeout) {
             return Ok(());
         }
@@ -116,7 +116,8 @@ impl Drop for Heartbeat {
     }
 }
 
-/// Taken with a nonce first: a request that was repeated after its reply was lost finds its own.
+/// The key holds a nonce first, so that a request repeated after a lost reply recognises its own
+/// claim.
 fn take(connection: &mut Connection, pulse: &Pulse) -> Result<()> {
     let (nonce, expire_ms) = (value::random_id()?, pulse.expire.as_millis() as u64);
     let (mut set, mut get) = (redis::cmd("SET"), redis::cmd("GET"));
@@ -166,7 +167,7 @@ impl Thread {
         Ok(())
     }
 
-    /// A server out of memory lets a key's life be prolonged, but sets none.
+    /// A server that is out of memory accepts PEXPIRE but not SET.
     fn beat(&mut self) -> Result<()> {
         let expire_ms = self.pulse.expire.as_millis() as u64;
         let mut prolong = redis::cmd("PEXPIRE");

@@ -1,8 +1,8 @@
 //! The engine of rrq: task queues on Redis, without R.
 //!
-//! A queue's state lives in the server; every change of it is one Lua script (`lua/`). `queue`,
-//! `task`, `message` and `worker` are what one does with a queue; `connection`, `scripts` and
-//! `keys` are how they reach it.
+//! The state of a queue is on the server; each state transition is one Lua script (`lua/`). The
+//! modules `queue`, `task`, `message` and `worker` are the operations; they use `connection`,
+//! `scripts` and `keys`. No file depends on another one in a circle.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 

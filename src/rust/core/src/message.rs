@@ -1,6 +1,6 @@
-//! Messages to workers and their answers. A message is one text: its id, the stream number of who
-//! asks, its command and its serialised argument, separated by a zero byte; scripts and workers
-//! compare it as a whole.
+//! Messages to workers and their answers. A message is one string: its id, the number of the
+//! sender's event stream, the command and the serialised argument, separated by zero bytes. Scripts
+//! and workers compare it as a whole.
 
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,9 @@ pub struct Message {
     pub id: String,
     /// The number of the sender's event stream.
     pub watch: u64,
-    /// What to do.
+    /// The command.
     pub command: String,
-    /// With what, serialised; empty for nothing.
+    /// The serialised argument; empty for none.
     pub argument: Vec<u8>,
     /// The message as stored.
     pub raw: Vec<u8>,
@@ -40,7 +40,7 @@ impl Message {
     pub fn parse(raw: Vec<u8>) -> Result<Self> {
         let mut parts = raw.splitn(4, |byte| *byte == 0).map(<[u8]>::to_vec);
         let mut next =
-            || parts.next().ok_or_else(|| Error::corrupt("a message", "it is cut short"));
+            || parts.next().ok_or_else(|| Error::corrupt("a message", "it is truncated"));
         let mut text =
             || String::from_utf8(next()?).map_err(|error| Error::corrupt("a message", error));
         let (id, watch, command) = (text()?, text()?, text()?);
@@ -82,7 +82,7 @@ fn server_time(queue: &mut Queue) -> Result<String> {
     }
 }
 
-/// The answers to a message, per worker; none where there is none yet.
+/// The answer of each worker to a message; `None` where there is none yet.
 pub fn responses(queue: &mut Queue, id: &str, workers: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
     let mut pipeline = Pipeline::new();
     for worker in workers {
@@ -116,7 +116,7 @@ pub fn wait_responses(
         if stop() {
             return Err(Error::Interrupted);
         }
-        // Whatever arrives, the answers are read again: the stream only wakes.
+        // The stream only wakes: whatever arrives, the answers are read again.
         events::read(&mut queue.connection, &stream, &mut position, left.min(SLICE))?;
     }
 }

@@ -6,19 +6,19 @@ pub fn is_orphan(parent: Option<u32>) -> bool {
     parent.is_some_and(|parent| std::os::unix::process::parent_id() != parent)
 }
 
-/// Elsewhere a parent's end cannot be told this way; the job object of the spawning process does it.
+/// Elsewhere the job object of the spawning process ends its workers.
 #[cfg(not(unix))]
 pub fn is_orphan(_parent: Option<u32>) -> bool {
     false
 }
 
-/// Send this process what Ctrl-C would.
+/// Send this process SIGINT, as Ctrl-C does.
 pub fn interrupt() {
     #[cfg(unix)]
     signal(rustix::process::Signal::INT);
 }
 
-/// Ask this process to end. Code that waits for nothing is ended by it as well.
+/// Send this process SIGTERM.
 pub fn terminate() {
     #[cfg(unix)]
     signal(rustix::process::Signal::TERM);
@@ -31,7 +31,7 @@ pub fn end() -> ! {
     std::process::abort()
 }
 
-/// Send this process a signal by its number; one that is not known is none.
+/// Send this process a signal by its number; unknown numbers are ignored.
 pub fn send(number: i32) {
     #[cfg(unix)]
     if let Some(known) = rustix::process::Signal::from_named_raw(number) {
@@ -56,7 +56,7 @@ pub fn reap_children() {
     }
 }
 
-/// The memory this process occupies, in bytes, where the system tells.
+/// The resident memory of this process in bytes, where the system reports it.
 #[cfg(target_os = "linux")]
 pub fn memory() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
@@ -64,7 +64,7 @@ pub fn memory() -> Option<u64> {
     Some(resident * rustix::param::page_size() as u64)
 }
 
-/// The memory this process occupies, in bytes, where the system tells.
+/// The resident memory of this process in bytes, where the system reports it.
 #[cfg(not(target_os = "linux"))]
 pub fn memory() -> Option<u64> {
     None

@@ -1,6 +1,6 @@
 //! A private Redis or Valkey server that lives no longer than this process, even if that is killed.
-//! On unix a small shell stands between the two: it holds the reading end of a pipe from us and
-//! ends the server when the pipe closes. Connecting to the server is the business of others.
+//! On unix a small shell runs between the two: it holds the reading end of a pipe from this process
+//! and ends the server when the pipe closes.
 
 use self::files::{SOCKET, data_dir, percent_encoded, private_file, quoted, scratch_dir};
 use self::poll::{POLL, wait_until};
@@ -33,7 +33,7 @@ const PORT_ATTEMPTS: u32 = 5;
 /// How to start a server; the default is a scratch server on a free port.
 #[derive(Debug, Clone, Default)]
 pub struct ServerOptions {
-    /// Where to keep the data durably. Without it they are gone when the server stops.
+    /// Where to keep the data durably. Without it the data are deleted when the server stops.
     pub dir: Option<PathBuf>,
     /// The loopback port; a free one is chosen if absent.
     pub port: Option<u16>,
@@ -44,7 +44,7 @@ pub struct ServerOptions {
 /// A running private server. Dropping it stops the server.
 pub struct Server {
     child: Option<Child>,
-    /// The process that started the server: a fork of it shall not stop it.
+    /// The process that started the server: forks of it must not stop it.
     owner: u32,
     pid: u32,
     port: u16,
@@ -121,7 +121,8 @@ impl Server {
         )
     }
 
-    /// Reading a large data set may take longer than the limit, but the server says that it does.
+    /// Loading a large data set may take longer than the limit; the server reports that it is
+    /// loading.
     fn await_answer(&mut self, log: &mut File) -> Result<()> {
         let mut deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline {
@@ -133,7 +134,7 @@ impl Server {
                 Err(error) if error.code() == Some("LOADING") => {
                     deadline = Instant::now() + START_LIMIT;
                 }
-                Err(_) if self.has_ended() => return Err(failed_to_start("it ended", log)),
+                Err(_) if self.has_ended() => return Err(failed_to_start("it exited", log)),
                 Err(_) => {}
             }
             sleep(POLL);
@@ -142,7 +143,8 @@ impl Server {
         Err(failed_to_start(&format!("it did not answer for {seconds} s"), log))
     }
 
-    /// The address, with the password: the unix socket where there are any, else loopback.
+    /// The URL with the password: of the unix socket where supported, otherwise of the loopback
+    /// port.
     pub fn url(&self) -> String {
         match &self.socket {
             Some(socket) => {
@@ -152,12 +154,12 @@ impl Server {
         }
     }
 
-    /// The loopback address, with the password.
+    /// The URL of the loopback port with the password.
     pub fn tcp_url(&self) -> String {
         format!("redis://:{}@127.0.0.1:{}/0", self.password, self.port)
     }
 
-    /// The unix socket, where there are any.
+    /// The unix socket, where supported.
     pub fn socket(&self) -> Option<&Path> {
         self.socket.as_deref()
     }
@@ -172,18 +174,19 @@ impl Server {
         self.pid
     }
 
-    /// Where data and log are: the durable directory, or one that goes away with the server.
+    /// The directory of data and log: the durable one, or one that is deleted with the server.
     pub fn dir(&self) -> &Path {
         self.data.as_deref().unwrap_or(&self.scratch)
     }
 
-    /// Whether the server still takes connections.
+    /// Whether the server accepts connections.
     pub fn is_alive(&mut self) -> bool {
         self.child.is_some() && !self.has_ended() && self.is_listening()
     }
 
     /// Stops the server and waits until it is gone; does nothing the second time. In a fork of the
-    /// process that started it, this only lets go, so that the fork does not keep the server alive.
+    /// process that started it, this only drops the handle, so that the fork does not keep the
+    /// server alive.
     pub fn stop(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else {
             return Ok(());
@@ -197,7 +200,8 @@ impl Server {
             let _ = child.kill();
             let _ = child.wait();
         }
-        // A watchdog that was killed leaves ending the server to its reader, whom we cannot wait on.
+        // If the watchdog was killed, its background reader ends the server; that is not a child of
+        // this process, so it cannot be waited for.
         if !wait_until(STOP_LIMIT, || !self.is_listening()) {
             return Err(self.unstoppable());
         }
@@ -205,7 +209,8 @@ impl Server {
         Ok(())
     }
 
-    /// A child that somebody else waited on counts as still there: in a fork it is not ours to ask.
+    /// A child that cannot be waited for counts as running: in a fork it is not a child of this
+    /// process.
     fn has_ended(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))))
     }
@@ -258,7 +263,7 @@ fn free_port(wanted: Option<u16>) -> Result<u16> {
         })
 }
 
-/// Somebody else may take the port between our choosing it and the server's binding it.
+/// Another process may take the port between its choice and the server's `bind`.
 fn lost_port(error: &Error) -> bool {
     matches!(error, Error::ServerStart { reason } if reason.contains("Address already in use"))
 }
@@ -271,7 +276,7 @@ fn random_password() -> Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The server itself knows its process id; its child relation to us ends at the watchdog.
+/// The process id as the server reports it: the child of this process is the watchdog.
 fn ask_pid(url: &str) -> redis::RedisResult<u32> {
     let mut con = connect(url, Duration::from_secs(1))?;
     redis::cmd("PING").exec(&mut con)?;
@@ -279,7 +284,7 @@ fn ask_pid(url: &str) -> redis::RedisResult<u32> {
     Ok(info.get("process_id").unwrap_or(0))
 }
 
-/// The append-only file of a durable server is written out all the same.
+/// NOSAVE skips the snapshot only: the append-only file of a durable server is still flushed.
 fn shut_down(url: &str) -> redis::RedisResult<()> {
     let mut con = connect(url, Duration::from_millis(500))?;
     redis::cmd("SHUTDOWN").arg("NOSAVE").exec(&mut con)
@@ -291,12 +296,12 @@ fn connect(url: &str, limit: Duration) -> redis::RedisResult<redis::Connection> 
     Ok(con)
 }
 
-/// Reads through the open file, which works even if the watchdog has removed its name.
+/// Reads the log through the open file: the watchdog may have deleted it.
 fn failed_to_start(what: &str, log: &mut File) -> Error {
     let mut bytes = Vec::new();
     let _ = log.rewind().and_then(|()| log.read_to_end(&mut bytes));
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = lines[lines.len().saturating_sub(3)..].join("; ");
-    Error::ServerStart { reason: format!("{what}, its last words being '{last}'") }
+    Error::ServerStart { reason: format!("{what}, the end of its log is '{last}'") }
 }

@@ -1,27 +1,27 @@
-//! The states of a task and of a worker, with their words and letters. The letters are those of
-//! `lua/_common.lua`; nothing else in Rust spells a state's name.
+//! The statuses of tasks and workers, with the words and letters for them. The letters are those of
+//! `lua/_common.lua`; no other file of Rust spells these words.
 
-/// Where a task stands.
+/// The status of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Status {
     /// Waits in its queue.
     Pending = 1,
-    /// Taken by a worker.
+    /// Claimed by a worker.
     Running = 2,
     /// Ended with a value.
     Complete = 3,
     /// Ended with an R error.
     Error = 4,
-    /// Withdrawn before it ended.
+    /// Cancelled by a user.
     Cancelled = 5,
-    /// Its worker or process went away.
+    /// Its worker or process was lost.
     Died = 6,
-    /// Ran longer than it was allowed to.
+    /// Exceeded its time limit.
     Timeout = 7,
-    /// Waits for other tasks.
+    /// Waits for its dependencies.
     Deferred = 8,
-    /// A task it depends on failed.
+    /// A dependency failed.
     Impossible = 9,
     /// Retried under another id.
     Moved = 10,
@@ -77,24 +77,24 @@ impl Status {
         Status::ALL.into_iter().find(|status| status.word() == word)
     }
 
-    /// Whether nothing more will happen to the task by itself.
+    /// Whether the task has ended.
     pub fn is_terminal(self) -> bool {
         !matches!(self, Status::Pending | Status::Running | Status::Deferred)
     }
 }
 
-/// Where a worker stands.
+/// The status of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WorkerStatus {
     /// Builds its environment.
     Starting,
-    /// Has nothing to do.
+    /// Waits for tasks.
     Idle,
     /// Runs a task.
     Busy,
     /// Claims no tasks until it is resumed.
     Paused,
-    /// Left.
+    /// Has exited.
     Exited,
     /// Its lease lapsed.
     Lost,

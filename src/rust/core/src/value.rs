@@ -19,7 +19,7 @@ pub fn array(value: Value) -> Result<Vec<Value>> {
     }
 }
 
-/// The elements of an array of texts.
+/// The elements of an array of strings.
 pub fn texts(value: Value) -> Result<Vec<String>> {
     array(value)?.into_iter().map(text).collect()
 }
@@ -35,12 +35,12 @@ pub fn text(value: Value) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| Error::corrupt("the server's reply", error))
 }
 
-/// Bytes; fails on nothing.
+/// Bytes; nil is an error.
 pub fn bytes(value: Value) -> Result<Vec<u8>> {
     maybe_bytes(value)?.ok_or_else(|| unexpected("text", &Value::Nil))
 }
 
-/// Bytes, or nothing.
+/// Bytes, or `None` for nil.
 pub fn maybe_bytes(value: Value) -> Result<Option<Vec<u8>>> {
     match value {
         Value::BulkString(bytes) => Ok(Some(bytes)),
@@ -67,7 +67,7 @@ pub fn pairs(value: Value) -> Result<Vec<(String, Vec<u8>)>> {
     Ok(pairs)
 }
 
-/// A new id: 32 lower-case hexadecimal characters, unlike any other anywhere.
+/// A new random id: 32 lower-case hexadecimal characters.
 pub fn random_id() -> Result<String> {
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes)

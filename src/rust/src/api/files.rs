@@ -1,4 +1,4 @@
-//! Files sent by way of the server.
+//! Files transferred through the server.
 
 use std::path::Path;
 

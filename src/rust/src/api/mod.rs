@@ -1,4 +1,5 @@
-//! What R can call: convert, one call into the engine, convert.
+//! The functions that R calls: each converts its arguments, calls the engine once, and converts the
+//! result.
 
 pub mod config;
 pub mod files;

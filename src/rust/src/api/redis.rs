@@ -11,7 +11,7 @@ use rrq_bridge::protect::undisturbed;
 #[extendr]
 fn rs_redis_open(url: &str) -> RResult<ExternalPtr<Connection>> {
     let mut connection = Connection::open(url, stop())?;
-    // The engine repeats requests that may be repeated; a user's command may not be.
+    // A user's command may not be idempotent, so it is not retried.
     connection.set_retry_timeout(std::time::Duration::ZERO, stop());
     Ok(ExternalPtr::new(connection))
 }
@@ -48,7 +48,7 @@ fn rs_redis_info(connection: ExternalPtr<Connection>) -> List {
     )
 }
 
-/// A reply as R sees it: status texts and errors carry a class, what is not text is raw.
+/// A reply as R sees it: status replies and errors have a class, binary data is raw.
 fn to_robj(reply: RedisReply) -> Robj {
     match reply {
         RedisReply::Nil => ().into(),
@@ -70,7 +70,7 @@ fn to_robj(reply: RedisReply) -> Robj {
 
 fn classed(text: String, class: &str) -> Robj {
     let mut value: Robj = text.into();
-    // A class on a fresh string cannot be refused.
+    // This cannot fail: the value is a new string.
     let _ = value.set_class([class]);
     value
 }

@@ -41,7 +41,7 @@ fn rs_task_status(
     Ok(statuses.into_iter().map(Status::word).collect())
 }
 
-/// The newest of the chain of retries that each task is of.
+/// The newest task of each task's chain of retries.
 #[extendr]
 fn rs_task_newest(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<Vec<String>> {
     Ok(task::newest(&mut queue, &ids)?)
@@ -90,7 +90,7 @@ fn rs_task_info(mut queue: ExternalPtr<Queue>, id: &str) -> RResult<List> {
     task_info(&mut queue, id)
 }
 
-/// Tasks as columns: those of `ids`, or all, that pass the filter.
+/// Tasks as columns: those of `ids`, or all, that match the filter.
 #[extendr]
 fn rs_task_table(
     mut queue: ExternalPtr<Queue>,
@@ -131,14 +131,14 @@ fn rs_task_progress_update(mut queue: ExternalPtr<Queue>, id: &str, value: Robj)
     Ok::<(), Failure>(task::set_progress(&mut queue, id, &bytes)?)
 }
 
-/// What a task printed from byte `offset` on, how many bytes it printed, in which attempt.
+/// The output of a task from byte `offset` on, its length, and the attempt.
 #[extendr]
 fn rs_task_log(mut queue: ExternalPtr<Queue>, id: &str, offset: f64) -> RResult<Robj> {
     let log = task::log(&mut queue, id)?;
     Ok(or_null(log.map(|log| log_list(&log, offset))))
 }
 
-/// The ids of those that run: their workers were asked to stop them.
+/// The ids of those that run: their workers will stop them.
 #[extendr]
 fn rs_task_cancel(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<Vec<String>> {
     Ok(task::cancel(&mut queue, &ids)?)

@@ -1,4 +1,4 @@
-//! Workers: run one in this process, and ask about any.
+//! Workers: run one in this process, and query all of them.
 
 use extendr_api::prelude::*;
 use rrq_core::config::{self, WorkerConfig};
@@ -92,7 +92,7 @@ fn rs_worker_task() -> String {
     current_task()
 }
 
-/// Become the process that forks one for each isolated task.
+/// Become the fork server for isolated tasks.
 #[extendr]
 fn rs_isolate_open(url: &str, queue_id: &str) -> RResult<ExternalPtr<Queue>> {
     Ok(ExternalPtr::new(isolate::take_over(url, queue_id)?))

@@ -6,29 +6,29 @@ use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// How that crate hands on an error that is not its own.
+/// How that crate wraps an error of another crate.
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 
-/// Whether a signal came.
+/// Whether a signal interrupted a system call.
 pub(super) fn is_disturbed(error: &RedisError) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref::<Source>());
     let source = source.and_then(|source| source.downcast_ref::<io::Error>());
     source.is_some_and(|error| error.kind() == io::ErrorKind::Interrupted)
 }
 
-/// Whether the server itself said this: the link is then still in step.
+/// Whether this is a reply of the server: then the link is still usable.
 pub(super) fn is_answer(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
 }
 
-/// Whether the server will not have us, however often we ask.
+/// Whether the server denies access, so that a retry is pointless.
 pub(super) fn is_refusal(error: &RedisError) -> bool {
     error.kind() == ErrorKind::AuthenticationFailed
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
 }
 
-/// What kind of error it is. Servers before version 7 tell what stopped a script behind the fact that
-/// something did.
+/// The code of the error. Servers before version 7 put the code of an error in a script behind a
+/// general message.
 fn code(error: &RedisError) -> Option<&str> {
     match error.detail() {
         Some(text) if text.starts_with("Error running script") => {
@@ -38,7 +38,7 @@ fn code(error: &RedisError) -> Option<&str> {
     }
 }
 
-/// Whether the server has become a replica: its name may lead to another server by now.
+/// Whether the server has become a replica: its name may resolve to another server by now.
 pub(super) fn is_of_replica(error: &RedisError) -> bool {
     matches!(code(error), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
 }

@@ -1,5 +1,4 @@
-//! Where fetched files go: first beside their place under another name, then, once all are there,
-//! into it.
+//! Writing fetched files: first to a staging directory, then, once all are there, into place.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
@@ -8,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::value;
 
-/// Refuse names that cannot all be files below one directory.
+/// Reject names that cannot all be files below one directory.
 pub fn check(root: &Path, names: &[PathBuf]) -> Result<()> {
     let refused = |name: &Path, reason| {
         let name = name.to_string_lossy().into_owned();
@@ -17,33 +16,34 @@ pub fn check(root: &Path, names: &[PathBuf]) -> Result<()> {
     let mut seen = HashSet::new();
     for name in names {
         if name.as_os_str().is_empty() || root.join(name).is_dir() {
-            return refused(name, "it is a folder");
+            return refused(name, "it is a directory");
         }
         if !seen.insert(name.as_path()) {
-            return refused(name, "it is named twice");
+            return refused(name, "it is given twice");
         }
     }
     for name in names {
         for above in name.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
             if seen.contains(above) || root.join(above).is_file() {
-                return refused(name, "it lies in a file");
+                return refused(name, "a parent of it is a file");
             }
         }
     }
     Ok(())
 }
 
-/// Files on their way. What is not put in place is deleted again.
+/// Fetched files before they are moved into place. Files that are not moved are deleted.
 pub struct Staged {
     root: PathBuf,
     folder: PathBuf,
-    /// Whether the directory itself was made for them.
+    /// Whether the target directory was created for them.
     made_root: bool,
     names: Vec<PathBuf>,
 }
 
 impl Staged {
-    /// A folder in the directory, so that what is in it can be moved into place at once.
+    /// Create the staging directory in the target directory, so that files can be renamed into
+    /// place.
     pub fn new(root: &Path) -> Result<Self> {
         let made_root = !root.exists();
         let folder = root.join(format!(".rrq-{}", value::random_id()?));
@@ -51,7 +51,7 @@ impl Staged {
         Ok(Staged { root: root.to_owned(), folder, made_root, names: Vec::new() })
     }
 
-    /// Where the content of the next file goes.
+    /// The file to write the next content to.
     pub fn add(&mut self, name: PathBuf) -> Result<File> {
         let path = self.folder.join(self.names.len().to_string());
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
@@ -67,7 +67,7 @@ impl Staged {
                 Some(parent) => fs::create_dir_all(parent),
                 None => Ok(()),
             };
-            // A folder below may be on another file system.
+            // A subdirectory may be on another file system.
             let moved =
                 moved.and_then(|()| fs::rename(&from, &to)).or_else(|error| match error.kind() {
                     std::io::ErrorKind::CrossesDevices => fs::copy(&from, &to).map(|_| ()),

@@ -1,4 +1,4 @@
-//! Names of files to be packed: where they lead, and what is in folders.
+//! Checking names of files, and listing the files of directories.
 
 use std::collections::HashSet;
 use std::fs;
@@ -19,14 +19,14 @@ fn refused(name: &str, reason: &'static str) -> Error {
     Error::FileRefused { name: name.to_owned(), reason }
 }
 
-/// A name as a path that cannot leave the directory by itself.
+/// The name as a relative path without `..`. Links are checked by `inside`.
 pub fn relative(name: &str) -> Result<PathBuf> {
     let mut path = PathBuf::new();
     for component in Path::new(name).components() {
         match component {
             Component::Normal(part) => path.push(part),
             Component::CurDir => {}
-            Component::ParentDir => return Err(refused(name, "it leads out of the directory")),
+            Component::ParentDir => return Err(refused(name, "it is outside of the directory")),
             Component::RootDir | Component::Prefix(_) => {
                 return Err(refused(name, "it is an absolute path"));
             }
@@ -38,7 +38,8 @@ pub fn relative(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Refuse what links lead out of the directory: everything of the path that exists is looked at.
+/// Reject paths that leave the directory through a symbolic link. Every existing component of the
+/// path is checked.
 pub fn inside(root: &Path, path: &Path, name: &str) -> Result<()> {
     let Ok(home) = root.canonicalize() else {
         return Ok(());
@@ -50,17 +51,18 @@ pub fn inside(root: &Path, path: &Path, name: &str) -> Result<()> {
             return Ok(());
         };
         if metadata.is_symlink() {
-            // A link that leads nowhere would be followed by whoever writes there.
+            // A write would follow a dangling link.
             match at.canonicalize() {
                 Ok(target) if target.starts_with(&home) => at = target,
-                _ => return Err(refused(name, "a link leads out of the directory")),
+                _ => return Err(refused(name, "a symbolic link points outside of the directory")),
             }
         }
     }
     Ok(())
 }
 
-/// The files behind some names, each once, in the order given, those of folders sorted.
+/// The files that the names stand for, each once, in the order given; those of a directory are
+/// sorted.
 pub fn walk(root: &Path, names: &[String]) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for name in names {
@@ -81,7 +83,7 @@ fn add(root: &Path, path: &Path, name: &str, found: &mut Vec<Found>) -> Result<(
         return Ok(());
     }
     if !metadata.is_dir() {
-        return Err(refused(name, "it is neither a file nor a folder"));
+        return Err(refused(name, "it is neither a file nor a directory"));
     }
     for entry in entries(&full).map_err(Error::file("read", &full))? {
         let path = path.join(entry);
@@ -89,8 +91,8 @@ fn add(root: &Path, path: &Path, name: &str, found: &mut Vec<Found>) -> Result<(
         inside(root, &path, &name)?;
         let link = root.join(&path);
         if link.is_symlink() && link.is_dir() {
-            // It could lead to a folder above, and so on without end.
-            return Err(refused(&name, "it is a link to a folder"));
+            // It could point to a parent directory: an endless recursion.
+            return Err(refused(&name, "it is a symbolic link to a directory"));
         }
         add(root, &path, &name, found)?;
     }
@@ -104,7 +106,7 @@ fn entries(path: &Path) -> io::Result<Vec<std::ffi::OsString>> {
     Ok(names)
 }
 
-/// Names are text, with slashes on any system.
+/// Names are UTF-8, with slashes on any system.
 fn name_of(path: &Path) -> Result<String> {
     let parts = path.components().map(|part| part.as_os_str().to_str()).collect::<Option<Vec<_>>>();
     let lossy = || path.to_string_lossy().into_owned();

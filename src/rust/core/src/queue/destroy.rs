@@ -13,7 +13,8 @@ impl Queue {
     pub fn destroy(&mut self, after_s: Option<u64>) -> Result<()> {
         let names = self.all_keys()?;
         let mut pipeline = Pipeline::new();
-        // In one transaction: a worker's heartbeat between two of them would bring the timers back.
+        // In one transaction: a heartbeat of a worker between two commands would create its timer
+        // again.
         pipeline.atomic();
         for key in names {
             match after_s {

@@ -1,4 +1,4 @@
-//! A handle on a queue: the way to the server, the names of the keys, and what a controller knows.
+//! A handle on a queue: the connection, the names of the keys, and what a controller remembers.
 
 use std::collections::HashSet;
 
@@ -13,16 +13,16 @@ use crate::value;
 
 /// The layout of the stored data that this version reads and writes.
 pub const LAYOUT: &str = "2";
-/// The queue tasks go to, and every worker listens to, unless told otherwise.
+/// The queue that tasks go to unless told otherwise, and that every worker listens to.
 pub const DEFAULT_QUEUE: &str = "default";
 
-/// A queue one is attached to.
+/// A queue this session or worker is attached to.
 pub struct Queue {
     /// The queue id.
     pub id: String,
     /// The names of its keys.
     pub keys: Keys,
-    /// The way to the server.
+    /// The connection to the server.
     pub connection: Connection,
     pub(crate) watch: u64,
     pub(crate) stream: Stream,
@@ -32,9 +32,9 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Attach to queue `id`. `who` says who attaches, which creates the queue when it is new; empty,
-    /// for a worker, does not. `default_config` is the packed worker configuration that every queue
-    /// has to begin with.
+    /// Attach to queue `id`. `who` names the controller, which creates the queue if it does not
+    /// exist; it is empty for a worker, which does not. `default_config` is the packed worker
+    /// configuration that every queue has to begin with.
     pub fn attach(
         mut connection: Connection,
         id: &str,
@@ -65,7 +65,7 @@ impl Queue {
         Ok(Queue { watch, defaults, ..Queue::handle(connection, id) })
     }
 
-    /// A queue somebody else is attached to, for what needs no waiter's number.
+    /// A queue that another process is attached to. It has no waiter number, so it cannot wait.
     pub fn handle(connection: Connection, id: &str) -> Self {
         Queue {
             id: id.into(),
@@ -79,7 +79,7 @@ impl Queue {
         }
     }
 
-    /// Set the rules of tasks that are given none, before anybody attaches to the queue.
+    /// Set the default rules of tasks, before anybody attaches to the queue.
     pub fn configure(connection: &mut Connection, id: &str, rules: &Rules) -> Result<()> {
         let packed = rmp_serde::to_vec_named(rules)
             .map_err(|error| Error::corrupt("the settings of a queue", error))?;

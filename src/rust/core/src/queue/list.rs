@@ -1,4 +1,4 @@
-//! What waits in a queue.
+//! The tasks that wait in a queue.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! A queue as a controller sees it. `handle` is what everything else in the engine works on; the
-//! other files are what one does with a queue as a whole.
+//! Queues. The rest of the engine works on the `Queue` in `handle`; the other files are operations
+//! on a queue as a whole.
 
 mod destroy;
 mod handle;

@@ -7,7 +7,7 @@ use crate::scripts::{Call, QUEUE_PAUSE};
 use crate::value;
 
 impl Queue {
-    /// Pause the queue `name`, or resume it. Says whether that changed anything.
+    /// Pause the queue `name`, or resume it. Returns whether that changed anything.
     pub fn pause(&mut self, name: &str, pause: bool) -> Result<bool> {
         let keys = &self.keys;
         let names = vec![keys.config(), keys.counters(), keys.queue(name), keys.wake(name)];

@@ -1,4 +1,4 @@
-//! Taking tasks out of a queue.
+//! Removing tasks from a queue.
 
 use crate::error::Result;
 use crate::queue::Queue;
@@ -10,8 +10,8 @@ use crate::value;
 const CHUNK: usize = 256;
 
 impl Queue {
-    /// Take tasks out of the queue `name`; says of each whether it waited there. They stay PENDING,
-    /// but no worker will take them.
+    /// Take tasks out of the queue `name`; returns for each whether it waited there. They stay
+    /// PENDING, but no worker will take them.
     pub fn remove(&mut self, name: &str, ids: &[String]) -> Result<Vec<bool>> {
         let headers = query::headers_if_any(self, ids)?;
         let mut removed = Vec::with_capacity(ids.len());
@@ -21,8 +21,8 @@ impl Queue {
                 .arg(name)
                 .arg(ids);
             let flags = value::bytes(self.connection.call(&call)?)?;
-            // A task that was out of the queue before is told apart here, so that the request can be
-            // repeated.
+            // Tasks that were out of the queue before are told apart here, so that the request can
+            // be repeated.
             let waited = headers.iter().map(|h| h.as_ref().is_some_and(Header::is_queued));
             removed.extend(flags.iter().zip(waited).map(|(flag, waited)| *flag == b'1' && waited));
         }

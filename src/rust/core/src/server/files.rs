@@ -1,4 +1,4 @@
-//! The directories and files of a private server, and how their paths are written down.
+//! The directories and files of a private server, and quoting their paths.
 
 use crate::{Error, Result};
 use std::fs::{self, File, OpenOptions};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 pub(super) const SOCKET: &str = "redis.sock";
 const PREFIX: &str = "rrq-server-";
 
-/// A new directory that only its owner can enter, with a path short enough for a socket in it.
+/// A new directory that only its owner can access, with a path short enough for a socket in it.
 #[cfg(unix)]
 pub(super) fn scratch_dir() -> Result<TempDir> {
     use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
@@ -58,7 +58,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// A path as the server's configuration file wants it.
+/// A path, quoted for the server's configuration file.
 pub(super) fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.as_os_str().as_encoded_bytes().escape_ascii())
 }

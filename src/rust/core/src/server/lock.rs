@@ -1,6 +1,7 @@
-//! One server per durable directory: a symbolic link in it names the scratch directory of its server.
-//! A link appears whole or not at all, also on network file systems, and whether its server lives is
-//! asked of the sockets there, so that nothing left behind by a killed session can block the next.
+//! One server per durable directory: a symbolic link in it names the scratch directory of its
+//! server. Creating a link is atomic, also on network file systems. Whether its server is alive is
+//! checked through the sockets there, so a link left behind by a killed session does not block the
+//! next one.
 
 use super::files::SOCKET;
 use super::poll::wait_until;
@@ -14,11 +15,11 @@ use std::time::Duration;
 
 const LINK: &str = "rrq-server.lock";
 const STARTING: &str = "starting.sock";
-/// A server whose session was killed needs a moment to end.
+/// A server whose session was killed takes a moment to end.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Takes the directory for the server in `scratch`. Keep what it returns until that server listens:
-/// until then it is what shows others that the lock is alive.
+/// Locks the directory for the server in `scratch`. Keep the returned listener until that server
+/// listens: it shows other processes that the lock is held.
 pub(super) fn take(data: &Path, scratch: &Path) -> Result<UnixListener> {
     let starting =
         UnixListener::bind(scratch.join(STARTING)).map_err(Error::io("cannot open a socket"))?;
@@ -31,7 +32,7 @@ pub(super) fn take(data: &Path, scratch: &Path) -> Result<UnixListener> {
     if decided { Ok(starting) } else { Err(in_use(data)) }
 }
 
-/// Gives the directory back, if it is still ours.
+/// Releases the lock, if this server holds it.
 pub(super) fn release(data: &Path, scratch: &Path) {
     let link = data.join(LINK);
     if fs::read_link(&link).is_ok_and(|holder| holder == scratch) {
@@ -60,13 +61,13 @@ fn try_take(data: &Path, scratch: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// In this order: the first socket goes only after the second has come.
+/// In this order: the first socket is closed only after the second is open.
 fn is_alive(holder: &Path) -> bool {
     [STARTING, SOCKET].iter().any(|name| answers(&holder.join(name)))
 }
 
-/// Removing the link by name could hit the new link of somebody who discarded the old one first;
-/// so it is moved aside, looked at, and given back if it is not the stale one.
+/// Removing the link by name could hit a new link, if another process has replaced the stale one
+/// first. So it is renamed, checked, and restored if it is not the stale one.
 fn discard(link: &Path, stale: &Path, scratch: &Path) {
     let mut aside = PathBuf::from(link).into_os_string();
     aside.push(scratch.file_name().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Which program serves, and how it is run so that it ends with us.
+//! Finding the server program, and running it so that it ends with this process.
 
 use crate::{Error, Result};
 use std::fs::File;
@@ -10,9 +10,10 @@ use std::process::{Child, Command, Stdio};
 /// 1. end the server when its input closes or it is told to end: TERM, after 3 s KILL;
 /// 2. remove the scratch directory once the server is gone, and end itself.
 ///
-/// The first lies with a background reader that ignores polite signals, so the server ends with us
-/// even if the shell in front was killed. Low descriptors are closed because the caller's sockets
-/// may lie there, and a server that held them open would hide their end from the other side.
+/// The first duty belongs to a background reader that ignores HUP, INT and TERM, so the server ends
+/// with this process even if the shell in front was killed. Low descriptors are closed because they
+/// may be sockets of the caller: if the server held them open, their peers would not see them
+/// closed.
 #[cfg(unix)]
 const WATCHDOG: &str = r#"
 program=$1 config=$2 scratch=$3
@@ -44,7 +45,7 @@ pub fn find_program() -> Result<PathBuf> {
     names.iter().find_map(|name| locate(Path::new(name))).ok_or(Error::ServerMissing)
 }
 
-/// A bare name is looked for on the search path and where package managers put servers.
+/// A bare name is looked up on the search path and in the usual directories of package managers.
 pub(super) fn locate(program: &Path) -> Option<PathBuf> {
     if program.components().count() > 1 {
         return std::path::absolute(program).ok().filter(|path| is_program(path));

@@ -1,5 +1,5 @@
-//! Finding one's way along a chain of retries: a task that was retried by hand stands for the newest of
-//! its chain.
+//! Following chains of retries: a task that was retried by hand stands for the newest task of its
+//! chain.
 
 use crate::error::{Error, Result};
 use crate::queue::Queue;
@@ -9,18 +9,18 @@ use crate::task::query::{self, TaskResult, result, unpack_headers};
 
 const ID_WIDTH: usize = 32;
 
-/// Where a task went when it was retried.
+/// The retry of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
-    /// The task that followed it.
+    /// The new task.
     pub to: String,
     /// When, in µs of server time.
     pub time_us: u64,
-    /// What its status was before.
+    /// The status of the old task before.
     pub status: Status,
 }
 
-/// Where each of some tasks went, if it was retried.
+/// The retry of each task, if there was one.
 pub fn moves(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Move>>> {
     let stored = fetch_one(queue, queue.keys.moved(), ids)?;
     Ok(stored.iter().map(|stored| read_move(stored.as_deref()?)).collect())
@@ -41,7 +41,7 @@ pub fn was(queue: &mut Queue, id: &str) -> Result<Option<String>> {
         .map_err(|error| Error::corrupt("a chain of retries", error))
 }
 
-/// The last of the chain that each of some tasks is of; a task that was not retried itself.
+/// The newest task of the chain of each task; the task itself if it was not retried.
 pub fn newest(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
     let mut newest = ids.to_vec();
     let mut open: Vec<usize> = (0..ids.len()).collect();
@@ -60,8 +60,8 @@ pub fn newest(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
     Ok(newest)
 }
 
-/// How tasks ended. Of one that was retried that is, with `follow`, how the newest of its chain
-/// did, else how it did itself before that.
+/// The results of tasks. For a task that was retried this is, with `follow`, the result of the
+/// newest task of its chain, otherwise its own result before the retry.
 pub fn results_of(queue: &mut Queue, ids: &[String], follow: bool) -> Result<Vec<TaskResult>> {
     let is_moved = |result: &TaskResult| result.status == Status::Moved;
     if follow {
@@ -76,8 +76,8 @@ pub fn results_of(queue: &mut Queue, ids: &[String], follow: bool) -> Result<Vec
     Ok(results)
 }
 
-/// What `read` says of some tasks; of those that were retried, what it says of the newest of their
-/// chains. That costs more only where there are such tasks.
+/// What `read` returns for tasks; for those that were retried, what it returns for the newest task
+/// of their chain. Only such tasks cost further requests.
 pub fn following<T>(
     queue: &mut Queue,
     ids: &[String],
@@ -96,8 +96,8 @@ pub fn following<T>(
     Ok(answers)
 }
 
-/// The results of tasks that another one depends on. Of a task that was retried, that is the last of
-/// the chain that has ended: the newest may not have.
+/// The results of the dependencies of a task. For one that was retried this is the result of the
+/// last task of its chain that has ended: the newest may not have.
 pub fn parent_results(queue: &mut Queue, ids: &[String]) -> Result<Vec<TaskResult>> {
     let keys = [queue.keys.tasks(), queue.keys.results()];
     let mut found: Vec<Option<TaskResult>> = vec![None; ids.len()];

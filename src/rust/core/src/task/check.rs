@@ -1,9 +1,9 @@
-//! Refusing what cannot be done to tasks, before anything is done to any.
+//! Checking whether an action is possible for all tasks, before it is done to any.
 
 use crate::error::{Error, Result};
 use crate::status::Status;
 
-/// Refuse ids of which there is no task.
+/// An error if some tasks do not exist.
 pub fn refuse_missing(ids: &[String], statuses: &[Status]) -> Result<()> {
     let missing = |(_, status): &(&String, &Status)| **status == Status::Missing;
     let ids: Vec<String> =
@@ -11,7 +11,7 @@ pub fn refuse_missing(ids: &[String], statuses: &[Status]) -> Result<()> {
     if ids.is_empty() { Ok(()) } else { Err(Error::TaskMissing { ids }) }
 }
 
-/// Refuse `action` on tasks in a state it is not for.
+/// An error if the status of some tasks does not allow `action`.
 pub fn refuse(
     action: &'static str,
     ids: &[String],

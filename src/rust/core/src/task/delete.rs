@@ -1,4 +1,4 @@
-//! Deleting tasks with what they refer to.
+//! Deleting tasks with everything stored about them.
 
 use crate::error::Result;
 use crate::queue::Queue;
@@ -6,13 +6,14 @@ use crate::scripts::{Call, TASK_DELETE};
 use crate::task::{Body, query};
 use crate::value;
 
-/// How many tasks one request changes: the server is busy with it for a few milliseconds.
+/// How many tasks one request changes: it takes the server a few milliseconds.
 pub const CHUNK: usize = 128;
-/// With more tasks than this, in chains of retries, it is done in parts.
+/// If the chains have more tasks than this in total, the request is split.
 const CHAINS: usize = 2000;
 
-/// Delete tasks with the chains of retries they belong to; returns those that run, and then nothing
-/// was deleted. With `only_idle` tasks that have not ended or that other tasks need are kept.
+/// Delete tasks with the chains of retries they belong to. Returns the tasks that run; if there are
+/// any, nothing was deleted. With `only_idle`, tasks that have not ended and tasks that others
+/// depend on are kept.
 pub fn delete_chains(queue: &mut Queue, ids: &[String], only_idle: bool) -> Result<Vec<String>> {
     let mut all = ids.to_vec();
     loop {
@@ -37,7 +38,7 @@ pub fn delete_chains(queue: &mut Queue, ids: &[String], only_idle: bool) -> Resu
     }
 }
 
-/// Each object is named once; tasks refer to it by its place.
+/// Each object is named once; tasks refer to it by its position.
 fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>], only_idle: bool) -> Call {
     let mut hashes: Vec<&str> = Vec::new();
     let mut uses = Vec::new();

@@ -1,4 +1,4 @@
-//! Asking what waits for what.
+//! Queries about dependencies.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,11 +11,11 @@ use crate::task::Body;
 use crate::task::query::{bodies, list, statuses};
 use crate::value;
 
-/// A deferred task with the tasks it waits for.
+/// A deferred task with its dependencies.
 pub type Deferred = (String, Vec<(String, Status)>);
 
-/// The members of a sorted set that begin with `start` and a mark, the first of those that may
-/// follow it or another; without these.
+/// The members of a sorted set that begin with `start` and any character from `mark` up to `:`,
+/// without these prefixes.
 fn members(queue: &mut Queue, key: &str, start: &str, mark: char) -> Result<Vec<String>> {
     let mut command = Cmd::new();
     command.arg("ZRANGEBYLEX").arg(key).arg(format!("[{start}{mark}")).arg(format!("({start};"));
@@ -23,12 +23,12 @@ fn members(queue: &mut Queue, key: &str, start: &str, mark: char) -> Result<Vec<
     Ok(found.iter().map(|member| member[start.len() + 1..].to_owned()).collect())
 }
 
-/// The tasks that depend on this one; of those that were retried the newest.
+/// The tasks that depend on this one; for those that were retried, the newest of their chain.
 pub fn dependents(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
     let (links, tasks) = (queue.keys.dependents(), queue.keys.deferred());
     let mut ids = Vec::new();
     for set in members(queue, &links, id, '+')? {
-        // No other mark: from '+' on, set 12 would pass for one of set 1.
+        // Only ':': a range from '+' on would find the tasks of set 12 for set 1.
         for member in members(queue, &tasks, &set, ':')? {
             ids.extend(member.rsplit(':').next().map(str::to_owned));
         }
@@ -38,7 +38,7 @@ pub fn dependents(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
     Ok(ids.into_iter().zip(statuses).filter_map(is_newest).collect())
 }
 
-/// All deferred tasks, each with what it waits for.
+/// All deferred tasks, each with its dependencies.
 pub fn deferred(queue: &mut Queue) -> Result<Vec<Deferred>> {
     let all = list(queue)?;
     let status = statuses(queue, &all)?;

@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::queue::Queue;
 use crate::value;
 
-/// How many tasks one command asks about: a reply stays small, the server free for others.
+/// How many fields one command reads, so that replies are small and the server is not blocked for
+/// long.
 const CHUNK: usize = 5000;
 
 /// The same fields of a hash for all ids, in one round trip.

@@ -1,5 +1,5 @@
-//! What a task prints, kept while it runs and after: its first and its last 64 KB. The whole is
-//! written anew each time, so that a request can be repeated and the last one wins.
+//! The output of a task, kept while it runs and afterwards: the first and the last 64 KB. Each
+//! request stores all of it, so that it can be repeated and the last one wins.
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
@@ -7,10 +7,10 @@ use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_LOG};
 
-/// How much is kept of the beginning, and how much of the end.
+/// How many bytes of the beginning are kept, and how many of the end.
 const HALF: usize = 64 * 1024;
 
-/// What one attempt at a task has printed.
+/// The output of one attempt at a task.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Log {
     /// Which attempt.
@@ -24,17 +24,17 @@ pub struct Log {
 }
 
 impl Log {
-    /// Nothing yet.
+    /// An empty log.
     pub fn new(attempt: u64, pid: u32) -> Self {
         Log { attempt, pid, ..Log::default() }
     }
 
-    /// Take what was printed next.
+    /// Append output.
     pub fn push(&mut self, bytes: &[u8]) {
         let (first, rest) = bytes.split_at(bytes.len().min(HALF - self.head.len()));
         self.head.extend_from_slice(first);
         self.tail.extend_from_slice(rest);
-        // Twice as much may gather, so that moving it is rare.
+        // Up to twice as much is kept, so that it is moved rarely.
         if self.tail.len() > 2 * HALF {
             self.tail.drain(..self.tail.len() - HALF);
         }
@@ -45,7 +45,7 @@ impl Log {
         &self.tail[self.tail.len().saturating_sub(HALF)..]
     }
 
-    /// What was printed from byte `offset` on, with a line in the place of what was not kept.
+    /// The output from byte `offset` on, with a line in place of the part that was not kept.
     pub fn since(&self, offset: u64) -> Vec<u8> {
         let tail = self.tail();
         let tail_at = self.total - tail.len() as u64;
@@ -56,8 +56,8 @@ impl Log {
             at = self.head.len() as u64;
         }
         if at < tail_at {
-            let left_out = format!("\n[... {} bytes left out ...]\n", tail_at - at);
-            text.extend_from_slice(left_out.as_bytes());
+            let omitted = format!("\n[... {} bytes omitted ...]\n", tail_at - at);
+            text.extend_from_slice(omitted.as_bytes());
             at = tail_at;
         }
         text.extend_from_slice(&tail[(at - tail_at).min(tail.len() as u64) as usize..]);
@@ -84,7 +84,7 @@ impl Log {
     }
 }
 
-/// What a task has printed so far; none before it printed anything or had a process of its own.
+/// The output of a task so far; `None` before it has printed anything or has a process of its own.
 pub fn log(queue: &mut Queue, id: &str) -> Result<Option<Log>> {
     let Some(stored) = queue.connection.hash_get(queue.keys.logs(), id)? else {
         return Ok(None);
@@ -93,7 +93,7 @@ pub fn log(queue: &mut Queue, id: &str) -> Result<Option<Log>> {
     Log::unpack(&stored).map(Some).ok_or_else(corrupt)
 }
 
-/// Store what a task has printed so far, if `worker` runs it in this attempt.
+/// Store the output of a task so far, if `worker` runs it in this attempt.
 pub(crate) fn store(
     connection: &mut Connection,
     keys: &Keys,
@@ -134,8 +134,8 @@ mod tests {
         let text = String::from_utf8(log.since(0)).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!((lines[0], lines[lines.len() - 1]), ("0000000", "0099999"));
-        let left_out = 800_000 - 2 * HALF;
-        assert!(lines.contains(&format!("[... {left_out} bytes left out ...]").as_str()));
+        let omitted = 800_000 - 2 * HALF;
+        assert!(lines.contains(&format!("[... {omitted} bytes omitted ...]").as_str()));
         assert_eq!(log.since(800_000 - 8), b"0099999\n");
         assert!(log.since(HALF as u64).starts_with(b"\n[... "));
     }

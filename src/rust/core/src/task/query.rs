@@ -1,4 +1,4 @@
-//! Asking about tasks. Reads only, apart from a running task's progress.
+//! Queries about tasks. They only read, except for the progress of a running task.
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
@@ -10,12 +10,12 @@ use crate::task::fetch::{fetch, fetch_one};
 use crate::task::header::stored_status;
 use crate::task::{Body, Header};
 
-/// How a finished task ended.
+/// The result of a task.
 #[derive(Debug, Clone)]
 pub struct TaskResult {
     /// Its status.
     pub status: Status,
-    /// Its serialised value or error; none where no worker lived to send one.
+    /// Its serialised value or error; `None` where no worker was left to send one.
     pub value: Option<Vec<u8>>,
     /// The worker that ran it, or empty.
     pub worker: String,
@@ -30,7 +30,7 @@ pub fn statuses(queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
         .collect())
 }
 
-/// The header of one task, asked for over any connection.
+/// The header of one task, read over any connection.
 pub(crate) fn header(connection: &mut Connection, keys: &Keys, id: &str) -> Result<Option<Header>> {
     let stored = connection.hash_get(keys.tasks(), id)?;
     stored.map(|stored| Header::parse(id, &stored)).transpose()
@@ -51,7 +51,7 @@ pub(super) fn unpack_headers(ids: &[String], packed: Vec<Option<Vec<u8>>>) -> Re
     ids.iter().zip(packed.into_iter().flatten()).map(|(id, p)| Header::parse(id, &p)).collect()
 }
 
-/// The headers of those tasks that exist.
+/// The header of each task; `None` for those that do not exist.
 pub(crate) fn headers_if_any(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Header>>> {
     let packed = fetch_one(queue, queue.keys.tasks(), ids)?;
     let parse = |(id, header): (&String, Option<Vec<u8>>)| {
@@ -72,7 +72,7 @@ pub fn bodies(queue: &mut Queue, ids: &[String]) -> Result<Vec<Body>> {
         .collect()
 }
 
-/// The bodies of those tasks that exist.
+/// The body of each task; `None` for those that do not exist.
 pub(super) fn bodies_if_any(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Body>>> {
     let packed = fetch_one(queue, queue.keys.bodies(), ids)?;
     let unpack = |(id, body): (&String, Option<Vec<u8>>)| {
@@ -81,7 +81,7 @@ pub(super) fn bodies_if_any(queue: &mut Queue, ids: &[String]) -> Result<Vec<Opt
     ids.iter().zip(packed).map(unpack).collect()
 }
 
-/// How tasks ended, all of them in one round trip. One that has not ended is an error.
+/// The results of tasks, in one round trip. It is an error if one has not ended.
 pub fn results(queue: &mut Queue, ids: &[String]) -> Result<Vec<TaskResult>> {
     let keys = [queue.keys.tasks(), queue.keys.results()];
     let mut columns = fetch(queue, &keys, ids)?;
@@ -122,7 +122,7 @@ pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
     queue.connection.hash_fields(queue.keys.tasks())
 }
 
-/// An attempt that failed and was not the last.
+/// An attempt that failed and was followed by another one.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     /// How it ended.
@@ -133,7 +133,7 @@ pub struct Attempt {
     pub start: u64,
     /// When it ended.
     pub end: u64,
-    /// Its serialised error; none where no worker lived to send one.
+    /// Its serialised error; `None` where no worker was left to send one.
     pub value: Option<Vec<u8>>,
 }
 
@@ -148,7 +148,7 @@ impl Attempt {
     }
 }
 
-/// The attempts at a task before the latest, the first first.
+/// The attempts at a task before the latest, in order.
 pub fn attempts(queue: &mut Queue, id: &str, header: &Header) -> Result<Vec<Attempt>> {
     let fields: Vec<String> =
         (1..=header.attempt).map(|attempt| format!("{id}:{attempt}")).collect();
@@ -156,12 +156,12 @@ pub fn attempts(queue: &mut Queue, id: &str, header: &Header) -> Result<Vec<Atte
     Ok(stored.iter().filter_map(|stored| Attempt::read(stored.as_deref()?)).collect())
 }
 
-/// What users call a task, and find it by.
+/// The label and tags of a task.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Label {
-    /// Its name, or empty.
+    /// Its label, or empty.
     pub label: String,
-    /// Words to find it by.
+    /// Its tags.
     pub tags: Vec<String>,
 }
 

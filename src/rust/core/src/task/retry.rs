@@ -12,10 +12,10 @@ use crate::value;
 
 /// How many tasks one request changes.
 const CHUNK: usize = 100;
-const RETRY: &str = "retry tasks that have not ended, or are impossible";
+const RETRY: &str = "retry tasks that have not ended or are impossible";
 
-/// Queue tasks that have ended again; returns the new ids. An id that was retried before stands for
-/// the newest of its chain; a chain can only be meant once.
+/// Queue tasks again that have ended; returns the new ids. An id that was retried before stands for
+/// the newest of its chain. Each chain may be given once.
 pub fn retry(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
     let newest = newest(queue, ids)?;
     refuse_repeated(ids, &newest)?;
@@ -60,7 +60,7 @@ fn retry_call(queue: &Queue, watch: u64, ids: &[String], fresh: &[String]) -> Ca
     call
 }
 
-/// Which of the ids stand for the same task as one before them.
+/// An error if several ids stand for the same task.
 fn refuse_repeated(ids: &[String], newest: &[String]) -> Result<()> {
     let mut first: HashMap<&String, &String> = HashMap::new();
     let repeated: Vec<String> = ids

@@ -1,16 +1,16 @@
-//! What happens to a task after an end: whether it is tried again, and when it is forgotten. Scripts
+//! What happens to a task after it has ended: whether it is retried, and when it expires. Scripts
 //! read the stored form, numbers in the order of `lua/_end.lua`.
 
 use serde::{Deserialize, Serialize};
 
-/// Which ends are tried again.
+/// Which failures are retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
     /// An R error.
     Error = 1,
-    /// The worker or the process went away.
+    /// The worker or the process was lost.
     Lost = 2,
-    /// It ran longer than it was allowed to.
+    /// It exceeded its time limit.
     Timeout = 4,
 }
 
@@ -32,29 +32,29 @@ impl Cause {
     }
 }
 
-/// A policy of trying again.
+/// A retry policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Retry {
-    /// How many attempts there are in all.
+    /// The total number of attempts.
     pub max_attempts: u32,
     /// Seconds before the second attempt.
     pub delay_s: f64,
-    /// By how much that grows with each further attempt.
+    /// The factor by which the delay grows with each further attempt.
     pub backoff: f64,
-    /// The most seconds it grows to.
+    /// The longest delay in seconds.
     pub max_delay_s: f64,
-    /// Which ends are tried again.
+    /// Which failures are retried.
     pub on: Vec<Cause>,
-    /// Only errors of these classes are; all of them where there is none.
+    /// Only errors of these classes are retried; all errors if there are none.
     pub classes: Vec<String>,
 }
 
 /// The rules of a task.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
-    /// Seconds after its end when it is forgotten; infinite for never.
+    /// Seconds after its end until it is deleted; infinite for never.
     pub ttl_s: Option<f64>,
-    /// Whether and when it is tried again.
+    /// Whether and when it is retried.
     pub retry: Option<Retry>,
 }
 
@@ -63,7 +63,7 @@ fn millis(seconds: f64) -> u64 {
 }
 
 impl Rules {
-    /// These rules, and where they say nothing those of `others`.
+    /// These rules, with those of `others` where they are not set.
     pub fn or(&self, others: &Rules) -> Rules {
         Rules {
             ttl_s: self.ttl_s.or(others.ttl_s),
@@ -71,8 +71,8 @@ impl Rules {
         }
     }
 
-    /// The stored form: empty for no rules. The classes of errors are for workers to mind, and stand
-    /// in the task's body.
+    /// The stored form: empty for no rules. Classes of errors are checked by the worker, so they
+    /// are stored in the task's body.
     pub fn pack(&self) -> String {
         let ttl = self.ttl_s.filter(|seconds| seconds.is_finite());
         let ttl = ttl.map_or(0, |seconds| millis(seconds).max(1));
@@ -84,7 +84,7 @@ impl Rules {
         format!("{ttl},{},{delay},{},{longest},{on}", retry.max_attempts, millis(retry.backoff))
     }
 
-    /// Read the stored form; what is none of ours has no rules.
+    /// Read the stored form; anything else means no rules.
     pub fn parse(stored: &str) -> Self {
         let numbers: Vec<u64> = stored.split(',').map_while(|part| part.parse().ok()).collect();
         let [ttl, attempts, delay, backoff, longest, on] = numbers[..] else {

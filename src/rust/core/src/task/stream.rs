@@ -1,5 +1,6 @@
-//! What a controller knows of its event stream. The ends of tasks submitted while it is open are
-//! written to it, so that a wait for them need not ask the server first.
+//! A controller's view of its event stream. While the stream is open, the ends of the tasks that
+//! the controller submits are written to it, so that a wait for these tasks need not query the
+//! server first.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -7,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use crate::status::Status;
 
-/// For how long after a renewal it is relied on.
+/// For how long after a renewal the stream is taken to be open.
 const FRESH: Duration = Duration::from_secs(60);
-/// More tasks than this are not remembered: asking costs little then.
+/// More tasks than this are not remembered: with so many, a query costs little.
 const REMEMBERED: usize = 10_000;
 
-/// What one wait is about. Several may read one stream by turns (a wait within the code that
-/// handles results of another, iterators), so that whoever reads tells all of them.
+/// The tasks of one wait. Several waits may read one stream by turns (a wait within code that
+/// handles the results of another, iterators), so whichever reads the stream notifies all of them.
 #[derive(Debug, Default)]
 pub struct WaitSet {
     /// The tasks that have not ended.
     pub open: HashSet<String>,
-    /// Those that have since this was last asked.
+    /// Those that have ended since the last query.
     pub ended: Vec<(String, Status)>,
-    /// Under which ids an open task was asked for, where that is not just its own.
+    /// The ids under which an open task was requested, if that is not only its own id.
     pub aliases: HashMap<String, Vec<String>>,
 }
 
@@ -33,7 +34,7 @@ impl WaitSet {
         }
     }
 
-    /// A task was retried: the end of the newest of its chain is its own.
+    /// A task was retried: it ends when the newest of its chain does.
     pub fn stands_for(&mut self, newest: &str, id: &str) {
         self.open.remove(id);
         let is_asked_for = self.open.contains(newest);
@@ -46,10 +47,11 @@ impl WaitSet {
     }
 }
 
-/// A wait's own view of what ended.
+/// A `WaitSet` that the wait and the stream share.
 pub type SharedWaitSet = Arc<Mutex<WaitSet>>;
 
-/// Only one thread reads a stream: nobody holds this for long, and no panic leaves it half done.
+/// Only one thread reads a stream: the lock is never held for long, and no panic leaves the set
+/// inconsistent.
 pub fn lock(set: &SharedWaitSet) -> MutexGuard<'_, WaitSet> {
     set.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -85,13 +87,13 @@ impl Stream {
         self.fresh_until = Some(Instant::now() + FRESH);
     }
 
-    /// Nothing is written to it any more.
+    /// The stream was deleted.
     pub fn close(&mut self) {
         self.fresh_until = None;
         self.announced.clear();
     }
 
-    /// These were submitted just now: their ends will be written to it if it is open.
+    /// These tasks were just submitted: their ends will be written to the stream if it is open.
     pub fn submitted(&mut self, ids: &[String]) {
         if !self.is_fresh() {
             self.announced.clear();
@@ -100,24 +102,24 @@ impl Stream {
         }
     }
 
-    /// Whether the ends of all these tasks are still to be read from it.
+    /// Whether the ends of all these tasks will be read from the stream.
     pub fn will_notify(&self, ids: &HashSet<String>) -> bool {
         self.is_fresh() && ids.is_subset(&self.announced)
     }
 
-    /// A wait begins: it is told of all ends from now on, until it leaves or is dropped.
+    /// A wait begins: it is notified of all ends from now on, until it leaves or is dropped.
     pub fn join(&mut self, set: &SharedWaitSet) {
         self.waits.retain(|wait| wait.strong_count() > 0);
         self.waits.push(Arc::downgrade(set));
     }
 
-    /// A wait is over. Whether it was the last.
+    /// A wait is over; returns whether it was the last.
     pub fn leave(&mut self, set: &SharedWaitSet) -> bool {
         self.waits.retain(|wait| wait.upgrade().is_some_and(|wait| !Arc::ptr_eq(&wait, set)));
         self.waits.is_empty()
     }
 
-    /// The end of a task was read from it.
+    /// The end of a task was read from the stream: notify all waits.
     pub fn notify(&mut self, id: &str, status: Status) {
         self.announced.remove(id);
         for wait in self.waits.iter().filter_map(Weak::upgrade) {

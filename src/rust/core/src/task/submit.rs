@@ -1,5 +1,5 @@
-//! Queueing tasks: in chunks, the next one prepared while the server stores the one before. What
-//! tasks share is sent once and only where the server does not have it.
+//! Submitting tasks in chunks: the next chunk is prepared while the server stores the previous one.
+//! Objects that tasks share are sent once, and only if the server does not have them.
 
 use redis::Value;
 use serde_bytes::ByteBuf;
@@ -16,10 +16,10 @@ use crate::value;
 const CHUNKS: [usize; 3] = [32, 128, 500];
 /// A chunk is sent when its bodies reach this size, however few they are.
 const CHUNK_BYTES: usize = 512 * 1024;
-/// Objects up to this size are sent without asking whether the server has them.
+/// Objects up to this size are sent without checking whether the server has them.
 const SMALL_OBJECT: usize = 64 * 1024;
 
-/// A value that tasks share.
+/// An object that tasks share.
 #[derive(Debug, Clone)]
 pub struct SharedObject {
     /// The variable it is bound to; empty for the common part of a bulk.
@@ -30,7 +30,7 @@ pub struct SharedObject {
 }
 
 impl SharedObject {
-    /// Address `bytes` by its hash.
+    /// An object under the hash of its bytes.
     pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
         let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes));
         SharedObject { name: name.into(), bytes, hash }
@@ -42,29 +42,29 @@ impl SharedObject {
 pub struct Submission {
     /// The queue they wait in.
     pub queue: String,
-    /// What they run.
+    /// How to read the payloads.
     pub kind: Kind,
-    /// Values they all use.
+    /// Objects they all use.
     pub shared: Vec<SharedObject>,
     /// Seconds each may run; 0 for no limit.
     pub timeout_s: f64,
-    /// What they all wait for.
+    /// Their dependencies.
     pub parents: Vec<Parent>,
-    /// Whether they run although one of those failed.
+    /// Whether they run even if a dependency has failed.
     pub run_on_failure: bool,
-    /// Whether they go before all others in their queue.
+    /// Whether they are put at the front of their queue.
     pub at_front: bool,
     /// When they may start.
     pub start: Start,
-    /// What happens to them after an end, where the queue's own rules shall not hold.
+    /// Rules that override the defaults of the queue.
     pub rules: Rules,
-    /// A name for each, one for all, or none.
+    /// One label for each, one for all, or none.
     pub labels: Vec<String>,
-    /// Words to find them by.
+    /// Their tags.
     pub tags: Vec<String>,
-    /// What few tasks ask for. Its seed is that of the first task.
+    /// Options that few tasks use. The seed is that of the first task.
     pub special: Special,
-    /// How many streams of random numbers further on each later task begins.
+    /// By how many random number streams each task is ahead of the one before.
     pub seed_step: usize,
 }
 
@@ -80,7 +80,7 @@ impl Submission {
         !self.labels.is_empty() || !self.tags.is_empty()
     }
 
-    /// What is stored of the label of the task at `place`, and of its tags.
+    /// The stored form of the label and tags of the task at `place`.
     fn label(&self, place: usize) -> String {
         let own = if self.labels.len() > 1 { self.labels.get(place) } else { self.labels.first() };
         let label = own.map(String::as_str).unwrap_or_default();
@@ -91,7 +91,7 @@ impl Submission {
             .join("\n")
     }
 
-    /// Tasks of `kind` in `queue` that ask for nothing else.
+    /// Tasks of `kind` in `queue` without further options.
     pub fn new(queue: impl Into<String>, kind: Kind) -> Self {
         Submission {
             queue: queue.into(),
@@ -122,7 +122,7 @@ pub enum Start {
     At(f64),
 }
 
-/// What became of a chunk.
+/// The reply to a chunk.
 enum ChunkReply {
     Queued,
     ObjectsMissing(Vec<String>),
@@ -131,8 +131,8 @@ enum ChunkReply {
     QueueMissing,
 }
 
-/// Queue a task per payload and return their ids, in order. If a payload cannot be had, those
-/// before it are withdrawn.
+/// Submit one task per payload and return their ids, in order. If `next_payload` fails, the tasks
+/// already submitted are withdrawn.
 pub fn submit(
     queue: &mut Queue,
     submission: &Submission,
@@ -142,7 +142,7 @@ pub fn submit(
     let mut chunks = Chunks::new(submission, &rules, next_payload);
     let mut ids = Vec::new();
     let sent = send_chunks(queue, submission, &rules.pack(), &mut chunks, &mut ids);
-    // A parent deleted between two chunks is an error too.
+    // A parent that is deleted between two chunks is an error, too.
     let is_missing = matches!(sent, Err(Error::TaskMissing { .. })) && chunks.n_chunks > 1;
     if sent.is_err() && (chunks.is_broken || is_missing) {
         control::withdraw(queue, &ids);
@@ -156,7 +156,7 @@ pub fn submit(
     Ok(ids)
 }
 
-/// Send chunk after chunk; returns which parents have failed.
+/// Send all chunks; returns the parents that have failed.
 fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     queue: &mut Queue,
     submission: &Submission,
@@ -167,7 +167,7 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     let (keys, watch) = (queue.keys.clone(), queue.own_watch()?);
     let known = &queue.known_objects;
     let mut failed = Vec::new();
-    // For the front of a queue the last chunk goes first.
+    // At the front of a queue the last chunk is stored first, so that the order is kept.
     let mut waiting = if submission.at_front { chunks.rest()? } else { Vec::new() };
     if submission.at_front {
         ids.extend(waiting.iter().flatten().map(|task| task.id.clone()));
@@ -203,7 +203,10 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
                     return Err(Error::QueueMissing { queue: queue.id.clone() });
                 }
                 ChunkReply::ObjectsMissing(hashes) => {
-                    return Err(Error::corrupt(hashes.join(", "), "the server lost it again"));
+                    return Err(Error::corrupt(
+                        hashes.join(", "),
+                        "the server lost it right after it was stored",
+                    ));
                 }
                 ChunkReply::Queued => {}
             }
@@ -286,7 +289,7 @@ struct Chunks<'a, N> {
     body: Body,
     n_tasks: usize,
     n_chunks: usize,
-    /// Whether a payload could not be had.
+    /// Whether `next_payload` failed.
     is_broken: bool,
 }
 

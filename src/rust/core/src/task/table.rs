@@ -1,4 +1,4 @@
-//! Many tasks at a glance.
+//! Tables of tasks.
 
 use redis::Cmd;
 
@@ -9,17 +9,17 @@ use crate::task::query::{Label, headers_if_any, labels};
 use crate::task::{Header, header};
 use crate::value;
 
-/// How many tasks a reply brings, roughly.
+/// About how many tasks a reply returns.
 const PAGE: usize = 5000;
 
-/// Which tasks are meant: those that meet all that is asked for.
+/// Which tasks to list: those that meet all conditions.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// One of these states; any where there is none.
+    /// With one of these statuses; with any if empty.
     pub status: Vec<Status>,
     /// With this tag.
     pub tag: Option<String>,
-    /// Of this queue.
+    /// In this queue.
     pub queue: Option<String>,
     /// Submitted at this time or later, in µs of server time.
     pub since_us: u64,
@@ -33,19 +33,19 @@ impl Filter {
     }
 }
 
-/// A task with what is known of it in few words.
+/// A row of the table.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// Its id.
     pub id: String,
-    /// Its state.
+    /// Its header.
     pub header: Header,
-    /// What users call it.
+    /// Its label and tags.
     pub label: Label,
 }
 
-/// The tasks that `filter` takes, of `ids` or of all tasks, those submitted first first; the given ids
-/// in their order, without the unknown.
+/// The tasks that match `filter`: of `ids`, in their order and without unknown ones, or of all
+/// tasks, in order of submission.
 pub fn table(queue: &mut Queue, ids: Option<&[String]>, filter: &Filter) -> Result<Vec<Row>> {
     let all = ids.is_none();
     let mut found = match ids {
@@ -65,14 +65,14 @@ pub fn table(queue: &mut Queue, ids: Option<&[String]>, filter: &Filter) -> Resu
         .map(|((id, header), label)| Row { id, header, label })
         .filter(|row| filter.tag.as_ref().is_none_or(|tag| row.label.tags.contains(tag)))
         .collect();
-    // Ids that were asked for keep their order.
+    // Requested ids keep their order.
     if all {
         rows.sort_by(|a, b| (a.header.submit, &a.id).cmp(&(b.header.submit, &b.id)));
     }
     Ok(rows)
 }
 
-/// All headers that pass, a page at a time, so that the server is free for others in between.
+/// All headers that match, read page by page, so that the server is not blocked for long.
 fn all_headers(queue: &mut Queue, filter: &Filter) -> Result<Vec<(String, Header)>> {
     let mut found = std::collections::HashMap::new();
     let mut cursor = "0".to_owned();
@@ -85,7 +85,7 @@ fn all_headers(queue: &mut Queue, filter: &Filter) -> Result<Vec<(String, Header
             let wanted = header::stored_status(&stored);
             if filter.status.is_empty() || filter.status.contains(&wanted) {
                 let header = Header::parse(&id, &stored)?;
-                // A page may bring again what another one brought.
+                // HSCAN may return an id more than once.
                 found.insert(id, header);
             }
         }

@@ -1,6 +1,6 @@
-//! Waiting for tasks. A waiter says once which tasks it waits for, then reads one stream to which
-//! each task's end is written. The stream expires with its waiter. Should it be lost (a server
-//! without persistence was restarted), the statuses are read again after a while.
+//! Waiting for tasks. A waiter registers once for its tasks, then reads one stream to which the end
+//! of each task is written. The stream expires with its waiter. In case it is lost (a server
+//! without persistence was restarted), the statuses are read again from time to time.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -20,12 +20,12 @@ use crate::worker;
 
 const CHUNK: usize = 1000;
 const RECHECK: Duration = Duration::from_secs(30);
-/// A stream with fewer entries than this may be left to expire: small waits save a round trip.
+/// A stream with fewer entries than this is left to expire, which saves a round trip.
 const FEW: usize = 100;
 const SWEEP: Duration = Duration::from_secs(1);
 const ID_WIDTH: usize = 32;
 
-/// Where a wait stands.
+/// The state of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitState {
     /// All tasks have ended.
@@ -68,8 +68,8 @@ impl Waiter {
         self.recheck = recheck;
     }
 
-    /// The tasks that ended since this was last asked: those that had before the wait in the order
-    /// they were given, then the others as they ended.
+    /// The tasks that have ended since the last call: those that had ended before the wait in the
+    /// order given, then the others in the order in which they ended.
     pub fn take_ended(&mut self) -> Vec<(String, Status)> {
         std::mem::take(&mut lock(&self.set).ended)
     }
@@ -83,8 +83,8 @@ impl Waiter {
         !lock(&self.set).ended.is_empty()
     }
 
-    /// Wait until all tasks have ended, something ended and `any` is set, or `limit` has passed. With
-    /// a limit of 0, what has ended by now is still told.
+    /// Wait until all tasks have ended, something ended and `any` is set, or `limit` has passed.
+    /// With a limit of 0, tasks that have already ended are still reported.
     pub fn wait(
         &mut self,
         queue: &mut Queue,
@@ -110,8 +110,8 @@ impl Waiter {
         }
     }
 
-    /// Drop the stream, unless another wait reads it, or so little was written to it that its expiry
-    /// will do.
+    /// End the wait. The stream is deleted unless another wait reads it, or it is so short that it
+    /// may be left to expire.
     pub fn finish(&self, queue: &mut Queue) -> Result<()> {
         let was_last = queue.stream.leave(&self.set);
         if !was_last || self.n_read < FEW {
@@ -160,7 +160,7 @@ impl Waiter {
         Ok(letters.into_iter().map(Status::from_letter).collect())
     }
 
-    /// Read what was written to the stream, waiting up to `limit` for something; how many events.
+    /// Read events, waiting up to `limit` for the first; returns how many.
     fn read(&mut self, queue: &mut Queue, limit: Duration) -> Result<usize> {
         let key = queue.keys.events(queue.watch);
         let position = &mut queue.stream.position;
@@ -176,7 +176,8 @@ impl Waiter {
         Ok(events.len())
     }
 
-    /// Resolve lost workers where nobody else may be left to do it, and distrust the stream now and then.
+    /// Resolve lost workers, in case no other process is left to do it, and from time to time read
+    /// the statuses again, in case the stream was lost.
     fn maintain(&mut self, queue: &mut Queue) -> Result<()> {
         if self.swept.elapsed() >= SWEEP {
             self.swept = Instant::now();

@@ -1,12 +1,12 @@
-//! The control thread: it runs beside a worker's main thread and listens to the control list, whatever
-//! the main thread does. It
-//! 1. interrupts the current task when that is cancelled: what to cancel stands in the task's
-//!    header, the control list only wakes;
+//! The control thread: it runs beside a worker's main thread and listens to the control list,
+//! whatever the main thread does. It
+//! 1. interrupts the current task if it was cancelled: the task's header says so, the control list
+//!    only wakes;
 //! 2. answers pings;
 //! 3. ends the process when the worker is to be killed.
 //!
-//! Whatever is lost on the way costs seconds, or an answer. While nothing comes it asks the server
-//! for one thing every few seconds.
+//! A lost entry costs a few seconds, or the answer to a ping. An idle thread sends one request
+//! every few seconds.
 
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,18 +23,18 @@ use crate::worker::context::Context;
 use crate::worker::order::Order;
 use crate::worker::ping;
 
-/// A task that has run this long is worth asking about, and a worker that has lived this long is
-/// worth listening for.
+/// Only tasks that have run this long are checked, and only workers that have lived this long
+/// listen.
 const LONG: Duration = Duration::from_millis(50);
 /// The longest sleep in the server, so also how long the thread may outlive its worker.
 const BLOCK_S: f64 = 5.0;
-/// For this long after a cancel the tasks that begin are asked about, too: the one that is meant may
-/// be on its way here. The sleep is this short meanwhile.
+/// For this long after a cancel new tasks are checked, too: the cancelled one may be on its way
+/// here. The sleep is shorter meanwhile.
 const ALERT: Duration = Duration::from_secs(2);
 const ALERT_BLOCK_S: f64 = 0.1;
 /// After a failed request, the next comes this much later.
 const RETRY: Duration = Duration::from_secs(1);
-/// A process that was told to end has this long before it is ended.
+/// After SIGTERM a process has this long to end before SIGKILL.
 const KILL_GRACE: Duration = Duration::from_secs(1);
 
 /// The running thread. It ends by itself some time after this is dropped.
@@ -96,7 +96,7 @@ impl ControlLoop {
         Ok(())
     }
 
-    /// The task that runs, if it is worth asking about and was not interrupted yet.
+    /// The running task, if it should be checked and was not interrupted yet.
     fn current(&self) -> Option<String> {
         let batch = lock(&self.context.batch);
         let running = batch.running.as_ref().filter(|running| !running.interrupted)?;
@@ -104,7 +104,7 @@ impl ControlLoop {
         ask.then(|| running.id.clone())
     }
 
-    /// Another task may run by now: that one is not meant.
+    /// Unless another task runs by now.
     fn interrupt(&self, id: &str) {
         let mut batch = lock(&self.context.batch);
         if let Some(running) = batch.running.as_mut().filter(|running| running.id == id) {
@@ -126,7 +126,7 @@ impl ControlLoop {
         registration.keys.worker(&registration.id).control()
     }
 
-    /// It was meant for a worker of the same name that came after this one.
+    /// This worker has ended: the entry is for a later worker of the same name.
     fn put_back(&mut self, entry: &str) {
         let mut command = redis::cmd("LPUSH");
         command.arg(self.list()).arg(entry);
@@ -146,8 +146,9 @@ impl ControlLoop {
         Ok(())
     }
 
-    /// Leave for the worker and end its process. The lock is held, so that the main thread begins
-    /// nothing any more. If the server cannot be reached, the worker is declared lost later.
+    /// Sign off for the worker and end its process. The lock is held until the process ends, so
+    /// that the main thread starts no other task. If the server cannot be reached, the worker is
+    /// declared lost later.
     fn kill(&mut self) {
         let batch = self.context.batch.clone();
         let batch = lock(&batch);

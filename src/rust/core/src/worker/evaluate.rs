@@ -27,20 +27,20 @@ pub struct Evaluation {
     pub value: Vec<u8>,
     /// Warnings and the like, serialised; empty for none.
     pub extra: Vec<u8>,
-    /// Whether the user interrupted the worker itself.
+    /// Whether the user interrupted the worker.
     pub interrupted: bool,
     /// Whether its error is one that the task's rules do not retry.
     pub is_final: bool,
 }
 
 impl Evaluation {
-    /// An end with nothing but its status and value.
+    /// An end with only a status and a value.
     pub fn new(status: Status, value: Vec<u8>) -> Self {
         Evaluation { status, value, extra: Vec::new(), interrupted: false, is_final: false }
     }
 }
 
-/// What a worker does apart from answering a message.
+/// What else a message does to the worker.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Nothing.
@@ -51,7 +51,7 @@ pub enum Effect {
     Pause,
     /// Take tasks again.
     Resume,
-    /// The environment was built again: processes for tasks must be, too.
+    /// The environment was rebuilt: fork servers must be started again.
     Refresh,
     /// Exit after being idle this many seconds.
     TimeoutIdle(f64),
@@ -77,16 +77,16 @@ pub struct Launcher {
     pub env: Vec<(String, String)>,
 }
 
-/// What a message may ask about the worker's idleness.
+/// The idle time-out, for messages that query it.
 #[derive(Debug, Clone, Copy)]
 pub struct Idle {
     /// Seconds of idleness after which it exits.
     pub timeout_s: f64,
-    /// Seconds left of them.
+    /// Seconds left until then.
     pub remaining_s: f64,
 }
 
-/// Where a task gets what it does not carry itself.
+/// Where a task gets data that its body only refers to.
 pub trait Fetch {
     /// The shared object stored under `hash`.
     fn object(&mut self, hash: &str) -> Result<Vec<u8>>;
@@ -104,11 +104,11 @@ impl Fetch for Queue {
     }
 }
 
-/// Runs the code behind tasks and messages. It never fails: every outcome is a value.
+/// Runs the code of tasks and messages. It never fails: errors are values, too.
 pub trait Evaluate {
-    /// Run a task. `fetch` gets what it does not carry itself.
+    /// Run a task. `fetch` reads what its body refers to.
     fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Evaluation;
-    /// How to start the process for an isolated task; nothing where there can be none.
+    /// How to start the process for an isolated task; `None` if that is not possible.
     fn launcher(&self, isolation: Isolation) -> Option<Launcher>;
     /// The end of a task whose own code did not report how it ended.
     fn ended(&mut self, task: &Task, status: Status, reason: &str) -> Evaluation;
@@ -116,7 +116,7 @@ pub trait Evaluate {
     fn flush(&mut self) {}
     /// Answer a message.
     fn answer(&mut self, message: &Message, idle: Idle) -> Answer;
-    /// Drop an interrupt that was meant for a task and came after its end.
+    /// Drop an interrupt that was meant for a task but came after its end.
     fn drop_interrupt(&mut self) {}
     /// Print what happened, a command and its message a line.
     fn print_log(&mut self, lines: &[(String, String)]);

@@ -1,8 +1,8 @@
-//! Tasks in processes of their own. A *server*, a process without threads that the boundary says how
-//! to start, forks one for each task. The worker's main thread writes what to run into a folder,
-//! tells the server, and looks after the task until it has ended: it stops it when it was cancelled,
-//! ran too long, or the worker must leave. How the task ended is read from the folder; if nothing
-//! stands there, it died.
+//! Tasks in processes of their own. A *fork server*, a process without threads, forks one process
+//! for each task; `Evaluate::launcher` says how to start it. The worker's main thread writes the
+//! task to a directory, sends the server an order, and supervises the task until it has ended: it
+//! stops a task that was cancelled or ran too long, or when the worker must leave. The task writes
+//! its result to the directory; without a result it has died.
 
 mod lines;
 mod process;
@@ -28,18 +28,18 @@ use lines::Received;
 use process::ForkServer;
 pub use serve::WorkerLink;
 
-/// A server that was told to end a task has this much longer than the task to do it.
+/// A server may take this much longer than the task itself to end it.
 const SERVER_GRACE: Duration = Duration::from_secs(2);
 const REQUEST: &str = "request";
 const OUTCOME: &str = "outcome";
 
 /// How a task in a process of its own ended.
 pub enum End {
-    /// It reported so itself.
+    /// It reported its end itself.
     Reported(Evaluation),
     /// It was stopped.
     Stopped(Why),
-    /// It went away, for this reason.
+    /// Its process ended without a report, for this reason.
     Died(String),
 }
 
@@ -48,25 +48,25 @@ pub enum End {
 pub enum Why {
     /// It was cancelled.
     Cancelled,
-    /// It ran longer than it was allowed to.
+    /// It exceeded its time limit.
     Late,
     /// The user interrupted the worker.
     Interrupted,
 }
 
-/// What it takes to look after a task.
+/// A task with everything needed to supervise it.
 pub struct IsolatedRun<'a> {
     /// The task.
     pub task: &'a Task,
-    /// How its server is started.
+    /// How to start the server.
     pub launcher: &'a Launcher,
-    /// Where the control thread notes that it was cancelled.
+    /// Where the control thread notes a cancel.
     pub batch: &'a SharedBatch,
     /// Whether the user wants the worker to stop.
     pub stop: &'a Stop,
-    /// How long processes have to end, and how often to look.
+    /// How long processes have to end, and how often to check.
     pub config: &'a WorkerConfig,
-    /// Who reads what it prints.
+    /// What reads its output.
     pub recorder: &'a Recorder,
 }
 
@@ -80,7 +80,7 @@ impl IsolatedRun<'_> {
         poll.clamp(Duration::from_millis(1), SLICE)
     }
 
-    /// Whether there is a reason to stop a task that runs since then.
+    /// Why to stop a task that started then, if there is a reason.
     fn reason(&self, started: Option<Instant>) -> Option<Why> {
         let limit = Duration::try_from_secs_f64(self.task.body.timeout_s).unwrap_or_default();
         let late = |since: Instant| !limit.is_zero() && since.elapsed() >= limit;
@@ -96,19 +96,19 @@ impl IsolatedRun<'_> {
     }
 }
 
-/// The servers of a worker: one that forks, kept; for `Fresh` a new one for each task.
+/// The fork server that a worker keeps. For `Fresh` each task gets a new one.
 #[derive(Default)]
 pub struct Isolate {
     forking: Option<ForkServer>,
 }
 
 impl Isolate {
-    /// Let the server go: the next task gets a new one, with a new environment.
+    /// Drop the server: the next task gets a new one with a new environment.
     pub fn renew(&mut self) {
         self.forking = None;
     }
 
-    /// Run a task; returns when nothing of it is left.
+    /// Run a task; returns when none of its processes is left.
     pub fn run(&mut self, run: &IsolatedRun<'_>) -> End {
         self.try_run(run).unwrap_or_else(|error| {
             self.forking = None;
@@ -134,7 +134,7 @@ impl Isolate {
     }
 }
 
-/// Where a task is in its life.
+/// The state of a task.
 struct RunState {
     started: Option<Instant>,
     stopped: Option<(Why, Instant)>,
@@ -178,14 +178,14 @@ fn look_after(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> 
     })
 }
 
-/// Have the task run. What it prints from now on is its own.
+/// Order the server to run the task. Output belongs to the task from now on.
 fn order(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> io::Result<()> {
     run.recorder.begin(run.task);
     server.send(&format!("run {} {}", run.grace().as_millis(), folder.display()))
 }
 
-/// Ask a task to end when there is a reason to. A server that does not manage to end it is ended
-/// itself; then returns in the place of what it would have reported.
+/// Ask the server to end the task if there is a reason. If the server fails to do so, it is killed;
+/// then this returns what the server would have reported.
 fn stop_if_due(
     server: &mut ForkServer,
     run: &IsolatedRun<'_>,
@@ -201,7 +201,7 @@ fn stop_if_due(
                 server.send("end")?;
                 return Ok(None);
             }
-            // It is still being started: there is no task that could tidy up.
+            // The task has not started: nothing needs a grace period.
         }
         Some((_, since)) if since.elapsed() < run.grace().saturating_add(SERVER_GRACE) => {
             return Ok(None);
@@ -239,7 +239,7 @@ fn signal_name(number: &str) -> Option<&'static str> {
     names.into_iter().find(|(known, _)| *known == number).map(|(_, name)| name)
 }
 
-/// What a task is told of itself.
+/// A task as its process reads it.
 #[derive(Serialize, Deserialize)]
 struct Request {
     id: String,
@@ -262,7 +262,7 @@ fn write_request(folder: &Path, task: &Task) -> Result<()> {
     fs::write(folder.join(REQUEST), packed).map_err(Error::io("cannot hand over a task"))
 }
 
-/// The task whose folder this is.
+/// Read the task from its directory.
 pub fn read_request(folder: &Path) -> Result<Task> {
     let packed = fs::read(folder.join(REQUEST));
     let packed = packed.map_err(Error::io("cannot read a task handed over"))?;
@@ -271,7 +271,7 @@ pub fn read_request(folder: &Path) -> Result<Task> {
     Ok(Task { id: request.id, attempt: request.attempt, body: request.body })
 }
 
-/// Say how the task ended whose folder this is. It stands there whole or not at all.
+/// Write how a task ended to its directory. The rename makes it appear complete or not at all.
 pub fn write_outcome(folder: &Path, evaluation: Evaluation) -> Result<()> {
     let reported = Reported {
         status: evaluation.status.letter(),

@@ -24,15 +24,15 @@ pub fn enforce_limit(context: &Context) {
 
 /// End a task that has ignored its interrupt, and replace the process. In this order:
 ///
-/// 1. The lock is taken and never released, so that the main thread, should the task end now after
-///    all, cannot report it as well or start the next one.
+/// 1. The lock is taken and held until the process ends. If the task ends after all meanwhile, the
+///    main thread cannot report it as well or start the next one.
 /// 2. Waiting tasks go back to the queue. Only the running one is to end.
-/// 3. The server is told how the task ended, and that the worker is about to start again. Everything
-///    up to here is done again by the next round if a request fails.
+/// 3. The server records how the task ended, and that the worker is about to restart. If a request
+///    fails, the lock is released, and the next round tries again.
 /// 4. The process is replaced. If it dies before that, the worker is declared lost a minute later.
 ///
-/// Where a process cannot be replaced, a line in the log says that the task goes on: the process may
-/// be a session in which somebody works.
+/// Where a process cannot be replaced, a line in the log says that the task goes on: the process
+/// may be a session in which somebody works.
 pub fn enforce_end(connection: &mut Connection, context: &Context) -> Result<()> {
     let mut batch = lock(&context.batch);
     let Some(running) = batch.running.as_mut().filter(|running| is_overdue(running)) else {

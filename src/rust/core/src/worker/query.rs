@@ -28,7 +28,7 @@ struct Record {
     _nonce: String,
 }
 
-/// Where a worker stands.
+/// A worker with its status.
 #[derive(Debug, Clone)]
 pub struct WorkerState {
     /// Its id.
@@ -39,7 +39,7 @@ pub struct WorkerState {
     pub task: Option<String>,
 }
 
-/// All workers there ever were, in natural order of their ids.
+/// All workers, including those that have exited, in natural order of their ids.
 pub fn states(queue: &mut Queue) -> Result<Vec<WorkerState>> {
     let mut command = Cmd::new();
     command.arg("HGETALL").arg(queue.keys.workers());
@@ -58,12 +58,12 @@ fn state((id, packed): (String, Vec<u8>)) -> Result<WorkerState> {
     Ok(WorkerState { id, status, task })
 }
 
-/// The ids of all workers there ever were.
+/// The ids of all workers, including those that have exited.
 pub fn all_ids(queue: &mut Queue) -> Result<Vec<String>> {
     Ok(states(queue)?.into_iter().map(|worker| worker.id).collect())
 }
 
-/// What workers said of themselves, serialised; none for an unknown worker.
+/// The serialised info of workers; `None` for an unknown worker.
 pub fn info(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -74,7 +74,7 @@ pub fn info(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
     reply.into_iter().map(value::maybe_bytes).collect()
 }
 
-/// Store what a worker says of itself.
+/// Store the info of a worker.
 pub fn set_info(queue: &mut Queue, id: &str, info: &[u8]) -> Result<()> {
     queue.connection.hash_set(queue.keys.worker_infos(), id, info)
 }
@@ -103,11 +103,11 @@ pub fn delete_exited(queue: &mut Queue, ids: &[String]) -> Result<()> {
 pub struct LogLine {
     /// Server time in µs.
     pub time_us: u64,
-    /// The process of the task it is about, where that had its own.
+    /// The process of the task, if the task was isolated.
     pub child: Option<i32>,
-    /// What happened.
+    /// The command: what happened.
     pub command: String,
-    /// To what.
+    /// The message.
     pub message: String,
 }
 
@@ -128,7 +128,7 @@ pub fn log(queue: &mut Queue, id: &str, n: Option<u64>) -> Result<Vec<LogLine>> 
     Ok(lines.split_off(surplus))
 }
 
-/// An entry about tasks may name many; each is a line.
+/// An entry about tasks may name several; each becomes a line.
 fn parse_entry(entry: &str) -> Result<Vec<LogLine>> {
     let mut parts = entry.splitn(3, ' ');
     let time = parts.next().unwrap_or_default();

@@ -1,7 +1,8 @@
-//! Keeps what tasks print. One pipe serves the whole life of a worker: processes of isolated tasks
-//! inherit its writing end, and a captured task of the worker itself gets it as stdout and stderr. A
-//! thread reads it and stores what was printed while the task still runs; what is left at its end is
-//! stored by the main thread, before the end itself.
+//! Captures the output of tasks. A worker has one pipe for its whole life: processes of isolated
+//! tasks inherit its writing end, and it becomes stdout and stderr while the worker runs a captured
+//! task itself. A thread reads the pipe and stores the output while the task runs. At the end of
+//! the task the main thread stores the rest before it reports the end, so that whoever sees the end
+//! can read all output.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -20,11 +21,12 @@ use crate::task::Log;
 use crate::task::log::store;
 use crate::worker::evaluate::Task;
 
-/// What is printed is stored this much later at most, so also how often.
+/// Output is stored at most this much later.
 const DELAY: Duration = Duration::from_millis(200);
-/// How much of what no task printed is kept: it explains why a process did not start.
+/// How much output is kept while no task runs: it explains why a process did not start.
 const STRAY: usize = 4096;
-/// Reads in one go, so that a task that prints without end does not keep the lock for ever.
+/// How many reads are made at once, so that a task that prints endlessly does not hold the lock for
+/// ever.
 const READS: usize = 64;
 
 /// The task whose output is read.
@@ -32,7 +34,7 @@ struct Current {
     id: String,
     log: Log,
     file: Option<File>,
-    /// Since when there is something that is not stored.
+    /// When the oldest output that is not stored was read.
     unstored: Option<Instant>,
 }
 
@@ -42,14 +44,14 @@ struct State {
     stray: Vec<u8>,
 }
 
-/// Where logs are stored, and for whom.
+/// Where logs are stored.
 #[derive(Clone)]
 pub struct LogTarget {
     /// The names of the queue's keys.
     pub keys: Keys,
     /// The worker.
     pub worker: String,
-    /// A folder for files with all that was printed.
+    /// A directory for files with the complete output.
     pub folder: Option<String>,
 }
 
@@ -87,7 +89,7 @@ impl Recorder {
         self.writer.try_clone()
     }
 
-    /// From now on this task prints.
+    /// Output belongs to this task from now on.
     pub fn begin(&self, task: &Task) {
         let mut state = self.lock();
         state.read();
@@ -100,7 +102,7 @@ impl Recorder {
         state.current = Some(Current { id: task.id.clone(), log, file, unstored: None });
     }
 
-    /// The task runs in this process. The thread stores that, unless the task ends before.
+    /// The task runs in the process `pid`. The thread stores the pid, unless the task ends first.
     pub fn started(&self, pid: u32) {
         if let Some(current) = &mut self.lock().current {
             current.log.pid = pid;
@@ -109,7 +111,7 @@ impl Recorder {
         let _ = (&self.bell).write_all(b"!");
     }
 
-    /// The task has ended. What was not stored yet is stored over the worker's own connection.
+    /// The task has ended: store the rest over the worker's own connection.
     pub fn end(&self, connection: &mut Connection) -> Result<()> {
         let current = {
             let mut state = self.lock();
@@ -125,14 +127,14 @@ impl Recorder {
         }
     }
 
-    /// The end of what was printed while no task was there to print it.
+    /// The last output from when no task ran.
     pub fn stray(&self) -> String {
         let mut state = self.lock();
         state.read();
         String::from_utf8_lossy(&state.stray).into_owned()
     }
 
-    /// Drop that.
+    /// Drop that output.
     pub fn clear_stray(&self) {
         let mut state = self.lock();
         state.read();
@@ -145,7 +147,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl State {
-    /// Read what is there; returns how many reads that took.
+    /// Read what is in the pipe; returns the number of reads.
     fn read(&mut self) -> usize {
         let mut buffer = vec![0; 16 * 1024];
         for n in 0..READS {
@@ -188,7 +190,7 @@ impl State {
         Some((current.id.clone(), current.log.clone()))
     }
 
-    /// What could not be stored is tried again, unless its task has ended.
+    /// Store it again later, unless the task has ended.
     fn retry(&mut self, id: &str) {
         if let Some(current) = self.current.as_mut().filter(|current| current.id == id) {
             current.unstored.get_or_insert_with(Instant::now);
@@ -196,7 +198,7 @@ impl State {
     }
 }
 
-/// The thread: it ends with the recorder, whose bell it then hears.
+/// The thread: it ends when the recorder is dropped, which closes the writing end of the bell.
 fn read_on(
     state: &Mutex<State>,
     [output, bell]: &[OwnedFd; 2],

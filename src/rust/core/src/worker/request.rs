@@ -22,20 +22,20 @@ use crate::worker::evaluate::Task;
 /// A process that replaces another one has this long to register.
 const RESTART_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Under which name and number a worker sends its requests.
+/// The name and number under which a worker sends its requests.
 #[derive(Debug, Clone)]
 pub struct Registration {
     /// The names of the queue's keys.
     pub keys: Keys,
     /// The worker.
     pub id: String,
-    /// What this registration was asked for with: asking again yields the same one.
+    /// The nonce of the request: repeating it yields the same registration.
     pub nonce: String,
-    /// Its number. The server refuses requests with an older one.
+    /// Its number. The server rejects requests with an older one.
     pub incarnation: i64,
 }
 
-/// What a step asks for; what it reports, and its number, stand in the batch.
+/// What a step asks for. Its number and what it reports are in the batch.
 pub struct Step<'a> {
     /// The queues to claim tasks from.
     pub queues: &'a [String],
@@ -45,21 +45,21 @@ pub struct Step<'a> {
     pub popped_marker: usize,
 }
 
-/// What the server wants to be done next. `due` says that something in the queue is, and that
-/// whoever is told should sweep.
+/// What the worker should do next. `due` means that something in the queue is due, so the worker
+/// should sweep.
 pub enum StepReply {
-    /// Nothing any more: the worker is not registered.
+    /// Register again: this registration is no longer valid.
     Gone,
-    /// Answer this.
+    /// Answer this message.
     Message(Message),
-    /// Run these.
+    /// Run these tasks.
     Tasks { tasks: Vec<Task>, due: bool },
     /// Sleep until the next timer.
     Idle { next: Duration, paused: bool, due: bool },
 }
 
 impl Registration {
-    /// Register. The reply is the incarnation, 0 when a worker of that name is alive.
+    /// Register. The reply is the incarnation, or 0 if a worker of that name is alive.
     pub fn register(&self, lease: Duration, info: &[u8]) -> Call {
         let (keys, own) = (&self.keys, self.keys.worker(&self.id));
         let names = vec![
@@ -79,7 +79,8 @@ impl Registration {
             .arg(keys.prefix())
     }
 
-    /// Count as alive. The reply is 1, or 0 when the worker was declared lost meanwhile.
+    /// The environment is built: count as alive. The reply is 0 if the worker was declared lost
+    /// meanwhile, otherwise 1.
     pub fn ready(&self, queues: &[String]) -> Call {
         let own = self.keys.worker(&self.id);
         Call::new(&WORKER_READY, vec![self.keys.workers(), own.log()])
@@ -155,7 +156,8 @@ impl Registration {
         call
     }
 
-    /// End the running task, if any, and say that the worker's process is about to be replaced.
+    /// Report that the worker's process is about to be replaced, and how the running task, if any,
+    /// ended.
     pub fn restart(&self, reason: &str, ended: Option<(&str, Status)>) -> Call {
         let keys = &self.keys;
         let log = keys.worker(&self.id).log();
@@ -172,7 +174,7 @@ impl Registration {
             .arg(letter.unwrap_or_default())
     }
 
-    /// Say that the worker has left.
+    /// Report that the worker has left.
     pub fn exit(&self, reason: &str) -> Call {
         let (keys, own) = (&self.keys, self.keys.worker(&self.id));
         let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
@@ -189,7 +191,8 @@ impl Registration {
         log_call(&self.keys, &self.id, command, message)
     }
 
-    /// Answer a message, and pause or resume with it. The reply is 0 when it was answered before.
+    /// Answer a message, and set the worker's status if it pauses or resumes. The reply is 0 if the
+    /// message was answered before.
     pub fn respond(&self, message: &Message, answer: Vec<u8>, to: Option<WorkerStatus>) -> Call {
         let (keys, own) = (&self.keys, self.keys.worker(&self.id));
         let names = vec![

@@ -1,5 +1,5 @@
-//! What a worker's main thread knows. What it does stands in the files that follow in the list of
-//! `worker`: each adds methods to `Worker`.
+//! What a worker's main thread knows. The files that follow in the list of `worker` add the
+//! methods.
 
 use std::time::Instant;
 
@@ -24,7 +24,7 @@ pub struct Options {
     pub id: String,
     /// How it behaves.
     pub config: WorkerConfig,
-    /// What it says of itself, serialised.
+    /// Its info for `rrq_worker_info()`, serialised.
     pub info: Vec<u8>,
     /// The process it must not outlive.
     pub parent: Option<u32>,
@@ -76,7 +76,7 @@ impl Worker {
         &self.options.config
     }
 
-    /// Add a line to what the worker prints; `flush_log` prints it.
+    /// Add a line to the log that the worker prints; `flush_log` prints it.
     pub(super) fn log_line(&mut self, command: &str, message: &str) {
         if self.options.config.verbose {
             self.lines.push((command.to_owned(), message.to_owned()));

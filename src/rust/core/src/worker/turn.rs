@@ -32,7 +32,7 @@ pub enum StopReason {
     MaxTasks(u64),
     /// It occupies this many bytes, more than its configuration allows.
     MaxMemory(u64),
-    /// A message told it to.
+    /// A message told it to stop, with this reason.
     Message(String),
 }
 

@@ -80,7 +80,7 @@ fn all_that_was_printed_goes_to_a_file_where_there_is_a_folder() {
     let written = std::fs::read_to_string(path.join(format!("{id}.log"))).unwrap();
     assert_eq!((written.lines().count(), written.len()), (2000, 2000 * 129));
     let kept = text(&mut f, &id);
-    assert!(kept.len() < 140_000 && kept.contains(" bytes left out ..."));
+    assert!(kept.len() < 140_000 && kept.contains(" bytes omitted ..."));
     assert!(written.starts_with(&kept[..1000]) && written.ends_with(&kept[kept.len() - 1000..]));
 }
 

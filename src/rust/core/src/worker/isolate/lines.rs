@@ -1,17 +1,17 @@
-//! Lines over a socket, as a worker and the server of its isolated tasks talk to each other.
+//! The protocol between a worker and its fork server: lines over a socket.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// What came within the time given.
+/// What was received within the time-out.
 pub enum Received {
     /// A line, without its end.
     Line(String),
     /// Nothing.
     Silence,
-    /// The other end has gone.
+    /// The other end has closed the socket.
     End,
 }
 
@@ -30,7 +30,7 @@ impl Lines {
         self.stream.write_all(format!("{line}\n").as_bytes())
     }
 
-    /// The next line; waits for it, at most this long if that is limited.
+    /// The next line; waits for it, at most until the time-out.
     pub fn receive(&mut self, timeout: Option<Duration>) -> io::Result<Received> {
         if let Some(line) = self.next_read() {
             return Ok(Received::Line(line));
@@ -53,7 +53,7 @@ impl Lines {
         }
     }
 
-    /// Whether a line was read already, so that the socket itself says nothing of it.
+    /// Whether a line is in the buffer, so that polling the socket does not show it.
     pub fn has_read(&self) -> bool {
         self.read.contains(&b'\n')
     }
@@ -65,7 +65,7 @@ impl Lines {
         Some(line)
     }
 
-    /// Let the other end know that nothing more will come.
+    /// Close the socket: the other end reads its end.
     pub fn close(&self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
     }

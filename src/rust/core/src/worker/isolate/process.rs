@@ -1,4 +1,4 @@
-//! The process that serves isolated tasks, as the worker sees it.
+//! The worker's end: starts the fork server and sends it orders.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,10 +15,10 @@ use crate::worker::evaluate::Launcher;
 use crate::worker::isolate::lines::{Lines, Received};
 use crate::worker::recorder::Recorder;
 
-/// A server that is let go has this long to end by itself.
+/// A server that is dropped has this long to end by itself.
 const PARTING: Duration = Duration::from_millis(500);
 
-/// A server. It ends when this is dropped.
+/// A fork server. It ends when this is dropped.
 pub struct ForkServer {
     process: Child,
     lines: Lines,
@@ -30,8 +30,8 @@ pub struct ForkServer {
 }
 
 impl ForkServer {
-    /// Start one. What it and its tasks print goes to the recorder. A process group of its own keeps
-    /// a Ctrl-C at the worker's terminal away from it.
+    /// Start a server. The output of the server and its tasks goes to the recorder. It gets its own
+    /// process group, so that a Ctrl-C at the worker's terminal does not reach it.
     pub fn start(launcher: &Launcher, recorder: &Recorder) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let home = TempDir::with_prefix("rrq-")?;
@@ -48,14 +48,14 @@ impl ForkServer {
         Ok(ForkServer { process, lines: Lines::new(ours), task: None, is_ready: false, home })
     }
 
-    /// A new folder for a task.
+    /// Create the directory of a task.
     pub fn folder(&self, id: &str) -> io::Result<PathBuf> {
         let folder = self.home.path().join(id);
         std::fs::create_dir_all(&folder)?;
         Ok(folder)
     }
 
-    /// The same, unless it has ended.
+    /// The server, unless it has ended.
     pub fn if_alive(mut self) -> Option<Self> {
         self.is_alive().then_some(self)
     }
@@ -64,7 +64,7 @@ impl ForkServer {
         matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// Send it a line. One that has gone shows when it is listened to.
+    /// Send a line. If the server has gone, the next `receive` shows it.
     pub fn send(&mut self, line: &str) -> io::Result<()> {
         match self.lines.send(line) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
@@ -72,12 +72,12 @@ impl ForkServer {
         }
     }
 
-    /// What it says, if it says something within this time.
+    /// Receive a line, if one comes within the time-out.
     pub fn receive(&mut self, timeout: Duration) -> io::Result<Received> {
         self.lines.receive(Some(timeout))
     }
 
-    /// End it and its task at once.
+    /// Kill the server and its task.
     pub fn kill(&mut self) {
         for pid in [self.task, Some(self.process.id())].into_iter().flatten() {
             if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
@@ -87,11 +87,11 @@ impl ForkServer {
         let _ = self.process.wait();
     }
 
-    /// It has gone: end what is left of its task, and say why.
+    /// The server has gone: kill the rest of its task and return the reason.
     pub fn end_of_server(&mut self, recorder: &Recorder) -> String {
         self.kill();
         if self.is_ready {
-            return "the process that started its process ended".to_owned();
+            return "the server that forks processes for tasks ended".to_owned();
         }
         let printed = recorder.stray();
         format!("its process could not be started: {}", printed.trim())

@@ -1,6 +1,6 @@
-//! The other side: what runs in the server that forks a process for each task. It has one thread and
-//! holds no connection. It adopts what a task leaves behind, so that nothing survives the task's end,
-//! and when the worker has gone, ends the task and itself.
+//! The fork server's end: forks a process for each task. The server has one thread and no
+//! connection. On Linux it adopts orphans of a task, so that no process of the task outlives it.
+//! When the worker has gone, it ends the task and itself.
 
 use std::fs::File;
 use std::io;
@@ -18,10 +18,10 @@ use rustix::stdio::dup2_stdin;
 use crate::error::{Error, Result};
 use crate::worker::isolate::lines::{Lines, Received};
 
-/// How often to look where the system cannot wake us.
+/// How often to check where the system cannot wake the server.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The server's end of its worker's socket.
+/// The server's end of the socket to its worker.
 pub struct WorkerLink {
     lines: Lines,
 }
@@ -31,7 +31,7 @@ fn failed(source: io::Error) -> Error {
 }
 
 impl WorkerLink {
-    /// Take the socket from stdin, which is empty then.
+    /// Take the socket from stdin, which is replaced by /dev/null.
     pub fn take_stdin() -> Result<Self> {
         use std::os::fd::AsFd;
         let socket = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
@@ -42,8 +42,9 @@ impl WorkerLink {
         Ok(WorkerLink { lines: Lines::new(UnixStream::from(socket)) })
     }
 
-    /// Run tasks, each in a process that `fork` makes, until the worker has gone. Returns in each of
-    /// those processes, with the task's folder; in the server itself with nothing, at the end.
+    /// Run tasks, each in a process created by `fork`, until the worker has gone. Returns in each
+    /// of these processes with the task's directory, and at the end in the server itself with
+    /// `None`.
     pub fn serve(mut self, mut fork: impl FnMut() -> i32) -> Result<Option<PathBuf>> {
         self.lines.send("ready").map_err(failed)?;
         loop {
@@ -52,7 +53,7 @@ impl WorkerLink {
                 Received::Silence => continue,
                 Received::End => return Ok(None),
             };
-            // The word to end a task may come when that has ended already.
+            // An order to end a task may arrive after the task has ended.
             let Some((grace, folder)) = read_order(&line) else {
                 continue;
             };
@@ -77,7 +78,8 @@ impl WorkerLink {
         }
     }
 
-    /// Look after a task until nothing of it is left. An error means that the worker has gone.
+    /// Supervise a task until none of its processes is left. An error means that the worker has
+    /// gone.
     fn tend(&mut self, pid: Pid, grace: Duration) -> io::Result<()> {
         let mut is_there = self.lines.send(&format!("pid {}", pid.as_raw_nonzero())).is_ok();
         let watch = ExitWatch::new(pid);
@@ -98,7 +100,7 @@ impl WorkerLink {
                 signal_task(pid, Signal::TERM);
             }
         }
-        // Before it is reaped: after that its number could be another's.
+        // Before it is reaped: after that its pid may be reused.
         signal_task(pid, Signal::TERM);
         let status = reap(pid);
         let begun = asked.unwrap_or_else(Instant::now);
@@ -107,13 +109,13 @@ impl WorkerLink {
     }
 }
 
-/// How long a task has to end once told to, and its folder.
+/// The grace period of a task and its directory.
 fn read_order(line: &str) -> Option<(Duration, &str)> {
     let (grace, folder) = line.strip_prefix("run ")?.split_once(' ')?;
     Some((Duration::from_millis(grace.parse().unwrap_or(u64::MAX)), folder))
 }
 
-/// On Linux the task's process ends with the server, however that ends.
+/// On Linux the task's process is killed when the server ends, however that happens.
 fn die_with(server: Pid) {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
@@ -122,7 +124,7 @@ fn die_with(server: Pid) {
     }
 }
 
-/// To the process of a task and all of its group, and to what it left behind.
+/// Signal the process group of a task and the orphans it left behind.
 fn signal_task(pid: Pid, signal: Signal) {
     let _ = kill_process_group(pid, signal);
     for orphan in children().into_iter().filter(|child| *child != pid) {
@@ -133,7 +135,7 @@ fn signal_task(pid: Pid, signal: Signal) {
 fn has_ended(pid: Pid) -> bool {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    // An error says that there is no such child.
+    // An error means that there is no such child.
     !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
 }
 
@@ -152,7 +154,8 @@ fn describe(status: WaitStatus) -> String {
     }
 }
 
-/// End what a task left behind: the system gave it to us. First asked, then not.
+/// End the orphans of a task, which are children of the server now: first SIGTERM, after the grace
+/// period SIGKILL.
 fn clear(begun: Instant, grace: Duration) {
     while let Ok(ended) = wait(WaitOptions::NOHANG) {
         if ended.is_some() {
@@ -175,13 +178,13 @@ fn children() -> Vec<Pid> {
     listed.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
-/// Elsewhere orphans go to the system: a task's process group is all there is to end.
+/// Elsewhere the server does not adopt orphans: only the process group of a task can be ended.
 #[cfg(not(target_os = "linux"))]
 fn children() -> Vec<Pid> {
     Vec::new()
 }
 
-/// Sleeps until the worker says something or a task has ended.
+/// Sleeps until the worker sends something or a task has ended.
 struct ExitWatch {
     #[cfg(target_os = "linux")]
     task: Option<std::os::fd::OwnedFd>,
@@ -199,7 +202,7 @@ impl ExitWatch {
         ExitWatch {}
     }
 
-    /// Whether there is something to hear.
+    /// Returns whether there is something to receive.
     fn wait(&self, lines: Option<&Lines>, left: Option<Duration>) -> io::Result<bool> {
         let mut sources: Vec<PollFd<'_>> =
             lines.into_iter().map(|lines| PollFd::new(lines, PollFlags::IN)).collect();
