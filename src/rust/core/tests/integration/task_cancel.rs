@@ -149,6 +149,7 @@ fn a_cancel_that_comes_after_the_end_changes_nothing() {
     });
     run_until_idle(&mut worker, &mut actor);
     assert_eq!(status(&mut f.queue, &ids[0]), Status::Complete);
+    wait_until(|| !f.has_key("w:w:ctl")); // the control thread takes what the cancel left there
     let before = f.contents();
     f.resend(&proxy.calls(&["t", "n"])[0]);
     assert_eq!(f.contents(), before);

@@ -47,7 +47,8 @@ fn after_a_slow_task_the_worker_claims_one_at_a_time_again() {
     submit_n(&mut f.queue, 600);
     let mut worker = f.worker("w");
     warm_up(&mut worker);
-    let mut actor = slow_first(Duration::from_millis(100));
+    // Long enough for a batch of 64 to be slow, even if the tasks behind it do not go back in time.
+    let mut actor = slow_first(Duration::from_millis(200));
     worker.turn(&mut actor, false).unwrap();
     assert_eq!(worker.turn(&mut actor, false).unwrap(), Turn::Ran(1));
 }
