@@ -30,7 +30,7 @@
 #'   were deleted with `delete = TRUE`.
 #'
 #' @param command The command, a string.
-#' @param args The argument of the command, see below; `NULL` by default.
+#' @param args The argument of the command, see Commands; `NULL` by default.
 #' @param worker_ids A character vector of worker ids. `NULL` (the default) is, for sending, all
 #'   active workers; for responses, all workers that are active or have responded.
 #' @param message_id The id of a message, a string.

@@ -1,9 +1,9 @@
-test_that("what is not an error of the engine passes", {
+test_that("a result that is not an engine error is returned unchanged", {
   expect_identical(rust_call(list(1)), list(1))
   expect_null(rust_call(NULL))
 })
 
-test_that("an error of the engine becomes a condition with its class and ids", {
+test_that("an engine error becomes a condition with its class and ids", {
   err <- expect_error(
     rust_call(engine_error("task_missing", "no such task: a, b", c("a", "b"))),
     class = "rrq_error_task_missing"
@@ -19,7 +19,7 @@ test_that("the condition has the call of the function the user called", {
   expect_equal(err$call, quote(user_function()))
 })
 
-test_that("the message is a sentence, with a hint where there is one", {
+test_that("the message is a sentence, with a hint if there is one", {
   err <- expect_error(rust_call(engine_error("redis", "it said no")), class = "rrq_error_redis")
   expect_equal(conditionMessage(err), "It said no.")
   err <- expect_error(rust_call(engine_error("connection", "why?")), class = "rrq_error_connection")
@@ -27,7 +27,7 @@ test_that("the message is a sentence, with a hint where there is one", {
   expect_match(conditionMessage(err), "the server is running", fixed = TRUE)
 })
 
-test_that("every hint belongs to a class of the engine and is a sentence", {
+test_that("every hint belongs to an engine error class and is a sentence", {
   expect_true(all(grepl("[.?]$", hints)))
   for (class in names(hints)) {
     expect_error(
@@ -37,7 +37,7 @@ test_that("every hint belongs to a class of the engine and is a sentence", {
   }
 })
 
-test_that("braces and percent signs in a message mean nothing", {
+test_that("braces and percent signs in a message are literal", {
   text <- "It has {braces}, {.code x}, 100%, %s, %d and \\n in it."
   err <- expect_error(rust_call(engine_error("corrupt", text)), class = "rrq_error_corrupt")
   expect_equal(conditionMessage(err), text)
@@ -45,7 +45,7 @@ test_that("braces and percent signs in a message mean nothing", {
   expect_equal(conditionMessage(err), text)
 })
 
-test_that("braces and percent signs in ids survive on their way to the engine and back", {
+test_that("braces and percent signs in ids survive the round trip to the engine", {
   r <- local_queue()
   id <- "{x} 100%s"
   err <- expect_error(rrq_task_info(id, r), id, fixed = TRUE, class = "rrq_error_task_missing")
@@ -53,7 +53,7 @@ test_that("braces and percent signs in ids survive on their way to the engine an
   expect_equal(err$call[[1]], quote(rrq_task_info))
 })
 
-test_that("an interrupt of the engine is an interrupt of R, not an error", {
+test_that("an engine interrupt becomes an R interrupt, not an error", {
   seen <- tryCatch(
     rust_call(engine_error("interrupted", "interrupted")),
     interrupt = function(e) "interrupt",
@@ -68,7 +68,7 @@ test_that("the parent of a condition is kept", {
   expect_identical(err$parent, cause)
 })
 
-test_that("a sentence is capitalised and ended once", {
+test_that("a message is capitalised and gets one final full stop", {
   expect_equal(capitalise("a"), "A.")
   expect_equal(capitalise("A."), "A.")
   expect_equal(capitalise("\u00e9t\u00e9"), "\u00c9t\u00e9.")

@@ -5,7 +5,7 @@ local_id <- function(env = parent.frame()) {
   id
 }
 
-test_that("a queue can have rules for tasks that are given none", {
+test_that("a queue can have default rules for its tasks", {
   id <- local_id()
   policy <- rrq_retry(2, on = "error", classes = "own")
   rrq_configure(id, test_server()$url, retry = policy, ttl = 60)
@@ -34,7 +34,7 @@ test_that("the settings of a queue cannot be changed once it exists", {
   expect_equal(rrq_task_info(task, controller = r)$ttl, 50)
 })
 
-test_that("wrong settings are refused", {
+test_that("invalid settings are rejected", {
   for (call in list(
     quote(rrq_configure("a b")),
     quote(rrq_configure("a", retry = 3)),

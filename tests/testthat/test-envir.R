@@ -1,4 +1,4 @@
-test_that("a worker has the functions of the source files", {
+test_that("a worker can call the functions of the source files", {
   r <- local_queue()
   path <- local_source("double <- function(x) 2 * x")
   rrq_worker_envir_set(rrq_envir(sources = path), controller = r)
@@ -7,7 +7,7 @@ test_that("a worker has the functions of the source files", {
   expect_equal(rrq_task_result(id, controller = r), 8)
 })
 
-test_that("packages are attached before files are read", {
+test_that("packages are attached before files are sourced", {
   path <- local_source("version <- R6Class")
   create <- rrq_envir(packages = "R6", sources = path)
   withr::defer(if ("package:R6" %in% search()) detach("package:R6"))
@@ -17,7 +17,7 @@ test_that("packages are attached before files are read", {
   expect_identical(envir$version, R6::R6Class)
 })
 
-test_that("files are found whatever the working directory of the worker", {
+test_that("files are found from any working directory of the worker", {
   path <- local_source("x <- 1")
   create <- withr::with_dir(dirname(path), rrq_envir(sources = basename(path)))
   envir <- new.env()
@@ -25,14 +25,14 @@ test_that("files are found whatever the working directory of the worker", {
   expect_equal(envir$x, 1)
 })
 
-test_that("the function is small, whatever is around where it is made", {
+test_that("the function does not capture the environment it is created in", {
   big <- seq(0, 1, length.out = 1e6)
   create <- rrq_envir("stats", local_source("x <- 1"))
   expect_lt(length(serialize(create, NULL)), 5000)
   expect_named(formals(create), "envir")
 })
 
-test_that("files that do not exist are named at once", {
+test_that("missing source files are named at once", {
   path <- local_source("x <- 1")
   err <- expect_error(
     rrq_envir(sources = c("absent.R", path, tempdir())),
@@ -42,12 +42,12 @@ test_that("files that do not exist are named at once", {
   expect_no_match(conditionMessage(err), basename(path), fixed = TRUE)
 })
 
-test_that("packages and sources are names", {
+test_that("packages and sources must be names", {
   expect_error(rrq_envir(packages = 1), "`packages`", class = "rrq_error_argument")
   expect_error(rrq_envir(sources = NA_character_), "`sources`", class = "rrq_error_argument")
 })
 
-test_that("any function of one argument will do", {
+test_that("any function of one argument is accepted", {
   r <- local_queue()
   k <- 7
   rrq_worker_envir_set(function(envir, extra = 1) assign("seven", k, envir), controller = r)
@@ -56,7 +56,7 @@ test_that("any function of one argument will do", {
   expect_equal(rrq_task_result(id, controller = r), 7)
 })
 
-test_that("what is not a function of one argument is refused", {
+test_that("anything but a function of one argument is rejected", {
   r <- local_queue()
   for (create in list(function() 1, function(a, b) 1, "f", Sys.getpid)) {
     expect_error(
@@ -99,14 +99,14 @@ test_that("NULL removes the function", {
   expect_false(rrq_task_result(id, controller = r))
 })
 
-test_that("without workers there is nobody to refresh", {
+test_that("without workers no refresh is sent", {
   r <- local_queue()
   expect_null(rrq_worker_envir_refresh(controller = r))
   expect_null(rrq_worker_envir_refresh(character(), r))
   expect_error(rrq_worker_envir_refresh("unknown", r), class = "rrq_error_worker_missing")
 })
 
-test_that("a worker whose environment fails says why and exits", {
+test_that("a worker whose environment fails logs the error and exits", {
   r <- local_queue()
   rrq_worker_envir_set(function(envir) stop("no such data"), controller = r)
   err <- expect_error(
@@ -117,7 +117,7 @@ test_that("a worker whose environment fails says why and exits", {
   expect_match(rrq_worker_log_tail("w", Inf, r)$message, "no such data", all = FALSE)
 })
 
-test_that("a worker on which a refresh fails says why and exits", {
+test_that("a worker on which a refresh fails responds with the error and exits", {
   r <- local_queue()
   worker <- local_worker(r, worker_id = "w")
   rrq_worker_envir_set(function(envir) stop("no such data"), notify = FALSE, controller = r)

@@ -1,4 +1,4 @@
-test_that("files become a pack of their md5 sums", {
+test_that("packing files returns their md5 sums", {
   r <- local_queue()
   local_files()
   pack <- rrq_files_pack("a.txt", "data", controller = r)
@@ -8,7 +8,7 @@ test_that("files become a pack of their md5 sums", {
   expect_equal(rrq_files_pack(c("a.txt", "./data/"), "a.txt", controller = r), pack)
 })
 
-test_that("a pack becomes files again, in any session of the queue", {
+test_that("any session of the queue can unpack a pack", {
   r <- local_queue()
   local_files()
   pack <- rrq_files_pack("a.txt", "data", controller = r)
@@ -22,7 +22,7 @@ test_that("a pack becomes files again, in any session of the queue", {
   expect_equal(readLines(file.path(path, "a.txt")), "one")
 })
 
-test_that("a pack goes to a new temporary folder unless told otherwise", {
+test_that("a pack is unpacked into a new temporary directory by default", {
   r <- local_queue()
   local_files()
   path <- rrq_files_unpack(rrq_files_pack("a.txt", controller = r), controller = r)
@@ -30,7 +30,7 @@ test_that("a pack goes to a new temporary folder unless told otherwise", {
   expect_equal(dir(path), "a.txt")
 })
 
-test_that("a pack prints its files, and a part of it is a pack", {
+test_that("a pack prints its files, and a subset of it is a pack", {
   pack <- new_files_pack(c("a.txt", "data/b.txt"), strrep(c("0", "1"), 32))
   expect_snapshot({
     pack
@@ -40,7 +40,7 @@ test_that("a pack prints its files, and a part of it is a pack", {
   expect_s3_class(pack[2], "files_pack")
 })
 
-test_that("files that there are not are listed, and nothing is stored", {
+test_that("missing files are listed, and nothing is stored", {
   r <- local_queue()
   local_files()
   err <- expect_error(
@@ -50,7 +50,7 @@ test_that("files that there are not are listed, and nothing is stored", {
   expect_equal(n_stored(r), 0)
 })
 
-test_that("names that lead out of the directory are refused where they are packed", {
+test_that("packing rejects names that lead out of the directory", {
   r <- local_queue()
   path <- local_files()
   withr::local_dir("data")
@@ -64,7 +64,7 @@ test_that("names that lead out of the directory are refused where they are packe
   expect_equal(n_stored(r), 0)
 })
 
-test_that("names that lead out of the directory are refused where they are unpacked", {
+test_that("unpacking rejects names that lead out of the directory", {
   r <- local_queue()
   local_files()
   sum <- unclass(rrq_files_pack("a.txt", controller = r))[["a.txt"]]
@@ -81,7 +81,7 @@ test_that("names that lead out of the directory are refused where they are unpac
   expect_equal(dir(home, all.files = TRUE, no.. = TRUE), character())
 })
 
-test_that("files that are too large together are refused before anything is stored", {
+test_that("files above the total size limit are rejected before anything is stored", {
   r <- local_queue()
   local_files()
   withr::local_options(rrq.files_max_size = 7)
@@ -95,7 +95,7 @@ test_that("files that are too large together are refused before anything is stor
   expect_error(rrq_files_pack("a.txt", controller = r), class = "rrq_error_argument")
 })
 
-test_that("files that have been forgotten are listed, and nothing is written", {
+test_that("expired files are listed, and nothing is written", {
   r <- local_queue()
   local_files()
   pack <- rrq_files_pack("a.txt", "data", controller = r)
@@ -106,7 +106,7 @@ test_that("files that have been forgotten are listed, and nothing is written", {
   expect_false(file.exists(path))
 })
 
-test_that("packs and files are those of their queue, and go with it", {
+test_that("packs and files belong to their queue and are deleted with it", {
   con <- rrq_redis(test_server()$url)
   r <- rrq_controller("test-files-destroyed", test_server()$url)
   local_files()
@@ -116,7 +116,7 @@ test_that("packs and files are those of their queue, and go with it", {
   expect_equal(con$KEYS(paste0(r$keys$prefix, "*")), list())
 })
 
-test_that("what is packed and unpacked is checked", {
+test_that("the arguments for packing and unpacking are checked", {
   r <- local_queue()
   for (names in list(1, NA_character_, "", NULL, list("a"))) {
     expect_error(rrq_files_pack(names, controller = r), class = "rrq_error_argument")
@@ -141,7 +141,7 @@ test_that("what is packed and unpacked is checked", {
   expect_error(rrq_files_unpack(pack, file, r), "`path`", class = "rrq_error_argument")
 })
 
-test_that("PULL makes a worker write files, PUSH makes it store some", {
+test_that("PULL makes a worker write files, PUSH makes it store files", {
   r <- local_queue()
   local_files()
   home <- withr::local_tempdir()
@@ -158,7 +158,7 @@ test_that("PULL makes a worker write files, PUSH makes it store some", {
   expect_equal(readLines(file.path(path, "c.txt")), "from the worker")
 })
 
-test_that("a worker that cannot store or write files says so and lives", {
+test_that("a worker that cannot store or write files responds with the error and continues", {
   r <- local_queue()
   local_files()
   worker <- local_worker(r)
@@ -172,7 +172,7 @@ test_that("a worker that cannot store or write files says so and lives", {
   expect_equal(ask_worker(worker, r, "PING"), "PONG")
 })
 
-test_that("a worker looks at the names of a pack itself", {
+test_that("a worker checks the names of a pack itself", {
   r <- local_queue()
   local_files()
   worker <- local_worker(r)

@@ -20,7 +20,7 @@ test_that("a key is kept alive while R computes in C, until it is stopped", {
   expect_identical(beat$stop(), beat)
 })
 
-test_that("it can be started later, and again", {
+test_that("it can be started later, and restarted", {
   con <- local_redis()
   beat <- local_heartbeat(con, "alive", value = "me", start = FALSE)
   expect_false(beat$is_running())
@@ -32,7 +32,7 @@ test_that("it can be started later, and again", {
   }
 })
 
-test_that("a second heartbeat on a key is an error, and the first goes on", {
+test_that("a second heartbeat on a key is an error, and the first continues", {
   con <- local_redis()
   beat <- local_heartbeat(con, "alive")
   err <- expect_error(
@@ -57,7 +57,7 @@ test_that("the key expires when the process is killed", {
   expect_true(wait_until(con$EXISTS("alive") == 0))
 })
 
-test_that("it survives lost connections and a key that was deleted", {
+test_that("it survives lost connections and the deletion of its key", {
   con <- local_redis()
   beat <- local_heartbeat(con, "alive", period = 0.1, expire = 5)
   for (i in 1:3) {
@@ -87,7 +87,7 @@ test_that("a signal reaches the process that keeps the key alive", {
   expect_length(con$KEYS("alive*"), 0)
 })
 
-test_that("a signal may end the process", {
+test_that("a signal can end the process", {
   skip_on_os("windows")
   con <- local_redis()
   session <- local_session({
@@ -100,13 +100,13 @@ test_that("a signal may end the process", {
   expect_true(wait_until(con$EXISTS("alive") == 0))
 })
 
-test_that("without a heartbeat there is nobody to signal, and nothing is left", {
+test_that("without a heartbeat no signal is sent, and no key is left behind", {
   con <- local_redis()
   expect_false(rrq_heartbeat_kill(con, "alive"))
   expect_length(con$KEYS("*"), 0)
 })
 
-test_that("a heartbeat that is not used any more lets its key expire", {
+test_that("a garbage-collected heartbeat lets its key expire", {
   con <- local_redis()
   beat <- rrq_heartbeat$new("alive", 0.1, config = con)
   rm(beat)
@@ -114,7 +114,7 @@ test_that("a heartbeat that is not used any more lets its key expire", {
   expect_true(wait_until(con$EXISTS("alive") == 0))
 })
 
-test_that("one that was saved and read back is not running", {
+test_that("a heartbeat that was saved and loaded is not running", {
   con <- local_redis()
   beat <- local_heartbeat(con, "alive")
   copy <- unserialize(serialize(beat, NULL))
@@ -132,7 +132,7 @@ test_that("it prints as one line", {
   })
 })
 
-test_that("a server that is not there is an error", {
+test_that("an unreachable server is an error", {
   expect_error(
     rrq_heartbeat$new("alive", 1, config = "redis://127.0.0.1:1"), "127.0.0.1:1",
     class = "rrq_error_connection"

@@ -1,4 +1,4 @@
-test_that("a message is answered by each worker", {
+test_that("each worker responds to a message", {
   r <- local_queue()
   workers <- list(local_worker(r, worker_id = "w_1"), local_worker(r, worker_id = "w_2"))
   id <- rrq_message_send("PING", controller = r)
@@ -10,7 +10,7 @@ test_that("a message is answered by each worker", {
   expect_equal(rrq_message_get_response(id, controller = r), list(w_1 = "PONG", w_2 = "PONG"))
 })
 
-test_that("a message goes only to those it is sent to", {
+test_that("a message reaches only the given workers", {
   r <- local_queue()
   workers <- list(local_worker(r, worker_id = "w_1"), local_worker(r, worker_id = "w_2"))
   id <- rrq_message_send("PING", worker_ids = "w_2", controller = r)
@@ -19,7 +19,7 @@ test_that("a message goes only to those it is sent to", {
   expect_equal(rrq_message_response_ids("w_1", r), character())
 })
 
-test_that("the answered messages of a worker are listed in time order", {
+test_that("the messages that a worker responded to are listed in time order", {
   r <- local_queue()
   worker <- local_worker(r)
   ids <- replicate(11, rrq_message_send("PING", controller = r))
@@ -28,7 +28,7 @@ test_that("the answered messages of a worker are listed in time order", {
   expect_equal(anyDuplicated(ids), 0)
 })
 
-test_that("those that have not answered in time are named", {
+test_that("workers that do not respond in time are named", {
   r <- local_queue()
   worker <- local_worker(r, worker_id = "w_1")
   other <- local_worker(r, worker_id = "w_2")
@@ -41,7 +41,7 @@ test_that("those that have not answered in time are named", {
   expect_equal(err$ids, "w_2")
 })
 
-test_that("answers are deleted if asked to", {
+test_that("responses are deleted on request", {
   r <- local_queue()
   worker <- local_worker(r)
   id <- rrq_message_send("PING", controller = r)
@@ -51,13 +51,13 @@ test_that("answers are deleted if asked to", {
   expect_equal(rrq_message_response_ids(worker$id, r), character())
 })
 
-test_that("an answer can be NULL", {
+test_that("a response can be NULL", {
   r <- local_queue()
   worker <- local_worker(r)
   expect_null(ask_worker(worker, r, "EVAL", "NULL"))
 })
 
-test_that("sending to a process and waiting returns its answer", {
+test_that("sending to a worker process and waiting returns its response", {
   r <- local_queue()
   manager <- local_spawned(r, 2, worker_id_base = "w")
   pids <- rrq_message_send_and_wait("EVAL", "Sys.getpid()", controller = r)
@@ -68,7 +68,7 @@ test_that("sending to a process and waiting returns its answer", {
   expect_lt(time[["elapsed"]], 2)
 })
 
-test_that("EVAL takes text and expressions", {
+test_that("EVAL accepts text and expressions", {
   r <- local_queue()
   worker <- local_worker(r)
   expect_equal(ask_worker(worker, r, "EVAL", "x <- 2; x + 1"), 3)
@@ -79,7 +79,7 @@ test_that("EVAL takes text and expressions", {
   expect_equal(ask_worker(worker, r, "PING"), "PONG")
 })
 
-test_that("what is not code is refused by the sender", {
+test_that("invalid R code is rejected before it is sent", {
   r <- local_queue()
   worker <- local_worker(r)
   for (args in list("1 +", ")", 1, NULL, c("a", "b"), NA_character_)) {
@@ -92,7 +92,7 @@ test_that("what is not code is refused by the sender", {
   expect_equal(rrq_message_response_ids(worker$id, r), character())
 })
 
-test_that("the idle time of a worker is a number", {
+test_that("the idle time-out of a worker must be a number", {
   r <- local_queue()
   worker <- local_worker(r)
   expect_equal(ask_worker(worker, r, "TIMEOUT_GET")[["timeout_idle"]], Inf)
@@ -106,7 +106,7 @@ test_that("the idle time of a worker is a number", {
   }
 })
 
-test_that("a paused worker takes messages, no tasks", {
+test_that("a paused worker handles messages but takes no tasks", {
   r <- local_queue()
   worker <- local_worker(r)
   expect_equal(ask_worker(worker, r, "PAUSE"), "OK")
@@ -120,7 +120,7 @@ test_that("a paused worker takes messages, no tasks", {
   expect_equal(rrq_task_status(id, controller = r), "COMPLETE")
 })
 
-test_that("messages come before tasks", {
+test_that("messages are handled before tasks", {
   r <- local_queue()
   worker <- local_worker(r)
   rrq_task_create_expr(sqrt(4), controller = r)
@@ -130,7 +130,7 @@ test_that("messages come before tasks", {
   expect_lt(match("RESPONSE", commands), match("TASK_START", commands))
 })
 
-test_that("DIR lists files, and answers an error with a try-error", {
+test_that("DIR lists files, and responds to an error with a try-error", {
   r <- local_queue()
   worker <- local_worker(r)
   path <- withr::local_tempdir()
@@ -140,7 +140,7 @@ test_that("DIR lists files, and answers an error with a try-error", {
   expect_s3_class(ask_worker(worker, r, "DIR", list(nonsense = 1)), "try-error")
 })
 
-test_that("DIR gives each file its own sum, also of several folders", {
+test_that("DIR returns the sum of each file, even for several directories", {
   r <- local_queue()
   worker <- local_worker(r)
   folders <- file.path(withr::local_tempdir(), c("one", "two"))
@@ -152,14 +152,14 @@ test_that("DIR gives each file its own sum, also of several folders", {
   expect_equal(ask_worker(worker, r, "DIR", list(folders, full.names = TRUE)), tools::md5sum(files))
 })
 
-test_that("a message nobody knows is answered, and the worker goes on", {
+test_that("an unknown message gets a response, and the worker continues", {
   r <- local_queue()
   worker <- local_worker(r)
   expect_s3_class(ask_worker(worker, r, "NONSENSE", 1), "condition")
   expect_equal(ask_worker(worker, r, "PING"), "PONG")
 })
 
-test_that("the answer of a worker that has stopped is still there", {
+test_that("the response of a stopped worker is kept", {
   r <- local_queue()
   worker <- local_worker(r, worker_id = "w")
   id <- rrq_message_send("STOP", "enough", controller = r)
@@ -170,7 +170,7 @@ test_that("the answer of a worker that has stopped is still there", {
   )
 })
 
-test_that("waiting ends when nobody is left to answer", {
+test_that("waiting ends when no worker is left to respond", {
   r <- local_queue()
   worker <- local_worker(r, worker_id = "w")
   id <- rrq_message_send("PING", controller = r)
@@ -182,7 +182,7 @@ test_that("waiting ends when nobody is left to answer", {
   expect_equal(err$ids, "w")
 })
 
-test_that("waiting ends when a worker was killed", {
+test_that("waiting ends when a worker is killed", {
   r <- local_queue()
   rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.2), controller = r)
   manager <- local_spawned(r, name_config = "quick")
@@ -196,7 +196,7 @@ test_that("waiting ends when a worker was killed", {
   expect_equal(rrq_worker_list_exited(r), manager$id)
 })
 
-test_that("sending to nobody is an error that says so", {
+test_that("sending without active workers is an error", {
   r <- local_queue()
   expect_error(rrq_message_send("PING", controller = r), class = "rrq_error_no_workers")
   worker <- local_worker(r)
@@ -210,7 +210,7 @@ test_that("sending to nobody is an error that says so", {
   )
 })
 
-test_that("no workers have no answers", {
+test_that("no workers give no responses", {
   r <- local_queue()
   expect_equal(unname(rrq_message_has_response("1.0", controller = r)), logical())
   worker <- local_worker(r)
@@ -219,7 +219,7 @@ test_that("no workers have no answers", {
   expect_equal(answers, list())
 })
 
-test_that("unknown and stopped workers are errors that list them", {
+test_that("unknown and stopped workers raise an error that lists them", {
   r <- local_queue()
   worker <- local_worker(r, worker_id = "w_1")
   local_worker(r, worker_id = "w_2")$shutdown()
@@ -235,7 +235,7 @@ test_that("unknown and stopped workers are errors that list them", {
   )
 })
 
-test_that("a command is one non-empty string", {
+test_that("a command is a single non-empty string", {
   r <- local_queue()
   worker <- local_worker(r)
   for (command in list(NULL, "", c("PING", "PING"), NA_character_, 1)) {
@@ -247,7 +247,7 @@ test_that("a command is one non-empty string", {
   expect_error(rrq_message_send("ECHO", 1, controller = r), "`args`", class = "rrq_error_argument")
 })
 
-test_that("messages that cannot be sent say why", {
+test_that("the errors for invalid messages state the reason", {
   r <- local_queue()
   expect_snapshot(error = TRUE, {
     rrq_message_send("", controller = r)

@@ -1,10 +1,10 @@
-test_that("a queue nothing was submitted to is empty", {
+test_that("a queue that was never used is empty", {
   r <- local_queue()
   expect_equal(rrq_queue_length(controller = r), 0)
   expect_equal(rrq_queue_list("other", controller = r), character())
 })
 
-test_that("tasks are listed in the order they will run", {
+test_that("tasks are listed in the order in which they will run", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
   expect_equal(rrq_queue_length(controller = r), 3)
@@ -19,7 +19,7 @@ test_that("each queue has its own tasks", {
   expect_equal(rrq_queue_length(controller = r), 0)
 })
 
-test_that("a task that was taken waits no more", {
+test_that("a claimed task no longer waits", {
   r <- local_queue()
   rrq_task_create_expr(sqrt(1), controller = r)
   run_worker(local_worker(r))
@@ -27,7 +27,7 @@ test_that("a task that was taken waits no more", {
   expect_equal(rrq_queue_list(controller = r), character())
 })
 
-test_that("a queue's name is one non-empty string", {
+test_that("a queue name is a single non-empty string", {
   r <- local_queue()
   for (queue in list("", NA_character_, 1, c("a", "b"), character())) {
     expect_error(rrq_queue_length(queue, r), "`queue`", class = "rrq_error_argument")
@@ -35,7 +35,7 @@ test_that("a queue's name is one non-empty string", {
   }
 })
 
-test_that("a task can be taken out of its queue", {
+test_that("a task can be removed from its queue", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
   expect_equal(rrq_queue_remove(c(ids[[2]], "unknown"), controller = r), c(TRUE, FALSE))
@@ -46,7 +46,7 @@ test_that("a task can be taken out of its queue", {
   expect_equal(rrq_task_status(ids, controller = r), c("COMPLETE", "PENDING", "COMPLETE"))
 })
 
-test_that("a task is taken out of the queue it waits in", {
+test_that("a task is removed only from the queue it waits in", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(1), queue = "other", controller = r)
   expect_false(rrq_queue_remove(id, controller = r))
@@ -54,14 +54,14 @@ test_that("a task is taken out of the queue it waits in", {
   expect_equal(rrq_task_info(id, r)$queue, "other")
 })
 
-test_that("what is taken out of a queue is checked", {
+test_that("the arguments for removing tasks are checked", {
   r <- local_queue()
   expect_equal(rrq_queue_remove(character(), controller = r), logical())
   expect_error(rrq_queue_remove(1, controller = r), "`task_ids`", class = "rrq_error_argument")
   expect_error(rrq_queue_remove("a", 1, r), "`queue`", class = "rrq_error_argument")
 })
 
-test_that("workers take no tasks from a queue that is paused", {
+test_that("workers take no tasks from a paused queue", {
   r <- local_queue()
   rrq_worker_config_save("ab", rrq_worker_config(queue = c("a", "b")), controller = r)
   expect_true(rrq_queue_pause("a", controller = r))
@@ -77,7 +77,7 @@ test_that("workers take no tasks from a queue that is paused", {
   expect_equal(rrq_task_status(a, controller = r), "COMPLETE")
 })
 
-test_that("a worker that sleeps hears that a queue is resumed", {
+test_that("resuming a queue wakes an idle worker", {
   r <- local_queue()
   local_spawned(r)
   rrq_queue_pause(controller = r)
@@ -86,7 +86,7 @@ test_that("a worker that sleeps hears that a queue is resumed", {
   expect_true(rrq_task_wait(id, timeout = 20, controller = r))
 })
 
-test_that("a controller shows queues that nobody listens to, and paused ones", {
+test_that("a controller shows paused queues and queues without workers", {
   r <- local_queue()
   rrq_task_create_expr(sqrt(1), queue = "odd", controller = r)
   rrq_queue_pause(controller = r)

@@ -1,4 +1,4 @@
-test_that("a status prints as one", {
+test_that("a status reply prints as a status", {
   con <- rrq_redis(test_server()$url)
   expect_output(print(con$PING()), "[Redis: PONG]", fixed = TRUE)
   expect_s3_class(con$PING(), "redis_status")
@@ -22,7 +22,7 @@ test_that("an integer too large for R's is a double", {
   expect_identical(con$INCRBY("n", -2^32), -2^31)
 })
 
-test_that("binary values go there and come back", {
+test_that("binary values round-trip", {
   con <- local_redis()
   bytes <- serialize(mtcars, NULL)
   con$SET("k", bytes)
@@ -33,14 +33,14 @@ test_that("binary values go there and come back", {
   expect_identical(con$GET("k"), "")
 })
 
-test_that("text goes there as UTF-8", {
+test_that("text is sent as UTF-8", {
   con <- local_redis()
   con$SET("k", iconv("\u00e9t\u00e9", "UTF-8", "latin1"))
   expect_identical(con$GET("k"), "\u00e9t\u00e9")
   expect_equal(con$STRLEN("k"), 5)
 })
 
-test_that("numbers are written out", {
+test_that("numbers are sent in full, without exponents", {
   con <- local_redis()
   sent <- function(x) con$ECHO(x)
   expect_equal(sent(1e5), "100000")
@@ -52,7 +52,7 @@ test_that("numbers are written out", {
   expect_equal(sent(-5), "-5")
 })
 
-test_that("a vector is several arguments", {
+test_that("a vector counts as several arguments", {
   con <- local_redis()
   con$MSET(c("a", "1", "b", "2"))
   expect_equal(con$MGET(c("a", "b", "c")), list("1", "2", NULL))
@@ -67,13 +67,13 @@ test_that("any command can be given as a list", {
   expect_equal(con$command(c("HGET", "h", "f")), "1")
 })
 
-test_that("commands of two words are written with an underscore", {
+test_that("two-word commands are written with an underscore", {
   con <- local_redis()
   expect_match(con$CLIENT_LIST(), "addr=")
   expect_equal(con$CONFIG_GET("databases"), list("databases", "16"))
 })
 
-test_that("a pipeline returns a list of replies, errors among them", {
+test_that("a pipeline returns a list of replies, including errors", {
   con <- local_redis()
   replies <- con$pipeline(list("SET", "k", "a"), list("INCR", "k"), list("GET", "k"))
   expect_length(replies, 3)
@@ -86,7 +86,7 @@ test_that("an empty pipeline has no replies", {
   expect_equal(local_redis()$pipeline(), list())
 })
 
-test_that("a command that the server refuses is an error", {
+test_that("a command that the server rejects is an error", {
   con <- local_redis()
   expect_error(con$NOSUCHCOMMAND(), "NOSUCHCOMMAND", class = "rrq_error_redis")
   con$SET("k", "a")
@@ -102,13 +102,13 @@ test_that("parts that cannot be sent are errors", {
   expect_error(con$command(list()), class = "rrq_error_argument")
 })
 
-test_that("what is no command is no method", {
+test_that("a name that is not a command is not a method", {
   con <- local_redis()
   expect_null(con$nothing)
   expect_type(con$GET, "closure")
 })
 
-test_that("the configuration says where the server is", {
+test_that("the configuration gives the server's address", {
   config <- rrq_redis(test_server()$tcp_url)$config()
   expect_equal(config$host, "127.0.0.1")
   expect_equal(config$port, test_server()$port)
@@ -118,7 +118,7 @@ test_that("the configuration says where the server is", {
   expect_equal(rrq_redis(test_server()$url)$config()$path, test_server()$socket)
 })
 
-test_that("the version can be compared", {
+test_that("the server version can be compared", {
   expect_s3_class(rrq_redis(test_server()$url)$version(), "numeric_version")
   expect_true(rrq_redis(test_server()$url)$version() >= "6.2")
 })
@@ -128,7 +128,7 @@ test_that("a connection prints as one line", {
   expect_output(print(con), sprintf("<rrq_redis> 127.0.0.1:%d", test_server()$port), fixed = TRUE)
 })
 
-test_that("the environment says where to connect", {
+test_that("environment variables give the default server", {
   withr::local_envvar(RRQ_URL = test_server()$url)
   expect_equal(rrq_redis()$config()$path, test_server()$socket)
 })
@@ -147,7 +147,7 @@ test_that("a command to a server that has stopped is an error", {
   expect_error(con$PING(), class = "rrq_error_connection")
 })
 
-test_that("a URL that is none is an error of the function called", {
+test_that("an invalid URL is an error of the called function", {
   error <- expect_error(rrq_redis("nonsense"), class = "rrq_error_url")
   expect_equal(as.character(conditionCall(error)[[1]]), "rrq_redis")
 })

@@ -38,7 +38,7 @@ test_that("the rows of a bulk can use the value of a dependency", {
   expect_equal(rrq_task_results(ids, controller = r), list(2, 4))
 })
 
-test_that("a map and its reduction are two submissions", {
+test_that("map and reduce takes two submissions", {
   r <- local_queue()
   squares <- rrq_task_create_bulk_call(function(i) i^2, 1:10, controller = r)
   names(squares) <- paste0("square", 1:10)
@@ -48,7 +48,7 @@ test_that("a map and its reduction are two submissions", {
   expect_equal(rrq_task_result(total, controller = r), sum((1:10)^2))
 })
 
-test_that("what waits for a failed task is impossible, and waiting for it ends", {
+test_that("dependants of a failed task become impossible, and waits for them end", {
   r <- local_queue()
   a <- rrq_task_create_expr(stop("no"), controller = r)
   b <- rrq_task_create_expr(1 + 1, depends_on = a, controller = r)
@@ -59,7 +59,7 @@ test_that("what waits for a failed task is impossible, and waiting for it ends",
   expect_s3_class(rrq_task_result(c, controller = r), "rrq_task_error")
 })
 
-test_that("a task can run on the failure of another and see it", {
+test_that("a task can run after a failed dependency and receive its error", {
   r <- local_queue()
   a <- rrq_task_create_expr(stop("no"), controller = r)
   id <- rrq_task_create_expr(conditionMessage(e),
@@ -69,7 +69,7 @@ test_that("a task can run on the failure of another and see it", {
   expect_equal(rrq_task_result(id, controller = r), "no")
 })
 
-test_that("depending on a failed task is an error that carries the impossible ids", {
+test_that("depending on a failed task is an error with the ids of the impossible tasks", {
   r <- local_queue()
   a <- rrq_task_create_expr(stop("no"), controller = r)
   run_worker(local_worker(r))
@@ -102,7 +102,7 @@ test_that("names of dependencies are checked", {
   )
 })
 
-test_that("the information of a task says what it depends on and what on it", {
+test_that("the details of a task list its dependencies and dependants", {
   r <- local_queue()
   a <- rrq_task_create_expr(1 + 1, controller = r)
   b <- rrq_task_create_expr(1 + 1, depends_on = a, controller = r)
@@ -110,7 +110,7 @@ test_that("the information of a task says what it depends on and what on it", {
   expect_equal(rrq_task_info(a, controller = r)$depends$down, b)
 })
 
-test_that("one value can have two names", {
+test_that("one dependency can have two names", {
   r <- local_queue()
   a <- rrq_task_create_expr(1 + 1, controller = r)
   id <- rrq_task_create_expr(x + y, depends_on = c(x = a, y = a), controller = r)
@@ -127,7 +127,7 @@ test_that("a task can wait for thousands of others", {
   expect_equal(rrq_task_result(id, controller = r), 2)
 })
 
-test_that("a wait for tasks that were impossible from the start ends at once", {
+test_that("waiting for tasks that were impossible from the start ends at once", {
   r <- local_queue()
   a <- rrq_task_create_expr(stop("no"), controller = r)
   run_worker(local_worker(r))
@@ -139,7 +139,7 @@ test_that("a wait for tasks that were impossible from the start ends at once", {
   expect_false(rrq_task_wait(e$task_ids, timeout = 5, controller = r))
 })
 
-test_that("what a task hands over cannot have the name of an argument or column", {
+test_that("a dependency cannot have the name of an argument or column", {
   r <- local_queue()
   a <- rrq_task_create_expr(1 + 1, controller = r)
   on <- c(x = a)

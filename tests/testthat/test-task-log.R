@@ -5,7 +5,7 @@ chatty <- function() {
   system("echo from a program")
 }
 
-test_that("the log of an isolated task is what it printed, in order", {
+test_that("the log of an isolated task is its output, in order", {
   r <- local_queue()
   worker <- local_isolating(r)
   id <- isolated(chatty, r)
@@ -15,7 +15,7 @@ test_that("the log of an isolated task is what it printed, in order", {
   expect_equal(rrq_task_log(id, controller = r), expected)
 })
 
-test_that("a task of the worker itself has a log if it is asked for", {
+test_that("a task in the worker's own process has a log if captured", {
   skip_on_os("windows")
   r <- local_queue()
   local_spawned(r)
@@ -36,7 +36,7 @@ test_that("a task of the worker itself has a log if it is asked for", {
   expect_equal(sum(printed() == "a message"), 1)
 })
 
-test_that("long logs keep their beginning and their end", {
+test_that("long logs keep their beginning and end", {
   r <- local_queue()
   worker <- local_isolating(r)
   id <- isolated(function() for (i in 1:40000) cat(sprintf("line %05d\n", i)), r)
@@ -70,7 +70,7 @@ test_that("a log can be followed until its task has ended", {
   expect_equal(session_out(session), c("one", "two", "all: one two "))
 })
 
-test_that("the log of a task that was tried again is that of the last attempt", {
+test_that("an automatically retried task has the log of its last attempt", {
   r <- local_queue()
   worker <- local_isolating(r)
   path <- withr::local_tempfile()
@@ -91,7 +91,7 @@ test_that("the log of a task that was tried again is that of the last attempt", 
   expect_equal(rrq_task_info(id, r)$attempt, 2)
 })
 
-test_that("the log of a retried task is that of its retry", {
+test_that("a manually retried task has the log of its retry", {
   r <- local_queue()
   rrq_default_controller_set(r)
   withr::defer(rrq_default_controller_clear())
@@ -113,7 +113,7 @@ test_that("following a task that has ended prints its log", {
   expect_equal(log, list(value = c("one", "two"), visible = FALSE))
 })
 
-test_that("Ctrl-C ends following and not the task", {
+test_that("Ctrl-C stops following but not the task", {
   skip_on_os("windows")
   r <- local_queue()
   local_spawned(r)
@@ -135,7 +135,7 @@ test_that("Ctrl-C ends following and not the task", {
   expect_equal(rrq_task_status(id, controller = r), "RUNNING")
 })
 
-test_that("with a folder in the worker's configuration all goes to a file, too", {
+test_that("with `logdir`, a worker also writes the complete output to a file", {
   r <- local_queue()
   folder <- withr::local_tempdir()
   worker <- local_isolating(r, logdir = folder)
@@ -145,7 +145,7 @@ test_that("with a folder in the worker's configuration all goes to a file, too",
   expect_equal(readLines(path), paste0(strrep("x", 3e5), " "))
 })
 
-test_that("a worker that cannot write there does not start", {
+test_that("a worker that cannot write to `logdir` does not start", {
   r <- local_queue()
   file <- withr::local_tempfile(lines = "no folder")
   expect_error(
@@ -166,7 +166,7 @@ test_that("deleting a task deletes its log", {
   expect_equal(r$con$EXISTS(key), 0)
 })
 
-test_that("bad arguments and unknown ids are refused", {
+test_that("invalid arguments and unknown ids are rejected", {
   r <- local_queue()
   expect_error(rrq_task_log("nobody", controller = r), class = "rrq_error_task_missing")
   expect_error(rrq_task_log("nobody", TRUE, r), class = "rrq_error_task_missing")

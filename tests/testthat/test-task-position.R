@@ -6,7 +6,7 @@ test_that("positions count from the next task to run", {
   expect_equal(rrq_task_preceeding(ids[[1]], controller = r), character())
 })
 
-test_that("what does not wait has no position", {
+test_that("a task that does not wait has no position", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
   rrq_task_cancel(ids[[1]], controller = r)
@@ -16,7 +16,7 @@ test_that("what does not wait has no position", {
   expect_null(rrq_task_preceeding("unknown", controller = r))
 })
 
-test_that("positions are those in one queue", {
+test_that("positions refer to one queue", {
   r <- local_queue()
   rrq_task_create_expr(sqrt(1), controller = r)
   id <- rrq_task_create_expr(sqrt(1), queue = "other", controller = r)
@@ -25,7 +25,7 @@ test_that("positions are those in one queue", {
   expect_equal(rrq_task_preceeding(id, queue = "other", controller = r), character())
 })
 
-test_that("arguments are checked before anything is asked", {
+test_that("arguments are checked before any request", {
   r <- local_queue()
   expect_equal(rrq_task_position(character(), controller = r), integer())
   expect_error(rrq_task_position(1, controller = r), "`task_ids`", class = "rrq_error_argument")
@@ -37,7 +37,7 @@ test_that("arguments are checked before anything is asked", {
   expect_error(rrq_task_preceeding("a", follow = 1, controller = r), class = "rrq_error_argument")
 })
 
-test_that("the position of what is missing is a whole number or NA", {
+test_that("`missing` is a whole number or NA", {
   r <- local_queue()
   for (missing in list(1.5, Inf, 1e10, "a", NULL, 1:2)) {
     expect_error(rrq_task_position("x", missing, controller = r), class = "rrq_error_argument")

@@ -6,14 +6,14 @@ test_that("a task is pending, then complete", {
   expect_equal(rrq_task_status(id, controller = r), "COMPLETE")
 })
 
-test_that("a status can be named, and is MISSING for an unknown id", {
+test_that("statuses can be named, and are MISSING for unknown ids", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   status <- rrq_task_status(c("unknown", id), named = TRUE, controller = r)
   expect_equal(status, rlang::set_names(c("MISSING", "PENDING"), c("unknown", id)))
 })
 
-test_that("no ids have no status", {
+test_that("no ids give no statuses", {
   r <- local_queue()
   expect_equal(rrq_task_status(character(), controller = r), character())
   expect_equal(rrq_task_exists(NULL, controller = r), logical())
@@ -40,7 +40,7 @@ test_that("the overview counts all tasks by status", {
   expect_equal(counts[counts > 0], list(PENDING = 1, COMPLETE = 2, ERROR = 1))
 })
 
-test_that("an overview of some tasks counts only those", {
+test_that("an overview of given tasks counts only those", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
   expect_equal(rrq_task_overview(ids[1:2], r)$PENDING, 2)
@@ -68,7 +68,7 @@ test_that("the data of a call are the function and its arguments in order", {
   expect_equal(data$args, list(big, probs = 0.5))
 })
 
-test_that("the data of a bulk are those of each task", {
+test_that("each task of a bulk has its own data", {
   r <- local_queue()
   k <- 2
   grid <- data.frame(n = 1:2, sd = c(0.5, 1))
@@ -83,7 +83,7 @@ test_that("the data of a bulk are those of each task", {
   expect_equal(rrq_task_data(ids[[2]], r)$args, list(6L, mean = 3))
 })
 
-test_that("the information on a waiting task says what it was submitted with", {
+test_that("the details of a waiting task include its options", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(4), queue = "a", timeout_task_run = 60, controller = r)
   info <- rrq_task_info(id, r)
@@ -101,7 +101,7 @@ test_that("the information on a waiting task says what it was submitted with", {
   expect_null(info$worker)
 })
 
-test_that("the information on a task that ran says where, and keeps its warnings", {
+test_that("the details of a finished task include its worker and warnings", {
   r <- local_queue()
   id <- rrq_task_create_expr(as.integer("a"), controller = r)
   worker <- local_worker(r)
@@ -113,7 +113,7 @@ test_that("the information on a task that ran says where, and keeps its warnings
   expect_s3_class(info$warnings[[1]], "warning")
 })
 
-test_that("times follow the life of a task", {
+test_that("times are recorded when a task is submitted, starts and ends", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   times <- rrq_task_times(id, controller = r)
@@ -125,7 +125,7 @@ test_that("times follow the life of a task", {
   expect_lt(abs(times[[1, "complete"]] - as.numeric(Sys.time())), 60)
 })
 
-test_that("unknown tasks are errors that list them", {
+test_that("unknown tasks raise an error that lists them", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   for (ask in list(rrq_task_info, rrq_task_data, rrq_task_progress)) {
@@ -139,7 +139,7 @@ test_that("unknown tasks are errors that list them", {
   expect_equal(err$ids, c("a", "b"))
 })
 
-test_that("a task tells its progress", {
+test_that("a task reports its progress", {
   r <- local_queue()
   id <- rrq_task_create_expr(rrq::rrq_task_progress_update(list(done = 3)), controller = r)
   expect_null(rrq_task_progress(id, r))
@@ -162,7 +162,7 @@ test_that("progress of several tasks is a list named by id, from one round trip"
   expect_equal(err$ids, "b")
 })
 
-test_that("a condition of class progress is progress", {
+test_that("a condition of class progress reports progress", {
   r <- local_queue()
   id <- rrq_task_create_expr(signalCondition(structure(
     list(message = "half way", call = NULL),
@@ -172,13 +172,13 @@ test_that("a condition of class progress is progress", {
   expect_equal(rrq_task_progress(id, r), "half way")
 })
 
-test_that("outside a task there is no progress to tell", {
+test_that("outside a task no progress can be reported", {
   expect_null(rrq_task_progress_update("half way"))
   expect_error(rrq_task_progress_update("half way", error = TRUE), class = "rrq_error_no_task")
   expect_error(rrq_task_progress_update("half way", error = NA), class = "rrq_error_argument")
 })
 
-test_that("arguments are checked before anything is asked", {
+test_that("arguments are checked before any request", {
   r <- local_queue()
   expect_error(rrq_task_status(1, controller = r), "`task_ids`", class = "rrq_error_argument")
   expect_error(rrq_task_status("a", named = NA, controller = r), class = "rrq_error_argument")

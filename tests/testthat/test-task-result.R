@@ -1,4 +1,4 @@
-test_that("a result is the value, whatever it is", {
+test_that("a result can be any value", {
   r <- local_queue()
   values <- list(1, NULL, list(), list(NULL), "a", mtcars, structure(list(), class = "own"))
   ids <- rrq_task_create_bulk_call(identity, values, controller = r)
@@ -28,7 +28,7 @@ test_that("a condition that is a task's value is not an error", {
   expect_equal(conditionMessage(rrq_task_result(id, error = TRUE, controller = r)), "only a value")
 })
 
-test_that("an error that is the value of a task that went well is not thrown", {
+test_that("an error that is the value of a successful task is not thrown", {
   r <- local_queue()
   bad <- rrq_task_create_expr(stop("no"), controller = r)
   id <- rrq_task_create_call(identity, list(), controller = r,
@@ -40,7 +40,7 @@ test_that("an error that is the value of a task that went well is not thrown", {
   expect_error(rrq_task_result(bad, error = TRUE, controller = r), "no", class = "rrq_task_error")
 })
 
-test_that("results of any size come back", {
+test_that("results of any size are fetched", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(function(n) as.raw(rep_len(0:255, n)), controller = r,
     c(1, 100, 128, 129, 200, 1e5, 8e6)
@@ -50,7 +50,7 @@ test_that("results of any size come back", {
   expect_identical(results[[7]], as.raw(rep_len(0:255, 8e6)))
 })
 
-test_that("results can be named by their ids, and come in the order asked for", {
+test_that("results can be named by id, and are in the order of the ids", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(identity, 1:3, controller = r)
   run_worker(local_worker(r))
@@ -59,7 +59,7 @@ test_that("results can be named by their ids, and come in the order asked for", 
   expect_equal(results, stats::setNames(list(3L, 1L, 3L), asked))
 })
 
-test_that("no ids have no results", {
+test_that("no ids give no results", {
   r <- local_queue()
   expect_equal(rrq_task_results(character(), controller = r), list())
   expect_equal(rrq_task_results(NULL, error = TRUE, controller = r), list())
@@ -69,7 +69,7 @@ test_that("no ids have no results", {
   )
 })
 
-test_that("results stay after they were fetched", {
+test_that("results are kept after they were fetched", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   run_worker(local_worker(r))
@@ -78,7 +78,7 @@ test_that("results stay after they were fetched", {
   expect_equal(rrq_task_result(id, controller = rrq_controller(r$queue_id, r$con)), 2)
 })
 
-test_that("a task that has not ended has no result", {
+test_that("an unfinished task has no result", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(sqrt, 1:2, controller = r)
   err <- expect_error(

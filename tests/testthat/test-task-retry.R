@@ -15,7 +15,7 @@ test_that("a task that failed is queued again under a new id", {
   expect_equal(rrq_task_status(c(id, again), controller = r), c("ERROR", "ERROR"))
 })
 
-test_that("questions about a retried task are answered for the newest of its chain", {
+test_that("queries for a retried task follow to the newest task of its chain", {
   r <- local_queue()
   path <- withr::local_tempfile()
   id <- rrq_task_create_expr(if (file.exists(path)) 2 else stop("no"), controller = r)
@@ -50,7 +50,7 @@ test_that("an old id stands for the newest task when it is retried", {
   expect_equal(rrq_task_info(third, controller = r)$moved$up, second)
 })
 
-test_that("what cannot be retried is refused, and nothing is changed", {
+test_that("tasks that cannot be retried are rejected, and nothing changes", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(stop, c("a", "b"), controller = r)
   expect_error(rrq_task_retry(ids, controller = r), class = "rrq_error_task_state")
@@ -66,7 +66,7 @@ test_that("what cannot be retried is refused, and nothing is changed", {
   expect_equal(rrq_task_retry(character(), controller = r), character())
 })
 
-test_that("what depends on a retried task depends on the newest of its chain", {
+test_that("dependants of a retried task depend on the newest task of its chain", {
   r <- local_queue()
   path <- withr::local_tempfile()
   a <- rrq_task_create_expr(if (file.exists(path)) 2 else stop("no"), controller = r)
@@ -93,7 +93,7 @@ test_that("deleting a task deletes its chain", {
   expect_equal(sum(left), 0)
 })
 
-test_that("a policy tries a task again by itself, and every attempt is known", {
+test_that("a policy retries a task automatically, and all attempts are recorded", {
   r <- local_queue()
   path <- withr::local_tempfile()
   id <- rrq_task_create_expr(
@@ -115,7 +115,7 @@ test_that("a policy tries a task again by itself, and every attempt is known", {
   expect_equal(info$retry, rrq_retry(5))
 })
 
-test_that("a policy ends with its last attempt", {
+test_that("a policy stops after its last attempt", {
   r <- local_queue()
   id <- rrq_task_create_expr(stop("never"), retry = rrq_retry(2), controller = r)
   child <- rrq_task_create_expr(sqrt(1), depends_on = id, controller = r)
@@ -124,7 +124,7 @@ test_that("a policy ends with its last attempt", {
   expect_equal(rrq_task_info(id, controller = r)$attempt, 2)
 })
 
-test_that("a policy minds the classes of errors", {
+test_that("a policy can be limited to classes of errors", {
   r <- local_queue()
   policy <- rrq_retry(3, classes = c("other", "own"))
   own <- rrq_task_create_expr(rlang::abort("x", class = "own"), retry = policy, controller = r)
@@ -145,7 +145,7 @@ test_that("a delay keeps a task out of its queue between attempts", {
   expect_equal(rrq_task_status(id, controller = r), "CANCELLED")
 })
 
-test_that("a task lost with its worker is tried again where the policy says so", {
+test_that("a task lost with its worker is retried if the policy includes losses", {
   r <- local_queue()
   manager <- local_fast(r)
   lost <- rrq_task_create_expr(Sys.sleep(60), retry = rrq_retry(2, on = "lost"), controller = r)
@@ -158,7 +158,7 @@ test_that("a task lost with its worker is tried again where the policy says so",
   expect_equal(rrq_task_info(lost, controller = r)$attempts[[1]]$status, "DIED")
 })
 
-test_that("a task that takes too long is tried again where the policy says so", {
+test_that("a task that timed out is retried if the policy includes time-outs", {
   r <- local_queue()
   ids <- c(
     rrq_task_create_expr(Sys.sleep(60), timeout_task_run = 0.1,
@@ -174,7 +174,7 @@ test_that("a task that takes too long is tried again where the policy says so", 
   expect_equal(unname(attempts), c(2, 1))
 })
 
-test_that("wrong policies are refused", {
+test_that("invalid policies are rejected", {
   expect_error(rrq_retry(0), "`max_attempts`", class = "rrq_error_argument")
   expect_error(rrq_retry(3, delay = -1), "`delay`", class = "rrq_error_argument")
   expect_error(rrq_retry(3, backoff = 0.5), "`backoff`", class = "rrq_error_argument")
@@ -187,7 +187,7 @@ test_that("wrong policies are refused", {
   expect_snapshot(print(rrq_retry(3, 0.5, classes = "own")))
 })
 
-test_that("a retried task that is not followed is what it was before", {
+test_that("a retried task that is not followed keeps its earlier result", {
   r <- local_queue(follow = FALSE)
   ids <- c(
     rrq_task_create_expr(1 + 1, controller = r),

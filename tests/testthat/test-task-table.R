@@ -31,7 +31,7 @@ test_that("tasks are found by status, tag, queue and time", {
   expect_equal(rrq_task_list(status = "PENDING", controller = r), b)
 })
 
-test_that("what is no filter is refused", {
+test_that("invalid filters are rejected", {
   r <- local_queue()
   for (call in list(
     quote(rrq_task_table(status = "GONE", controller = r)),

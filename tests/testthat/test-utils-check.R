@@ -1,4 +1,4 @@
-test_that("a string is one non-empty string", {
+test_that("a string is a single non-empty string", {
   right <- list("a", "\u00e9", " ")
   wrong <- list("", NA_character_, c("a", "b"), character(), 1, TRUE, NULL, list("a"), factor("a"))
   expect_checks(check_string, right, wrong)
@@ -9,7 +9,7 @@ test_that("a flag is TRUE or FALSE", {
   expect_checks(check_flag, list(TRUE, FALSE), wrong)
 })
 
-test_that("a number is not negative unless said", {
+test_that("a number is not negative unless allowed", {
   wrong <- list(-1, -Inf, NA, NA_real_, NaN, "1", NULL, 1:2, numeric(), TRUE, 1i, list(1))
   expect_checks(check_number, list(0, 0.5, 1L, Inf), wrong)
   expect_checks(function(x) check_number(x, min = -1), list(-1, 0), list(-2, NA_real_))
@@ -26,7 +26,7 @@ test_that("a factor or a date is not a number", {
   expect_checks(check_count, list(), list(factor(1)))
 })
 
-test_that("a count is a whole number from 1 on unless said", {
+test_that("a count is a whole number of at least 1 by default", {
   wrong <- list(0, -1, 1.5, NA, NA_integer_, Inf, "1", NULL, 1:2, integer(), TRUE)
   expect_checks(check_count, list(1, 1L, 1e6), wrong)
   expect_checks(function(x) check_count(x, min = 0), list(0, 0L), list(-1, 0.5))
@@ -38,7 +38,7 @@ test_that("ids are strings without NA", {
   expect_checks(check_ids, list("a", c("a", "b")), wrong)
 })
 
-test_that("no ids are a character vector of length 0", {
+test_that("no ids become a character vector of length 0", {
   for (x in list(NULL, character())) {
     expect_identical(check_ids(x), character())
   }
@@ -47,7 +47,7 @@ test_that("no ids are a character vector of length 0", {
   }
 })
 
-test_that("one id is one string", {
+test_that("an id is a single string", {
   expect_checks(check_id, list("a"), list(1, NA, NA_character_, NULL, character(), c("a", "b")))
 })
 
@@ -63,7 +63,7 @@ test_that("a choice is one of the choices, by default the first", {
   expect_error(check("c"), "\"a\", \"b\", not \"c\"", class = "rrq_error_argument")
 })
 
-test_that("a function is a function", {
+test_that("a function check accepts only functions", {
   expect_checks(check_function, list(sum, mean), list("sum", NULL, quote(sum), 1))
 })
 
@@ -74,7 +74,7 @@ test_that("a queue id has neither braces nor white space", {
   expect_checks(check_queue_id, list(), list("", NA_character_, NULL, 1, c("a", "b")))
 })
 
-test_that("NULL passes where it means the default", {
+test_that("NULL is accepted if it means the default", {
   checks <- list(
     check_string, check_flag, check_number, check_ids, check_names, check_function
   )
@@ -84,13 +84,13 @@ test_that("NULL passes where it means the default", {
   }
 })
 
-test_that("what is announced for later is refused, its default is not", {
+test_that("arguments for future features accept only their defaults", {
   later <- 1
   expect_null(check_not_yet(NULL, NULL))
   expect_error(check_not_yet(later, NULL), "`later` is not available", class = "rrq_error_not_yet")
 })
 
-test_that("the error names the argument and the function the user called", {
+test_that("the error names the argument and the called function", {
   user_function <- function(speed) check_number(speed)
   err <- expect_error(user_function("fast"), class = "rrq_error_argument")
   expect_equal(err$argument, "speed")
@@ -98,7 +98,7 @@ test_that("the error names the argument and the function the user called", {
   expect_s3_class(err, "rrq_error")
 })
 
-test_that("a wrong value is described in a few words", {
+test_that("an invalid value is described briefly", {
   expect_equal(describe(NULL), "NULL")
   expect_equal(describe(NA_character_), "NA")
   expect_equal(describe("a"), "\"a\"")
@@ -108,7 +108,7 @@ test_that("a wrong value is described in a few words", {
   expect_length(describe(strrep("a", 1e4)), 1)
 })
 
-test_that("the messages of the checks read well", {
+test_that("the messages of the checks are stable", {
   expect_snapshot(error = TRUE, {
     rrq_controller("a b")
     rrq_controller("a", timeout_task_wait = -1)
@@ -118,7 +118,7 @@ test_that("the messages of the checks read well", {
   })
 })
 
-test_that("an id in another encoding is refused as such", {
+test_that("an id in another encoding is rejected", {
   latin1 <- "caf\xe9"
   Encoding(latin1) <- "latin1"
   for (id in c("\xff", latin1)) {
