@@ -75,13 +75,13 @@ rule_statuses_are_spelled_in_one_file <- function() {
   })
 }
 
-# A reader of the engine never goes round in circles.
-rule_engine_files_have_no_circles <- function() {
+# Dependency cycles would force a reader to understand several files at once.
+rule_engine_files_have_no_cycles <- function() {
   edges <- module_edges("src/rust/core/src")
-  each_file(find_circles(edges), function(circle) {
-    path <- strsplit(circle, " -> ", fixed = TRUE)[[1]]
+  each_file(find_cycles(edges), function(cycle) {
+    path <- strsplit(cycle, " -> ", fixed = TRUE)[[1]]
     line <- edges$line[edges$from == path[[1]] & edges$to == path[[2]]][[1]]
-    violations(path[[1]], line, paste("files use each other in a circle:", circle))
+    violations(path[[1]], line, paste("dependency cycle between files:", cycle))
   })
 }
 
@@ -174,9 +174,9 @@ without_comment <- function(lines) {
 
 # --- dependencies between Rust modules ------------------------------------------
 
-# Which file of a crate uses a name that another one defines, by `use` and by
-# paths in code. A name is followed through re-exports to the file that defines
-# it, so that a mod.rs hides nothing. Methods are not seen: they go with types.
+# Which files of a crate use names that other files define, by `use` or by paths in
+# code. A name is followed through re-exports to its defining file, so that a
+# mod.rs hides nothing. Method calls are ignored: their types reveal the dependency.
 module_edges <- function(root) {
   files <- rust_files(root)
   crate <- new.env()
@@ -187,15 +187,15 @@ module_edges <- function(root) {
   unique(edges[edges$from != edges$to, ])
 }
 
-# "crate" for the root, else "crate::a::b".
+# "crate" for the root, otherwise "crate::a::b".
 module_name <- function(file, root) {
   name <- sub("\\.rs$", "", substring(file, nchar(root) + 2L))
   parts <- c("crate", strsplit(sub("^lib$|/mod$", "", name), "/")[[1]])
   paste(parts, collapse = "::")
 }
 
-# A file, and each module that stands within it: rustfmt puts its end at the
-# indentation of its beginning.
+# A file and each module inside it. rustfmt indents the end of a module like its
+# start.
 scopes_of_file <- function(file, root) {
   lines <- without_comment(before_tests(readLines(file, warn = FALSE, encoding = "UTF-8")))
   module <- module_name(file, root)
@@ -211,8 +211,7 @@ scopes_of_file <- function(file, root) {
   c(list(scope(module, outside)), unname(Map(scope, inner_modules, nested)))
 }
 
-# What the `use` statements of a scope bring in: names with the paths they stand
-# for, and the line.
+# The imports of a scope's `use` statements: name, path and line.
 imports_of <- function(scope) {
   text <- paste(scope$lines, collapse = "\n")
   at <- gregexpr("(?m)^\\s*(pub(\\([^)]*\\))? )?use [^;]+;", text, perl = TRUE)[[1]]
@@ -232,7 +231,7 @@ imports_of <- function(scope) {
   )
 }
 
-# "a::{b, c::{self, d}}" as "a::b", "a::c::self", "a::c::d".
+# Expands "a::{b, c::{self, d}}" to "a::b", "a::c::self", "a::c::d".
 use_leaves <- function(tree) {
   open <- regexpr("{", tree, fixed = TRUE)
   if (open < 0) {
@@ -257,7 +256,7 @@ edges_of_scope <- function(scope, crate) {
   edges[!is.na(edges$to), ]
 }
 
-# `crate::a::b`, and what follows the name of a module that was imported or is a
+# Paths such as `crate::a::b`, and paths that start with an imported module or a
 # child of this one.
 paths_in_code <- function(scope, imports) {
   lines <- scope$lines
@@ -271,8 +270,8 @@ paths_in_code <- function(scope, imports) {
   used
 }
 
-# The file that defines what `path` means in `module`; NA for what is of another
-# crate, and for a module itself: what is used of it is another path.
+# The file that defines `path`, as seen from `module`. NA for names of other crates,
+# and for modules: the names used from a module have paths of their own.
 defining_file <- function(path, module, crate, depth = 0L) {
   parts <- strsplit(path, "::", fixed = TRUE)[[1]]
   at <- step_into(module, parts[[1]])
@@ -318,9 +317,9 @@ file_of_module <- function(module, crate) {
   crate$file_of[[match(module, names(crate$file_of))]]
 }
 
-# Each as "a -> b -> a". What leads nowhere is in no circle.
-find_circles <- function(edges) {
-  circles <- character()
+# Each cycle as "a -> b -> a". Files without outgoing or incoming edges are in no cycle.
+find_cycles <- function(edges) {
+  cycles <- character()
   repeat {
     repeat {
       open <- edges$to %in% edges$from & edges$from %in% edges$to
@@ -328,14 +327,14 @@ find_circles <- function(edges) {
       edges <- edges[open, ]
     }
     if (nrow(edges) == 0) {
-      return(circles)
+      return(cycles)
     }
     path <- edges$from[[1]]
     while (!anyDuplicated(path)) {
       path <- c(path, edges$to[match(utils::tail(path, 1), edges$from)])
     }
     path <- path[match(utils::tail(path, 1), path):length(path)]
-    circles <- c(circles, paste(path, collapse = " -> "))
+    cycles <- c(cycles, paste(path, collapse = " -> "))
     edges <- edges[!(edges$from == path[[1]] & edges$to == path[[2]]), ]
   }
 }
