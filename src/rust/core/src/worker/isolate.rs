@@ -125,7 +125,7 @@ impl Isolate {
         };
         let folder = server.folder(&run.task.id)?;
         write_request(&folder, run.task).map_err(io::Error::other)?;
-        let end = look_after(&mut server, run, &folder)?;
+        let end = supervise(&mut server, run, &folder)?;
         fs::remove_dir_all(&folder)?;
         if is_kept {
             self.forking = server.if_alive();
@@ -140,9 +140,9 @@ struct RunState {
     stopped: Option<(Why, Instant)>,
 }
 
-fn look_after(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> io::Result<End> {
+fn supervise(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> io::Result<End> {
     if server.is_ready {
-        order(server, run, folder)?;
+        send_order(server, run, folder)?;
     }
     let mut state = RunState { started: None, stopped: None };
     let ended = loop {
@@ -150,7 +150,7 @@ fn look_after(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> 
             Received::Line(line) => match line.split_once(' ') {
                 None if line == "ready" => {
                     server.is_ready = true;
-                    order(server, run, folder)?;
+                    send_order(server, run, folder)?;
                 }
                 Some(("pid", pid)) => {
                     state.started = Some(Instant::now());
@@ -179,7 +179,7 @@ fn look_after(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> 
 }
 
 /// Order the server to run the task. Output belongs to the task from now on.
-fn order(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> io::Result<()> {
+fn send_order(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> io::Result<()> {
     run.recorder.begin(run.task);
     server.send(&format!("run {} {}", run.grace().as_millis(), folder.display()))
 }

@@ -65,7 +65,7 @@ impl WorkerLink {
                     return Ok(Some(PathBuf::from(folder)));
                 }
                 pid => match Pid::from_raw(pid.max(0)) {
-                    Some(pid) => self.tend(pid, grace).inspect_err(|_| {
+                    Some(pid) => self.supervise(pid, grace).inspect_err(|_| {
                         let _ = std::fs::remove_dir_all(folder);
                     }),
                     None => self.lines.send(&format!("failed {}", io::Error::last_os_error())),
@@ -80,7 +80,7 @@ impl WorkerLink {
 
     /// Supervise a task until none of its processes is left. An error means that the worker has
     /// gone.
-    fn tend(&mut self, pid: Pid, grace: Duration) -> io::Result<()> {
+    fn supervise(&mut self, pid: Pid, grace: Duration) -> io::Result<()> {
         let mut is_there = self.lines.send(&format!("pid {}", pid.as_raw_nonzero())).is_ok();
         let watch = ExitWatch::new(pid);
         let mut asked = None;
@@ -104,7 +104,7 @@ impl WorkerLink {
         signal_task(pid, Signal::TERM);
         let status = reap(pid);
         let begun = asked.unwrap_or_else(Instant::now);
-        clear(begun, grace);
+        end_orphans(begun, grace);
         self.lines.send(&status)
     }
 }
@@ -156,7 +156,7 @@ fn describe(status: WaitStatus) -> String {
 
 /// End the orphans of a task, which are children of the server now: first SIGTERM, after the grace
 /// period SIGKILL.
-fn clear(begun: Instant, grace: Duration) {
+fn end_orphans(begun: Instant, grace: Duration) {
     while let Ok(ended) = wait(WaitOptions::NOHANG) {
         if ended.is_some() {
             continue;
