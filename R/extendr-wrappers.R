@@ -71,7 +71,9 @@ rs_random_id <- function() .Call(wrap__rs_random_id)
 
 rs_task_submit <- function(queue, kind, payloads, shared, options) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, options)
 
-rs_task_cancel <- function(queue, ids) .Call(wrap__rs_task_cancel, queue, ids)
+rs_task_cancel <- function(queue, ids, ignore_ended) .Call(wrap__rs_task_cancel, queue, ids, ignore_ended)
+
+rs_task_discard <- function(queue, ids, limit_s) .Call(wrap__rs_task_discard, queue, ids, limit_s)
 
 rs_task_delete <- function(queue, ids, check) .Call(wrap__rs_task_delete, queue, ids, check)
 

@@ -9,8 +9,9 @@
 #' always enough tasks for all workers.
 #'
 #' The first element that fails ends the work. The tasks are deleted at the end. After an error, a
-#' time out or Ctrl-C those that are left are cancelled first, unless `cancel = FALSE`: then they go
-#' on, and all tasks stay in the queue.
+#' time-out or Ctrl-C those that are left are cancelled first, unless `cancel = FALSE`: then they go
+#' on, and all tasks stay in the queue. A message says how many running tasks could not be stopped
+#' within 10 seconds; they are deleted when they have ended.
 #'
 #' @param X A vector or list.
 #' @param FUN A function, as `fn` of [rrq_task_create_call()].
@@ -141,7 +142,7 @@ new_job <- function(controller, template, options, timeout, cancel, call = calle
   controller <- get_controller(controller, call)
   limit <- timeout %||% controller$settings$timeout_task_wait
   rlang::env(
-    controller = controller, queue = queue_of(controller, call), template = template,
+    controller = controller, handle = queue_of(controller, call), template = template,
     options = options, limit = limit, deadline = now() + limit, cancel = cancel, ids = character(),
     complete = FALSE
   )
@@ -149,11 +150,11 @@ new_job <- function(controller, template, options, timeout, cancel, call = calle
 
 # The values of all `n` elements. `pieces` gives what a task needs of the elements at some places.
 run_job <- function(job, n, pieces, chunk_size, progress, call = caller_env()) {
-  if (progress) job$bar <- task_bar(job$queue, character(), total = n, what = "elements")
+  if (progress) job$bar <- task_bar(job$handle, character(), total = n, what = "elements")
   n_pilots <- 0
   values <- list()
   if (is.null(chunk_size)) {
-    n_workers <- max(1, sum(rust_call(rs_worker_states(job$queue), call)$active))
+    n_workers <- max(1, sum(rust_call(rs_worker_states(job$handle), call)$active))
     n_pilots <- min(n, n_workers)
     values <- run_wave(job, seq_len(n_pilots), pieces, 1, call)
     chunk_size <- choose_chunk_size(job, n - n_pilots, n_workers)
@@ -173,7 +174,7 @@ run_wave <- function(job, at, pieces, chunk_size, call) {
     options$seed <- skip_streams(options$seed, min(at) - 1)
     options$seed_step <- as.numeric(chunk_size)
   }
-  ids <- submit(job$queue, "bulk_call", chunks, list(job$template), options, call)
+  ids <- submit(job$handle, "bulk_call", chunks, list(job$template), options, call)
   job$ids <- c(job$ids, ids)
   source <- start_source(job$controller, ids, job$limit, call)
   on.exit(end_source(source))
@@ -196,35 +197,43 @@ tasks_per_worker <- 4
 
 # At least one element, and so many tasks that no worker waits long for another at the end.
 choose_chunk_size <- function(job, n, n_workers) {
-  times <- rust_call(rs_task_times(job$queue, job$ids))$times
+  times <- rust_call(rs_task_times(job$handle, job$ids))$times
   # The quickest: a worker's first task of a kind also loads what that needs.
   fit <- chunk_s / max(min(times$end - times$start), 1e-6)
   max(1, floor(min(fit, n / (tasks_per_worker * n_workers))))
 }
 
-end_job <- function(job) {
-  if (length(job$ids) == 0) {
+# How long running tasks are waited for before their end is left to the workers.
+stop_s <- 10
+
+# Runs when the job is left, also by an error: that is what the user must see, so that nothing is
+# thrown from here.
+end_job <- function(job, limit = stop_s) {
+  n <- length(job$ids)
+  if (n == 0) {
     return(invisible())
   }
   if (!job$complete && !job$cancel) {
-    cli::cli_inform(c(i = "{length(job$ids)} task{?s} stay{?s/} in the queue."))
+    cli::cli_inform(c(i = "{n} task{?s} stay{?s/} in the queue."))
     return(invisible())
   }
-  while (length(left <- unfinished(job)) && !cancel_all(left, job$controller)) {
-    # One of them has ended in between: the others are asked for again.
-  }
-  rrq_task_delete(job$ids, check = FALSE, controller = job$controller)
+  tryCatch(delete_tasks(job, limit), rrq_error = function(e) {
+    reason <- conditionMessage(e)
+    cli::cli_inform(c("!" = "{n} task{?s} could not be deleted.", i = "{reason}"))
+  })
   invisible()
 }
 
-unfinished <- function(job) {
-  status <- rust_call(rs_task_status(job$queue, job$ids, FALSE))
-  job$ids[status %in% c("PENDING", "RUNNING", "DEFERRED")]
-}
-
-cancel_all <- function(ids, controller) {
-  tryCatch(
-    is.character(rrq_task_cancel(ids, controller = controller)),
-    rrq_error_task_state = function(e) FALSE
-  )
+delete_tasks <- function(job, limit) {
+  if (job$complete) {
+    rust_call(rs_task_delete(job$handle, job$ids, FALSE))
+    return(invisible())
+  }
+  running <- length(rust_call(rs_task_discard(job$handle, job$ids, limit)))
+  if (running > 0) {
+    cli::cli_inform(c(
+      "!" = "{running} task{?s} could not be stopped within {limit} s.",
+      i = "Once {cli::qty(running)}{?it has/they have} ended, {?it is/they are} deleted."
+    ))
+  }
 }

@@ -9,6 +9,13 @@
 #' @param data A data frame: a task per row, its columns the variables of `expr` or the named
 #'   arguments of `fn`. For `fn` also a list or vector: a task per element, its first argument.
 #' @param args A list of further arguments, the same for all tasks.
+#' @section Failures while tasks are being queued:
+#' Tasks are queued in chunks, and workers may start the first ones before the last one is sent. If
+#' an element cannot be serialised, or the server refuses a chunk, all tasks of the bulk are
+#' withdrawn: those that wait are deleted, those that run are stopped and then deleted. If the
+#' session is killed meanwhile, or loses its connection, nothing can be withdrawn: the tasks queued
+#' so far run, and [rrq_task_list()] lists them; give the bulk a tag to find them.
+#'
 #' @inheritParams rrq_task_create_expr
 #' @return The tasks' ids, in the order of `data`.
 #' @section Errors: as [rrq_task_create_expr()]; `rrq_error_argument` for empty `data`.

@@ -57,3 +57,8 @@ create_held <- function(gate, controller) {
   hold <- function(path) while (!file.exists(path)) Sys.sleep(0.02)
   rrq_task_create_call(hold, list(gate), controller = controller)
 }
+
+# A value that cannot be serialised: R runs out of stack on the way down.
+unserialisable <- function() {
+  Reduce(function(x, i) list(x), seq_len(2e5), list())
+}

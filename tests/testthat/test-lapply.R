@@ -43,6 +43,60 @@ test_that("an error in an element is thrown, and what is left is cancelled", {
   expect_length(rrq_task_list(controller = r), 0)
 })
 
+test_that("what is left is cancelled although quick tasks end meanwhile", {
+  r <- local_queue()
+  local_spawned(r, 2)
+  late <- withr::local_tempfile()
+  n <- 20000
+  f <- function(i, late, n) if (i == 1) stop("one") else if (i == n) file.create(late)
+  expect_error(rrq_lapply(1:n, f, late, n, chunk_size = 1, controller = r),
+    "one", class = "rrq_task_error"
+  )
+  wait_until(length(rrq_task_list(controller = r)) == 0)
+  expect_false(file.exists(late))
+})
+
+test_that("a task that cannot be stopped in time does not hide the error, and is deleted later", {
+  r <- local_queue()
+  local_spawned(r)
+  begun <- withr::local_tempfile()
+  go <- withr::local_tempfile()
+  stubborn <- function(begun, go) {
+    while (!file.exists(go)) {
+      tryCatch({
+        file.create(begun)
+        Sys.sleep(0.02)
+      }, interrupt = identity)
+    }
+  }
+  running <- rrq_task_create_call(stubborn, list(begun, go), controller = r)
+  waiting <- rrq_task_create_call(identity, list(1), controller = r)
+  wait_until(file.exists(begun))
+  handle <- queue_of(r)
+  work <- function() {
+    job <- list(ids = c(running, waiting), complete = FALSE, cancel = TRUE, handle = handle)
+    on.exit(end_job(job, limit = 0.1))
+    stop("the user's own error")
+  }
+  expect_message(expect_error(work(), "the user's own error"), "1 task could not be stopped")
+  expect_equal(rrq_task_status(c(running, waiting), controller = r), c("RUNNING", "MISSING"))
+  file.create(go)
+  wait_until(length(rrq_task_list(controller = r)) == 0)
+})
+
+test_that("a clean-up that fails is a message, not an error", {
+  testthat::skip_if_not(can_run_examples(), "there is no redis-server")
+  server <- rrq_server()
+  r <- rrq_controller("jobs", server$url)
+  id <- rrq_task_create_expr(sqrt(1), controller = r)
+  handle <- queue_of(r)
+  server$stop()
+  for (complete in c(TRUE, FALSE)) {
+    job <- list(ids = id, complete = complete, cancel = TRUE, handle = handle)
+    expect_message(end_job(job), "1 task could not be deleted")
+  }
+})
+
 test_that("a wait that takes too long cancels what is left", {
   r <- local_queue()
   local_spawned(r)

@@ -240,3 +240,41 @@ test_that("bulks that differ only in the sign of zero are told apart", {
   run_worker(local_worker(r))
   expect_equal(rrq_task_results(c(a, b), controller = r), list(Inf, -Inf))
 })
+
+test_that("of a bulk with an element that cannot be serialised nothing is left, whoever works", {
+  r <- local_queue()
+  before <- queue_sizes(r)
+  local_spawned(r, 2)
+  data <- as.list(1:3000)
+  data[[2900]] <- unserialisable()
+  for (front in c(FALSE, TRUE)) {
+    expect_error(
+      rrq_task_create_bulk_call(identity, data, list(runif(100)), at_front = front, controller = r),
+      class = "rrq_error_corrupt"
+    )
+    wait_until(length(rrq_task_list(controller = r)) == 0)
+    expect_equal(queue_sizes(r), before)
+  }
+})
+
+test_that("a session killed in the middle of a bulk leaves tasks that are listed and run", {
+  r <- local_queue()
+  session <- local_session({
+    r <- rrq_controller(!!r$queue_id, !!r$url)
+    repeat rrq_task_create_bulk_call(identity, 1:50000, controller = r)
+  })
+  wait_until(rrq_queue_length(controller = r) > 0, timeout = 30)
+  session$kill()
+  wait_until(!session$is_alive())
+  sizes <- queue_sizes(r)
+  expect_equal(sizes[["waiting"]], sizes[["tasks"]])
+  expect_equal(sizes[["bodies"]], sizes[["tasks"]])
+  references <- r$con$HVALS(paste0(r$keys$prefix, "oref"))
+  expect_equal(sum(as.numeric(unlist(references))), sizes[["tasks"]])
+  ids <- rrq_queue_list(controller = r)
+  local_spawned(r)
+  expect_true(rrq_task_wait(ids[1:100], timeout = 20, controller = r))
+  rrq_task_cancel(ids, ended = "ignore", controller = r)
+  rrq_task_delete(ids, controller = r)
+  expect_equal(sum(queue_sizes(r)), 0)
+})

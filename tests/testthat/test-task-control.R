@@ -27,6 +27,37 @@ test_that("tasks that have ended are listed by the error and the others are kept
   expect_equal(rrq_task_status(id, controller = r), "PENDING")
 })
 
+test_that("what has ended and what is unknown can be ignored", {
+  r <- local_queue()
+  ended <- rrq_task_create_expr(stop("no"), controller = r)
+  run_worker(local_worker(r))
+  id <- rrq_task_create_expr(sqrt(1), controller = r)
+  ids <- c(id, ended, "a", id)
+  expected <- c("CANCELLED", "ERROR", "MISSING", "CANCELLED")
+  for (i in 1:2) {
+    expect_equal(rrq_task_cancel(ids, ended = "ignore", controller = r), expected)
+  }
+})
+
+test_that("tasks are cancelled while workers end others of them", {
+  r <- local_queue()
+  local_spawned(r, 2)
+  ids <- rrq_task_create_bulk_call(identity, 1:5000, controller = r)
+  wait_until(any(rrq_task_status(ids, controller = r) == "COMPLETE"))
+  status <- rrq_task_cancel(ids, ended = "ignore", controller = r)
+  expect_setequal(status, c("CANCELLED", "COMPLETE"))
+  expect_equal(rrq_task_status(ids, controller = r), status)
+})
+
+test_that("a task that is deleted while its end is waited for has ended", {
+  r <- local_queue()
+  gate <- withr::local_tempfile()
+  id <- create_held(gate, r)
+  expect_error(wait_for_end(queue_of(r), c(id, "a"), 0, FALSE), class = "rrq_error_task_missing")
+  expect_null(wait_for_end(queue_of(r), "a", 0, TRUE))
+  expect_error(wait_for_end(queue_of(r), c("a", id), 0, TRUE), class = "rrq_error_timeout")
+})
+
 test_that("what depends on a cancelled task is impossible", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(1), controller = r)
@@ -158,6 +189,7 @@ test_that("no ids are nothing to do", {
 test_that("arguments are checked before anything is done", {
   r <- local_queue()
   expect_error(rrq_task_cancel(1, controller = r), "`task_id`", class = "rrq_error_argument")
+  expect_error(rrq_task_cancel("a", ended = NA, controller = r), class = "rrq_error_argument")
   expect_error(rrq_task_cancel("a", wait = NA, controller = r), class = "rrq_error_argument")
   expect_error(rrq_task_cancel("a", timeout_wait = -1, controller = r),
     class = "rrq_error_argument"

@@ -90,6 +90,11 @@ impl Connection {
         self.stop = stop;
     }
 
+    /// What ends a wait on this connection early.
+    pub(crate) fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
     /// A second connection to the same server, opened on first use.
     pub fn duplicate(&self) -> Self {
         Connection {

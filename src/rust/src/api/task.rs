@@ -5,7 +5,7 @@ use rrq_bridge::submission::submission;
 use rrq_core::task;
 use rrq_core::{Queue, Status};
 
-use rrq_bridge::convert::{log_list, or_null, seconds, statuses};
+use rrq_bridge::convert::{limit, log_list, or_null, seconds, statuses, stop};
 use rrq_bridge::serialize::{serialize, unserialize, unserialize_each};
 use rrq_bridge::tasks::{columns, task_filter, task_info, times};
 use rrq_bridge::{Failure, RResult};
@@ -138,10 +138,29 @@ fn rs_task_log(mut queue: ExternalPtr<Queue>, id: &str, offset: f64) -> RResult<
     Ok(or_null(log.map(|log| log_list(&log, offset))))
 }
 
-/// The ids of those that run: their workers will stop them.
+/// The status of each afterwards; the workers of those that run were asked to stop them.
 #[extendr]
-fn rs_task_cancel(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<Vec<String>> {
-    Ok(task::cancel(&mut queue, &ids)?)
+fn rs_task_cancel(
+    mut queue: ExternalPtr<Queue>,
+    ids: Vec<String>,
+    ignore_ended: bool,
+) -> RResult<Vec<&'static str>> {
+    let statuses = if ignore_ended {
+        task::cancel_open(&mut queue, &ids)?
+    } else {
+        task::cancel(&mut queue, &ids)?
+    };
+    Ok(statuses.into_iter().map(Status::word).collect())
+}
+
+/// The tasks that still run after this time; they are deleted when they have ended.
+#[extendr]
+fn rs_task_discard(
+    mut queue: ExternalPtr<Queue>,
+    ids: Vec<String>,
+    limit_s: f64,
+) -> RResult<Vec<String>> {
+    Ok(task::discard(&mut queue, &ids, limit(limit_s), &stop())?)
 }
 
 /// The ids under which tasks that have ended were queued again.
@@ -160,6 +179,7 @@ extendr_module! {
     fn rs_random_id;
     fn rs_task_submit;
     fn rs_task_cancel;
+    fn rs_task_discard;
     fn rs_task_delete;
     fn rs_task_retry;
     fn rs_task_newest;

@@ -9,27 +9,37 @@ use crate::scripts::{Call, TASK_CANCEL};
 use crate::status::Status;
 use crate::task::check::{refuse, refuse_missing};
 use crate::task::delete::{CHUNK, delete_chains};
-use crate::task::{following, query};
+use crate::task::{Rules, following, query};
 use crate::value;
 use crate::worker;
 
-/// Cancel tasks, all of which must not have ended. Returns those that run: their workers were asked
-/// to stop them.
-pub fn cancel(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
-    let ids = distinct(ids);
-    let statuses = query::statuses(queue, &ids)?;
-    refuse_missing(&ids, &statuses)?;
-    refuse("cancel tasks that have ended", &ids, &statuses, Status::is_terminal)?;
-    let mut running = Vec::new();
+/// Cancel tasks, none of which may have ended. Returns the status of each afterwards: the workers of
+/// those that are `RUNNING` were asked to stop them.
+pub fn cancel(queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
+    let statuses = query::statuses(queue, ids)?;
+    refuse_missing(ids, &statuses)?;
+    refuse("cancel tasks that have ended", ids, &statuses, Status::is_terminal)?;
+    cancel_open(queue, ids)
+}
+
+/// Cancel those tasks that have not ended and ignore the others, known or not. Returns the status of
+/// each afterwards, as [`cancel`] does.
+pub fn cancel_open(queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
+    cancel_with(queue, ids, &Rules::default())
+}
+
+/// The same, and replace the rules of all given tasks, unless these are empty.
+pub(super) fn cancel_with(queue: &mut Queue, ids: &[String], rules: &Rules) -> Result<Vec<Status>> {
+    let mut statuses = Vec::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
         let names = vec![queue.keys.tasks(), queue.keys.counters()];
-        let call = Call::new(&TASK_CANCEL, names).arg(queue.keys.prefix()).arg(chunk);
+        let call =
+            Call::new(&TASK_CANCEL, names).arg(queue.keys.prefix()).arg(rules.pack()).arg(chunk);
         let letters = value::bytes(queue.connection.call(&call)?)?;
-        let run = |(_, letter): &(&String, u8)| Status::from_letter(*letter) == Status::Running;
-        running.extend(chunk.iter().zip(letters).filter(run).map(|(id, _)| id.clone()));
+        statuses.extend(letters.into_iter().map(Status::from_letter));
     }
     settle_dependents(queue)?;
-    Ok(running)
+    Ok(statuses)
 }
 
 /// Delete tasks, none of which may run. With `check` all must exist. A task that was taken by a
@@ -51,14 +61,8 @@ pub fn delete(queue: &mut Queue, ids: &[String], check: bool) -> Result<()> {
     settle_dependents(queue)
 }
 
-/// Take back what was just queued, as far as it still can be.
-pub(super) fn withdraw(queue: &mut Queue, ids: &[String]) {
-    let _ = cancel(queue, ids);
-    let _ = delete(queue, ids, false);
-}
-
 /// Tasks that waited for those are due now: their callers should find them impossible.
-fn settle_dependents(queue: &mut Queue) -> Result<()> {
+pub(super) fn settle_dependents(queue: &mut Queue) -> Result<()> {
     worker::sweep(queue).map(|_| ())
 }
 

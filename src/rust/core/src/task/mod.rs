@@ -5,6 +5,7 @@ mod check;
 mod control;
 mod delete;
 mod depend;
+mod discard;
 mod fetch;
 mod header;
 pub(crate) mod log;
@@ -19,9 +20,10 @@ mod wait;
 
 pub use crate::value::random_id;
 pub use chain::{Move, following, moves, newest, parent_results, results_of, was};
-pub use control::{cancel, delete};
+pub use control::{cancel, cancel_open, delete};
 pub(crate) use delete::{CHUNK, delete_chains};
 pub use depend::{Deferred, deferred, dependents};
+pub use discard::discard;
 pub use header::{Body, Header, Isolation, Kind, Parent, SharedRef, Special};
 pub use log::{Log, log};
 pub use query::{

@@ -9,7 +9,7 @@ use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_SUBMIT};
 use crate::task::seed::next_stream;
-use crate::task::{Body, Kind, Parent, Rules, SharedRef, Special, control};
+use crate::task::{Body, Kind, Parent, Rules, SharedRef, Special, discard};
 use crate::value;
 
 /// The first chunks are small, so that workers start while the rest is still being sent.
@@ -131,8 +131,8 @@ enum ChunkReply {
     QueueMissing,
 }
 
-/// Submit one task per payload and return their ids, in order. If `next_payload` fails, the tasks
-/// already submitted are withdrawn.
+/// Submit one task per payload and return their ids, in order. If `next_payload` fails or the server
+/// refuses a chunk, the tasks already submitted are withdrawn.
 pub fn submit(
     queue: &mut Queue,
     submission: &Submission,
@@ -142,10 +142,8 @@ pub fn submit(
     let mut chunks = Chunks::new(submission, &rules, next_payload);
     let mut ids = Vec::new();
     let sent = send_chunks(queue, submission, &rules.pack(), &mut chunks, &mut ids);
-    // A parent that is deleted between two chunks is an error, too.
-    let is_missing = matches!(sent, Err(Error::TaskMissing { .. })) && chunks.n_chunks > 1;
-    if sent.is_err() && (chunks.is_broken || is_missing) {
-        control::withdraw(queue, &ids);
+    if sent.as_ref().is_err_and(may_be_half_done) {
+        discard::withdraw(queue, &ids);
     }
     let failed = sent?;
     queue.known_objects.extend(submission.shared.iter().map(|object| object.hash.clone()));
@@ -154,6 +152,14 @@ pub fn submit(
     }
     queue.stream.submitted(&ids);
     Ok(ids)
+}
+
+/// Whether tasks of a submission that ended with this error may be in the queue and can be withdrawn.
+fn may_be_half_done(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::Connection { .. } | Error::Authentication { .. } | Error::QueueMissing { .. }
+    )
 }
 
 /// Send all chunks; returns the parents that have failed.
@@ -289,8 +295,6 @@ struct Chunks<'a, N> {
     body: Body,
     n_tasks: usize,
     n_chunks: usize,
-    /// Whether `next_payload` failed.
-    is_broken: bool,
 }
 
 impl<'a, N: FnMut() -> Result<Option<Vec<u8>>>> Chunks<'a, N> {
@@ -305,7 +309,7 @@ impl<'a, N: FnMut() -> Result<Option<Vec<u8>>>> Chunks<'a, N> {
             parents: submission.parents.clone(),
             special: (special != Special::default()).then_some(special),
         };
-        Chunks { submission, next_payload, body, n_tasks: 0, n_chunks: 0, is_broken: false }
+        Chunks { submission, next_payload, body, n_tasks: 0, n_chunks: 0 }
     }
 
     fn next(&mut self) -> Result<Option<Vec<New>>> {
@@ -313,8 +317,7 @@ impl<'a, N: FnMut() -> Result<Option<Vec<u8>>>> Chunks<'a, N> {
         let mut chunk: Vec<New> = Vec::new();
         let mut bytes = 0;
         while chunk.len() < size && bytes < CHUNK_BYTES {
-            let payload = (self.next_payload)().inspect_err(|_| self.is_broken = true)?;
-            let Some(payload) = payload else {
+            let Some(payload) = (self.next_payload)()? else {
                 break;
             };
             let task = self.task(payload)?;
