@@ -28,7 +28,11 @@
 #'   `chunk_size`.
 #' @param timeout Seconds to wait at most for all; `NULL` is the controller's setting, by default no
 #'   limit.
-#' @param cancel Whether to cancel what is left after an error, a time out or Ctrl-C.
+#' @param cancel Whether to cancel what is left after an error, a time-out or Ctrl-C.
+#' @param options Options made by [rrq_task_options()], or `NULL`; `queue` and `seed` given to this
+#'   function win over those in it. They apply to each task, that is, to a chunk of elements:
+#'   `timeout_task_run`, say, limits the time of a chunk. Not supported are `depends_on`,
+#'   `on_failure`, `delay`, `at` and `ttl`.
 #' @inheritParams rrq_task_create_expr
 #' @inheritParams rrq_task_wait
 #' @return `rrq_lapply()`: a list of the same length as `X`, with its names. `rrq_mapply()`: what
@@ -48,9 +52,9 @@
 #' server$stop()
 rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of lapply().
                        chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
-                       progress = NULL, cancel = TRUE, controller = NULL) {
+                       progress = NULL, cancel = TRUE, options = NULL, controller = NULL) {
   fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env(), "FUN")
-  options <- task_options(list(queue = queue, seed = seed))
+  options <- lapply_options(rlang::current_env())
   check_elements(X, "X")
   check_job(chunk_size, timeout, progress, cancel)
   if (length(X) == 0) {
@@ -72,9 +76,9 @@ rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of l
 rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. Those of mapply().
                        SIMPLIFY = TRUE, USE.NAMES = TRUE, # nolint: object_name_linter.
                        chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
-                       progress = NULL, cancel = TRUE, controller = NULL) {
+                       progress = NULL, cancel = TRUE, options = NULL, controller = NULL) {
   fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env(), "FUN")
-  options <- task_options(list(queue = queue, seed = seed))
+  options <- lapply_options(rlang::current_env())
   vectors <- list(...)
   args <- check_args(MoreArgs, null = TRUE, arg = "MoreArgs")
   check_flag(USE.NAMES)

@@ -5,8 +5,15 @@
 # What `.Random.seed` begins with for L'Ecuyer-CMRG with inversion and rejection, R's defaults.
 lecuyer_kind <- 10407L
 
+check_seed <- function(seed, arg, call) {
+  if (!is.null(seed) && !rlang::is_bool(seed) && !is_integer(seed) && !is_lecuyer(seed)) {
+    must <- "one whole number, TRUE, or a seed of the generator \"L'Ecuyer-CMRG\""
+    abort_argument(arg, must, seed, call)
+  }
+}
+
 # The state of the first stream, from what the user gave as `seed`.
-seed_state <- function(seed, call) {
+seed_state <- function(seed) {
   if (is.null(seed) || isFALSE(seed)) {
     return(NULL)
   }
@@ -16,10 +23,6 @@ seed_state <- function(seed, call) {
   if (isTRUE(seed)) {
     # Drawn from the session's own random numbers: `set.seed()` before it fixes it.
     seed <- trunc(stats::runif(1, 0, .Machine$integer.max))
-  }
-  if (!is_integer(seed)) {
-    must <- "one whole number, TRUE, or a seed of the generator \"L'Ecuyer-CMRG\""
-    abort_argument("seed", must, seed, call)
   }
   with_own_random({
     set.seed(as.integer(seed), "L'Ecuyer-CMRG", "Inversion", "Rejection")

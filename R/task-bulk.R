@@ -29,38 +29,27 @@
 #' rrq_task_overview(controller = r)$PENDING
 #' rrq_destroy(controller = r)
 #' server$stop()
-rrq_task_create_bulk_expr <- function(expr, data, queue = NULL, separate_process = FALSE,
-                                      timeout_task_run = NULL, depends_on = NULL,
-                                      on_failure = c("impossible", "run"), at_front = FALSE,
-                                      delay = NULL, at = NULL, retry = NULL, ttl = NULL,
-                                      label = NULL, tags = NULL, seed = NULL,
-                                      isolation = c("fork", "fresh"), capture = FALSE,
-                                      controller = NULL) {
-  options <- task_options(given_options(rlang::current_env()), NROW(data))
+rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, controller = NULL) {
+  options <- engine_options(rlang::current_env(), NROW(data))
   if (!is.data.frame(data)) {
     abort_argument("data", "a data frame", data, rlang::current_env())
   }
   check_data(data)
   check_given(options, names(data), "a column of `data`")
   expr <- inject_expr(substitute(expr), parent.frame())
-  given <- c(names(data), names(options$parents))
+  given <- c(names(data), names(options$depends_on))
   task <- capture_bulk(expr, given, parent.frame(), rlang::current_env())
   handle <- queue_of(controller)
   warn_large(task$variables)
   template <- list(expr = task$expr, variables = task$variables, names = names(data))
   submit(handle, "bulk_expr", rows(data), list(template), options)
-}
+})
 
 #' @rdname rrq_task_create_bulk_expr
 #' @export
-rrq_task_create_bulk_call <- function(fn, data, args = NULL, queue = NULL, separate_process = FALSE,
-                                      timeout_task_run = NULL, depends_on = NULL,
-                                      on_failure = c("impossible", "run"), at_front = FALSE,
-                                      delay = NULL, at = NULL, retry = NULL, ttl = NULL,
-                                      label = NULL, tags = NULL, seed = NULL,
-                                      isolation = c("fork", "fresh"), capture = FALSE,
-                                      controller = NULL) {
-  options <- task_options(given_options(rlang::current_env()), NROW(data))
+rrq_task_create_bulk_call <- with_options(function(fn, data, args = NULL, options = NULL,
+                                                   controller = NULL) {
+  options <- engine_options(rlang::current_env(), NROW(data))
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
   if (!is_elements(data)) {
     abort_argument("data", "a data frame, a list or a vector", data, rlang::current_env())
@@ -73,7 +62,7 @@ rrq_task_create_bulk_call <- function(fn, data, args = NULL, queue = NULL, separ
   is_frame <- is.data.frame(data)
   template <- list(fn = fn, args = args, names = if (is_frame) names(data))
   submit(handle, "bulk_call", if (is_frame) rows(data) else as.list(data), list(template), options)
-}
+})
 
 # Whether there is a task for each element: objects made of a list, such as a fitted model, are one
 # thing. Dates, times and factors are vectors.

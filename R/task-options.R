@@ -1,86 +1,127 @@
-# The arguments that all functions which queue tasks have in common: what is asked for of a task
-# beside what it runs.
+# What becomes of the options in option-table.R that a user gave, up to what the engine is sent.
 
-task_defaults <- list(
-  queue = NULL, separate_process = FALSE, timeout_task_run = NULL, depends_on = NULL,
-  on_failure = c("impossible", "run"), at_front = FALSE, delay = NULL, at = NULL,
-  retry = NULL, ttl = NULL, label = NULL, tags = NULL, seed = NULL, isolation = c("fork", "fresh"),
-  capture = FALSE
-)
+#' Task options
+#'
+#' Collects options of tasks, to be used for many calls of the functions that queue tasks: pass the
+#' result as `options`. An argument given to such a function itself wins over the one in `options`.
+#'
+#' @eval document_options()
+#' @return An object of class `rrq_task_options` with the options that were given. It prints them.
+#' @section Errors: `rrq_error_argument`, naming the option.
+#' @seealso [rrq_task_create_expr()], [rrq_task_create_bulk_call()] and [rrq_lapply()] take
+#'   `options`.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' nightly <- rrq_task_options(timeout_task_run = 60, retry = rrq_retry(3), tags = "nightly")
+#' nightly
+#' a <- rrq_task_create_expr(sqrt(4), options = nightly, controller = r)
+#' b <- rrq_task_create_expr(sqrt(9), timeout_task_run = 5, options = nightly, controller = r)
+#' rrq_task_info(b, controller = r)$timeout
+#' rrq_task_list(tag = "nightly", controller = r)
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_task_options <- with_options(function() {
+  frame <- rlang::current_env()
+  given <- explicit_options(frame, option_names)
+  check_options(given, call = frame)
+  structure(given, class = "rrq_task_options")
+})
 
-# Those arguments as the user gave them to the function whose frame this is.
-given_options <- function(frame) {
-  mget(names(task_defaults), envir = frame)
+#' @export
+print.rrq_task_options <- function(x, ...) {
+  cat(if (length(x) == 0) "<rrq_task_options> none\n" else "<rrq_task_options>\n")
+  for (name in names(x)) {
+    value <- x[[name]]
+    text <- if (inherits(value, "rrq_retry")) summarise_retry(value) else toString(format(value))
+    cat(sprintf("  %s: %s\n", name, text))
+  }
+  invisible(x)
 }
 
-plain_task <- list(
-  queue = "default", timeout = 0, parents = stats::setNames(character(), character()),
-  isolation = "none"
-)
+# The options that were given to the function whose frame this is.
+explicit_options <- function(frame, names) {
+  is_given <- function(name) !eval(call("missing", as.name(name)), frame)
+  mget(Filter(is_given, names), envir = frame)
+}
 
-# What the engine is told for `n` tasks, from arguments as the user gave them.
-task_options <- function(given, n = 1, call = caller_env()) {
-  if (identical(given, task_defaults)) {
+# What every task is sent.
+plain_options <- list(queue = default_queue)
+
+# What the engine is sent for `n` tasks: from the arguments of the function whose frame this is, and
+# from the one called `options`.
+engine_options <- function(frame, n = 1) {
+  given <- mget(option_names, envir = frame)
+  if (is.null(frame$options)) {
     # A task that asks for nothing should not cost a dozen checks.
-    return(plain_task)
+    if (identical(given, option_defaults)) {
+      return(plain_options)
+    }
+  } else {
+    given <- merge_options(frame$options, explicit_options(frame, option_names), call = frame)
   }
-  given <- utils::modifyList(task_defaults, given, keep.null = TRUE)
-  check_task_options(given, call)
-  timeout <- given$timeout_task_run %||% Inf
-  on_failure <- check_choice(
-    given$on_failure, c("impossible", "run"),
-    arg = "on_failure", call = call
-  )
-  isolation <- check_choice(given$isolation, c("fork", "fresh"), arg = "isolation", call = call)
-  list(
-    queue = given$queue %||% "default",
-    timeout = if (is.finite(timeout)) as.numeric(timeout) else 0,
-    parents = check_depends(given$depends_on, call),
-    run_on_failure = on_failure == "run",
-    at_front = given$at_front,
-    delay = if (!is.null(given$delay)) as.numeric(given$delay),
-    at = if (!is.null(given$at)) as.numeric(given$at),
-    retry = given$retry,
-    ttl = if (!is.null(given$ttl)) as.numeric(given$ttl),
-    label = check_label(given$label, n, call),
-    tags = unique(given$tags),
-    seed = seed_state(given$seed, call),
-    # One that was chosen is asked for, also without `separate_process`.
-    isolation = if (given$separate_process || length(given$isolation) == 1) isolation else "none",
-    capture = given$capture
-  )
+  convert_options(given, n, call = frame)
 }
 
-check_task_options <- function(given, call) {
-  check_name(given$queue, null = TRUE, arg = "queue", call = call)
-  check_flag(given$separate_process, arg = "separate_process", call = call)
-  check_number(given$timeout_task_run, null = TRUE, arg = "timeout_task_run", call = call)
-  if (identical(as.numeric(given$timeout_task_run), 0)) {
-    abort_argument("timeout_task_run", "more than 0 seconds, or NULL for no limit", call = call)
+# The same for `rrq_lapply()`, which has few of the options as arguments of its own.
+lapply_options <- function(frame) {
+  own <- explicit_options(frame, c("queue", "seed"))
+  given <- merge_options(frame$options, own, call = frame)
+  usable <- vapply(option_table[names(given)], function(option) option$in_lapply, NA)
+  if (!all(usable)) {
+    names <- toString(sprintf("`%s`", names(given)[!usable]))
+    must <- sprintf("without %s: this function does not support that", names)
+    abort_argument("options", must, call = frame)
   }
-  check_flag(given$at_front, arg = "at_front", call = call)
-  check_start(given$delay, given$at, call)
-  check_retry(given$retry, call = call)
-  check_number(given$ttl, null = TRUE, arg = "ttl", call = call)
-  check_names(given$tags, null = TRUE, arg = "tags", call = call)
-  check_flag(given$capture, arg = "capture", call = call)
+  convert_options(given, 1, call = frame)
 }
 
-check_start <- function(delay, at, call) {
-  check_number(delay, infinite = FALSE, null = TRUE, arg = "delay", call = call)
-  if (is.null(at)) {
-    return()
+merge_options <- function(options, explicit, call) {
+  if (!is.null(options) && !inherits(options, "rrq_task_options")) {
+    abort_argument("options", "made by `rrq_task_options()`, or NULL", options, call)
   }
-  if (!inherits(at, "POSIXct") || length(at) != 1 || !is.finite(at)) {
-    abort_argument("at", "one POSIXct time", at, call)
+  given <- unclass(options) %||% list()
+  given[names(explicit)] <- explicit
+  given
+}
+
+convert_options <- function(given, n, call) {
+  check_options(given, call)
+  sent <- plain_options
+  for (name in changed_options(given)) {
+    sent[[name]] <- option_table[[name]]$convert(given[[name]], n, call)
   }
-  if (!is.null(delay)) {
-    abort_argument("at", "NULL where `delay` is given", at, call)
+  sent
+}
+
+check_options <- function(given, call) {
+  for (name in changed_options(given)) {
+    option_table[[name]]$check(given[[name]], arg = name, call = call)
+  }
+  if (!is.null(given$at) && !is.null(given$delay)) {
+    abort_argument("at", "NULL where `delay` is given", given$at, call)
+  }
+}
+
+changed_options <- function(given) {
+  Filter(function(name) !identical(given[[name]], option_defaults[[name]]), names(given))
+}
+
+check_timeout <- function(x, arg, call) {
+  check_number(x, null = TRUE, arg = arg, call = call)
+  if (x == 0) {
+    abort_argument(arg, "more than 0 seconds, or NULL for no limit", call = call)
+  }
+}
+
+check_time <- function(x, arg, call) {
+  if (!inherits(x, "POSIXct") || length(x) != 1 || !is.finite(x)) {
+    abort_argument(arg, "one POSIXct time", x, call)
   }
 }
 
 check_label <- function(label, n, call) {
-  check_names(label, null = TRUE, arg = "label", call = call)
   if (length(label) > 1 && length(label) != n) {
     must <- if (n == 1) "one name" else sprintf("one name or %d, one for each task", n)
     abort_argument("label", must, label, call)
@@ -88,23 +129,27 @@ check_label <- function(label, n, call) {
   label
 }
 
-# What tasks hand over by name must not be there already.
-check_given <- function(options, names, what, call = caller_env()) {
-  twice <- intersect(names(options$parents), names[nzchar(names)])
-  if (length(twice) > 0) {
-    must <- sprintf("named otherwise than %s: there is a `%s` already", what, twice[[1]])
-    abort_argument("depends_on", must, call = call)
-  }
-}
-
-check_depends <- function(depends_on, call) {
-  check_ids(depends_on, arg = "depends_on", call = call)
+check_depends <- function(depends_on, arg, call) {
+  check_ids(depends_on, arg = arg, call = call)
   names <- rlang::names2(depends_on)
   given <- names[nzchar(names)]
   if (anyDuplicated(given) || any(make.names(given) != given | is_dots(given))) {
-    abort_argument("depends_on", "named by different syntactic names, if at all", call = call)
+    abort_argument(arg, "named by different syntactic names, if at all", call = call)
   }
+}
+
+# A task that is listed with a name and without is waited for once.
+as_parents <- function(depends_on) {
+  names <- rlang::names2(depends_on)
   parents <- stats::setNames(as.character(depends_on), names)
-  # Named and not, the same task is waited for once.
   parents[nzchar(names) | !(parents %in% parents[nzchar(names)] | duplicated(parents))]
+}
+
+# Names of values that tasks hand over must not clash with what the code has already.
+check_given <- function(options, names, what, call = caller_env()) {
+  twice <- intersect(names(options$depends_on), names[nzchar(names)])
+  if (length(twice) > 0) {
+    must <- sprintf("named differently from %s: there is a `%s` already", what, twice[[1]])
+    abort_argument("depends_on", must, call = call)
+  }
 }

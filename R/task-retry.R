@@ -83,10 +83,14 @@ new_retry <- function(policy) {
 
 #' @export
 print.rrq_retry <- function(x, ...) {
+  cat(sprintf("<rrq_retry> %s\n", summarise_retry(x)))
   growth <- if (x$backoff > 1) sprintf(", growing by %g up to %g s", x$backoff, x$max_delay) else ""
-  attempts <- sprintf("%g attempt%s", x$max_attempts, if (x$max_attempts == 1) "" else "s")
-  cat(sprintf("<rrq_retry> at most %s, on %s\n", attempts, toString(x$on)))
   cat(sprintf("  delay: %g s%s\n", x$delay, if (x$delay > 0) growth else ""))
   if (length(x$classes)) cat("  only errors of class:", toString(x$classes), "\n")
   invisible(x)
+}
+
+summarise_retry <- function(policy) {
+  n <- policy$max_attempts
+  sprintf("at most %g attempt%s, on %s", n, if (n == 1) "" else "s", toString(policy$on))
 }

@@ -283,3 +283,27 @@ test_that("a time out says that tasks go on only where they do", {
   expect_no_match(late(TRUE), "meanwhile")
   expect_match(suppressMessages(late(FALSE)), "meanwhile")
 })
+
+test_that("options of tasks are used, and those that make no sense here are named", {
+  r <- local_queue()
+  rrq_worker_config_save("q", rrq_worker_config(queue = "q"), controller = r)
+  local_spawned(r, name_config = "q")
+  options <- rrq_task_options(queue = "q", seed = 5)
+  draw <- function(i) runif(1)
+  by_options <- rrq_lapply(1:4, draw, options = options, controller = r)
+  expect_equal(rrq_lapply(1:4, draw, queue = "q", seed = 5, controller = r), by_options)
+  other <- rrq_lapply(1:4, draw, seed = 6, options = options, controller = r)
+  expect_false(identical(other, by_options))
+  expect_equal(rrq_mapply(function(i) runif(1), 1:4, options = options, controller = r),
+    unlist(by_options)
+  )
+  limited <- rrq_task_options(queue = "q", timeout_task_run = 0.2)
+  expect_error(rrq_lapply(1, function(i) Sys.sleep(60), options = limited, controller = r),
+    class = "rrq_task_error"
+  )
+  for (options in list(rrq_task_options(delay = 1), rrq_task_options(depends_on = "a"))) {
+    expect_error(rrq_lapply(1, sqrt, options = options, controller = r),
+      sprintf("`%s`", names(options)), class = "rrq_error_argument"
+    )
+  }
+})

@@ -141,3 +141,91 @@ test_that("who chooses an isolation asks for a process of its own", {
   }, NA)
   expect_equal(unname(isolated), c(TRUE, FALSE))
 })
+
+test_that("options can be collected and given to every function that queues tasks", {
+  r <- local_queue()
+  options <- rrq_task_options(queue = "q", timeout_task_run = 9, label = "a", tags = c("u", "v"))
+  ids <- c(
+    rrq_task_create_expr(sqrt(1), options = options, controller = r),
+    rrq_task_create_call(sqrt, list(1), options = options, controller = r),
+    rrq_task_create_bulk_expr(sqrt(x), data.frame(x = 1), options = options, controller = r),
+    rrq_task_create_bulk_call(sqrt, 1, options = options, controller = r)
+  )
+  for (id in ids) {
+    expect_equal(
+      rrq_task_info(id, controller = r)[c("queue", "timeout", "label", "tags")],
+      list(queue = "q", timeout = 9, label = "a", tags = c("u", "v"))
+    )
+  }
+})
+
+test_that("an argument wins over the option, also with its default", {
+  r <- local_queue()
+  options <- rrq_task_options(queue = "q", timeout_task_run = 9, separate_process = TRUE)
+  info <- function(...) {
+    id <- rrq_task_create_expr(sqrt(1), ..., options = options, controller = r)
+    rrq_task_info(id, controller = r)[c("queue", "timeout", "separate_process")]
+  }
+  expect_equal(info(), list(queue = "q", timeout = 9, separate_process = TRUE))
+  expect_equal(info(queue = "p")$queue, "p")
+  expect_equal(info(queue = NULL)$queue, "default")
+  expect_null(info(timeout_task_run = NULL)$timeout)
+  expect_false(info(separate_process = FALSE)$separate_process)
+})
+
+test_that("options are checked when they are collected and when they are used", {
+  r <- local_queue()
+  expect_error(rrq_task_options(ttl = -1), "`ttl`", class = "rrq_error_argument")
+  expect_error(rrq_task_options(seed = "a"), "`seed`", class = "rrq_error_argument")
+  expect_error(rrq_task_options(delay = 1, at = Sys.time()), "`at`", class = "rrq_error_argument")
+  expect_error(rrq_task_options(on_failure = "no"), "`on_failure`", class = "rrq_error_argument")
+  create <- function(...) rrq_task_create_expr(sqrt(1), ..., controller = r)
+  expect_error(create(options = list(ttl = 1)), "`options`", class = "rrq_error_argument")
+  expect_error(create(options = rrq_task_options(label = c("a", "b"))), "`label`",
+    class = "rrq_error_argument"
+  )
+  expect_error(create(delay = 1, options = rrq_task_options(at = Sys.time())), "`at`",
+    class = "rrq_error_argument"
+  )
+  expect_length(rrq_task_list(controller = r), 0)
+})
+
+test_that("a seed that is drawn is drawn for each task", {
+  r <- local_queue()
+  options <- rrq_task_options(seed = TRUE)
+  ids <- c(
+    rrq_task_create_expr(runif(1), options = options, controller = r),
+    rrq_task_create_expr(runif(1), options = options, controller = r)
+  )
+  expect_length(unique(unlist(run_results(ids, r))), 2)
+})
+
+test_that("options print what was given", {
+  options <- rrq_task_options(queue = "q", retry = rrq_retry(2, on = "lost"), tags = c("u", "v"))
+  expect_equal(utils::capture.output(options), c(
+    "<rrq_task_options>", "  queue: q", "  retry: at most 2 attempts, on lost", "  tags: u, v"
+  ))
+  expect_equal(utils::capture.output(rrq_task_options()), "<rrq_task_options> none")
+})
+
+test_that("every option is an argument of the functions that queue tasks, and is documented", {
+  creators <- list(
+    rrq_task_create_expr, rrq_task_create_call, rrq_task_create_bulk_expr, rrq_task_create_bulk_call
+  )
+  for (creator in creators) {
+    expect_equal(lapply(formals(creator)[option_names], eval), option_defaults)
+    expect_equal(utils::tail(names(formals(creator)), 2), c("options", "controller"))
+  }
+  expect_equal(names(formals(rrq_task_options)), option_names)
+  expect_match(document_options(), "^@param [a-z_]+ [A-Z].*\\.$")
+})
+
+test_that("the engine refuses options it does not know, or of another type", {
+  r <- local_queue()
+  submit_with <- function(options) {
+    rust_call(rs_task_submit(queue_of(r), "expr", list(1), list(), options))
+  }
+  expect_error(submit_with(list(colour = "red")), "`colour`", class = "rrq_error_corrupt")
+  expect_error(submit_with(list(ttl = "long")), "`ttl`", class = "rrq_error_corrupt")
+  expect_length(rrq_task_list(controller = r), 0)
+})

@@ -1,9 +1,10 @@
-//! Converts the options of a submission. The R half has checked them; an option that is absent or
-//! `NULL` is not set.
+//! Converts the options of a submission. The R half has checked their values; an option that is
+//! absent or `NULL` is not set. To add an option, add an arm to `set()`.
 
 use extendr_api::prelude::*;
+use rrq_core::Error;
 use rrq_core::task::{
-    Cause, Isolation, Kind, Parent, Retry, Rules, Seed, SharedObject, Special, Start, Submission,
+    Cause, Isolation, Kind, Parent, Retry, Rules, SharedObject, Start, Submission,
 };
 
 use crate::condition::RResult;
@@ -13,28 +14,44 @@ use crate::serialize::serialize;
 /// A submission from its parts in R.
 pub fn submission(kind: &str, shared: &List, options: &List) -> RResult<Submission> {
     let object = |(name, value): (&str, Robj)| Ok(SharedObject::new(name, serialize(&value)?));
-    let option = |name| field(options, name);
-    let flag = |name| option(name).as_bool().unwrap_or(false);
-    Ok(Submission {
-        queue: option("queue").as_str().unwrap_or_default().to_owned(),
-        kind: Kind::from_word(kind),
-        shared: shared.iter().map(object).collect::<RResult<_>>()?,
-        timeout_s: option("timeout").as_real().unwrap_or(0.0),
-        parents: parents(&option("parents")),
-        run_on_failure: flag("run_on_failure"),
-        at_front: flag("at_front"),
-        start: start(option("delay").as_real(), option("at").as_real()),
-        rules: rules(options),
-        labels: texts(&option("label")),
-        tags: texts(&option("tags")),
-        special: Special {
-            seed: seed(&option("seed")),
-            isolation: Isolation::from_word(option("isolation").as_str().unwrap_or_default()),
-            capture: flag("capture"),
-            ..Special::default()
-        },
-        seed_step: option("seed_step").as_real().map_or(1, |step| step as usize),
-    })
+    let mut submission = Submission::new("", Kind::from_word(kind));
+    submission.shared = shared.iter().map(object).collect::<RResult<_>>()?;
+    for (name, value) in options.iter().filter(|(_, value)| !value.is_null()) {
+        if set(&mut submission, name, &value).is_none() {
+            let what = format!("the option `{name}` of a task");
+            return Err(Error::corrupt(what, "it is unknown or has an unexpected type").into());
+        }
+    }
+    Ok(submission)
+}
+
+/// Set one option; `None` if there is no such option, or the value is not of its type.
+fn set(submission: &mut Submission, name: &str, value: &Robj) -> Option<()> {
+    let special = &mut submission.special;
+    match name {
+        "queue" => submission.queue = value.as_str()?.to_owned(),
+        "timeout_task_run" => submission.timeout_s = value.as_real()?,
+        "depends_on" => submission.parents = parents(value),
+        "on_failure" => submission.run_on_failure = value.as_str()? == "run",
+        "at_front" => submission.at_front = value.as_bool()?,
+        "delay" => submission.start = Start::After(value.as_real()?),
+        "at" => submission.start = Start::At(value.as_real()?),
+        "retry" => submission.rules.retry = Some(retry(value)?),
+        "ttl" => submission.rules.ttl_s = Some(value.as_real()?),
+        "label" => submission.labels = texts(value),
+        "tags" => submission.tags = texts(value),
+        "seed" => special.seed = Some(value.as_integer_slice()?.try_into().ok()?),
+        "seed_step" => submission.seed_step = value.as_real()? as usize,
+        // Choosing where the process comes from implies that there is one.
+        "isolation" => special.isolation = Isolation::from_word(value.as_str()?),
+        "separate_process" if value.as_bool()? && special.isolation == Isolation::None => {
+            special.isolation = Isolation::Fork;
+        }
+        "separate_process" => {}
+        "capture" => special.capture = value.as_bool()?,
+        _ => return None,
+    }
+    Some(())
 }
 
 /// The dependencies of new tasks: ids, named where the value is used.
@@ -45,26 +62,13 @@ fn parents(parents: &Robj) -> Vec<Parent> {
     texts(parents).into_iter().enumerate().map(parent).collect()
 }
 
-fn start(delay_s: Option<f64>, at_s: Option<f64>) -> Start {
-    match (delay_s, at_s) {
-        (Some(seconds), _) if seconds > 0.0 => Start::After(seconds),
-        (_, Some(time)) => Start::At(time),
-        _ => Start::Now,
-    }
-}
-
-/// The state of a generator from the last six of R's `.Random.seed`.
-fn seed(seed: &Robj) -> Option<Seed> {
-    seed.as_integer_slice()?.try_into().ok()
-}
-
 /// The rules for tasks that have ended.
 pub fn rules(options: &List) -> Rules {
     let ttl_s = field(options, "ttl").as_real();
     Rules { ttl_s, retry: retry(&field(options, "retry")) }
 }
 
-/// A policy as created by `rrq_retry()`.
+/// A policy as created by `rrq_retry()`; `None` for `NULL`, which extendr takes for an empty list.
 fn retry(policy: &Robj) -> Option<Retry> {
     let policy = policy.as_list().filter(|policy| !policy.is_empty())?;
     let number = |name| field(&policy, name).as_real().unwrap_or(0.0);
