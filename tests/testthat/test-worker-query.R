@@ -144,36 +144,6 @@ test_that("a log that is not here is an error that says where it is", {
   expect_error(rrq_worker_process_log("w", r), "/nowhere/w.log", class = "rrq_error_no_log")
 })
 
-test_that("a load is the part of the time spent on tasks", {
-  log <- list(
-    time = c(1000, 1010, 1040, 1050, 1060),
-    command = c("ALIVE", "TASK_START", "TASK_COMPLETE", "TASK_START", "TASK_ERROR"),
-    message = c("", "a", "a", "b", "b")
-  )
-  expect_equal(load_of(log, NULL, 1100)[["minutes_5"]], 40 / 100)
-  expect_equal(load_of(log, NULL, 1100)[["minutes_1"]], 10 / 60)
-  expect_equal(load_of(log, 1080, 1100)[["minutes_1"]], 30 / 60)
-  expect_equal(load_of(list(time = 1000, command = "ALIVE", message = ""), NULL, 1010)[[1]], 0)
-})
-
-test_that("failed tasks and the running one count as load", {
-  r <- local_queue()
-  manager <- local_spawned(r, 2, worker_id_base = "w")
-  id <- rrq_task_create_expr({
-    Sys.sleep(0.2)
-    stop("failed")
-  }, controller = r)
-  rrq_task_wait(id, timeout = 10, controller = r)
-  rrq_task_create_expr(Sys.sleep(60), controller = r)
-  wait_until("BUSY" %in% rrq_worker_status(controller = r))
-  wait_until(max(rrq_worker_load(controller = r)$minutes_1) > 0.3)
-  load <- rrq_worker_load(controller = r)
-  expect_s3_class(load, "rrq_worker_load")
-  expect_named(load, c("worker_id", "minutes_1", "minutes_5", "minutes_15"))
-  expect_equal(mean(load)[["minutes_5"]], mean(load$minutes_5))
-  rrq_worker_stop(rrq_worker_list(r), type = "kill_local", controller = r)
-})
-
 test_that("lost workers are found and told about", {
   r <- local_queue()
   rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.2), controller = r)

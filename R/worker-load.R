@@ -1,0 +1,94 @@
+#' Worker load
+#'
+#' The fraction of their time that workers spend on tasks, from their logs.
+#'
+#' @inheritParams rrq_worker_status
+#' @return An `rrq_worker_load`: a data frame with one row per worker, its id in `worker_id` and, in
+#'   `minutes_1`, `minutes_5` and `minutes_15`, the fraction (0 to 1) of the last 1, 5 and 15 minutes
+#'   in which the worker ran tasks, whatever their status was in the end. If a worker is younger, or
+#'   its log does not reach back that far, it is the fraction of the time covered by the log. The
+#'   `mean()` of an `rrq_worker_load` is that of all its workers.
+#' @section Errors: `rrq_error_worker_missing` lists unknown ids.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' server <- rrq_server()
+#' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(2, controller = r)
+#' ids <- rrq_task_create_bulk_call(Sys.sleep, rep(0.1, 4), controller = r)
+#' rrq_task_wait(ids, controller = r)
+#' load <- rrq_worker_load(controller = r)
+#' load
+#' mean(load)
+#' w$stop()
+#' rrq_destroy(controller = r)
+#' server$stop()
+rrq_worker_load <- function(worker_ids = NULL, controller = NULL) {
+  worker_ids <- check_ids(worker_ids, null = TRUE)
+  controller <- get_controller(controller)
+  queue <- queue_of(controller)
+  states <- worker_states(queue)
+  check_workers(worker_ids, states$id)
+  worker_ids <- worker_ids %||% states$id[states$active]
+  call <- rlang::current_env()
+  loads <- vapply(worker_ids, function(id) {
+    log <- rust_call(rs_worker_log(queue, id, Inf), call)
+    load_of(log, states$task[states$id == id], server_time(controller))
+  }, load_windows)
+  structure(
+    data.frame(worker_id = worker_ids, t(loads), row.names = NULL),
+    class = c("rrq_worker_load", "data.frame")
+  )
+}
+
+#' @export
+mean.rrq_worker_load <- function(x, ...) {
+  colMeans(as.data.frame(x)[names(load_windows)])
+}
+
+load_windows <- c(minutes_1 = 60, minutes_5 = 300, minutes_15 = 900)
+
+# `running` is the task the worker runs now, or NA.
+load_of <- function(log, running, now) {
+  busy <- busy_intervals(log, running, now)
+  vapply(load_windows, function(seconds) {
+    begin <- max(now - seconds, log$time[1], na.rm = TRUE)
+    time_within(busy, begin, now) / max(now - begin, 1e-6)
+  }, 0)
+}
+
+# When each task in the log was started and when it ended, however it ended. A batch logs the starts
+# of all its tasks together, then their ends, so intervals overlap. Tasks of a batch that were handed
+# back have a start and no end: they do not count.
+busy_intervals <- function(log, running, now) {
+  is_task <- startsWith(log$command, "TASK_")
+  id <- log$message[is_task]
+  time <- log$time[is_task]
+  is_start <- log$command[is_task] == "TASK_START"
+  # A stable order: the events of a task stay as they are in the log.
+  by_task <- order(id, method = "radix")
+  previous <- c(NA, by_task[-length(by_task)])[order(by_task)]
+  previous[id != id[previous]] <- NA
+  # The log is capped: where it lacks the start of a task, that was before its first line.
+  from <- ifelse(is.na(previous), log$time[1], time[previous])
+  counts <- !is_start & (is.na(previous) | is_start[previous])
+  last <- utils::tail(which(id %in% running), 1)
+  open <- if (length(last) == 1 && is_start[[last]]) time[[last]]
+  data.frame(
+    from = c(from[counts], open),
+    to = c(time[counts], rep(now, length(open)))
+  )
+}
+
+# How long at least one of the intervals lasted between two times.
+time_within <- function(intervals, begin, end) {
+  intervals <- intervals[order(intervals$from), ]
+  from <- pmax(intervals$from, begin)
+  to <- pmin(intervals$to, end)
+  covered <- c(-Inf, utils::head(cummax(to), -1))[seq_along(to)]
+  sum(pmax(0, to - pmax(from, covered)))
+}
+
+server_time <- function(controller) {
+  time <- as.numeric(unlist(controller$con$TIME()))
+  time[[1]] + time[[2]] / 1e6
+}

@@ -1,0 +1,112 @@
+# A worker's log with one event per argument: c(time, command, message).
+made_up_log <- function(...) {
+  part <- function(i) vapply(list(...), `[[`, "", i)
+  list(time = as.numeric(part(1)), command = part(2), message = part(3))
+}
+
+test_that("a load is the part of the time spent on tasks", {
+  log <- made_up_log(
+    c(1000, "ALIVE", ""), c(1010, "TASK_START", "a"), c(1040, "TASK_COMPLETE", "a"),
+    c(1050, "TASK_START", "b"), c(1060, "TASK_ERROR", "b")
+  )
+  expect_equal(load_of(log, NA, 1100)[["minutes_5"]], 40 / 100)
+  expect_equal(load_of(log, NA, 1100)[["minutes_1"]], 10 / 60)
+  expect_equal(load_of(made_up_log(c(1000, "ALIVE", "")), NA, 1010)[[1]], 0)
+})
+
+test_that("the tasks of a batch count once, from the start of the batch to its end", {
+  log <- made_up_log(
+    c(1000, "ALIVE", ""),
+    c(1010, "TASK_START", "b"), c(1010, "TASK_START", "a"), c(1010, "TASK_START", "c"),
+    c(1020, "TASK_COMPLETE", "a"), c(1030, "TASK_ERROR", "c"), c(1030, "TASK_COMPLETE", "b"),
+    c(1030, "TASK_START", "e"), c(1030, "TASK_START", "d"),
+    c(1040, "TASK_COMPLETE", "e"), c(1040, "TASK_COMPLETE", "d")
+  )
+  expect_equal(load_of(log, NA, 1100)[["minutes_5"]], 30 / 100)
+})
+
+test_that("the end of a load is however a task ends", {
+  for (end in c("COMPLETE", "ERROR", "CANCELLED", "TIMEOUT", "RETRY", "DIED")) {
+    log <- made_up_log(
+      c(1000, "ALIVE", ""), c(1010, "TASK_START", "a"), c(1020, paste0("TASK_", end), "a"),
+      c(1020, "LOST", "")
+    )
+    expect_equal(load_of(log, NA, 1100)[["minutes_5"]], 10 / 100, info = end)
+  }
+})
+
+test_that("each attempt of a task that is tried again counts", {
+  log <- made_up_log(
+    c(1000, "ALIVE", ""), c(1010, "TASK_START", "a"), c(1020, "TASK_RETRY", "a"),
+    c(1040, "TASK_START", "a"), c(1045, "TASK_COMPLETE", "a")
+  )
+  expect_equal(load_of(log, NA, 1100)[["minutes_5"]], 15 / 100)
+})
+
+test_that("the running task counts up to now, with its batch", {
+  log <- made_up_log(
+    c(1000, "ALIVE", ""), c(1010, "TASK_START", "a"), c(1010, "TASK_START", "b"),
+    c(1020, "TASK_COMPLETE", "a")
+  )
+  expect_equal(load_of(log, "b", 1100)[["minutes_5"]], 90 / 100)
+  # It ended after the worker was asked which task it runs.
+  expect_equal(load_of(log, "a", 1100)[["minutes_5"]], 10 / 100)
+})
+
+test_that("tasks of a batch that were handed back do not count", {
+  log <- made_up_log(
+    c(1000, "ALIVE", ""), c(1010, "TASK_START", "a"), c(1010, "TASK_START", "b"),
+    c(1020, "TASK_COMPLETE", "a"), c(1050, "TASK_START", "b"), c(1060, "TASK_COMPLETE", "b")
+  )
+  expect_equal(load_of(log, NA, 1100)[["minutes_5"]], 20 / 100)
+})
+
+test_that("a log that was cut begins in the middle of a task", {
+  log <- made_up_log(
+    c(1000, "MESSAGE", "PING"), c(1010, "TASK_COMPLETE", "a"), c(1050, "MESSAGE", "PING")
+  )
+  expect_equal(load_of(log, NA, 1100)[["minutes_5"]], 10 / 100)
+})
+
+test_that("a worker that never pauses is used fully, and not more", {
+  time <- rep(1000 + seq(0, 90, by = 10), each = 4)
+  command <- rep(c("TASK_START", "TASK_START", "TASK_COMPLETE", "TASK_COMPLETE"), 10)
+  log <- list(
+    time = time + c(0, 0, 10, 10), command = command,
+    message = paste0(c("b", "a"), rep(1:10, each = 4))
+  )
+  expect_equal(load_of(log, NA, 1100)[["minutes_5"]], 1)
+  expect_equal(load_of(log, NA, 1100)[["minutes_1"]], 1)
+})
+
+test_that("tasks that a worker ran in batches are its load", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  ids <- rrq_task_create_bulk_call(function(i) Sys.sleep(0.001), 1:300, controller = r)
+  run_worker(worker)
+  log <- rrq_worker_log_tail(n = Inf, controller = r)
+  starts <- rle(log$command == "TASK_START")
+  expect_gt(max(starts$lengths[starts$values]), 1) # else it tests no batch
+  load <- load_of(log, NA, max(log$time))[["minutes_15"]]
+  expect_gt(load * (max(log$time) - min(log$time)), 300 * 0.001)
+  expect_lte(load, 1)
+  expect_gt(rrq_worker_load(controller = r)$minutes_15, 0)
+})
+
+test_that("failed tasks and the running one count as load", {
+  r <- local_queue()
+  manager <- local_spawned(r, 2, worker_id_base = "w")
+  id <- rrq_task_create_expr({
+    Sys.sleep(0.2)
+    stop("failed")
+  }, controller = r)
+  rrq_task_wait(id, timeout = 10, controller = r)
+  rrq_task_create_expr(Sys.sleep(60), controller = r)
+  wait_until("BUSY" %in% rrq_worker_status(controller = r))
+  wait_until(max(rrq_worker_load(controller = r)$minutes_1) > 0.3)
+  load <- rrq_worker_load(controller = r)
+  expect_s3_class(load, "rrq_worker_load")
+  expect_named(load, c("worker_id", "minutes_1", "minutes_5", "minutes_15"))
+  expect_equal(mean(load)[["minutes_5"]], mean(load$minutes_5))
+  rrq_worker_stop(rrq_worker_list(r), type = "kill_local", controller = r)
+})
