@@ -85,7 +85,10 @@ start_worker <- function(id, log, controller, name_config) {
   )
   rscript <- file.path(R.home("bin"), "Rscript")
   args <- c("-e", "rrq:::worker_process()", controller$queue_id, name_config, id)
-  processx::process$new(rscript, args, stdout = log, stderr = "2>&1", env = env, cleanup = TRUE)
+  # processx before 3.8.6 draws random numbers.
+  with_own_random(
+    processx::process$new(rscript, args, stdout = log, stderr = "2>&1", env = env, cleanup = TRUE)
+  )
 }
 
 # What a spawned process runs.

@@ -60,6 +60,20 @@ test_that("giving a seed leaves the session's generator alone", {
   expect_identical(.Random.seed, before)
 })
 
+test_that("tasks without a seed leave the session's generator alone", {
+  r <- local_queue()
+  expect_generator_kept(function() {
+    worker <- local_worker(r)
+    ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
+    rrq_message_send("PING", controller = r)
+    run_worker(worker)
+    rrq_task_wait(ids, controller = r)
+    rrq_task_collect(ids, controller = r)
+    rrq_task_retry(ids, controller = r)
+    worker$shutdown()
+  })
+})
+
 test_that("a generator never used is as new afterwards", {
   withr::local_preserve_seed()
   rm(list = ".Random.seed", envir = globalenv())

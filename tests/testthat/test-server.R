@@ -32,6 +32,11 @@ test_that("a server wants its password, and its socket is private", {
   expect_equal(rrq_redis(server$url)$CONFIG_GET("bind")[[2]], "127.0.0.1")
 })
 
+test_that("starting a server leaves the session's generator alone", {
+  skip_if_not(can_run_examples())
+  expect_generator_kept(function() rrq_server()$stop())
+})
+
 test_that("servers never collide", {
   skip_if_not(can_run_examples())
   servers <- list(rrq_server(), rrq_server(), rrq_server())

@@ -14,6 +14,15 @@ test_that("without a base one is drawn", {
   expect_match(manager$id, "^[a-z]+_[a-z]+_1$")
 })
 
+test_that("starting and ending workers leaves the session's generator alone", {
+  r <- local_queue()
+  expect_generator_kept(function() {
+    manager <- local_spawned(r, 2)
+    manager$kill(1)
+    manager$stop()
+  })
+})
+
 test_that("workers start at the same time", {
   r <- local_queue()
   barrier <- withr::local_tempdir()
