@@ -153,3 +153,5 @@ rs_worker_kill <- function(queue, ids) .Call(wrap__rs_worker_kill, queue, ids)
 
 rs_worker_sweep <- function(queue) .Call(wrap__rs_worker_sweep, queue)
 
+rs_worker_lose <- function(queue, id, process) .Call(wrap__rs_worker_lose, queue, id, process)
+

@@ -14,20 +14,14 @@ local us, events, report, expired = now_us(), {}, {}, {}
 -- include: _expire.lua
 local BUDGET, HEAVY = 256, 64
 
-local function lose_worker(id)
-  local record, lines = read_worker(workers, id), {}
-  if not is_active(record) then
-    return
+-- include: _lose.lua
+local function lose_if_active(id)
+  local record = read_worker(workers, id)
+  if is_active(record) then
+    local settled = lose_worker(id, record)
+    table.insert(settled, 1, id)
+    report[#report + 1] = settled
   end
-  local settled = end_held(keys, id, record, us, events, lines)
-  log_line(lines, us, 'LOST', '')
-  write_log(prefix .. 'w:' .. id .. ':log', lines)
-  record[W_STATE] = 'LOST'
-  write_worker(workers, id, record)
-  redis.call('DEL', prefix .. 'w:' .. id .. ':m', prefix .. 'w:' .. id .. ':k',
-             prefix .. 'w:' .. id .. ':hb', prefix .. 'w:' .. id .. ':ctl')
-  table.insert(settled, 1, id)
-  report[#report + 1] = settled
 end
 
 -- Those who wait for more than 256 sets of tasks are told in turns.
@@ -39,7 +33,7 @@ local function go_on_settling(id, ok)
 end
 
 local handlers = {
-  L = lose_worker,
+  L = lose_if_active,
   R = release_set,
   I = fail_set,
   C = function(id) go_on_settling(id, true) end,

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, ToRedisArgs, Value};
 
 const COMMON: &str = include_str!("../lua/_common.lua");
-const PARTS: [(&str, &str); 12] = [
+const PARTS: [(&str, &str); 13] = [
     ("-- include: _chain.lua", include_str!("../lua/_chain.lua")),
     ("-- include: _claim.lua", include_str!("../lua/_claim.lua")),
     ("-- include: _defer.lua", include_str!("../lua/_defer.lua")),
@@ -17,6 +17,7 @@ const PARTS: [(&str, &str); 12] = [
     ("-- include: _file.lua", include_str!("../lua/_file.lua")),
     ("-- include: _finish.lua", include_str!("../lua/_finish.lua")),
     ("-- include: _links.lua", include_str!("../lua/_links.lua")),
+    ("-- include: _lose.lua", include_str!("../lua/_lose.lua")),
     ("-- include: _parents.lua", include_str!("../lua/_parents.lua")),
     ("-- include: _store.lua", include_str!("../lua/_store.lua")),
     ("-- include: _waiting.lua", include_str!("../lua/_waiting.lua")),
@@ -105,6 +106,8 @@ scripts! {
     WORKER_CONTROL: "worker_control.lua", " flags=allow-oom";
     /// Settle lost workers.
     WORKER_SWEEP: "worker_sweep.lua", " flags=allow-oom";
+    /// Declare a worker lost whose process has ended.
+    WORKER_LOSE: "worker_lose.lua", " flags=allow-oom";
     /// Forget workers that have left.
     WORKER_DELETE: "worker_delete.lua", " flags=allow-oom";
     /// Add to a worker's log.

@@ -2,12 +2,13 @@
 
 use extendr_api::prelude::*;
 use rrq_core::config::{self, WorkerConfig};
+use rrq_core::status::WorkerStatus;
 use rrq_core::worker::{self, Options, Pong, StopReason, Turn, Worker};
 use rrq_core::{Connection, Queue};
 
 use rrq_bridge::RResult;
 use rrq_bridge::config::to_list;
-use rrq_bridge::convert::{field, limit, statuses, stop};
+use rrq_bridge::convert::{field, limit, or_null, statuses, stop};
 use rrq_bridge::evaluate::{REvaluate, current_task};
 use rrq_bridge::isolate;
 use rrq_bridge::restart::{restart, resumed};
@@ -43,6 +44,7 @@ fn rs_worker_register(
         config: config::read(&mut queue, config_name)?,
         info: serialize(&info)?,
         parent: part("parent").and_then(|pid| pid.as_integer()).map(i32::unsigned_abs),
+        process: part("process").as_ref().and_then(Robj::as_str).unwrap_or_default().to_owned(),
         restart: part("args").and_then(|args| restart(&args, &part("tempdir")?)),
         resume: part("args").and_then(|_| resumed()),
     };
@@ -198,6 +200,12 @@ fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> RResult<List> {
     Ok(List::from_pairs(lost.into_iter().map(|lost| (lost.worker, statuses(lost.tasks)))))
 }
 
+/// The state of a worker whose process has ended; `NULL` if it was never registered.
+#[extendr]
+fn rs_worker_lose(mut queue: ExternalPtr<Queue>, id: &str, process: &str) -> RResult<Robj> {
+    Ok(or_null(worker::lose(&mut queue, id, process)?.map(WorkerStatus::word)))
+}
+
 extendr_module! {
     mod worker;
     fn rs_worker_register;
@@ -221,4 +229,5 @@ extendr_module! {
     fn rs_worker_ping;
     fn rs_worker_kill;
     fn rs_worker_sweep;
+    fn rs_worker_lose;
 }

@@ -64,7 +64,10 @@ impl Worker {
     fn join(&mut self) -> Result<()> {
         let resume = self.options.resume.take();
         self.resumed = resume.is_some();
-        self.registration.nonce = resume.map_or_else(value::random_id, Ok)?;
+        self.registration.nonce = match resume {
+            Some(nonce) => nonce,
+            None => format!("{}{}", self.options.process, value::random_id()?),
+        };
         let period = duration(self.options.config.heartbeat_period.unwrap_or(PERIOD_S));
         let lease = period.saturating_mul(LEASE_PERIODS);
         let call = self.registration.register(lease, &self.options.info);

@@ -86,5 +86,5 @@ pub use query::{
 };
 pub use restart::Restart;
 pub use state::{Options, Worker};
-pub use sweep::{Lost, sweep};
+pub use sweep::{Lost, lose, sweep};
 pub use turn::{StopReason, Turn};

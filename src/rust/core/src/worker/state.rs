@@ -28,6 +28,9 @@ pub struct Options {
     pub info: Vec<u8>,
     /// The process it must not outlive.
     pub parent: Option<u32>,
+    /// The token of its process, with which the nonces of all its registrations begin; empty if
+    /// nobody watches the process.
+    pub process: String,
     /// How to replace its process, if that is possible.
     pub restart: Option<Restart>,
     /// The nonce of the registration to take over from the process it replaces.

@@ -4,8 +4,8 @@
 
 use crate::error::Result;
 use crate::queue::Queue;
-use crate::scripts::{Call, WORKER_SWEEP};
-use crate::status::Status;
+use crate::scripts::{Call, WORKER_LOSE, WORKER_SWEEP};
+use crate::status::{Status, WorkerStatus};
 use crate::task::{CHUNK, delete_chains};
 use crate::value;
 
@@ -40,6 +40,18 @@ pub fn sweep(queue: &mut Queue) -> Result<Vec<Lost>> {
             lost.push(Lost { worker, tasks: parts.filter_map(|task| resolved(&task)).collect() });
         }
     }
+}
+
+/// Declare a worker lost at once, before its lease lapses. The caller knows that the process has
+/// ended, and with which token it registered (`Options::process`); a worker of the same name in
+/// another process is left alone. Returns the worker's status since, none if the process has no
+/// registration.
+pub fn lose(queue: &mut Queue, id: &str, process: &str) -> Result<Option<WorkerStatus>> {
+    let keys = &queue.keys;
+    let names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
+    let call = Call::new(&WORKER_LOSE, names).arg(keys.prefix()).arg(id).arg(process);
+    let word = value::maybe_bytes(queue.connection.call(&call)?)?.unwrap_or_default();
+    Ok(WorkerStatus::from_word(&String::from_utf8_lossy(&word)))
 }
 
 /// A task as the script reports it: the letter of its status, and its id.

@@ -195,9 +195,14 @@ pub fn register(
 ) -> rrq_core::Result<Worker> {
     let mut config = WorkerConfig { verbose: false, ..WorkerConfig::default() };
     change(&mut config);
-    let (id, info) = (id.to_owned(), b"info".to_vec());
-    let options = Options { id, config, info, parent: None, restart: None, resume: None };
-    Worker::register(queue, options, stop)
+    Worker::register(queue, Options { config, ..options(id) }, stop)
+}
+
+/// How a worker is started that nobody watches.
+pub fn options(id: &str) -> Options {
+    let config = WorkerConfig { verbose: false, ..WorkerConfig::default() };
+    let (id, info, process) = (id.to_owned(), b"info".to_vec(), String::new());
+    Options { id, config, info, parent: None, process, restart: None, resume: None }
 }
 
 pub fn ready(mut worker: Worker) -> Worker {

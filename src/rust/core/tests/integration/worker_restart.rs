@@ -19,9 +19,8 @@ fn state(f: &mut Fixture, id: &str) -> &'static str {
 }
 
 fn start(url: &str, config: WorkerConfig, resume: Option<&str>, restart: Restart) -> Worker {
-    let (info, resume) = (b"info".to_vec(), resume.map(str::to_owned));
-    let (id, restart) = ("w".to_owned(), Some(restart));
-    let options = Options { id, config, info, parent: None, restart, resume };
+    let (resume, restart) = (resume.map(str::to_owned), Some(restart));
+    let options = Options { config, restart, resume, ..options("w") };
     Worker::register(attach(url), options, never()).unwrap()
 }
 
