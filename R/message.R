@@ -221,11 +221,13 @@ wait_responses <- function(queue, message_id, worker_ids, timeout, step, call) {
     }
     # A worker may have responded just before it exited, so the responses are read once more. The
     # sweep detects killed workers if no other process does.
+    supervise()
     rust_call(rs_worker_sweep(queue), call)
     states <- worker_states(queue, call)
     gone <- states$id[states$exited]
     left <- max(0, deadline - now())
-    limit <- if (all(silent %in% gone)) 0 else min(max(step, 0.05), look_every, left)
+    longest <- min(max(step, 0.05), look_every, supervise_pause())
+    limit <- if (all(silent %in% gone)) 0 else min(longest, left)
   }
 }
 

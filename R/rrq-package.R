@@ -10,5 +10,6 @@ the$controller <- NULL
 the$server <- NULL
 the$servers <- list()
 the$workers <- list()
+the$supervised <- -Inf
 the$task <- NULL
 the$is_worker_process <- FALSE

@@ -69,6 +69,7 @@ follow_log <- function(queue, task_id, call = caller_env()) {
     if (!status %in% c("PENDING", "DEFERRED", "RUNNING")) {
       return()
     }
+    supervise()
     Sys.sleep(0.1)
   }
 }

@@ -149,7 +149,9 @@ await <- function(wait, any, call = caller_env()) {
     }
     left <- wait$deadline - now()
     wait$late <- left <= 0
-    pause <- max(0, min(left, if (is.null(wait$bar)) no_worker_s else bar_pause(wait$bar)))
+    supervise()
+    longest <- if (is.null(wait$bar)) no_worker_s else bar_pause(wait$bar)
+    pause <- max(0, min(left, longest, supervise_pause()))
     ended <- rust_call(rs_wait_next(wait$queue, wait$waiter, pause, any), call)
     wait$n_open <- ended$open
     if (!is.null(wait$bar)) update_bar(wait$bar, ended)

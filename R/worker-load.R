@@ -4,10 +4,10 @@
 #'
 #' @inheritParams rrq_worker_status
 #' @return An `rrq_worker_load`: a data frame with one row per worker, its id in `worker_id` and, in
-#'   `minutes_1`, `minutes_5` and `minutes_15`, the fraction (0 to 1) of the last 1, 5 and 15 minutes
-#'   in which the worker ran tasks, whatever their status was in the end. If a worker is younger, or
-#'   its log does not reach back that far, it is the fraction of the time covered by the log. The
-#'   `mean()` of an `rrq_worker_load` is that of all its workers.
+#'   `minutes_1`, `minutes_5` and `minutes_15`, the fraction (0 to 1) of the last 1, 5 and 15
+#'   minutes in which the worker ran tasks, whatever their status was in the end. If a worker is
+#'   younger, or its log does not reach back that far, it is the fraction of the time covered by the
+#'   log. The `mean()` of an `rrq_worker_load` is that of all its workers.
 #' @section Errors: `rrq_error_worker_missing` lists unknown ids.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -57,8 +57,8 @@ load_of <- function(log, running, now) {
 }
 
 # When each task in the log was started and when it ended, however it ended. A batch logs the starts
-# of all its tasks together, then their ends, so intervals overlap. Tasks of a batch that were handed
-# back have a start and no end: they do not count.
+# of all its tasks together, then their ends, so intervals overlap. Tasks of a batch that were
+# handed back have a start and no end: they do not count.
 busy_intervals <- function(log, running, now) {
   is_task <- startsWith(log$command, "TASK_")
   id <- log$message[is_task]

@@ -205,7 +205,9 @@ rrq_worker_process_log <- function(worker_id, controller = NULL) {
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_worker_detect_exited <- function(controller = NULL) {
+  controller <- get_controller(controller)
   queue <- queue_of(controller)
+  found <- Filter(function(child) is_of_queue(child, controller), supervise(at_once = TRUE))
   lost <- rust_call(rs_worker_sweep(queue))
   for (worker in names(lost)) {
     tasks <- lost[[worker]]
@@ -217,7 +219,7 @@ rrq_worker_detect_exited <- function(controller = NULL) {
       i = if (length(again)) "{length(again)} task{?s} will be tried again: {again}."
     ))
   }
-  invisible(as.character(names(lost)))
+  invisible(c(child_ids(found), as.character(names(lost))))
 }
 
 #' Forget workers that have left

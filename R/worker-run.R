@@ -184,7 +184,10 @@ wait_for_config <- function(timeout, read) {
 spawned_by <- function() {
   parent <- Sys.getenv("RRQ_PARENT_PID")
   if (isTRUE(the$is_worker_process) && nzchar(parent)) {
-    list(parent = as.integer(parent), args = commandArgs(), tempdir = tempdir())
+    process <- basename(Sys.getenv("RRQ_WORKER_END"))
+    list(
+      parent = as.integer(parent), process = process, args = commandArgs(), tempdir = tempdir()
+    )
   }
 }
 

@@ -83,7 +83,7 @@ worker_script <- function(args = commandArgs(TRUE)) {
     return(invisible())
   }
   # Of a worker this was started by, should it have been.
-  Sys.unsetenv(c("RRQ_PARENT_PID", "RRQ_WORKER_LOGFILE"))
+  Sys.unsetenv(c("RRQ_PARENT_PID", "RRQ_WORKER_LOGFILE", "RRQ_WORKER_END"))
   # A private server would be one where nobody ever creates a queue.
   options(rrq.embedded = FALSE)
   rust_call(rs_worker_end_on_term())

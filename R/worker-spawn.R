@@ -1,34 +1,55 @@
 #' Start workers on this machine
 #'
-#' Starts R processes that work for the queue, with this session's library paths, working directory
-#' and environment variables, all in parallel. They end when this session ends, however it ends.
+#' Starts R processes that run the tasks of a queue, all in parallel. They have this session's
+#' library paths, working directory and environment variables, and end when the session ends,
+#' however it ends.
+#'
+#' @section Crashes: The session is the parent of these processes, so it notices at once when one
+#'   of them crashes. It declares the worker lost without waiting for its lease to lapse, and a
+#'   message says what became of its task. With `restart` it then starts a new process under the
+#'   same name. A worker has crashed when its process ended for any reason but that it was told to
+#'   stop, was idle for too long, or its queue was destroyed.
+#'
+#'   R has a single thread, so the session can only do this while it waits (for tasks, answers or
+#'   workers), and when `rrq_worker_detect_exited()` or a function of the manager is called. While
+#'   it does something else, the other workers notice a lost one when its lease has lapsed, and
+#'   nothing is restarted.
+#'
+#'   Only crashes in a row lead to giving up: the count starts again when a worker has completed a
+#'   task or has run for a minute.
 #'
 #' @param n How many.
-#' @param logdir A folder for what they print; `NULL` is one in the session's temporary folder.
+#' @param logdir A folder for what they print, in a file `<name>.log` for each; a restarted worker
+#'   gets `<name>.2.log` and so on. `NULL` is a folder in the session's temporary folder.
 #' @param timeout Seconds to wait until all are alive. 0 does not wait.
 #' @param name_config The saved configuration they use, see [rrq_worker_config_save()].
 #' @param worker_id_base Their names are `<base>_1` to `<base>_n`; `NULL` draws a base.
-#' @param time_poll Seconds between two looks at whether they are alive.
+#' @param time_poll Seconds between two checks of whether they are alive.
 #' @param offload_path Not available yet: must be `NULL`.
+#' @param restart Whether a worker that crashed is replaced by a new process of the same name. A
+#'   number is how many crashes in a row are too many; `TRUE` is 5. A message tells of each
+#'   replacement, and of giving up.
 #' @inheritParams rrq_task_wait
 #' @inheritParams rrq_destroy
-#' @return A manager. `$id` are the workers' names; `$is_alive()`, `$logs()`, `$stop()` and
-#'   `$kill()` take names or numbers, all by default; `$wait_alive(timeout)` waits.
+#' @return An `rrq_worker_manager`. `$id` are the workers' names; `$is_alive()`, `$logs()`,
+#'   `$stop()` and `$kill()` take names or numbers, all by default; `$wait_alive(timeout)` waits.
+#'   Workers that were stopped or killed by their manager are not restarted; the tasks of those
+#'   killed have ended when `$kill()` returns.
 #' @section Errors: `rrq_error_worker_start` when a worker ends before it is alive, for instance
-#'   because its environment could not be built: the message shows the end of its log.
-#'   `rrq_error_timeout` when time is up.
+#'   because its environment could not be built: the message shows the end of its log. With
+#'   `restart` that is after so many crashes. `rrq_error_timeout` when time is up.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
 #' r <- rrq_controller("jobs", server$url)
-#' w <- rrq_worker_spawn(2, controller = r)
+#' w <- rrq_worker_spawn(2, restart = TRUE, controller = r)
 #' w$is_alive()
 #' w$stop()
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_worker_spawn <- function(n = 1, logdir = NULL, timeout = 600, name_config = "localhost",
                              worker_id_base = NULL, time_poll = 0.2, progress = NULL,
-                             controller = NULL, offload_path = NULL) {
+                             controller = NULL, offload_path = NULL, restart = FALSE) {
   check_count(n)
   check_string(logdir, null = TRUE)
   check_number(timeout)
@@ -37,26 +58,32 @@ rrq_worker_spawn <- function(n = 1, logdir = NULL, timeout = 600, name_config = 
   check_number(time_poll)
   check_flag(progress, null = TRUE)
   check_not_yet(offload_path, NULL)
+  max_crashes <- check_restart(restart)
   controller <- get_controller(controller)
   queue <- queue_of(controller)
   rust_call(rs_config_read(queue, name_config))
   ids <- paste0(worker_id_base %||% random_name(), "_", seq_len(n))
   check_unused(queue, ids)
-  logs <- file.path(prepare_logdir(logdir), paste0(ids, ".log"))
-  processes <- Map(start_worker, ids, logs, list(controller), name_config)
-  keep_alive(processes)
-  manager <- new_manager(controller, ids, processes, logs)
+  logdir <- prepare_logdir(logdir)
+  workers <- lapply(ids, function(id) {
+    new_child(id, controller, name_config, logdir, max_crashes)
+  })
+  for (worker in workers) start_child(worker)
+  manager <- new_manager(controller, workers)
   if (timeout > 0) {
     manager$wait_alive(timeout, time_poll, show_progress(progress), rlang::current_env())
   }
   manager
 }
 
-# processx ends a process when its handle is garbage-collected; workers live as long as the session,
-# whatever becomes of their manager.
-keep_alive <- function(processes) {
-  running <- Filter(function(p) p$is_alive(), the$workers)
-  the$workers <- c(running, unname(processes))
+# Crashes in a row after which a worker is given up; 0 restarts none.
+check_restart <- function(restart, call = caller_env()) {
+  if (is.numeric(restart)) {
+    check_count(restart, call = call)
+    return(restart)
+  }
+  check_flag(restart, call = call)
+  if (restart) 5 else 0
 }
 
 check_unused <- function(queue, ids, call = caller_env()) {
@@ -74,14 +101,16 @@ prepare_logdir <- function(logdir) {
   normalizePath(path)
 }
 
-# The server's URL goes by the environment: a password on a command line is for all to see.
-start_worker <- function(id, log, controller, name_config) {
+# The server's URL is passed in the environment: everyone can see a password on a command line. For
+# `end_file` see R/worker-supervise.R.
+start_worker <- function(id, log, controller, name_config, end_file) {
   env <- c(
     "current",
     R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep),
     RRQ_URL = controller$url,
     RRQ_PARENT_PID = as.character(Sys.getpid()),
-    RRQ_WORKER_LOGFILE = log
+    RRQ_WORKER_LOGFILE = log,
+    RRQ_WORKER_END = end_file
   )
   rscript <- file.path(R.home("bin"), "Rscript")
   args <- c("-e", "rrq:::worker_process()", controller$queue_id, name_config, id)
@@ -91,9 +120,13 @@ start_worker <- function(id, log, controller, name_config) {
   )
 }
 
-# What a spawned process runs.
+# What a spawned process runs. The file says that it has ended as a worker should; it is missing if
+# code of a task, or anything else, ended the process.
 worker_process <- function(args = commandArgs(TRUE)) {
+  end_file <- Sys.getenv("RRQ_WORKER_END")
   run_worker_process(args[[1]], args[[2]], args[[3]], 0)
+  if (nzchar(end_file)) file.create(end_file)
+  invisible()
 }
 
 # Runs until there is a reason to leave. That there is nothing to work for, or with, is told on
@@ -114,26 +147,30 @@ quit_saying <- function(message, status) {
   quit(save = "no", status = status)
 }
 
-new_manager <- function(controller, ids, processes, logs) {
-  which <- function(worker) match_workers(ids, worker, caller_env(2))
-  alive <- function() vapply(processes, function(p) p$is_alive(), TRUE)
+new_manager <- function(controller, workers) {
+  ids <- child_ids(workers)
+  chosen <- function(worker) workers[match_workers(ids, worker, caller_env(2))]
+  named <- function(some, values) stats::setNames(values, child_ids(some))
   manager <- list(
     id = ids,
-    is_alive = function(worker = NULL) stats::setNames(alive(), ids)[which(worker)],
+    is_alive = function(worker = NULL) {
+      some <- chosen(worker)
+      supervise(at_once = TRUE)
+      named(some, vapply(some, function(worker) worker$process$is_alive(), NA))
+    },
     logs = function(worker = NULL) {
-      stats::setNames(lapply(logs, read_log), ids)[which(worker)]
+      some <- chosen(worker)
+      named(some, lapply(some, function(worker) unlist(lapply(worker$logs, read_log))))
     },
     stop = function(worker = NULL, timeout = 10) {
-      chosen <- which(worker)
-      stop_spawned(controller, ids[chosen], processes[chosen], timeout)
+      stop_children(controller, chosen(worker), timeout)
     },
     kill = function(worker = NULL) {
-      for (process in processes[which(worker)]) process$kill()
-      invisible(ids[which(worker)])
+      kill_children(chosen(worker))
     },
     wait_alive = function(timeout = 600, time_poll = 0.2, progress = show_progress(NULL),
                           call = caller_env()) {
-      wait_alive(controller, ids, processes, logs, timeout, time_poll, progress, call)
+      wait_alive(controller, workers, timeout, time_poll, progress, call)
     }
   )
   structure(list2env(manager, rlang::new_environment()), class = "rrq_worker_manager")
@@ -165,33 +202,61 @@ read_log <- function(path) {
   if (file.exists(path)) readLines(path, warn = FALSE) else character()
 }
 
-stop_spawned <- function(controller, ids, processes, timeout) {
+stop_children <- function(controller, workers, timeout) {
+  expect_end(workers)
   queue <- queue_of(controller)
-  states <- rust_call(rs_worker_states(queue))
-  # One that is starting, for the first time or anew, stops as soon as it can.
-  alive <- intersect(ids, states$id[!states$exited])
-  if (length(alive)) {
-    rust_call(rs_message_send(queue, "STOP", NULL, alive))
-  }
+  asked <- character()
   deadline <- now() + timeout
-  for (process in processes) {
-    process$wait(max(0, deadline - now()) * 1000)
-    if (process$is_alive()) process$kill()
+  while (length(left <- Filter(function(worker) worker$process$is_alive(), workers))) {
+    if (now() >= deadline) {
+      for (worker in left) end_process(worker$process)
+      break
+    }
+    # A process that has not registered yet is asked as soon as it has.
+    silent <- setdiff(child_ids(left), asked)
+    if (length(silent)) asked <- c(asked, ask_to_stop(queue, silent))
+    left[[1]]$process$wait(min(100, 1000 * (deadline - now())))
   }
-  invisible(ids)
+  supervise(at_once = TRUE)
+  invisible(child_ids(workers))
 }
 
-wait_alive <- function(controller, ids, processes, logs, timeout, time_poll, progress, call) {
+# Returns the ids of those that were there to be asked.
+ask_to_stop <- function(queue, ids) {
+  states <- rust_call(rs_worker_states(queue))
+  alive <- intersect(ids, states$id[!states$exited])
+  if (length(alive)) rust_call(rs_message_send(queue, "STOP", NULL, alive))
+  alive
+}
+
+kill_children <- function(workers) {
+  expect_end(workers)
+  for (worker in workers) end_process(worker$process)
+  supervise(at_once = TRUE)
+  invisible(child_ids(workers))
+}
+
+end_process <- function(process) {
+  process$kill()
+  process$wait(1000)
+}
+
+wait_alive <- function(controller, workers, timeout, time_poll, progress, call) {
+  ids <- child_ids(workers)
+  for (worker in workers) worker$is_awaited <- TRUE
+  on.exit(for (worker in workers) worker$is_awaited <- FALSE)
   watch <- list(
+    # One that will be restarted is still watched.
     is_dead = function(ids_left, states) {
-      !vapply(processes[match(ids_left, ids)], function(p) p$is_alive(), TRUE)
+      !vapply(workers[match(ids_left, ids)], is_watched, NA)
     },
     logs = function(ids_dead) {
-      paths <- logs[match(ids_dead, ids)]
+      paths <- vapply(workers[match(ids_dead, ids)], function(worker) last_log(worker), "")
       stats::setNames(lapply(paths, read_log), sprintf("%s (%s)", ids_dead, paths))
     }
   )
   # Starting takes half a second; a longer sleep at first would only add to it.
   step <- min(time_poll, 0.05)
   wait_started(queue_of(controller, call), ids, watch, timeout, step, progress, call)
+  invisible(ids)
 }

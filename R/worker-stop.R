@@ -30,9 +30,11 @@ rrq_worker_stop <- function(worker_ids = NULL, type = c("message", "kill", "kill
   check_number(timeout)
   check_number(time_poll)
   check_flag(progress, null = TRUE)
+  controller <- get_controller(controller)
   queue <- queue_of(controller)
   worker_ids <- unique(workers_to_stop(queue, worker_ids))
   if (length(worker_ids) > 0) {
+    if (type != "message") expect_end(children_named(controller, worker_ids))
     switch(type,
       message = rust_call(rs_message_send(queue, "STOP", NULL, worker_ids)),
       kill = kill_anywhere(queue, worker_ids),
@@ -94,7 +96,8 @@ wait_exited <- function(queue, worker_ids, timeout, time_poll, progress, call = 
   }
   deadline <- now() + timeout
   repeat {
-    # A killed worker cannot say that it leaves.
+    supervise()
+    # A killed worker cannot report that it leaves.
     rust_call(rs_worker_sweep(queue), call)
     states <- worker_states(queue, call)
     left <- setdiff(worker_ids, states$id[states$exited])

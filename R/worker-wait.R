@@ -86,7 +86,8 @@ wait_started <- function(queue, ids, watch, timeout, time_poll, progress, call) 
   deadline <- now() + timeout
   if (progress) cli::cli_progress_step("Waiting for {length(ids)} worker{?s}")
   repeat {
-    # One that was killed on its way cannot say that it leaves.
+    supervise()
+    # One that was killed while it started cannot report that.
     rust_call(rs_worker_sweep(queue), call)
     states <- rust_call(rs_worker_states(queue), call)
     waiting <- setdiff(ids, states$id[states$active])

@@ -30,3 +30,28 @@ task_in_c <- function(controller, how = c("long", "short"), ...) {
 }
 
 ping_columns <- c("worker_id", "round_trip", "busy", "task_id", "task_age", "rss", "uptime")
+
+# Spawned workers whose lease lapses only after minutes.
+local_patient <- function(controller, n = 1, ..., env = parent.frame()) {
+  patient <- rrq_worker_config(heartbeat_period = 60)
+  rrq_worker_config_save("patient", patient, controller = controller)
+  local_spawned(controller, n, name_config = "patient", ..., env = env)
+}
+
+# Kill workers of this session as somebody else would, not by way of their manager; their process
+# ids.
+kill_hard <- function(controller, ids) {
+  processes <- lapply(children_named(controller, ids), function(child) child$process)
+  pids <- vapply(processes, function(process) process$get_pid(), 1L)
+  tools::pskill(pids, tools::SIGKILL)
+  for (process in processes) process$wait()
+  pids
+}
+
+# Kill workers whose end this session does not notice by itself, as if another had spawned them.
+kill_unseen <- function(controller, ids) {
+  for (child in children_named(controller, ids)) {
+    unwatch(child)
+    child$process$kill()
+  }
+}

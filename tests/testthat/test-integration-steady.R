@@ -55,7 +55,7 @@ test_that("after a full session a destroyed queue leaves no key behind", {
   )
   expect_false(rrq_task_wait(ids, timeout = 30, controller = r))
   rrq_message_send_and_wait("PING", controller = r)
-  manager$kill(1)
+  kill_unseen(r, manager$id[[1]])
   wait_until("LOST" %in% rrq_worker_status(manager$id, r), 20)
   try(rrq_task_wait(rrq_task_create_expr(f(1), queue = "no", controller = r), 0.1, controller = r),
     silent = TRUE

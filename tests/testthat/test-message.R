@@ -188,7 +188,7 @@ test_that("waiting ends when a worker is killed", {
   manager <- local_spawned(r, name_config = "quick")
   rrq_task_create_expr(Sys.sleep(60), controller = r)
   wait_until("BUSY" %in% rrq_worker_status(controller = r))
-  manager$kill()
+  kill_unseen(r, manager$id)
   expect_error(
     rrq_message_send_and_wait("PING", timeout = 60, controller = r),
     class = "rrq_error_worker_gone"

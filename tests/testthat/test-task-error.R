@@ -248,7 +248,7 @@ test_that("a task that died has a value that says so", {
   manager <- local_spawned(r, name_config = "quick")
   id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
   wait_until(rrq_task_status(id, controller = r) == "RUNNING")
-  manager$kill()
+  kill_unseen(r, manager$id)
   expect_false(rrq_task_wait(id, timeout = 20, controller = r))
   result <- rrq_task_result(id, controller = r)
   expect_s3_class(result, "rrq_task_error")

@@ -150,7 +150,7 @@ test_that("a task lost with its worker is retried if the policy includes losses"
   manager <- local_fast(r)
   lost <- rrq_task_create_expr(Sys.sleep(60), retry = rrq_retry(2, on = "lost"), controller = r)
   wait_until(rrq_task_status(lost, controller = r) == "RUNNING")
-  manager$kill()
+  kill_unseen(r, manager$id)
   wait_until({
     suppressMessages(rrq_worker_detect_exited(controller = r))
     rrq_task_status(lost, controller = r) == "PENDING"

@@ -264,7 +264,7 @@ test_that("with a killed worker go its fork server, its task and their processes
   process_of(id, r)
   wait_until(length(descendants(worker)) >= 3)
   all <- descendants(worker)
-  manager$kill()
+  kill_unseen(r, manager$id)
   wait_until(!any(vapply(all, process_is_alive, NA)))
   rrq_task_wait(id, timeout = 20, controller = r)
   expect_equal(rrq_task_status(id, controller = r), "DIED")

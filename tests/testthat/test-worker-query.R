@@ -150,7 +150,7 @@ test_that("lost workers are found and told about", {
   manager <- local_spawned(r, 2, name_config = "quick", worker_id_base = "w")
   id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
   wait_until("BUSY" %in% rrq_worker_status(controller = r))
-  manager$kill()
+  kill_unseen(r, manager$id)
   lost <- character()
   find <- function() lost <<- c(lost, rrq_worker_detect_exited(r))
   messages <- testthat::capture_messages(wait_until(length(find()) == 2))

@@ -79,6 +79,14 @@ test_that("stopping is clean, and may be repeated", {
   expect_true(rrq_task_status(id, controller = r) %in% c("COMPLETE", "PENDING"))
 })
 
+test_that("one may stop workers that have only just been started", {
+  r <- local_queue()
+  manager <- local_spawned(r, 2, timeout = 0)
+  manager$stop(timeout = 60)
+  expect_false(any(manager$is_alive()))
+  expect_equal(unname(rrq_worker_status(manager$id, r)), c("EXITED", "EXITED"))
+})
+
 test_that("killing ends the processes at once", {
   r <- local_queue()
   manager <- local_spawned(r, 2, worker_id_base = "w")
