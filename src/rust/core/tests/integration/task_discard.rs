@@ -211,7 +211,7 @@ fn a_bulk_that_breaks_is_withdrawn_although_a_task_goes_on_running() {
 #[test]
 fn a_bulk_that_the_server_refuses_halfway_is_withdrawn() {
     let mut f = Fixture::new();
-    f.queue.connection.set_patience(Duration::ZERO, never());
+    f.queue.connection.set_retry_timeout(Duration::ZERO, never());
     let (server, mut n) = (f.raw(), 0);
     let server = std::cell::RefCell::new(server);
     let submitted = task::submit(&mut f.queue, &submission("default", Vec::new()), || {
