@@ -1,57 +1,58 @@
-# Which names an expression needs, from its syntax alone: no environment is looked at here.
+# The names an expression uses, from its syntax alone: no environment is looked at here.
+#
+# Why not codetools or globals: both decide whether a name is local to a whole function, while a
+# block is evaluated in order. `{ x <- x + 1 }`, `for (i in i) f(i)` and `x[1] <- 2` need a value
+# from outside; `if (p) x <- 1 else f(x)` needs one in one branch only.
+#
+# Only base R, quotation as in rlang and the pipes of magrittr have rules here. What functions of
+# other packages do with their arguments is found out in task-masked.R, for names without a value.
 
-# `required` names must have a value; `optional` ones may be columns, or be made by the task.
+# `required` names must have a value; `optional` ones may be columns, or be assigned by the task.
 capture_names <- function(expr) {
-  scope <- new_scope()
-  walk(expr, scope)
-  close_scope(scope)
-  found <- scope$found
-  optional <- setdiff(found$optional, found$required)
-  list(required = found$required, optional = optional[!is_dots(optional)])
+  root <- walk_root(expr)
+  required <- as.character(unique(root$required))
+  optional <- setdiff(as.character(root$optional), required)
+  list(required = required, optional = optional[!is_dots(optional)])
+}
+
+# With the values that are `known` and where to find functions, a name that a function may look up
+# elsewhere is optional, too (task-masked.R). That takes long, and is asked only before an error.
+walk_root <- function(expr, known = NULL) {
+  root <- new_scope()
+  root$known <- known
+  walk(expr, root)
+  close_scope(root)
+  root
 }
 
 walk <- function(expr, scope) {
   if (is.symbol(expr)) {
     use_name(as.character(expr), scope)
   } else if (is.call(expr)) {
-    unquoted <- unquoted_arg(expr, scope)
+    unquoted <- if (!is.null(scope$unquote)) unquoted_arg(expr, scope$unquote)
     if (is.null(unquoted)) {
       walker <- walkers[[head_name(expr)]] %||% walk_call
       walker(expr, scope)
     } else {
-      walk(unquoted, scope$outside)
+      walk(unquoted, unquoted_scope(scope))
     }
   }
-  invisible()
 }
 
 walk_all <- function(exprs, scope) {
-  for (expr in exprs) {
-    walk(expr, scope)
-  }
+  for (expr in exprs) walk(expr, scope)
 }
 
 # A name in call position is looked up among functions, which are never sent.
 walk_call <- function(expr, scope) {
-  head <- expr[[1]]
-  if (is.call(head)) {
-    walk(head, scope)
-  }
+  if (is.call(expr[[1]])) walk(expr[[1]], scope)
   args <- call_args(expr)
-  columns <- is_column_arg(args)
-  for (i in seq_along(args)) {
-    if (columns[[i]]) walk_soft(args[i], scope) else walk(args[[i]], scope)
+  if (is.null(scope$root$known)) {
+    return(walk_all(args, scope))
   }
-}
-
-# Model functions look these up in `data`, like the variables of their formula.
-is_column_arg <- function(args) {
-  has_formula <- any(vapply(args, is_formula_call, NA))
-  has_formula & rlang::names2(args) %in% c("weights", "subset", "offset")
-}
-
-is_formula_call <- function(expr) {
-  is.call(expr) && identical(expr[[1]], quote(`~`))
+  masked <- is_masked(expr, args, scope$root)
+  walk_all(args[!masked], scope)
+  walk_inside(args[masked], scope, soft = TRUE, unquote = "!")
 }
 
 # `x[1, ]` and `switch(x, a = , b = 1)` have empty arguments, which cannot be passed on.
@@ -66,81 +67,139 @@ drop_empty <- function(args) {
 # "" for a head that is itself computed, such as `obj$method`.
 head_name <- function(expr) {
   head <- expr[[1]]
-  if (is_namespaced(head)) {
-    head <- head[[3]]
-  }
+  if (is_namespaced(head)) head <- head[[3]]
   if (is.symbol(head) || is.character(head)) as.character(head) else ""
 }
 
-head_text <- function(expr) {
-  head <- expr[[1]]
-  if (is.call(head) && identical(head[[1]], quote(`::`))) {
-    paste0(head[[2]], "::", head[[3]])
+is_namespaced <- function(expr) {
+  is.call(expr) && (identical(expr[[1]], quote(`::`)) || identical(expr[[1]], quote(`:::`)))
+}
+
+# Positions of the arguments that `fn` takes for these parameters of its.
+param_index <- function(fn, args, params) {
+  if (!is.function(fn)) {
+    return(integer())
+  }
+  call <- as.call(c(quote(fn), rlang::set_names(as.list(seq_along(args)), names(args))))
+  matched <- tryCatch(as.list(match.call(fn, call)), error = function(e) list())
+  as.integer(matched[intersect(params, names(matched))])
+}
+
+# Scopes -----------------------------------------------------------------------------------
+
+# In a `soft` scope no name is required. `outer` is the scope around the innermost function.
+new_scope <- function(parent = NULL, is_function = FALSE, soft = FALSE, unquote = NULL) {
+  scope <- new.env(parent = emptyenv())
+  scope$parent <- parent
+  scope$root <- parent$root %||% scope
+  scope$outer <- if (is_function) parent else parent$outer
+  scope$soft <- soft || isTRUE(parent$soft)
+  scope$unquote <- unquote %||% parent$unquote
+  if (is.null(parent)) scope$open <- FALSE
+  scope
+}
+
+use_name <- function(name, scope) {
+  root <- scope$root
+  if (!nzchar(name) || is_bound(name, scope)) {
+    return()
+  }
+  if (scope$soft || root$open || name %in% root$perhaps) {
+    root$optional <- c(root$optional, name)
+  } else if (is.null(scope$outer)) {
+    root$required <- c(root$required, name)
   } else {
-    head_name(expr)
+    scope$outer$waiting <- c(scope$outer$waiting, name)
   }
 }
 
-arg_index <- function(args, names, position = 1) {
-  given <- rlang::names2(args)
-  named <- which(given %in% names)
-  unnamed <- which(given == "")
-  c(named, unnamed[unnamed >= position])[1]
+# A function may be called only after the names it uses are assigned around it, or before. So these
+# names wait, outside the function's own scope, until a scope around it is complete: they become
+# optional where that scope assigns them, and wait in the next one otherwise. Deciding when the
+# function is met would require names that the block assigns later; treating them as the block's
+# own would not send a variable that the function reads before.
+close_scope <- function(scope) {
+  assigned <- scope$waiting %in% scope$bound
+  root <- scope$root
+  root$optional <- c(root$optional, scope$waiting[assigned])
+  rest <- scope$waiting[!assigned]
+  if (is.null(scope$parent)) {
+    root$required <- c(root$required, rest)
+  } else {
+    scope$parent$waiting <- c(scope$parent$waiting, rest)
+  }
+}
+
+is_bound <- function(name, scope) {
+  if (startsWith(name, "..") && is_dots(name)) name <- "..."
+  while (!is.null(scope)) {
+    if (name %in% scope$bound) {
+      return(TRUE)
+    }
+    scope <- scope$parent
+  }
+  FALSE
+}
+
+bind_names <- function(names, scope) {
+  scope$bound <- c(scope$bound, names)
+}
+
+# Optional also when nothing reads it: with the user's own variable in the task's frame, the
+# assignment stays inside the task.
+bind_perhaps <- function(name, scope) {
+  scope$root$optional <- c(scope$root$optional, name)
+  scope$root$perhaps <- c(scope$root$perhaps, name)
+}
+
+walk_inside <- function(exprs, scope, names = character(), ...) {
+  inner <- new_scope(scope, ...)
+  bind_names(names, inner)
+  walk_all(exprs, inner)
+  close_scope(inner)
 }
 
 # Assignment -------------------------------------------------------------------------------
 
-walk_assign <- function(expr, scope) {
-  walk_all(call_args(expr)[-1], scope)
-  walk_target(expr[[2]], scope)
-  bind_names(target_name(expr[[2]]), scope)
-}
-
-walk_super_assign <- function(expr, scope) {
-  walk_all(call_args(expr)[-1], scope)
-  walk_target(expr[[2]], scope)
-  bind_outer(target_name(expr[[2]]), scope)
-}
-
 # `x[i] <- 1` and `names(x) <- i` read `x` before they replace it.
-walk_target <- function(target, scope) {
-  if (!is.call(target)) {
-    return(invisible())
-  }
-  inner <- target[[2]]
-  if (is.call(inner)) walk_target(inner, scope) else walk(inner, scope)
-  if (!head_name(target) %in% c("$", "@")) {
-    walk_all(call_args(target)[-1], scope)
+walk_assign <- function(expr, scope) {
+  walk(expr[[3]], scope)
+  if (is.call(expr[[2]])) walk(expr[[2]], scope)
+  name <- target_name(expr[[2]])
+  if (head_name(expr) != "<<-" || is.null(scope$parent)) {
+    bind_names(name, scope)
+  } else if (!all(is_bound(name, scope$parent))) {
+    # In a function it takes effect only if that is called.
+    bind_perhaps(name, scope)
   }
 }
 
 target_name <- function(target) {
-  while (is.call(target)) {
-    target <- target[[2]]
-  }
-  if (is.symbol(target) || is.character(target)) as.character(target) else character()
+  while (is.call(target)) target <- target[[2]]
+  as.character(target)
 }
 
+# assign() and delayedAssign() in another environment may or may not be seen.
 walk_assign_function <- function(expr, scope) {
   args <- call_args(expr)
-  index <- arg_index(args, "x")
-  name <- if (!is.na(index)) args[[index]]
   walk_call(expr, scope)
-  if (!is.character(name)) {
-    return(invisible())
+  name <- args[param_index(get(head_name(expr), baseenv()), args, "x")]
+  if (length(name) == 1 && is.character(name[[1]])) {
+    if (length(args) == 2) bind_names(name[[1]], scope) else bind_perhaps(name[[1]], scope)
   }
-  if (length(args) == 2) bind_names(name, scope) else bind_perhaps(name, scope)
 }
 
-# After load() and the like any name may exist.
-walk_unknown <- function(expr, scope) {
-  walk_call(expr, scope)
+# After load() and the like any name may exist. The names given to data() are not variables.
+walk_open <- function(expr, scope) {
+  if (head_name(expr) != "data") walk_call(expr, scope)
   scope$root$open <- TRUE
 }
 
-walk_data <- function(expr, scope) {
-  walk_quoted(expr, scope)
-  scope$root$open <- TRUE
+# `obj := value`: the left side is a name, or makes one.
+walk_column_assign <- function(expr, scope) {
+  args <- call_args(expr)
+  is_column <- is.symbol(args[[1]]) && !nzchar(rlang::names2(args)[[1]])
+  walk_all(if (is_column) args[-1] else args, scope)
 }
 
 # Control flow -----------------------------------------------------------------------------
@@ -151,6 +210,7 @@ walk_for <- function(expr, scope) {
   walk(expr[[4]], scope)
 }
 
+# No branch sees what another assigns; what follows sees all.
 walk_branches <- function(expr, scope) {
   args <- call_args(expr)
   walk_all(args[1], scope)
@@ -164,30 +224,22 @@ walk_branches <- function(expr, scope) {
 }
 
 walk_local <- function(expr, scope) {
-  inner <- new_scope(scope)
-  walk_call(expr, inner)
-  close_scope(inner)
+  walk_inside(call_args(expr), scope)
 }
 
 # Defaults come after the body: they are evaluated late, and may refer to its variables.
 walk_function <- function(expr, scope) {
   params <- as.list(expr[[2]])
-  inner <- new_scope(scope, delayed = TRUE)
-  bind_names(names(params), inner)
-  walk(expr[[3]], inner)
-  walk_all(drop_empty(params), inner)
-  close_scope(inner)
+  walk_inside(c(list(expr[[3]]), drop_empty(params)), scope, names(params), is_function = TRUE)
 }
 
 # Names that are not variables -------------------------------------------------------------
 
-walk_nothing <- function(expr, scope) {
-  invisible()
-}
+walk_nothing <- function(expr, scope) NULL
 
 walk_element <- function(expr, scope) {
   if (identical(expr[[2]], quote(.env))) {
-    use_name(as.character(expr[[3]]), scope$outside)
+    use_name(as.character(expr[[3]]), unquoted_scope(scope))
   } else {
     walk(expr[[2]], scope)
   }
@@ -197,6 +249,8 @@ walk_library <- function(expr, scope) {
   args <- call_args(expr)
   if ("character.only" %in% names(args)) {
     walk_all(args, scope)
+  } else if (length(args) > 0) {
+    scope$root$packages <- c(scope$root$packages, as.character(args[[1]]))
   }
 }
 
@@ -205,143 +259,89 @@ walk_dots <- function(expr, scope) {
   walk_call(expr, scope)
 }
 
-# `obj := value`: the left side is a name, or makes one.
-walk_column_assign <- function(expr, scope) {
-  walk(expr[[3]], scope)
-}
+# Quoted code ------------------------------------------------------------------------------
 
-# sapply(x, f): like a name in call position, `f` may exist on the worker only.
-walk_functional <- function(expr, scope) {
+walk_quoting <- function(expr, scope) {
+  name <- head_name(expr)
   args <- call_args(expr)
-  index <- arg_index(args, c("FUN", "f", "what"), functionals[[head_name(expr)]])
-  is_name <- !is.na(index) && is.symbol(args[[index]])
-  walk_all(if (is_name) args[-index] else args, scope)
-  if (is_name) {
-    walk_soft(args[index], scope)
-  }
+  quoted <- is_quoted(args, name)
+  walk_all(args[!quoted], scope)
+  walk_inside(args[quoted], scope, soft = TRUE, unquote = unquoting[[name]])
 }
 
-# Quoted code and data masks ---------------------------------------------------------------
-
-walk_soft <- function(exprs, scope, unquote = NULL) {
-  inner <- new_scope(scope, soft = TRUE, unquote = unquote)
-  walk_all(exprs, inner)
-  close_scope(inner)
+# What follows the code, such as the list given to substitute(), is evaluated; so are the data that
+# the code is evaluated in.
+is_quoted <- function(args, name) {
+  at <- seq_along(args)
+  switch(quoting[[name]],
+    all = at > 0,
+    first = at == 1,
+    masked = !at %in% param_index(get(name, baseenv()), args, c("data", "x", "_data"))
+  )
 }
 
-walk_quoted <- function(expr, scope) {
-  walk_soft(call_args(expr), scope)
-}
-
-# What follows the code, such as the list given to substitute(), is evaluated.
-walk_quoted_first <- function(expr, scope) {
-  args <- call_args(expr)
-  walk_soft(args[1], scope, unquote = if (head_name(expr) == "bquote") c(".", ".."))
-  walk_all(args[-1], scope)
-}
-
-walk_tidy_quoted <- function(expr, scope) {
-  walk_soft(call_args(expr), scope, unquote = "!")
-}
-
-walk_masked <- function(expr, scope) {
-  args <- call_args(expr)
-  data <- arg_index(args, c("data", "x", "_data", ".data"))
-  if (is.na(data)) {
-    return(walk_tidy_quoted(expr, scope))
-  }
-  walk(args[[data]], scope)
-  walk_soft(args[-data], scope, unquote = "!")
-}
-
-unquoted_arg <- function(expr, scope) {
-  if (!head_name(expr) %in% scope$unquote || length(expr) != 2) {
+# What is evaluated inside quoted code: `.(x)` in bquote(); in the functions of rlang `!!x` and
+# `!!!x`, which are nested negations.
+unquoted_arg <- function(expr, unquote) {
+  name <- head_name(expr)
+  if (!name %in% unquote || length(expr) != 2) {
     return(NULL)
   }
-  if (head_name(expr) != "!") {
-    return(expr[[2]])
-  }
-  # `!!x` and `!!!x` are nested negations.
   inner <- expr[[2]]
-  if (!is.call(inner) || head_name(inner) != "!") {
-    return(NULL)
+  if (name != "!") {
+    inner
+  } else if (is.call(inner) && identical(inner[[1]], quote(`!`))) {
+    inner[[2]]
   }
-  while (is.call(inner) && head_name(inner) == "!") {
-    inner <- inner[[2]]
-  }
-  inner
 }
 
-# Pipes ------------------------------------------------------------------------------------
+unquoted_scope <- function(scope) {
+  while (scope$soft && !is.null(scope$parent)) scope <- scope$parent
+  scope
+}
 
-# magrittr: `.` is the left side, and also the first argument unless it is one already.
+# Pipes of magrittr: `.` is the left side, and also the first argument unless it is one already.
 walk_pipe <- function(expr, scope) {
-  if (!identical(expr[[2]], quote(.))) {
-    walk(expr[[2]], scope)
-  }
-  right <- expr[[3]]
-  if (is.symbol(right)) {
-    return(invisible())
-  }
-  inner <- new_scope(scope)
-  bind_names(".", inner)
-  walk(pipe_into(right), inner)
-  close_scope(inner)
+  left <- expr[[2]]
+  if (!identical(left, quote(.))) walk(left, scope)
+  right <- if (!is.symbol(expr[[3]])) list(pipe_into(expr[[3]]))
+  walk_inside(right, scope, ".", soft = head_name(expr) == "%$%")
+  if (head_name(expr) == "%<>%") bind_names(target_name(left), scope)
 }
 
 pipe_into <- function(right) {
-  is_plain <- is.call(right) && !head_name(right) %in% c("{", "(", "function", "::", ":::", "$")
+  is_plain <- is.call(right) && !head_name(right) %in% c("{", "(", "function", "$") &&
+    !is_namespaced(right)
   has_dot <- any(vapply(as.list(right), identical, NA, quote(.)))
   if (is_plain && !has_dot) as.call(append(as.list(right), quote(.), 1)) else right
 }
 
-walk_pipe_assign <- function(expr, scope) {
-  walk_pipe(expr, scope)
-  bind_names(target_name(expr[[2]]), scope)
-}
-
-walk_pipe_expose <- function(expr, scope) {
-  walk(expr[[2]], scope)
-  walk_soft(list(expr[[3]]), scope)
-}
-
-# Scopes -----------------------------------------------------------------------------------
-
 # Tables -----------------------------------------------------------------------------------
 
-# Position of the function among the arguments.
-functionals <- list(
-  lapply = 2, sapply = 2, vapply = 2, mclapply = 2, Map = 1, Filter = 1, Reduce = 1, Find = 1,
-  Position = 1, mapply = 1, do.call = 1, match.fun = 1, apply = 3, tapply = 3, outer = 3
+# Which arguments are quoted. Those of functions that evaluate code in their data are `masked`.
+quoting <- c(
+  "~" = "all", expression = "all", alist = "all",
+  expr = "all", exprs = "all", quo = "all", quos = "all",
+  quote = "first", substitute = "first", bquote = "first",
+  with = "masked", within = "masked", subset = "masked", transform = "masked"
 )
 
-masked_functions <- c(
-  "with", "within", "subset", "transform",
-  "filter", "mutate", "transmute", "summarise", "summarize", "group_by", "arrange", "select",
-  "rename", "count", "distinct", "pull", "slice_min", "slice_max", "pivot_longer", "pivot_wider",
-  "unnest", "nest"
-)
+unquoting <- list(bquote = c(".", ".."), expr = "!", exprs = "!", quo = "!", quos = "!")
+
+pipes <- c("%>%", "%T>%", "%!>%", "%<>%", "%$%")
 
 walkers <- c(
-  list(
-    "<-" = walk_assign, "=" = walk_assign, "<<-" = walk_super_assign,
-    assign = walk_assign_function, delayedAssign = walk_assign_function,
-    ":=" = walk_column_assign,
-    "for" = walk_for, "if" = walk_branches, switch = walk_branches,
-    "function" = walk_function, local = walk_local,
-    "$" = walk_element, "@" = walk_element, "::" = walk_nothing, ":::" = walk_nothing,
-    rm = walk_nothing, library = walk_library, require = walk_library, data = walk_data,
-    load = walk_unknown, source = walk_unknown, sys.source = walk_unknown,
-    attach = walk_unknown, list2env = walk_unknown,
-    "...length" = walk_dots, "...elt" = walk_dots, "...names" = walk_dots,
-    "~" = walk_quoted, expression = walk_quoted, alist = walk_quoted,
-    quote = walk_quoted_first, substitute = walk_quoted_first, bquote = walk_quoted_first,
-    expr = walk_tidy_quoted, exprs = walk_tidy_quoted,
-    quo = walk_tidy_quoted, quos = walk_tidy_quoted, aes = walk_tidy_quoted,
-    vars = walk_tidy_quoted,
-    "%>%" = walk_pipe, "%T>%" = walk_pipe, "%!>%" = walk_pipe, "%<>%" = walk_pipe_assign,
-    "%$%" = walk_pipe_expose
+  rlang::rep_named(names(quoting), list(walk_quoting)),
+  rlang::rep_named(c("<-", "=", "<<-"), list(walk_assign)),
+  rlang::rep_named(c("assign", "delayedAssign"), list(walk_assign_function)),
+  rlang::rep_named(c("if", "switch"), list(walk_branches)),
+  rlang::rep_named(c("::", ":::", "rm"), list(walk_nothing)),
+  rlang::rep_named(c("$", "@"), list(walk_element)),
+  rlang::rep_named(c("library", "require"), list(walk_library)),
+  rlang::rep_named(c("...length", "...elt", "...names"), list(walk_dots)),
+  rlang::rep_named(pipes, list(walk_pipe)),
+  rlang::rep_named(
+    c("data", "load", "source", "sys.source", "attach", "list2env"), list(walk_open)
   ),
-  rlang::rep_named(names(functionals), list(walk_functional)),
-  rlang::rep_named(masked_functions, list(walk_masked))
+  list(":=" = walk_column_assign, "for" = walk_for, "function" = walk_function, local = walk_local)
 )

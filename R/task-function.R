@@ -1,0 +1,99 @@
+# The function of a call: by name where it is from a package, else by value.
+
+capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
+  if (rlang::is_missing(fn_expr)) {
+    abort_capture("{.arg {arg}} is missing: give a function.", call = call)
+  }
+  if (is_namespaced(fn_expr)) {
+    return(function_by_name(fn_expr, call))
+  }
+  fn <- if (is.symbol(fn_expr)) {
+    variable_value(as.character(fn_expr), envir, call)
+  } else {
+    eval(fn_expr, envir)
+  }
+  if (!is.function(fn)) {
+    abort_not_function(fn, fn_expr, arg, call)
+  }
+  namespace <- if (is.symbol(fn_expr)) home_namespace(fn, as.character(fn_expr)) else ""
+  if (nzchar(namespace)) {
+    return(function_reference(as.character(fn_expr), namespace))
+  }
+  list(value = strip_function_source(fn))
+}
+
+function_by_name <- function(fn_expr, call) {
+  namespace <- as.character(fn_expr[[2]])
+  name <- as.character(fn_expr[[3]])
+  internal <- identical(fn_expr[[1]], quote(`:::`))
+  if (!requireNamespace(namespace, quietly = TRUE)) {
+    abort_capture("Package {.pkg {namespace}} is not installed.", call = call)
+  }
+  if (!is.function(namespace_object(name, namespace, internal))) {
+    hint <- if (is.function(namespace_object(name, namespace, TRUE))) {
+      c(i = "It has one that is not exported: write {.code {namespace}:::{name}}.")
+    }
+    message <- "Package {.pkg {namespace}} has no function {.fn {name}}."
+    abort_capture(c(message, hint), call = call)
+  }
+  list(name = name, namespace = namespace, internal = internal)
+}
+
+namespace_object <- function(name, namespace, internal) {
+  ns <- asNamespace(namespace)
+  if (internal) {
+    get0(name, ns, inherits = FALSE)
+  } else if (is_exported(name, ns)) {
+    getExportedValue(ns, name)
+  }
+}
+
+# Listing a namespace's exports to look for one takes most of a millisecond.
+is_exported <- function(name, ns) {
+  if (isBaseNamespace(ns)) {
+    return(exists(name, envir = ns, inherits = FALSE))
+  }
+  exists(name, envir = getNamespaceInfo(ns, "exports"), inherits = FALSE) ||
+    exists(name, envir = getNamespaceInfo(ns, "lazydata"), inherits = FALSE)
+}
+
+# "" unless `name` means this very function in the package that it comes from.
+home_namespace <- function(fn, name) {
+  ns <- if (is.primitive(fn)) baseenv() else topenv(environment(fn), emptyenv())
+  package <- frame_package(ns)
+  if (!nzchar(package) || !(identical(ns, baseenv()) || isNamespace(ns))) {
+    return("")
+  }
+  if (identical(get0(name, ns, inherits = FALSE), fn)) package else ""
+}
+
+function_reference <- function(name, namespace) {
+  internal <- !is_exported(name, asNamespace(namespace))
+  list(name = name, namespace = namespace, internal = internal)
+}
+
+abort_not_function <- function(x, fn_expr, arg, call) {
+  kind <- friendly_type(x)
+  hint <- if (is.character(x)) {
+    "Use {.code pkg::name} or the function itself, not its name."
+  } else if (is.call(fn_expr) && head_text(fn_expr) %in% quoting_heads) {
+    "Remove the {.code {head_text(fn_expr)}()}."
+  } else if (is.call(fn_expr)) {
+    "Did you mean {.fn rrq_task_create_expr}?"
+  } else {
+    "Give {.code pkg::name}, a function by its name, or {.code function(x) ...}."
+  }
+  abort_capture(c("{.arg {arg}} must be a function, not {kind}.", i = hint), call = call)
+}
+
+strip_function_source <- function(fn) {
+  # An S4 generic cannot be rebuilt from its parts.
+  if (is.primitive(fn) || isS4(fn)) {
+    return(fn)
+  }
+  parts <- c(strip_formals(formals(fn)), list(strip_source(body(fn))))
+  bare <- as.function(parts, envir = environment(fn))
+  kept <- attributes(fn)
+  attributes(bare) <- kept[setdiff(names(kept), "srcref")]
+  bare
+}
