@@ -29,7 +29,8 @@
 #' rrq_task_overview(controller = r)$PENDING
 #' rrq_destroy(controller = r)
 #' server$stop()
-rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, controller = NULL) {
+rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, globals = TRUE,
+                                                   controller = NULL) {
   options <- engine_options(rlang::current_env(), NROW(data))
   if (!is.data.frame(data)) {
     abort_argument("data", "a data frame", data, rlang::current_env())
@@ -38,7 +39,7 @@ rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, c
   check_given(options, names(data), "a column of `data`")
   expr <- inject_expr(substitute(expr), parent.frame())
   given <- c(names(data), names(options$depends_on))
-  task <- capture_bulk(expr, given, parent.frame(), rlang::current_env())
+  task <- capture_bulk(expr, given, parent.frame(), rlang::current_env(), globals)
   handle <- queue_of(controller)
   warn_large(task$variables)
   template <- list(expr = task$expr, variables = task$variables, names = names(data))

@@ -6,13 +6,19 @@
 # 3. needed_names(): whether a name without a value is an error, or a column.
 
 # `given` names get their values on the worker, from tasks this one depends on.
-capture_expr <- function(expr, envir, call = caller_env(), given = character()) {
-  capture_bulk(expr, given, envir, call)
+capture_expr <- function(expr, envir, call = caller_env(), given = character(), globals = TRUE) {
+  capture_bulk(expr, given, envir, call, globals)
 }
 
-capture_bulk <- function(expr, data_names, envir, call = caller_env()) {
+capture_bulk <- function(expr, data_names, envir, call = caller_env(), globals = TRUE) {
+  check_globals(globals, call)
   expr <- resolve_expr(expr, envir, call)
-  list(expr = expr, variables = find_variables(expr, data_names, envir, call))
+  variables <- if (isTRUE(globals)) {
+    find_variables(expr, data_names, envir, call)
+  } else {
+    declared_variables(globals, envir, call)
+  }
+  list(expr = expr, variables = variables[setdiff(names(variables), data_names)])
 }
 
 inject_expr <- function(expr, envir, call = caller_env()) {
@@ -142,7 +148,8 @@ find_variables <- function(expr, given, envir, call) {
     unknown <- intersect(unknown, needed_names(expr, values, envir))
   }
   if (length(unknown) > 0) {
-    abort_unknown(unknown, envir, call)
+    hint <- "If it is a column, or only the worker has it, name what to send in {.arg globals}."
+    abort_unknown(unknown, envir, call, hint)
   }
   values[!vapply(values, is.function, NA)]
 }
@@ -152,6 +159,36 @@ find_variables <- function(expr, given, envir, call) {
 is_sent <- function(frame, required) {
   package <- frame_package(frame)
   if (required) !package %in% default_packages else !nzchar(package)
+}
+
+check_globals <- function(globals, call) {
+  if (is.list(globals) && !is.data.frame(globals)) {
+    globals <- rlang::names2(globals)
+    if (anyDuplicated(globals)) {
+      abort_argument("globals", "a list with a different name for each value", call = call)
+    }
+  }
+  is_names <- is.character(globals) && !anyNA(globals) && all(nzchar(globals))
+  if (!is_names && !isTRUE(globals) && !isFALSE(globals)) {
+    abort_argument("globals", "TRUE, FALSE, names of variables or a named list", globals, call)
+  }
+  if (is_names) check_no_dots(globals, call)
+}
+
+# What the user declared is sent also if it is a function or belongs to a package.
+declared_variables <- function(globals, envir, call) {
+  if (isFALSE(globals)) {
+    globals <- list()
+  } else if (is.character(globals)) {
+    names <- unique(globals)
+    globals <- read_variables(find_frames(names, envir), call)
+    unknown <- setdiff(names, names(globals))
+    if (length(unknown) > 0) {
+      abort_unknown(unknown, envir, call)
+    }
+  }
+  globals <- lapply(globals, function(x) if (is.function(x)) strip_function_source(x) else x)
+  rlang::set_names(globals, rlang::names2(globals))
 }
 
 # The frames of those names that have one.
@@ -222,18 +259,15 @@ is_dots <- function(names) {
   startsWith(names, "..") & grepl("^[.][.]([.]|[0-9]+)$", names)
 }
 
-abort_unknown <- function(names, envir, call) {
+abort_unknown <- function(names, envir, call,
+                          hint = "If only the worker has it, use {.code get(\"{names[[1]]}\")}.") {
   places <- if (identical(envir, globalenv())) {
     "the global environment and the attached packages"
   } else {
     "the environment where the task is written, its parents and the attached packages"
   }
   abort_capture(
-    c(
-      "Can't find {.var {names}}, which the task needs.",
-      i = "Looked in {places}.",
-      i = "If only the worker has such a value, use {.code get(\"{names[[1]]}\")}."
-    ),
+    c("Can't find {.var {names}}, which the task needs.", i = "Looked in {places}.", i = hint),
     "variable",
     call
   )

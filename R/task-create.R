@@ -6,7 +6,10 @@
 #' @section What is sent:
 #' Of an expression, the variables it uses are found where it is written and sent along: not those
 #' it makes itself, and not functions, which come from the worker's environment (see
-#' [rrq_worker_envir_set()]) or from packages. A variable that cannot be found is an error.
+#' [rrq_worker_envir_set()]) or from packages. A variable that cannot be found is an error, unless
+#' it can be a column: in an index of a data frame or of something not known here, such as
+#' `dt[cyl == 4, .N]`, beside a data frame in a call, or in a call of a function that quotes its
+#' arguments. Where this finds too much or too little, `globals` declares the variables.
 #'
 #' Of a call, `pkg::fn` and functions of packages are sent by name; any other function is sent
 #' itself, with the environment it was made in, but never the global environment: there it sees the
@@ -19,6 +22,9 @@
 #' @param args A list of arguments, named or not.
 #' @param options Options made by [rrq_task_options()], or `NULL`. An argument of this function wins
 #'   over the one in `options`.
+#' @param globals Which variables of the expression are sent. `TRUE`: those it uses, see below.
+#'   `FALSE`: none; the worker must have all it needs. A character vector: exactly these, found where
+#'   the expression is written, functions too. A named list: these values.
 #' @inheritParams rrq_task_options
 #' @inheritParams rrq_destroy
 #' @return The task's id: 32 lower-case hexadecimal characters.
@@ -41,10 +47,11 @@
 #' rrq_task_status(c(a, b), controller = r)
 #' rrq_destroy(controller = r)
 #' server$stop()
-rrq_task_create_expr <- with_options(function(expr, options = NULL, controller = NULL) {
+rrq_task_create_expr <- with_options(function(expr, options = NULL, globals = TRUE,
+                                              controller = NULL) {
   options <- engine_options(rlang::current_env())
   given <- names(options$depends_on)
-  task <- capture_expr(substitute(expr), parent.frame(), rlang::current_env(), given)
+  task <- capture_expr(substitute(expr), parent.frame(), rlang::current_env(), given, globals)
   handle <- queue_of(controller)
   warn_large(task$variables)
   large <- is_large(task$variables)

@@ -278,3 +278,15 @@ test_that("a session killed in the middle of a bulk leaves tasks that are listed
   rrq_task_delete(ids, controller = r)
   expect_equal(sum(queue_sizes(r)), 0)
 })
+
+test_that("`globals` declares what all tasks of an expression share; columns win", {
+  r <- local_queue()
+  x <- 10
+  y <- 20
+  data <- data.frame(x = 1:2)
+  ids <- c(
+    rrq_task_create_bulk_expr(x + y, data, globals = c("x", "y"), controller = r),
+    rrq_task_create_bulk_expr(x + y, data, globals = list(y = 30), controller = r)
+  )
+  expect_equal(run_results(ids, r), list(21, 22, 31, 32))
+})

@@ -183,6 +183,59 @@ test_that("a function in an expression keeps the four parts that rlang counts on
   expect_null(res$expr[[2]][[4]])
 })
 
+# globals ----------------------------------------------------------------------------------
+
+test_that("without `globals` nothing is sent, nor looked for", {
+  x <- 1
+  res <- capture_expr(quote(f(x, rrq_a)), environment(), globals = FALSE)
+  expect_equal(res, list(expr = quote(f(x, rrq_a)), variables = rlang::set_names(list())))
+})
+
+test_that("names in `globals` are sent, whatever the expression uses", {
+  x <- 1
+  unused <- NULL
+  helper <- function(i) i
+  globals <- c("unused", "helper", "pi", "unused")
+  res <- capture_expr(quote(f(x)), environment(), globals = globals)$variables
+  expect_equal(res, list(unused = NULL, helper = helper, pi = pi))
+})
+
+test_that("a name in `globals` that cannot be found is an error", {
+  absent <- function(x) capture_expr(quote(f(1)), environment(), globals = c("x", "rrq_a"))
+  err <- expect_error(absent(), class = "rrq_error_variable")
+  expect_match(conditionMessage(err), "x.*rrq_a")
+})
+
+test_that("values in `globals` are sent as they are", {
+  values <- list(x = NULL, y = quote(a + b), f = mean)
+  res <- capture_expr(quote(f(x, rrq_a)), environment(), globals = values)
+  expect_equal(res$variables, values)
+  none <- rlang::set_names(list())
+  expect_equal(capture_expr(quote(f(x)), environment(), globals = list())$variables, none)
+})
+
+test_that("what the task gets otherwise wins over `globals`", {
+  x <- 1
+  y <- 2
+  for (globals in list(c("x", "y"), list(x = 1, y = 2))) {
+    res <- capture_bulk(quote(f(x, y)), "x", environment(), globals = globals)
+    expect_equal(res$variables, list(y = 2))
+  }
+})
+
+test_that("`globals` is checked", {
+  wrong <- list(
+    NULL, NA, 1, c(TRUE, FALSE), NA_character_, "", list(1), list(a = 1, a = 2), list(a = 1, 2),
+    data.frame(a = 1), "...", list(`..1` = 1)
+  )
+  for (globals in wrong) {
+    expect_error(
+      capture_expr(quote(f(x)), environment(), globals = globals),
+      class = "rrq_error_argument", info = describe(globals)
+    )
+  }
+})
+
 # capture_bulk and inject_expr -------------------------------------------------------------
 
 test_that("columns win over the environment", {

@@ -256,3 +256,28 @@ test_that("a pointer is sent as one that points nowhere", {
   expect_false(is_dead(r$pointer))
   expect_true(run_result(id, r))
 })
+
+test_that("`globals` declares what is sent with an expression", {
+  r <- local_queue()
+  rrq_worker_envir_set(function(envir) envir$rrq_theirs <- 100, controller = r)
+  x <- 1
+  twice <- function(i) 2 * i
+  ids <- c(
+    rrq_task_create_expr(rrq_theirs + 1, globals = FALSE, controller = r),
+    rrq_task_create_expr(twice(x), globals = c("twice", "x"), controller = r),
+    rrq_task_create_expr(x + rrq_theirs, globals = list(x = 5), controller = r)
+  )
+  expect_equal(run_results(ids, r), list(101, 2, 105))
+})
+
+test_that("a variable in `globals` that cannot be found queues nothing", {
+  r <- local_queue()
+  expect_error(
+    rrq_task_create_expr(sqrt(2), globals = "rrq_absent", controller = r),
+    "rrq_absent", class = "rrq_error_variable"
+  )
+  expect_error(
+    rrq_task_create_expr(sqrt(2), globals = NULL, controller = r), class = "rrq_error_argument"
+  )
+  expect_equal(rrq_queue_length(controller = r), 0)
+})
