@@ -1,33 +1,50 @@
-# Running the code of tasks. The engine calls the functions made here once per task; they never
-# throw: every way to end is an outcome.
+# Runs the code of tasks. The engine calls the functions made here once per task. They never throw:
+# value, error, interrupt and time-out are all outcomes.
 #
-# Conditions are caught by handlers that stand around the whole loop (with_task_handlers), not
-# around each task: setting them up costs more than a small task does. An error leaves the task
-# through the promise `leave`, which returns from the frame it was made in.
+# Conditions are caught by handlers around the whole loop (with_task_handlers), not around each
+# task: setting them up costs more than a small task. An error leaves the task through the promise
+# `leave` (run_call).
 
-# What the handlers need to know of the running task.
+# The state of the running task, shared by the calls below and the handlers. A run is `active` from
+# when its promise `leave` exists until the task's code has returned or was left; the handlers act
+# only then.
 new_run <- function() {
   run <- new.env(parent = emptyenv())
   run$active <- FALSE
   run
 }
 
-# The calls the engine makes, and the environment they stand in: it binds their arguments there.
+# The calls the engine makes, and the environment it evaluates them in: it binds their arguments
+# there, because values written into a call would be evaluated if they are code, and would fill
+# every traceback.
+#
+# `failed` follows when `run` did not return an outcome, or its value could not be sent. What happened
+# shows in the run alone, and the order of the questions matters. An interrupt outside of the task's
+# code set `interrupted`; a task that was being left has an `outcome`; a jump that passed the handlers
+# left the run active; anything else has its own message. Each flag is cleared here, else the next
+# task would inherit it: handlers would leave through a promise whose frame is gone.
 evaluation_calls <- function(run, identity) {
   run$identity <- identity
   the$task <- run
   slot <- rlang::new_environment(list(
     run = function(kind, payload, template, variables, parents, timeout, seed, logged) {
-      run_call(run, kind, payload, template, variables, parents, timeout, seed, logged)
+      outcome <- run_call(run, kind, payload, template, variables, parents, timeout, seed, logged)
+      run$outcome <- NULL
+      outcome
     },
     failed = function(message) {
-      # Interrupted before the task's own code had begun.
+      # Interrupted before the task's own code began.
       if (isTRUE(run$interrupted)) {
         run$interrupted <- FALSE
         return(list("DIED", task_error(run, simpleError(user_interrupt), "DIED", NULL), NULL, TRUE))
       }
-      # Still active: the evaluation was left by a jump past its handlers, as R does when the C
-      # stack runs out. What R had to say of it is its last error message.
+      # Code in on.exit() failed while the task was being left for another reason.
+      if (!is.null(run$outcome)) {
+        outcome <- run$outcome
+        run$outcome <- NULL
+        return(outcome)
+      }
+      # A jump past the handlers, as when the C stack runs out: R's last error message explains it.
       if (run$active) {
         run$active <- FALSE
         message <- sub("^Error( in .*?)? ?: ", "", trimws(geterrmessage()))
@@ -60,11 +77,23 @@ evaluation_calls <- function(run, identity) {
   )
 }
 
-# Outcomes are told by position: status, value; and where there is more to say, rare attributes and
-# whether the user interrupted.
+# Evaluates one task. Its outcome is a list by position: status, value; and, only where there is
+# more to report, rare attributes and whether the user interrupted.
+#
+# `leave` is a promise whose code is `return(run$outcome)`. Forcing it, from a handler however deep
+# in the task, returns from this frame: that costs nothing until it is used, where a tryCatch() here
+# would cost more than a small task. It works once, and only while this frame is on the stack. Hence
+# the order: the promise exists before `active` is set, and leave() clears `active` before it forces
+# it. Code in on.exit() of the task runs during that return; were the run still active, an error
+# there would replace the outcome and force a promise that is being evaluated. The time limit is set
+# before `active`, too: an interrupt while arguments are bound would be judged by the limit of the
+# task before. Arguments are bound while the run is active, so that what fails there is an error of
+# the task.
 run_call <- function(run, kind, payload, template, variables, parents, timeout, seed, logged) {
   run$warnings <- NULL
   run$logged <- logged
+  run$timeout <- timeout
+  run$deadline <- if (timeout > 0) now() + timeout else Inf
   delayedAssign("leave", return(run$outcome))
   run$leave <- environment()
   run$active <- TRUE
@@ -77,8 +106,6 @@ run_call <- function(run, kind, payload, template, variables, parents, timeout, 
   if (!is.null(parents)) {
     call <- bind_parents(frame, kind, call, parents)
   }
-  run$timeout <- timeout
-  run$deadline <- if (timeout > 0) now() + timeout else Inf
   value <- if (is.null(seed)) eval(call, frame) else with_stream(seed, eval(call, frame))
   run$active <- FALSE
   if (is.null(run$warnings)) {
@@ -92,7 +119,7 @@ extra_of <- function(run) {
   if (!is.null(run$warnings)) list(warnings = run$warnings)
 }
 
-# Bind what a task brings in its frame and return the call to evaluate there.
+# Binds what a task brings in its frame, and returns the call to evaluate there.
 prepare_call <- function(frame, kind, payload, template, variables) {
   switch(kind,
     call = {
@@ -112,7 +139,8 @@ prepare_call <- function(frame, kind, payload, template, variables) {
   )
 }
 
-# Values of tasks this one depends on: variables of an expression, named arguments of a call.
+# The values of tasks this one depends on become variables of an expression, or named arguments of
+# a call.
 bind_parents <- function(frame, kind, call, parents) {
   if (kind %in% c("expr", "bulk_expr")) {
     list2env(parents, frame)
@@ -121,22 +149,32 @@ bind_parents <- function(frame, kind, call, parents) {
   as.call(c(as.list(call), bind_args(frame, parents, "parent")))
 }
 
-# What the tasks of a bulk have in common is prepared by the first of them. The function and the
-# shared arguments stand in an environment of their own, which code of tasks does not see.
+# The call of one task of a bulk. What the tasks share (function, further arguments) is prepared by
+# the first of them, in the environment `common` between the task's frame and the worker's
+# environment. The frame is fresh for each task. A function sent by value keeps its own environment,
+# or sees the worker's in place of the global one; it never sees `common`, so that no task changes
+# what the next one finds there.
+#
+# The preparation is valid for one template in one worker environment, and both are compared each
+# time: tasks of other bulks come between, and a refresh replaces the environment. That is cheap, as
+# the engine keeps shared objects: identical() finds the same pointer. The template is recorded last
+# and cleared first. A task can be interrupted while it prepares; recorded before, the template would
+# then stand beside the function of another bulk, which the next task would call.
 bulk_call <- function(run, frame, payload, template) {
-  # num.eq: 0 and -0 are not the same argument.
+  # num.eq: 0 and -0 are different arguments.
   same <- identical(template, run$template, num.eq = FALSE, single.NA = FALSE)
   if (!same || !identical(run$envir, run$template_envir)) {
-    run$template <- template
-    run$template_envir <- run$envir
+    run$template <- NULL
     run$common <- new.env(parent = run$envir)
     run$head <- function_head(run$common, template$fn)
     run$args <- bind_args(run$common, template$args, "shared")
     if (identical(template$chunk, "mapply")) {
-      # Code among the arguments is handed over as it is.
+      # .mapply() evaluates these arguments; code among them must arrive as it is.
       quoted <- lapply(template$args, function(x) if (is.language(x)) call("quote", x) else x)
       assign("more", quoted, run$common)
     }
+    run$template <- template
+    run$template_envir <- run$envir
   }
   parent.env(frame) <- run$common
   if (!is.null(template$chunk)) {
@@ -168,8 +206,8 @@ is_plain <- function(x) {
   is.null(x) || (length(x) == 1L && is.atomic(x) && !is.object(x))
 }
 
-# Small plain values stand in the call; others are bound in the frame and stand there by name, so
-# that language objects arrive unevaluated and a traceback stays readable.
+# Small plain values are written into the call; others are bound in the frame and written by name,
+# so that language objects arrive unevaluated and tracebacks stay readable.
 bind_args <- function(frame, args, prefix = "arg") {
   for (i in seq_along(args)) {
     if (!is_plain(args[[i]])) {
@@ -187,7 +225,7 @@ function_head <- function(frame, fn) {
     return(call(operator, as.symbol(fn$namespace), as.symbol(fn$name)))
   }
   value <- fn$value
-  # The global environment of the session that sent it is not here: the worker's stands in.
+  # The global environment of the session that sent it is not here: the worker's takes its place.
   if (identical(environment(value), globalenv())) {
     environment(value) <- parent.env(frame)
   }
@@ -195,7 +233,7 @@ function_head <- function(frame, fn) {
   quote(fn)
 }
 
-# Whether tasks can share one copy of a value: not where one could see what another did to it.
+# Whether tasks can share one copy of a value: not if one could see what another did to it.
 is_stateless <- function(x) {
   if (is.environment(x)) {
     return(is_lasting_environment(x))
@@ -214,8 +252,15 @@ is_lasting_environment <- function(x) {
     isNamespace(x)
 }
 
-# The handlers around a worker's loop. They act only while a task runs, and come after handlers in
-# the task's own code, so what a task deals with itself is not seen here.
+# The handlers around a worker's loop.
+#
+# They are calling handlers below everything a task establishes, so R asks the task's own handlers
+# first: what a task handles itself never arrives here. They act only while `run$active`; outside of
+# a task, errors are the worker's and pass on. What ends the task goes through leave(), which clears
+# `active` first: a handler runs on top of the task's stack, and a second condition on the way out
+# must find no active run. The interrupt handler remembers one that comes outside of a task's code
+# (`run$interrupted`): the jump that follows ends the engine's call, which then asks `failed` what
+# happened. Exiting handlers (tryCatch) would unwind before the trace is taken.
 with_task_handlers <- function(run, code) {
   withCallingHandlers(
     code,
@@ -239,7 +284,7 @@ leave_with_error <- function(run, error) {
 
 user_interrupt <- "the worker was interrupted while it ran this task"
 
-# An interrupt comes from the engine when the task's time is up, else from the user.
+# An interrupt comes from the engine if the time limit has passed, else from the user.
 leave_interrupted <- function(run) {
   late <- now() >= run$deadline
   status <- if (late) "TIMEOUT" else "DIED"
@@ -266,14 +311,14 @@ keep_warning <- function(run, warning) {
   }
 }
 
-# As R would: the log of a task has its warnings where they came.
+# As R would, so that the log of a task shows a warning where it was raised.
 print_warning <- function(warning) {
   call <- without_worker_call(warning)$call
   place <- if (!is.null(call)) paste(" in", deparse(call, nlines = 1)[[1]])
   cat("Warning", place, ": ", conditionMessage(warning), "\n", sep = "", file = stderr())
 }
 
-# What is raised at the top of a task seems to come from the worker's own call of eval().
+# A condition raised at the top of a task carries the worker's own call of eval().
 without_worker_call <- function(condition) {
   if (identical(condition$call, quote(eval(call, frame)))) {
     condition["call"] <- list(NULL)
@@ -285,7 +330,7 @@ keep_progress <- function(condition) {
   rrq_task_progress_update(condition$value %||% conditionMessage(condition))
 }
 
-# The backtrace in the user's own frames: below it is the worker, above it R's error machinery.
+# The backtrace, cut to the user's frames: the worker is below them, R's error machinery above.
 task_trace <- function(run) {
   trace <- rlang::trace_back(top = run$leave)
   heads <- vapply(trace$call, function(call) deparse(call[[1]], nlines = 1)[[1]], "")
@@ -300,7 +345,7 @@ task_trace <- function(run) {
 
 error_machinery <- c(".handleSimpleError", "h", "signal_abort", "signalCondition", "<fn>")
 
-# From what follows the worker's eval() up to where the handler was called.
+# The frames after the worker's eval(), up to where the handler was called.
 user_frames <- function(heads) {
   first <- match("eval", heads, 0L)
   while (first <= length(heads) && heads[[first]] == "eval") {
@@ -314,7 +359,7 @@ user_frames <- function(heads) {
   if (last >= first) seq.int(first, last)
 }
 
-# Lines of the process log: a time, a command and its message.
+# Lines of the process log: time, command, message.
 report_lines <- function(commands, messages) {
   time <- format(Sys.time(), "%Y-%m-%d %H:%M:%OS3")
   cat(paste0("[", time, "] ", commands, " ", messages, "\n", collapse = ""))
