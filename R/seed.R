@@ -1,8 +1,8 @@
-# Random numbers of tasks: each has a stream of its own of the generator L'Ecuyer-CMRG, as
-# `parallel::clusterSetRNGStream()` gives them to workers, but fixed by the task's place in its
-# submission, not by who runs it.
+# Random numbers of tasks: each task has its own stream of the generator L'Ecuyer-CMRG. These are the
+# streams that `parallel::clusterSetRNGStream()` gives to workers, but here they depend on the task's
+# position in its submission, not on the worker.
 
-# What `.Random.seed` begins with for L'Ecuyer-CMRG with inversion and rejection, R's defaults.
+# The first element of `.Random.seed` for L'Ecuyer-CMRG with inversion and rejection, R's defaults.
 lecuyer_kind <- 10407L
 
 check_seed <- function(seed, arg, call) {
@@ -12,7 +12,7 @@ check_seed <- function(seed, arg, call) {
   }
 }
 
-# The state of the first stream, from what the user gave as `seed`.
+# The state of the first stream, from the user's `seed`.
 seed_state <- function(seed) {
   if (is.null(seed) || isFALSE(seed)) {
     return(NULL)
@@ -21,7 +21,7 @@ seed_state <- function(seed) {
     return(as.integer(seed[-1]))
   }
   if (isTRUE(seed)) {
-    # Drawn from the session's own random numbers: `set.seed()` before it fixes it.
+    # Drawn from the session's random numbers, so that `set.seed()` makes it reproducible.
     seed <- trunc(stats::runif(1, 0, .Machine$integer.max))
   }
   with_own_random({
@@ -35,11 +35,11 @@ is_integer <- function(x) {
   is_number(x, -limit, infinite = FALSE) && x <= limit && x == round(x)
 }
 
-# The moduli of the two halves of that generator's state.
+# The moduli of the two halves of the generator's state.
 lecuyer_moduli <- rep(c(4294967087, 4294944443), each = 3)
 
-# Whether it is what `.Random.seed` is under that generator. In place of a state that cannot be, R
-# would take one from the clock.
+# Whether `seed` is a valid `.Random.seed` of that generator. R would replace an invalid state by one
+# from the clock.
 is_lecuyer <- function(seed) {
   is_state <- is.numeric(seed) && length(seed) == 7 && all(vapply(seed, is_integer, NA))
   if (!is_state || seed[[1]] %% 100 != 7) {
@@ -49,7 +49,7 @@ is_lecuyer <- function(seed) {
   any(state[1:3] > 0) && any(state[4:6] > 0) && all(state < lecuyer_moduli)
 }
 
-# Evaluate code that changes the session's generator, and put that back.
+# Evaluates code that changes the session's generator, and restores the generator.
 with_own_random <- function(code) {
   old <- get0(".Random.seed", globalenv(), inherits = FALSE)
   kind <- RNGkind()
@@ -59,7 +59,7 @@ with_own_random <- function(code) {
 
 restore_random <- function(old, kind) {
   if (is.null(old)) {
-    # Never used so far: it shall draw its first seed when it is.
+    # Not used so far: it must draw its first seed when it is.
     suppressWarnings(RNGkind(kind[[1]], kind[[2]], kind[[3]]))
     rm(list = ".Random.seed", envir = globalenv())
   } else {
@@ -67,7 +67,7 @@ restore_random <- function(old, kind) {
   }
 }
 
-# Run a task's code with its own random numbers; the worker's own are put back.
+# Runs a task's code with its own random numbers, and restores those of the worker.
 with_stream <- function(seed, code) {
   with_own_random({
     assign(".Random.seed", c(lecuyer_kind, seed), globalenv())
@@ -75,14 +75,14 @@ with_stream <- function(seed, code) {
   })
 }
 
-# The state `n` streams further on.
+# The state `n` streams ahead.
 skip_streams <- function(seed, n) {
   state <- c(lecuyer_kind, seed)
   for (i in seq_len(n)) state <- parallel::nextRNGStream(state)
   state[-1]
 }
 
-# A function that draws from the next stream each time it is called, first from the current one.
+# Wraps a function so that each call draws from the next stream, the first from the current one.
 each_stream <- function(f) {
   state <- NULL
   function(...) {

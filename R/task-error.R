@@ -1,4 +1,4 @@
-# Failed tasks as values: a condition with the original's classes and fields, and where it happened.
+# Failed tasks as values: a condition with the classes and fields of the original, and its origin.
 
 task_error <- function(run, error, status, trace) {
   fields <- list(
@@ -18,10 +18,10 @@ new_task_error <- function(error, fields) {
   structure(error, class = unique(c("rrq_task_error", classes, "error", "condition")))
 }
 
-# A task that ended without its worker saying so: the value is made here.
+# The value of a task whose end its worker did not report.
 ended_without_value <- function(id, queue_id, status, worker) {
   message <- switch(status,
-    DIED = sprintf("the worker '%s' went away while it ran this task", worker),
+    DIED = sprintf("the worker '%s' was lost while it ran this task", worker),
     CANCELLED = "the task was cancelled",
     TIMEOUT = "the task ran longer than it was allowed to",
     IMPOSSIBLE = "a task this one depends on failed",
@@ -46,7 +46,7 @@ format.rrq_task_error <- function(x, ...) {
   from <- if (!is.null(x$call)) deparse(x$call, nlines = 1)
   hint <- c(
     if (!is.null(x$trace)) "* To see where it happened: `x$trace`",
-    if (length(x$warnings)) "* Warnings came before it: `x$warnings`",
+    if (length(x$warnings)) "* For the warnings before it: `x$warnings`",
     "* To throw it here: `stop(x)`"
   )
   c(
@@ -62,7 +62,7 @@ format.rrq_task_error <- function(x, ...) {
 
 #' @export
 conditionMessage.rrq_task_error <- function(c) {
-  # An rlang error keeps its bullets in other fields; its own method puts them together.
+  # An rlang error keeps its bullets in other fields, which its own method combines.
   if (inherits(c, "rlang_error")) {
     original <- c
     class(original) <- setdiff(class(original), "rrq_task_error")
@@ -71,7 +71,7 @@ conditionMessage.rrq_task_error <- function(c) {
   c$message
 }
 
-# Throw the failures among some outcomes, if there are any, counted and listed.
+# Throws one error that counts and lists the failures among outcomes, if there are any.
 throw_failures <- function(outcomes, call) {
   errors <- outcomes$value[outcomes$status != "COMPLETE"]
   if (length(errors) == 0) {

@@ -1,10 +1,10 @@
-# Processes for isolated tasks. A worker has threads, so it cannot fork: it starts a *server*, an R
-# process without threads that has built the worker's environment, and this forks one process for
-# each task. For isolation = "fresh" the server lives for one task, which builds the environment
-# itself: no code of users has run before the fork.
+# Processes for isolated tasks. A worker has threads, so it must not fork: it starts a *fork server*,
+# an R process without threads that has built the worker's environment and forks one process per
+# task. With isolation = "fresh" a fork server lives for one task, which builds the environment
+# itself: no user code has run before the fork.
 
-# How a worker starts a server; the engine adds the kind of isolation. The server's URL goes by the
-# environment: a password on a command line is for all to see.
+# How a worker starts a fork server; the engine adds the kind of isolation. The URL is passed in the
+# environment, because everybody can see a password on a command line.
 isolated_command <- function(url, queue_id, worker_id) {
   list(
     program = file.path(R.home("bin"), "Rscript"),
@@ -16,7 +16,7 @@ isolated_command <- function(url, queue_id, worker_id) {
   )
 }
 
-# What a server runs.
+# The main function of a fork server.
 isolated_process <- function(args = commandArgs(TRUE)) {
   queue_id <- args[[1]]
   url <- Sys.getenv("RRQ_URL")
@@ -30,15 +30,15 @@ isolated_process <- function(args = commandArgs(TRUE)) {
   home <- Sys.getenv("TMPDIR")
   folder <- rust_call(rs_isolate_serve(queue))
   if (is.null(folder)) {
-    # The worker has gone, perhaps without tidying up.
+    # The worker is gone, perhaps without cleaning up.
     unlink(home, recursive = TRUE)
     quit(save = "no")
   }
   run_isolated(run, folder, list(queue_id = queue_id, url = url))
 }
 
-# R compiles a function when it is called for the second time, and a fork keeps nothing for the
-# next: without this the trace of an error costs each of them 0.3 s.
+# R compiles a function when it is called for the second time, and a fork leaves nothing to the next:
+# without this the trace of an error costs each of them 0.3 s.
 warm_up <- function(run, identity) {
   evaluation_calls(run, identity)
   for (expr in rep(list(quote(warning("w")), quote(stop("e"))), 3)) {
@@ -48,7 +48,7 @@ warm_up <- function(run, identity) {
   the$task <- NULL
 }
 
-# What a task's process runs: the server comes back here in each fork.
+# The main function of a task's process: each fork returns here.
 run_isolated <- function(run, folder, identity) {
   Sys.setenv(TMPDIR = folder, RRQ_TASK_ID = basename(folder))
   tempdir(check = TRUE)
@@ -56,22 +56,22 @@ run_isolated <- function(run, folder, identity) {
   if (is.null(run$envir)) {
     run$envir <- build_environment(run$queue)
   }
-  # All forks have the server's random numbers, if it drew any.
+  # Otherwise all forks would continue the random numbers of the fork server, if it drew any.
   rm(list = intersect(".Random.seed", ls(globalenv(), all.names = TRUE)), envir = globalenv())
   functions <- c(evaluation_calls(run, identity), quit = leave_with_status)
   with_task_handlers(run, rust_call(rs_isolate_run(run$queue, functions, folder)))
   rust_call(rs_isolate_leave(0L))
 }
 
-# A task that ends R must not run the server's finalizers. This one comes first, and no other does:
-# those made last are run first.
+# A task that quits R must not run the finalizers of the fork server. Finalizers registered last run
+# first: this one does, and ends the process before any other.
 leave_when_quitting <- function() {
   process <- new.env()
   reg.finalizer(process, function(process) rust_call(rs_isolate_leave(1L)), onexit = TRUE)
   process
 }
 
-# Stands in for quit() in the process of a task: finalizers are not told the status.
+# Replaces quit() in the process of a task: a finalizer does not learn the exit status.
 leave_with_status <- function(save = "default", status = 0, runLast = TRUE) { # nolint
   rust_call(rs_isolate_leave(as.integer(status)))
 }
