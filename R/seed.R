@@ -1,6 +1,6 @@
-# Random numbers of tasks: each task has its own stream of the generator L'Ecuyer-CMRG. These are the
-# streams that `parallel::clusterSetRNGStream()` gives to workers, but here they depend on the task's
-# position in its submission, not on the worker.
+# Random numbers of tasks: each task has its own stream of the generator L'Ecuyer-CMRG. These are
+# the streams that `parallel::clusterSetRNGStream()` gives to workers, but here they depend on the
+# task's position in its submission, not on the worker.
 
 # The first element of `.Random.seed` for L'Ecuyer-CMRG with inversion and rejection, R's defaults.
 lecuyer_kind <- 10407L
@@ -38,8 +38,8 @@ is_integer <- function(x) {
 # The moduli of the two halves of the generator's state.
 lecuyer_moduli <- rep(c(4294967087, 4294944443), each = 3)
 
-# Whether `seed` is a valid `.Random.seed` of that generator. R would replace an invalid state by one
-# from the clock.
+# Whether `seed` is a valid `.Random.seed` of that generator. R would replace an invalid state by
+# one from the clock.
 is_lecuyer <- function(seed) {
   is_state <- is.numeric(seed) && length(seed) == 7 && all(vapply(seed, is_integer, NA))
   if (!is_state || seed[[1]] %% 100 != 7) {

@@ -23,8 +23,8 @@
 #' @param options Options made by [rrq_task_options()], or `NULL`. An argument of this function wins
 #'   over the one in `options`.
 #' @param globals Which variables of the expression are sent. `TRUE`: those it uses, see below.
-#'   `FALSE`: none; the worker must have all it needs. A character vector: exactly these, found where
-#'   the expression is written, functions too. A named list: these values.
+#'   `FALSE`: none; the worker must have all it needs. A character vector: exactly these, found
+#'   where the expression is written, functions too. A named list: these values.
 #' @inheritParams rrq_task_options
 #' @inheritParams rrq_destroy
 #' @return The task's id: 32 lower-case hexadecimal characters.

@@ -22,7 +22,7 @@ model_params <- c("weights", "subset", "offset")
 
 is_masked <- function(expr, args, root) {
   at <- seq_along(args)
-  if (identical(expr[[1]], quote(`[`))) {
+  if (identical(expr[[1]], quote(`[`)) && length(args) > 0) {
     # Of what it indexes, only values known not to be data frames are certain not to quote.
     return(at > 1 & is_data(args[[1]], root$known$values, unknown = TRUE))
   }

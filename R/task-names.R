@@ -198,8 +198,8 @@ walk_open <- function(expr, scope) {
 # `obj := value`: the left side is a name, or makes one.
 walk_column_assign <- function(expr, scope) {
   args <- call_args(expr)
-  is_column <- is.symbol(args[[1]]) && !nzchar(rlang::names2(args)[[1]])
-  walk_all(if (is_column) args[-1] else args, scope)
+  is_column <- seq_along(args) == 1 & vapply(args, is.symbol, NA) & !nzchar(rlang::names2(args))
+  walk_all(args[!is_column], scope)
 }
 
 # Control flow -----------------------------------------------------------------------------

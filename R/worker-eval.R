@@ -18,11 +18,11 @@ new_run <- function() {
 # there, because values written into a call would be evaluated if they are code, and would fill
 # every traceback.
 #
-# `failed` follows when `run` did not return an outcome, or its value could not be sent. What happened
-# shows in the run alone, and the order of the questions matters. An interrupt outside of the task's
-# code set `interrupted`; a task that was being left has an `outcome`; a jump that passed the handlers
-# left the run active; anything else has its own message. Each flag is cleared here, else the next
-# task would inherit it: handlers would leave through a promise whose frame is gone.
+# `failed` follows when `run` did not return an outcome, or its value could not be sent. What
+# happened shows in the run alone, and the order of the questions matters. An interrupt outside of
+# the task's code set `interrupted`; a task that was being left has an `outcome`; a jump that passed
+# the handlers left the run active; anything else has its own message. Each flag is cleared here,
+# else the next task would inherit it: handlers would leave through a promise whose frame is gone.
 evaluation_calls <- function(run, identity) {
   run$identity <- identity
   the$task <- run
@@ -158,8 +158,8 @@ bind_parents <- function(frame, kind, call, parents) {
 # The preparation is valid for one template in one worker environment, and both are compared each
 # time: tasks of other bulks come between, and a refresh replaces the environment. That is cheap, as
 # the engine keeps shared objects: identical() finds the same pointer. The template is recorded last
-# and cleared first. A task can be interrupted while it prepares; recorded before, the template would
-# then stand beside the function of another bulk, which the next task would call.
+# and cleared first. A task can be interrupted while it prepares; recorded before, the template
+# would then stand beside the function of another bulk, which the next task would call.
 bulk_call <- function(run, frame, payload, template) {
   # num.eq: 0 and -0 are different arguments.
   same <- identical(template, run$template, num.eq = FALSE, single.NA = FALSE)

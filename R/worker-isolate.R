@@ -1,7 +1,7 @@
-# Processes for isolated tasks. A worker has threads, so it must not fork: it starts a *fork server*,
-# an R process without threads that has built the worker's environment and forks one process per
-# task. With isolation = "fresh" a fork server lives for one task, which builds the environment
-# itself: no user code has run before the fork.
+# Processes for isolated tasks. A worker has threads, so it must not fork: it starts a *fork
+# server*, an R process without threads that has built the worker's environment and forks one
+# process per task. With isolation = "fresh" a fork server lives for one task, which builds the
+# environment itself: no user code has run before the fork.
 
 # How a worker starts a fork server; the engine adds the kind of isolation. The URL is passed in the
 # environment, because everybody can see a password on a command line.
@@ -37,8 +37,8 @@ isolated_process <- function(args = commandArgs(TRUE)) {
   run_isolated(run, folder, list(queue_id = queue_id, url = url))
 }
 
-# R compiles a function when it is called for the second time, and a fork leaves nothing to the next:
-# without this the trace of an error costs each of them 0.3 s.
+# R compiles a function when it is called for the second time, and a fork leaves nothing to the
+# next: without this the trace of an error costs each of them 0.3 s.
 warm_up <- function(run, identity) {
   evaluation_calls(run, identity)
   for (expr in rep(list(quote(warning("w")), quote(stop("e"))), 3)) {

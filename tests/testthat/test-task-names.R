@@ -355,6 +355,7 @@ test_that("the left side of `:=` is a name, or makes one", {
   expect_equal(names$required, c("x", "name", "y"))
   expect_equal(capture_names(quote(f((cols) := x)))$required, c("cols", "x"))
   expect_equal(capture_names(quote(`:=`(a = x, b = y)))$required, c("x", "y"))
+  expect_equal(capture_names(quote(`:=`()))$required, character())
 })
 
 test_that("package names are not variables", {
