@@ -58,7 +58,7 @@ new_controller <- function(queue_id, url, settings, call = caller_env()) {
   controller <- rlang::env(
     queue_id = queue_id,
     con = new_redis(url, call),
-    keys = list(prefix = sprintf("{%s}:", queue_id)),
+    keys = list(prefix = rust_call(rs_queue_prefix(queue_id))),
     url = url,
     settings = settings,
     pointer = pointer

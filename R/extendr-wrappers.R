@@ -37,6 +37,8 @@ rs_message_delete <- function(queue, id, workers) .Call(wrap__rs_message_delete,
 
 rs_queue_attach <- function(url, id, who) .Call(wrap__rs_queue_attach, url, id, who)
 
+rs_queue_prefix <- function(id) .Call(wrap__rs_queue_prefix, id)
+
 rs_queue_configure <- function(url, id, settings) .Call(wrap__rs_queue_configure, url, id, settings)
 
 rs_queue_length <- function(queue, name) .Call(wrap__rs_queue_length, queue, name)
@@ -150,6 +152,8 @@ rs_worker_delete_exited <- function(queue, ids) .Call(wrap__rs_worker_delete_exi
 rs_worker_ping <- function(queue, ids, limit_s) .Call(wrap__rs_worker_ping, queue, ids, limit_s)
 
 rs_worker_kill <- function(queue, ids) .Call(wrap__rs_worker_kill, queue, ids)
+
+rs_worker_heartbeat_key <- function(queue_id, id) .Call(wrap__rs_worker_heartbeat_key, queue_id, id)
 
 rs_worker_sweep <- function(queue) .Call(wrap__rs_worker_sweep, queue)
 

@@ -209,7 +209,7 @@ describe_worker <- function(id, queue_id, url, config_name, config) {
       pid = Sys.getpid(),
       redis_host = place$host %||% place$path,
       redis_port = place$port,
-      heartbeat_key = sprintf("{%s}:w:%s:hb", queue_id, id),
+      heartbeat_key = rust_call(rs_worker_heartbeat_key(queue_id, id)),
       offload_path = NULL,
       logfile = if (nzchar(logfile)) logfile
     ),

@@ -1,7 +1,7 @@
 //! Information about tasks as R lists.
 
 use extendr_api::prelude::*;
-use rrq_core::task::{self, Attempt, Filter, Header, Isolation, Retry, Row};
+use rrq_core::task::{self, Attempt, Filter, Flag, Header, Isolation, Retry, Row};
 use rrq_core::{Queue, Status};
 
 use crate::condition::RResult;
@@ -16,7 +16,7 @@ pub fn task_info(queue: &mut Queue, id: &str) -> RResult<List> {
     let body = task::bodies(queue, &newest)?.remove(0);
     let special = body.special.clone().unwrap_or_default();
     let extra = match task::extra(queue, id)? {
-        Some(bytes) if header.has_extra() => unserialize(&bytes)?,
+        Some(bytes) if header.has(Flag::Extra) => unserialize(&bytes)?,
         _ => ().into(),
     };
     let attempts = task::attempts(queue, id, &header)?;

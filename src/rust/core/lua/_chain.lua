@@ -1,19 +1,19 @@
--- Part of task_delete.lua: the tasks it was given, the chains of retries they are of, and what is
--- stored for a task under more than its id.
-local ids, uses, given = {}, {}, {}
+-- Part of task_delete.lua: the tasks that were requested, the chains of retries they are of, and what
+-- is stored for a task under more than its id.
+local ids, object_places, requested = {}, {}, {}
 for i = 4 + n_objects, #ARGV, 2 do
-  ids[#ids + 1], uses[#uses + 1] = ARGV[i], ARGV[i + 1]
-  given[ARGV[i]] = true
+  ids[#ids + 1], object_places[#object_places + 1] = ARGV[i], ARGV[i + 1]
+  requested[ARGV[i]] = true
 end
 
 local function missing_of_chains(known)
   local others = { 2 }
   for _, key in ipairs({ moved, was }) do
     for _, found in ipairs(redis.call('HMGET', key, unpack(known))) do
-      -- Of long chains the rest is named when these were given.
-      while found and not given[string.sub(found, 1, ID_WIDTH)] and #others <= 1000 do
+      -- Of long chains the rest is named when these were requested.
+      while found and not requested[string.sub(found, 1, ID_WIDTH)] and #others <= 1000 do
         local other = string.sub(found, 1, ID_WIDTH)
-        given[other] = true
+        requested[other] = true
         others[#others + 1] = other
         found = redis.call('HGET', key, other)
       end
@@ -22,52 +22,47 @@ local function missing_of_chains(known)
   return others
 end
 
--- Those of the given tasks that have not ended, that others need, or that are of one chain with
--- such a task.
+-- Those of the tasks that have not ended, that others need, or that are of one chain with such a task.
 local function chains_in_use(present)
-  local spared = {}
-  local function spare(id, key)
+  local kept = {}
+  local function keep(id, key)
     while id do
-      spared[id] = true
+      kept[id] = true
       local other = redis.call('HGET', key, id)
       id = other and string.sub(other, 1, ID_WIDTH)
     end
   end
   for i, packed in ipairs(redis.call('HMGET', tasks, unpack(present))) do
-    local id = present[i]
-    local status = string.sub(packed, 1, 1)
-    local open = status == PENDING or status == RUNNING or status == DEFERRED
+    local id, open = present[i], is_open(status_of(packed))
     local needed, more
-    if not open and not spared[id] then
-      needed, more = is_needed(prefix, id)
+    if not open and not kept[id] then
+      needed, more = is_needed(id)
     end
-    if not spared[id] and (open or needed or more) then
-      spare(id, moved)
-      spare(id, was)
+    if not kept[id] and (open or needed or more) then
+      keep(id, moved)
+      keep(id, was)
     end
   end
-  return spared
+  return kept
 end
 
-local function forget(id, header, us)
+local function delete_task(id, header, us)
   -- Also the latest, if it failed and the next one has not begun.
-  for attempt = 1, tonumber(header[H_ATTEMPT]) do
+  for attempt = 1, tonumber(header.attempt) do
     redis.call('HDEL', attempts, id .. ':' .. attempt)
   end
-  if header[H_STATUS] == PENDING or header[H_STATUS] == DEFERRED then
-    redis.call('ZREM', due, 'S:' .. id)
+  if is_open(header.status) then
+    redis.call('ZREM', due, DUE.SCHEDULED .. id)
     if has_flag(header, FLAG_PARENT) then
-      settle_sets(prefix, id, false, us)
+      notify_sets(id, false, us)
     end
-    if header[H_SET] ~= '' then
-      redis.call('HINCRBY', prefix .. 'ds', string.match(header[H_SET], '%d+') .. ':open', -1)
-    end
+    count_open(header, -1)
   end
   if has_flag(header, FLAG_PARENT) then
-    drop_links(prefix, id, us)
+    drop_links(id, us)
   end
-  leave_set(prefix, id, header, us)
-  if header[H_RULES] ~= '' then
-    redis.call('ZREM', due, 'X:' .. id)
+  leave_set(id, header, us)
+  if header.rules ~= '' then
+    redis.call('ZREM', due, DUE.EXPIRY .. id)
   end
 end

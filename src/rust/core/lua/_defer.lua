@@ -3,23 +3,21 @@
 -- deleted, and say until then what depends on what.
 
 local function join_set(n_tasks)
-  local set, sets = redis.call('HINCRBY', counters, 'set', 1), prefix .. 'ds'
-  local ids, n_waiting = {}, 0
+  local set, sets = redis.call('HINCRBY', counters, FIELD.SET, 1), prefix .. KEY.sets
+  local ids = {}
   -- One by one: a task may depend on more tasks than one command takes arguments from Lua.
   for i, parent in ipairs(parents) do
-    local waits = not parent.ended
-    n_waiting = n_waiting + (waits and 1 or 0)
     ids[i] = parent.id
-    redis.call('ZADD', prefix .. 'dn', 0, parent.id .. (waits and ':' or '+') .. set)
+    redis.call('ZADD', prefix .. KEY.dependents, 0, parent.id .. (parent.ended and '+' or ':') .. set)
     if not has_flag(parent.header, FLAG_PARENT) then
       add_flag(parent.header, FLAG_PARENT)
       write_header(tasks, parent.id, parent.header)
     end
   end
-  redis.call('HSET', sets, set .. ':n', n_tasks, set .. ':open', n_tasks, set .. ':on', table.concat(ids))
+  redis.call('HSET', sets, set .. SET.SIZE, n_tasks, set .. SET.OPEN, n_tasks, set .. SET.ON, table.concat(ids))
   if n_waiting > 0 then
-    redis.call('HSET', sets, set .. ':left', n_waiting, set .. ':any', any, set .. ':queue', queue,
-               set .. ':start', start)
+    redis.call('HSET', sets, set .. SET.LEFT, n_waiting, set .. SET.ANY, options.run_on_failure and 1 or 0,
+               set .. SET.QUEUE, queue, set .. SET.START, start)
   end
   return set
 end

@@ -1,45 +1,44 @@
 -- Part of worker_step.lua: end one task, given where its report starts in ARGV.
 
 local function end_finished(header, task, status, result, extra)
-  task_ended(prefix, task, header, status == COMPLETE, us)
-  local flags = has_flag(header, FLAG_PARENT) and FLAG_PARENT or 0
+  task_ended(task, header, status == COMPLETE, us)
+  reset_flags(header)
   if #result <= SMALL_RESULT then
-    header[H_RESULT] = result
+    header.result = result
   else
     redis.call('HSET', results, task, result)
-    flags = flags + FLAG_LARGE
+    add_flag(header, FLAG_LARGE)
   end
   if extra ~= '' then
     redis.call('HSET', extras, task, extra)
-    flags = flags + FLAG_EXTRA
+    add_flag(header, FLAG_EXTRA)
   end
-  header[H_FLAGS] = flags == 0 and '0' or digits(flags)
-  note_event(events, header[H_WATCH], task, status)
+  note_event(events, header.waiters, task, status)
 end
 
 -- The fence: only the worker and attempt that hold a task may end it.
 local function finish(header, task, at)
-  if not header or header[H_STATUS] ~= RUNNING or header[H_WORKER] ~= id
-     or header[H_ATTEMPT] ~= ARGV[at + 1] then
+  local attempt, status, started, ended_ago = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  local result, extra, may_retry, child = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7] == '1', ARGV[at + 8]
+  if not header or header.status ~= RUNNING or header.worker ~= id or header.attempt ~= attempt then
     return
   end
-  local status, result, said = ARGV[at + 2], ARGV[at + 5], ARGV[at + 2]
-  header[H_START], header[H_END] = digits(us - ARGV[at + 3]), digits(us - ARGV[at + 4])
-  local delay = ARGV[at + 7] == '1' and retry_delay(task, header, status)
+  header.start, header.ended = digits(us - started), digits(us - ended_ago)
+  local delay = may_retry and retry_delay(task, header, status)
   if delay then
-    try_again(prefix, task, header, status, result, delay, us)
-    said = PENDING
+    retry_task(task, header, status, result, delay, us)
+    status = PENDING
   else
-    header[H_STATUS] = status
-    end_finished(header, task, status, result, ARGV[at + 6])
+    header.status = status
+    end_finished(header, task, status, result, extra)
   end
   add_write(task, header)
-  local same, child = ended[said] or { n = 0 }, ARGV[at + 8]
+  local same = ended[status] or { n = 0 }
   same.n = same.n + 1
   if child == '' then
     same[#same + 1] = task
   else
-    log_line(lines, us, end_command(said), task, child)
+    log_line(lines, us, end_command(status), task, child)
   end
-  ended[said] = same
+  ended[status] = same
 end

@@ -1,13 +1,13 @@
 -- Store a chunk of a file under a name of its own, until file_keep. Repeating it changes nothing.
--- KEYS: cfg f f:<name>
+-- KEYS: config files file
 -- ARGV: name, position, bytes, lifetime in ms
--- Returns: 1, or 0 when the queue is no more.
+-- Returns: 1, or 0 when the queue no longer exists.
 local config, index, key = unpack(KEYS)
 local name, position, bytes, lifetime = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 -- include: _file.lua
 
-if redis.call('HEXISTS', config, 'layout') == 0 then
+if redis.call('HEXISTS', config, FIELD.LAYOUT) == 0 then
   return 0
 end
 redis.call('HSET', key, position, bytes)

@@ -1,14 +1,14 @@
 -- All chunks of a file are stored: from now on it stands under its sum. A file that turned out to
--- have another sum is forgotten. Repeating it changes nothing.
--- KEYS: cfg f f:<name> f:<sum>
--- ARGV: name, sum ('': forget it), number of chunks, lifetime in ms
--- Returns: 1, or 0 when the queue is no more, or the chunks are.
+-- have another sum is deleted. Repeating it changes nothing.
+-- KEYS: config files, the file under its name, and under its sum
+-- ARGV: name, sum ('': delete it), number of chunks, lifetime in ms
+-- Returns: 1, or 0 when the queue or the chunks no longer exist.
 local config, index, draft, key = unpack(KEYS)
 local name, sum, chunks, lifetime = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 -- include: _file.lua
 
-if redis.call('HEXISTS', config, 'layout') == 0 then
+if redis.call('HEXISTS', config, FIELD.LAYOUT) == 0 then
   return 0
 end
 -- Someone else may have been faster, or this is a repetition.

@@ -1,5 +1,5 @@
 -- In how many chunks a file is stored. Asking counts as use.
--- KEYS: cfg f f:<sum>
+-- KEYS: config files file
 -- ARGV: sum, lifetime in ms
 -- Returns: their number, or -1 when it is not stored.
 local config, index, key = unpack(KEYS)

@@ -1,15 +1,16 @@
 -- Put a message on the lists of some workers and wake them. Repeating it changes nothing.
--- KEYS: w, then per worker its messages, its wake marker and its responses
+-- KEYS: workers, then per worker its messages, its marker and its responses
 -- ARGV: message id, message, worker ids
 -- Returns: the ids that are not those of active workers; nothing was sent if there is one.
 local workers = KEYS[1]
 local message_id, message = ARGV[1], ARGV[2]
 
+-- include: _record.lua
 -- Repeated late, it may have been answered, by a worker that has left since.
 local unknown, answered = {}, {}
 for i = 3, #ARGV do
   answered[i] = redis.call('HEXISTS', KEYS[3 * i - 5], message_id) == 1
-  if not answered[i] and not is_active(read_worker(workers, ARGV[i])) then
+  if not answered[i] and not is_active(read_worker(ARGV[i])) then
     unknown[#unknown + 1] = ARGV[i]
   end
 end

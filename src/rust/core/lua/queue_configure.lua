@@ -1,14 +1,14 @@
 -- Set what holds for a queue from its first task on. Repeating it changes nothing.
--- KEYS: cfg
+-- KEYS: config
 -- ARGV: settings
 -- Returns: 1; 0 when the queue exists already, with other settings.
 local config, settings = KEYS[1], ARGV[1]
 
-if redis.call('HGET', config, 'defaults') == settings then
+if redis.call('HGET', config, FIELD.DEFAULTS) == settings then
   return 1
 end
-if redis.call('HEXISTS', config, 'layout') == 1 then
+if redis.call('HEXISTS', config, FIELD.LAYOUT) == 1 then
   return 0
 end
-redis.call('HSET', config, 'defaults', settings)
+redis.call('HSET', config, FIELD.DEFAULTS, settings)
 return 1

@@ -1,19 +1,18 @@
 -- Pause a queue or resume it. Repeating it changes nothing.
--- KEYS: cfg n q k
--- ARGV: queue, 1 to pause
+-- KEYS: config counters, and the queue's list and marker
+-- ARGV: key prefix, queue, 1 to pause
 -- Returns: 1 if that changed anything, else 0.
-local config, counters, list, wake = unpack(KEYS)
-local field = 'pause:' .. ARGV[1]
+local config, counters = unpack(KEYS)
+local prefix, queue, pause = ARGV[1], ARGV[2], ARGV[3] == '1'
 
+-- include: _queue.lua
 local changed
-if ARGV[2] == '1' then
-  changed = redis.call('HSETNX', config, field, 1)
-  count(counters, 'paused', changed)
+if pause then
+  changed = redis.call('HSETNX', config, FIELD.PAUSE .. queue, 1)
+  count(counters, FIELD.PAUSED, changed)
 else
-  changed = redis.call('HDEL', config, field)
-  count(counters, 'paused', -changed)
-  if redis.call('LLEN', list) > 0 then
-    redis.call('ZADD', wake, 0, 'w')
-  end
+  changed = redis.call('HDEL', config, FIELD.PAUSE .. queue)
+  count(counters, FIELD.PAUSED, -changed)
+  wake_next(queue)
 end
 return changed

@@ -1,18 +1,18 @@
 -- Cancel tasks. Those that wait end at once; for those that run their worker is asked to stop them.
 -- Tasks that have ended keep their status, so repeating it changes nothing.
--- KEYS: t n
+-- KEYS: tasks counters
 -- ARGV: key prefix, rules that replace those of all given tasks ('' keeps them), ids
 -- Returns: one text with the status of each, '-' when there is no such task.
 local tasks, counters = unpack(KEYS)
 local prefix, rules = ARGV[1], ARGV[2]
-local keys, us, events, codes = { t = tasks, n = counters, prefix = prefix }, now_us(), {}, {}
+local us, events, codes = now_us(), {}, {}
 
 -- include: _end.lua
--- include: _waiting.lua
--- The marker only wakes the worker's control thread: what to stop stands in the headers.
+-- include: _worker_keys.lua
+-- The entry only wakes the worker's control thread: what to stop stands in the headers.
 local function ask_to_stop(id, header)
   add_flag(header, FLAG_CANCEL)
-  local control = prefix .. 'w:' .. header[H_WORKER] .. ':ctl'
+  local control = worker_key(header.worker, WORKER.control)
   if not redis.call('LPOS', control, 'cancel') then
     redis.call('RPUSH', control, 'cancel')
   end
@@ -21,27 +21,25 @@ end
 -- Let a task that has ended expire by its new rules.
 local function expire_by_rules(id, header)
   write_header(tasks, id, header)
-  make_due(prefix, us + 1000 * read_rules(header)[R_TTL], 'X:' .. id)
+  make_due(us + 1000 * read_rules(header)[R_TTL], DUE.EXPIRY, id)
 end
 
 -- The last first: tasks come after those they depend on, which would make them IMPOSSIBLE.
 for i = #ARGV, 3, -1 do
   local id = ARGV[i]
-  local header = read_header(redis.call('HGET', tasks, id))
-  local status = header and header[H_STATUS] or '-'
+  local header = load_header(tasks, id)
+  local status = header and header.status or '-'
   local has_rules = rules ~= '' and header and status ~= MOVED
   if has_rules then
-    header[H_RULES] = rules
+    header.rules = rules
   end
   if status == PENDING or status == DEFERRED then
     if is_queued(header) then
-      leave_queue(prefix, counters, header[H_QUEUE], 1)
+      leave_queue(header.queue, 1)
     elseif has_flag(header, FLAG_SCHEDULED) then
-      redis.call('ZREM', prefix .. 'due', 'S:' .. id)
-      leave_queue(prefix, counters, header[H_QUEUE], 0)
-      drop_flag(header, FLAG_SCHEDULED)
+      unschedule(id, header)
     end
-    end_task(keys, id, header, CANCELLED, us, events)
+    end_task(id, header, CANCELLED, us, events)
     status = CANCELLED
   elseif status == RUNNING then
     if not has_flag(header, FLAG_CANCEL) then

@@ -1,6 +1,6 @@
--- Forget tasks and all that is stored for them. Repeating it changes nothing.
--- KEYS: t b r x prog at lab mv mu lg n o oref due
--- ARGV: key prefix, 1 to forget only what has ended and nothing needs, number of objects m, their
+-- Delete tasks and all that is stored for them. Repeating it changes nothing.
+-- KEYS: those of Keys::task_hashes() in keys.rs, then counters objects object_refs due
+-- ARGV: key prefix, 1 to delete only what has ended and nothing needs, number of objects m, their
 --       hashes, then per task its id and, as text, the places of the objects it refers to
 -- Returns: {0} done; {1, id...} these run, {2, id...} these are of a chain of retries of which not
 --          all were given: nothing was changed.
@@ -9,7 +9,6 @@ local counters, objects, refs, due = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local prefix, only_idle, n_objects = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
 -- include: _end.lua
 -- include: _links.lua
--- include: _waiting.lua
 -- include: _chain.lua
 
 local found, present = redis.call('HMGET', tasks, unpack(ids)), {}
@@ -20,16 +19,16 @@ local others = #present > 0 and missing_of_chains(present) or { 2 }
 if #others > 1 then
   return others
 end
-local spared = only_idle and chains_in_use(present) or {}
+local kept = only_idle and chains_in_use(present) or {}
 local known, headers, running, released = {}, {}, { 1 }, {}
 for i, packed in ipairs(found) do
-  if packed and not spared[ids[i]] then
+  if packed and not kept[ids[i]] then
     local header = read_header(packed)
     known[#known + 1], headers[#headers + 1] = ids[i], header
-    if header[H_STATUS] == RUNNING then
+    if header.status == RUNNING then
       running[#running + 1] = ids[i]
     end
-    for place in string.gmatch(uses[i], '%d+') do
+    for place in string.gmatch(object_places[i], '%d+') do
       released[place] = (released[place] or 0) + 1
     end
   end
@@ -48,23 +47,23 @@ for i = 1, 10 do
 end
 local us, events, statuses, queued = now_us(), {}, {}, {}
 for i, header in ipairs(headers) do
-  local status, queue = header[H_STATUS], header[H_QUEUE]
+  local status, queue = header.status, header.queue
   statuses[status] = (statuses[status] or 0) + 1
   if is_queued(header) then
     queued[queue] = (queued[queue] or 0) + 1
   elseif status == PENDING then
     queued[queue] = queued[queue] or 0
   end
-  if status == PENDING or status == DEFERRED then
-    note_event(events, header[H_WATCH], known[i], '-')
+  if is_open(status) then
+    note_event(events, header.waiters, known[i], '-')
   end
-  forget(known[i], header, us)
+  delete_task(known[i], header, us)
 end
 for status, n in pairs(statuses) do
-  count(counters, 's:' .. WORDS[status], -n)
+  count_status(counters, status, -n)
 end
 for queue, n in pairs(queued) do
-  leave_queue(prefix, counters, queue, n)
+  leave_queue(queue, n)
 end
 for place, n in pairs(released) do
   local hash = ARGV[3 + place]

@@ -1,14 +1,14 @@
 -- Store what a task has printed so far, as long as this worker runs it in this attempt: after its
 -- end, and after its queue is gone, nothing may be written.
--- KEYS: t lg
+-- KEYS: tasks logs
 -- ARGV: task id, worker id, attempt, bytes printed so far, the log
 -- Returns: 1, or 0 when it does not run so, or when more is stored already.
 local tasks, logs = unpack(KEYS)
 local id, worker, attempt, total, log = unpack(ARGV)
 
-local header = read_header(redis.call('HGET', tasks, id))
-if not header or header[H_STATUS] ~= RUNNING or header[H_WORKER] ~= worker
-   or header[H_ATTEMPT] ~= attempt then
+-- include: _header.lua
+local header = load_header(tasks, id)
+if not header or header.status ~= RUNNING or header.worker ~= worker or header.attempt ~= attempt then
   return 0
 end
 -- Two threads of the worker write: the older state may come later.

@@ -1,10 +1,11 @@
--- Ask to be told on a stream when tasks end. Tasks this waiter submitted already know it.
--- KEYS: t ev
+-- Ask to be notified on a stream when tasks end. Tasks this waiter submitted already know it.
+-- KEYS: tasks, and the waiter's events
 -- ARGV: waiter number, stream lifetime in ms, ids
 -- Returns: one text with the status of each, '-' when there is no such task.
 local tasks, stream = unpack(KEYS)
-local watch, lifetime = ARGV[1], ARGV[2]
+local waiter, lifetime = ARGV[1], ARGV[2]
 
+-- include: _header.lua
 if redis.call('EXISTS', stream) == 0 then
   redis.call('XADD', stream, '0-1', 't', '')
 end
@@ -15,13 +16,12 @@ for i = 3, #ARGV do
   ids[#ids + 1] = ARGV[i]
 end
 for i, packed in ipairs(redis.call('HMGET', tasks, unpack(ids))) do
-  local status = packed and string.sub(packed, 1, 1) or '-'
-  codes[i] = status
-  if status == PENDING or status == RUNNING or status == DEFERRED then
+  codes[i] = status_of(packed) or '-'
+  if is_open(codes[i]) then
     local header = read_header(packed)
-    if not string.find(',' .. header[H_WATCH] .. ',', ',' .. watch .. ',', 1, true) then
-      header[H_WATCH] = header[H_WATCH] == '' and watch or header[H_WATCH] .. ',' .. watch
-      writes[#writes + 1], writes[#writes + 2] = ids[i], table.concat(header, '\n')
+    if not string.find(',' .. header.waiters .. ',', ',' .. waiter .. ',', 1, true) then
+      header.waiters = header.waiters == '' and waiter or header.waiters .. ',' .. waiter
+      writes[#writes + 1], writes[#writes + 2] = ids[i], pack_header(header)
     end
   end
 end

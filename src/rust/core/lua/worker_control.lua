@@ -1,15 +1,16 @@
 -- Wake the control threads of workers and tell them something. Each entry begins with the worker's
 -- incarnation, so that a later worker of the same name does not take it for its own.
--- KEYS: w, then the control list of each worker
+-- KEYS: workers, then the control list of each worker
 -- ARGV: what to tell, ms after which an entry that nobody took is dropped, worker ids
 -- Returns: the ids that are not those of workers alive; the others are told.
 local workers, entry, lifetime_ms = KEYS[1], ARGV[1], ARGV[2]
 
+-- include: _record.lua
 local absent = {}
 for i = 3, #ARGV do
-  local list, record = KEYS[i - 1], read_worker(workers, ARGV[i])
+  local list, record = KEYS[i - 1], read_worker(ARGV[i])
   if is_active(record) then
-    local own = digits(record[W_INC]) .. ' ' .. entry
+    local own = digits(record.incarnation) .. ' ' .. entry
     if not redis.call('LPOS', list, own) then
       redis.call('RPUSH', list, own)
     end

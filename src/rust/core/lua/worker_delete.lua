@@ -1,13 +1,15 @@
--- Forget workers that have exited or were lost. Repeating it changes nothing.
--- KEYS: w wi
+-- Delete workers that have exited or were lost. Repeating it changes nothing.
+-- KEYS: workers worker_infos
 -- ARGV: key prefix, worker ids
 -- Returns: the ids of those that take part; nothing was changed if there is one.
 local workers, infos = unpack(KEYS)
 local prefix = ARGV[1]
 
+-- include: _record.lua
+-- include: _worker_keys.lua
 local known, active = {}, {}
 for i = 2, #ARGV do
-  local record = read_worker(workers, ARGV[i])
+  local record = read_worker(ARGV[i])
   known[#known + 1] = record and ARGV[i]
   active[#active + 1] = is_active(record) and ARGV[i] or nil
 end
@@ -17,8 +19,7 @@ end
 for _, id in ipairs(known) do
   redis.call('HDEL', workers, id)
   redis.call('HDEL', infos, id)
-  for _, name in ipairs({ 'm', 'k', 'resp', 'log', 'hb', 'ctl' }) do
-    redis.call('UNLINK', prefix .. 'w:' .. id .. ':' .. name)
-  end
+  delete_worker_keys(id)
+  redis.call('UNLINK', worker_key(id, WORKER.responses), worker_key(id, WORKER.log))
 end
 return active

@@ -1,31 +1,33 @@
 -- Register a worker under a name nobody alive has. Repeating it with the same nonce changes nothing.
--- KEYS: w wi n due log t heartbeat
+-- KEYS: workers worker_infos counters due log tasks heartbeat
 -- ARGV: worker id, nonce, lease in ms, information, key prefix
 -- Returns: its incarnation, or 0 when the name is taken.
 local workers, infos, counters, due, log, tasks, heartbeat = unpack(KEYS)
 local id, nonce, lease_ms, info, prefix = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 
+-- include: _record.lua
 local us = now_us()
-local record = read_worker(workers, id)
-if record and record[W_NONCE] == nonce then
-  return record[W_INC]
+local record = read_worker(id)
+if record and record.nonce == nonce then
+  return record.incarnation
 end
-if is_active(record) and record[W_LEASE] > us / 1000 then
+if is_active(record) and record.lease > us / 1000 then
   return 0
 end
 
-local incarnation = redis.call('HINCRBY', counters, 'incarnation', 1)
-local lease = math.floor(us / 1000) + lease_ms
+local incarnation = redis.call('HINCRBY', counters, FIELD.INCARNATION, 1)
 -- Between the end of a lease and the sweep, a worker that takes the name again finds tasks held by it.
 -- include: _end.lua
 if record then
   local events, lines = {}, {}
-  end_held({ t = tasks, n = counters, prefix = prefix }, id, record, us, events, lines)
+  resolve_held(id, record, us, events, lines)
   write_log(log, lines)
   send_events(prefix, events)
 end
-write_worker(workers, id, { incarnation, 0, 'STARTING', '', lease, lease_ms, nonce })
+record = { incarnation = incarnation, sequence = 0, state = 'STARTING', held = '',
+           lease_ms = lease_ms, nonce = nonce }
+renew_lease(id, record, math.floor(us / 1000) + lease_ms)
+write_worker(id, record)
 redis.call('HSET', infos, id, info)
-redis.call('ZADD', due, lease, 'L:' .. id)
 redis.call('SET', heartbeat, incarnation, 'PX', lease_ms)
 return incarnation

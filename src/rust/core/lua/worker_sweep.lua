@@ -1,13 +1,12 @@
--- Do what is due: settle workers whose lease has lapsed, release tasks whose dependencies have
--- ended or whose time has come, name tasks to be forgotten. A call does at most four things that
+-- Do what is due: resolve workers whose lease has lapsed, release tasks whose dependencies have
+-- ended or whose time has come, name tasks to be deleted. A call does at most four things that
 -- touch up to 256 tasks each, or 256 that touch one; what is left stays due.
--- KEYS: w t n due
+-- KEYS: workers tasks counters due
 -- ARGV: key prefix
--- Returns: how many things were done, the ids of tasks to be forgotten, then per lost worker
+-- Returns: how many things were done, the ids of tasks to be deleted, then per lost worker
 --          {worker id, what became of a task as a letter and its id...}
 local workers, tasks, counters, due = unpack(KEYS)
 local prefix = ARGV[1]
-local keys = { t = tasks, n = counters, prefix = prefix }
 local us, events, report, expired = now_us(), {}, {}, {}
 -- include: _end.lua
 -- include: _depend.lua
@@ -16,37 +15,37 @@ local BUDGET, HEAVY = 256, 64
 
 -- include: _lose.lua
 local function lose_if_active(id)
-  local record = read_worker(workers, id)
+  local record = read_worker(id)
   if is_active(record) then
-    local settled = lose_worker(id, record)
-    table.insert(settled, 1, id)
-    report[#report + 1] = settled
+    local resolved = lose_worker(id, record)
+    table.insert(resolved, 1, id)
+    report[#report + 1] = resolved
   end
 end
 
--- Those who wait for more than 256 sets of tasks are told in turns.
-local function go_on_settling(id, ok)
-  local done = settle_sets(prefix, id, ok, us)
+-- More than 256 sets that wait for a task are notified in turns.
+local function go_on_notifying(id, ok)
+  local done = notify_sets(id, ok, us)
   if done and redis.call('HEXISTS', tasks, id) == 0 then
-    drop_links(prefix, id, us)
+    drop_links(id, us)
   end
 end
 
 local handlers = {
-  L = lose_if_active,
-  R = release_set,
-  I = fail_set,
-  C = function(id) go_on_settling(id, true) end,
-  F = function(id) go_on_settling(id, false) end,
-  D = function(id) drop_links(prefix, id, us) end,
-  E = function(set) leave_parents(prefix, set, us) end,
-  S = start_scheduled,
-  X = expire,
+  [DUE.LEASE] = lose_if_active,
+  [DUE.RELEASE] = release_set,
+  [DUE.IMPOSSIBLE] = fail_set,
+  [DUE.COMPLETE] = function(id) go_on_notifying(id, true) end,
+  [DUE.FAILED] = function(id) go_on_notifying(id, false) end,
+  [DUE.LINKS] = function(id) drop_links(id, us) end,
+  [DUE.SET] = function(set) leave_parents(set, us) end,
+  [DUE.SCHEDULED] = start_scheduled,
+  [DUE.EXPIRY] = expire,
 }
 local n, spent = 0, 0
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', us / 1000, 'LIMIT', 0, BUDGET)) do
-  local kind = string.sub(member, 1, 1)
-  spent = spent + ((kind == 'S' or kind == 'X') and 1 or HEAVY)
+  local kind = string.sub(member, 1, 2)
+  spent = spent + ((kind == DUE.SCHEDULED or kind == DUE.EXPIRY) and 1 or HEAVY)
   if spent > BUDGET then
     break
   end

@@ -7,13 +7,9 @@ use redis::Cmd;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::keys::field::{ENVIR, WORKER_CONFIG};
 use crate::queue::{DEFAULT_QUEUE, Queue};
 use crate::value;
-
-const WORKER: &str = "worker:";
-/// The prefix of the setting that marks a queue as paused.
-pub(crate) const PAUSE: &str = "pause:";
-const ENVIR: &str = "envir";
 
 /// A time from a configuration; an infinite one becomes the longest `Duration`.
 pub(crate) fn duration(seconds: f64) -> Duration {
@@ -88,14 +84,14 @@ impl WorkerConfig {
 pub fn save(queue: &mut Queue, name: &str, config: &WorkerConfig, overwrite: bool) -> Result<bool> {
     let verb = if overwrite { "HSET" } else { "HSETNX" };
     let mut command = redis::cmd(verb);
-    command.arg(queue.keys.config()).arg(format!("{WORKER}{name}")).arg(config.pack()?);
+    command.arg(queue.keys.config()).arg(format!("{WORKER_CONFIG}{name}")).arg(config.pack()?);
     let added = value::integer(queue.connection.command(&command)?)?;
     Ok(overwrite || added == 1)
 }
 
 /// Read a worker configuration.
 pub fn read(queue: &mut Queue, name: &str) -> Result<WorkerConfig> {
-    let packed = field(queue, &format!("{WORKER}{name}"))?
+    let packed = field(queue, &format!("{WORKER_CONFIG}{name}"))?
         .ok_or_else(|| Error::ConfigMissing { name: name.to_owned() })?;
     rmp_serde::from_slice(&packed)
         .map_err(|error| Error::corrupt(format!("worker configuration '{name}'"), error))
@@ -103,7 +99,7 @@ pub fn read(queue: &mut Queue, name: &str) -> Result<WorkerConfig> {
 
 /// The names of all worker configurations, sorted.
 pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
-    names(queue, WORKER)
+    names(queue, WORKER_CONFIG)
 }
 
 /// The names of the settings that begin with `prefix`, without it, sorted.
@@ -145,5 +141,14 @@ mod tests {
         };
         assert_eq!(with(&["a", "b"]).queues(), ["a", "b", "default"]);
         assert_eq!(with(&["default", "a", "a"]).queues(), ["default", "a"]);
+    }
+
+    #[test]
+    fn a_configuration_written_by_another_version_can_be_read() {
+        let config: WorkerConfig = rmp_serde::from_slice(
+            b"\x82\xa3new\x01\xacpoll_process\xcb@\x00\x00\x00\x00\x00\x00\x00",
+        )
+        .unwrap();
+        assert_eq!(config, WorkerConfig { poll_process: 2.0, ..WorkerConfig::default() });
     }
 }

@@ -1,10 +1,107 @@
-//! The names of all keys of a queue. Nothing else in the engine spells one. All share the hash
+//! The names of all keys of a queue, and those of the fields and timers that are no ids. Nothing else
+//! spells one: the engine uses the functions and constants below, and scripts write `KEY.tasks` or
+//! `FIELD.LAYOUT`, for which `scripts.rs` puts the text that stands here. All keys share the hash
 //! tag `{<queue id>}`, so that a cluster keeps a queue in one slot.
+
+/// What scripts call a name, and the text that stands for it.
+type Name = (&'static str, &'static str);
+
+/// The tables that scripts use.
+pub(crate) const TABLES: [(&str, &[Name]); 6] = [
+    ("KEY", Keys::NAMES),
+    ("KEY", &[("queue", QUEUE), ("wake", WAKE), ("events", EVENTS), ("worker", WORKER)]),
+    ("WORKER", WorkerKeys::NAMES),
+    ("FIELD", field::NAMES),
+    ("SET", set::NAMES),
+    ("DUE", due::NAMES),
+];
+
+const QUEUE: &str = "q:";
+const WAKE: &str = "k:";
+const EVENTS: &str = "ev:";
+const FILE: &str = "f:";
+const WORKER: &str = "w:";
+
+/// A function for each key, and the table of the same names.
+macro_rules! keys {
+    ($owner:ident: $($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        impl $owner {
+            const NAMES: &[Name] = &[$((stringify!($name), $text),)*];
+
+            fn name(&self, rest: &str) -> String {
+                format!("{}{rest}", self.prefix)
+            }
+
+            $($(#[$doc])*
+            pub fn $name(&self) -> String {
+                self.name($text)
+            })*
+        }
+    };
+}
+
+/// A module with a constant for each text, and the table of the same names.
+macro_rules! texts {
+    ($(#[$about:meta])* $module:ident: $($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $(#[$about])*
+        pub(crate) mod $module {
+            $($(#[$doc])*
+            #[allow(dead_code)] // many are for scripts alone
+            pub const $name: &str = $text;)*
+            pub(super) const NAMES: &[(&str, &str)] = &[$((stringify!($name), $text),)*];
+        }
+    };
+}
 
 /// Names the keys of one queue.
 #[derive(Debug, Clone)]
 pub struct Keys {
     prefix: String,
+}
+
+keys! { Keys:
+    /// HASH task id → header, with the result behind it when small.
+    tasks = "t";
+    /// HASH task id → what to run.
+    bodies = "b";
+    /// HASH task id → result, when too large for the header.
+    results = "r";
+    /// HASH task id → rare attributes, such as warnings.
+    extras = "x";
+    /// HASH `<task id>:<attempt>` → how an attempt ended that was not the last.
+    attempts = "at";
+    /// HASH task id → its label and its tags, as lines.
+    labels = "lab";
+    /// HASH task id → the id it was retried under, when, and its status before.
+    moved = "mv";
+    /// HASH task id → the id of the task it is a retry of.
+    was = "mu";
+    /// HASH task id → latest progress value.
+    progress = "prog";
+    /// HASH task id → what it printed.
+    logs = "lg";
+    /// HASH of counters, see `field`.
+    counters = "n";
+    /// ZSET of what happens at a time (server ms): `<kind><subject>`, see `due`.
+    due = "due";
+    /// HASH worker id → record.
+    workers = "w";
+    /// HASH worker id → what it says of itself.
+    worker_infos = "wi";
+    /// HASH of the queue's settings, see `field`.
+    config = "cfg";
+    /// HASH content hash → object.
+    objects = "o";
+    /// HASH content hash → how many tasks refer to the object.
+    object_refs = "oref";
+    /// ZSET of the names of stored files, by when they expire (server ms).
+    files = "f";
+    /// ZSET `<task>:<set>`: which sets of tasks depend on a task; `<task>+<set>` where none waits.
+    dependents = "dn";
+    /// ZSET `<set>:<position>:<task>`: the tasks of a set.
+    deferred = "dl";
+    /// HASH `<set><field>` of sets of tasks that depend on the same others, see `set`.
+    sets = "ds";
 }
 
 impl Keys {
@@ -18,134 +115,24 @@ impl Keys {
         &self.prefix
     }
 
-    fn name(&self, rest: &str) -> String {
-        format!("{}{rest}", self.prefix)
-    }
-
-    /// HASH task id → header, with the result behind it when small.
-    pub fn tasks(&self) -> String {
-        self.name("t")
-    }
-
-    /// HASH task id → what to run.
-    pub fn bodies(&self) -> String {
-        self.name("b")
-    }
-
-    /// HASH task id → result, when too large for the header.
-    pub fn results(&self) -> String {
-        self.name("r")
-    }
-
-    /// HASH task id → rare attributes, such as warnings.
-    pub fn extras(&self) -> String {
-        self.name("x")
-    }
-
-    /// HASH `<task id>:<attempt>` → how an attempt ended that was not the last.
-    pub fn attempts(&self) -> String {
-        self.name("at")
-    }
-
-    /// HASH task id → its label and its tags, as lines.
-    pub fn labels(&self) -> String {
-        self.name("lab")
-    }
-
-    /// HASH task id → the id it was retried under, when, and its status before.
-    pub fn moved(&self) -> String {
-        self.name("mv")
-    }
-
-    /// HASH task id → the id of the task it is a retry of.
-    pub fn was(&self) -> String {
-        self.name("mu")
-    }
-
-    /// HASH task id → latest progress value.
-    pub fn progress(&self) -> String {
-        self.name("prog")
-    }
-
-    /// HASH task id → what it printed.
-    pub fn logs(&self) -> String {
-        self.name("lg")
-    }
-
-    /// HASH of counters: `s:<status>`, `q:<queue>`, and the last numbers given out.
-    pub fn counters(&self) -> String {
-        self.name("n")
-    }
-
-    /// ZSET of what happens at a time (server ms): worker leases end, tasks become due, expire.
-    pub fn due(&self) -> String {
-        self.name("due")
-    }
-
-    /// HASH worker id → record.
-    pub fn workers(&self) -> String {
-        self.name("w")
-    }
-
-    /// HASH worker id → what it says of itself.
-    pub fn worker_infos(&self) -> String {
-        self.name("wi")
-    }
-
-    /// HASH of the queue's settings: layout, worker configurations, environment, controllers.
-    pub fn config(&self) -> String {
-        self.name("cfg")
-    }
-
-    /// HASH content hash → object.
-    pub fn objects(&self) -> String {
-        self.name("o")
-    }
-
-    /// HASH content hash → how many tasks refer to the object.
-    pub fn object_refs(&self) -> String {
-        self.name("oref")
-    }
-
-    /// ZSET of the names of stored files, by when they are forgotten (server ms).
-    pub fn files(&self) -> String {
-        self.name("f")
-    }
-
-    /// HASH position → chunk of a stored file, and how many there are; forgotten by itself.
-    pub fn file(&self, name: &str) -> String {
-        self.name(&format!("f:{name}"))
-    }
-
-    /// ZSET `<task>:<set>`: which sets of tasks depend on a task; `<task>+<set>` where none waits.
-    pub fn dependents(&self) -> String {
-        self.name("dn")
-    }
-
-    /// ZSET `<set>:<position>:<task>`: the tasks of a set.
-    pub fn deferred(&self) -> String {
-        self.name("dl")
-    }
-
-    /// HASH of the sets: `<set>:n` tasks it has, `<set>:open` of them have not ended, `<set>:on`, what
-    /// they depend on; while they wait `<set>:left`, for how many, and what is to become of them.
-    pub fn sets(&self) -> String {
-        self.name("ds")
-    }
-
     /// LIST of the ids waiting in a queue; the headers decide.
     pub fn queue(&self, name: &str) -> String {
-        self.name(&format!("q:{name}"))
+        self.name(&format!("{QUEUE}{name}"))
     }
 
     /// ZSET with at most one member, the marker that wakes a worker idle on a queue.
     pub fn wake(&self, name: &str) -> String {
-        self.name(&format!("k:{name}"))
+        self.name(&format!("{WAKE}{name}"))
     }
 
     /// STREAM of what one waiter waits for.
     pub fn events(&self, waiter: u64) -> String {
-        self.name(&format!("ev:{waiter}"))
+        self.name(&format!("{EVENTS}{waiter}"))
+    }
+
+    /// HASH position → chunk of a stored file, and how many there are; expires by itself.
+    pub fn file(&self, name: &str) -> String {
+        self.name(&format!("{FILE}{name}"))
     }
 
     /// The hashes with a field for each task, all of which a task leaves when it is deleted. In the
@@ -167,7 +154,7 @@ impl Keys {
 
     /// The keys of one worker.
     pub fn worker(&self, id: &str) -> WorkerKeys {
-        WorkerKeys { prefix: self.name(&format!("w:{id}:")) }
+        WorkerKeys { prefix: self.name(&format!("{WORKER}{id}:")) }
     }
 }
 
@@ -177,41 +164,22 @@ pub struct WorkerKeys {
     prefix: String,
 }
 
-impl WorkerKeys {
-    fn name(&self, rest: &str) -> String {
-        format!("{}{rest}", self.prefix)
-    }
-
+keys! { WorkerKeys:
     /// LIST of messages not yet answered.
-    pub fn messages(&self) -> String {
-        self.name("m")
-    }
-
+    messages = "m";
     /// ZSET with at most one member, the marker that wakes this worker.
-    pub fn wake(&self) -> String {
-        self.name("k")
-    }
-
+    wake = "k";
     /// HASH message id → answer.
-    pub fn responses(&self) -> String {
-        self.name("resp")
-    }
-
+    responses = "resp";
     /// LIST of log lines, the newest last, capped.
-    pub fn log(&self) -> String {
-        self.name("log")
-    }
-
+    log = "log";
     /// STRING that expires unless the worker lives.
-    pub fn heartbeat(&self) -> String {
-        self.name("hb")
-    }
-
+    heartbeat = "hb";
     /// LIST that wakes the worker's control thread and tells it what for.
-    pub fn control(&self) -> String {
-        self.name("ctl")
-    }
+    control = "ctl";
+}
 
+impl WorkerKeys {
     /// Every key a worker can have.
     pub fn all(&self) -> [String; 6] {
         [
@@ -225,6 +193,81 @@ impl WorkerKeys {
     }
 }
 
+texts! {
+    /// Fields of the settings, and of the counters.
+    field:
+    /// Setting: the layout of the stored data.
+    LAYOUT = "layout";
+    /// Setting, with a name behind it: a worker configuration.
+    WORKER_CONFIG = "worker:";
+    /// Setting: the function that builds the workers' environment.
+    ENVIR = "envir";
+    /// Setting: the last controllers that attached.
+    CONTROLLERS = "controllers";
+    /// Setting: rules of tasks that are given none.
+    DEFAULTS = "defaults";
+    /// Setting, with a queue behind it: the queue is paused.
+    PAUSE = "pause:";
+    /// Counter, with the word of a status behind it: tasks of this status.
+    STATUS = "s:";
+    /// Counter, with a queue behind it: tasks that wait in it. 0 says that there is such a queue.
+    QUEUE = "q:";
+    /// Counter: queues that are paused.
+    PAUSED = "paused";
+    /// Last number given out to a waiter.
+    WATCH = "watch";
+    /// Last number given out to a worker.
+    INCARNATION = "incarnation";
+    /// Last number given out to a set of tasks.
+    SET = "set";
+}
+
+texts! {
+    /// Fields of a set of tasks that depend on the same others; its number goes before.
+    set:
+    /// How many tasks it has.
+    SIZE = ":n";
+    /// How many of them have not ended.
+    OPEN = ":open";
+    /// What they depend on: ids without separator.
+    ON = ":on";
+    /// While it waits: for how many tasks.
+    LEFT = ":left";
+    /// One of the tasks it waited for has failed.
+    FAILED = ":failed";
+    /// While it waits: whether its tasks run although one of those failed.
+    ANY = ":any";
+    /// While it waits: the queue of its tasks.
+    QUEUE = ":queue";
+    /// While it waits: the earliest time its tasks may start (server ms).
+    START = ":start";
+    /// While it is worked off: where to go on.
+    AT = ":at";
+}
+
+texts! {
+    /// What happens at a time; what it happens to stands behind.
+    due:
+    /// The lease of a worker ends.
+    LEASE = "L:";
+    /// A scheduled task is queued.
+    SCHEDULED = "S:";
+    /// A task expires.
+    EXPIRY = "X:";
+    /// A set is released: all it waited for is complete.
+    RELEASE = "R:";
+    /// A set becomes impossible: something it waited for has failed.
+    IMPOSSIBLE = "I:";
+    /// More sets are to be notified of a task that is complete.
+    COMPLETE = "C:";
+    /// More sets are to be notified of a task that has failed.
+    FAILED = "F:";
+    /// More links of a deleted task are to be removed.
+    LINKS = "D:";
+    /// More links to a set that no longer exists are to be removed.
+    SET = "E:";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +277,16 @@ mod tests {
         let keys = Keys::new("jobs");
         for key in [keys.tasks(), keys.queue("a"), keys.events(3), keys.worker("w_1").log()] {
             assert!(key.starts_with("{jobs}:"), "{key}");
+        }
+    }
+
+    #[test]
+    fn no_text_stands_for_two_things() {
+        for (table, names) in TABLES {
+            let mut texts: Vec<&str> = names.iter().map(|(_, text)| *text).collect();
+            texts.sort_unstable();
+            texts.dedup();
+            assert_eq!(texts.len(), names.len(), "{table}");
         }
     }
 }

@@ -20,11 +20,13 @@ pub mod reply;
 mod scripts;
 pub mod server;
 pub mod status;
+mod stored;
 pub mod task;
 mod value;
 pub mod worker;
 
 pub use connection::Connection;
 pub use error::{Error, Result};
+pub use keys::Keys;
 pub use queue::Queue;
 pub use status::Status;

@@ -1,27 +1,104 @@
-//! The Lua scripts, one per transition, and how they are called. A script is its file behind the
-//! shared prelude, with the parts it includes; servers that know `#!lua` get that line first, so
-//! that they refuse keys of another slot.
+//! The Lua scripts, one per transition, and how they are called. A script is its file with the
+//! parts it includes, `_common.lua` before all; names of keys and fields stand for the text that
+//! `keys.rs` has for them. Servers that know `#!lua` get that line first, so that they refuse keys
+//! of another slot.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, ToRedisArgs, Value};
+use serde::Serialize;
 
-const COMMON: &str = include_str!("../lua/_common.lua");
-const PARTS: [(&str, &str); 13] = [
-    ("-- include: _chain.lua", include_str!("../lua/_chain.lua")),
-    ("-- include: _claim.lua", include_str!("../lua/_claim.lua")),
-    ("-- include: _defer.lua", include_str!("../lua/_defer.lua")),
-    ("-- include: _depend.lua", include_str!("../lua/_depend.lua")),
-    ("-- include: _end.lua", include_str!("../lua/_end.lua")),
-    ("-- include: _expire.lua", include_str!("../lua/_expire.lua")),
-    ("-- include: _file.lua", include_str!("../lua/_file.lua")),
-    ("-- include: _finish.lua", include_str!("../lua/_finish.lua")),
-    ("-- include: _links.lua", include_str!("../lua/_links.lua")),
-    ("-- include: _lose.lua", include_str!("../lua/_lose.lua")),
-    ("-- include: _parents.lua", include_str!("../lua/_parents.lua")),
-    ("-- include: _store.lua", include_str!("../lua/_store.lua")),
-    ("-- include: _waiting.lua", include_str!("../lua/_waiting.lua")),
-];
+use crate::keys::TABLES;
+
+const INCLUDE: &str = "-- include: ";
+
+macro_rules! parts {
+    ($($file:literal)*) => { &[$(($file, include_str!(concat!("../lua/", $file))),)*] };
+}
+
+/// Files that scripts include, and what they hold.
+const PARTS: &[(&str, &str)] = parts! {
+    "_chain.lua"
+    "_claim.lua"
+    "_common.lua"
+    "_defer.lua"
+    "_depend.lua"
+    "_due.lua"
+    "_end.lua"
+    "_expire.lua"
+    "_file.lua"
+    "_finish.lua"
+    "_header.lua"
+    "_links.lua"
+    "_lose.lua"
+    "_parents.lua"
+    "_queue.lua"
+    "_record.lua"
+    "_store.lua"
+    "_worker_keys.lua"
+};
+
+/// The text of a script: each part where it is first asked for, and nothing where it is again; but
+/// only the functions that it calls, for the server makes all of them each time that it runs.
+fn source(body: &str) -> String {
+    let mut text = String::new();
+    expand(&format!("{INCLUDE}_common.lua\n{body}"), &mut Vec::new(), &mut text);
+    while let Some(smaller) = without_unused(&text) {
+        text = smaller;
+    }
+    let tables = TABLES.iter();
+    let mut names: Vec<(String, &str)> = tables
+        .flat_map(|(table, names)| {
+            names.iter().map(move |(n, text)| (format!("{table}.{n}"), *text))
+        })
+        .collect();
+    // A name may begin another one.
+    names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    names.iter().fold(text, |text, (name, value)| text.replace(name, &format!("'{value}'")))
+}
+
+/// Append `text` with the parts it includes, but for those in `included`. A part that does not exist
+/// leaves its line, which a test finds.
+fn expand(text: &str, included: &mut Vec<&'static str>, whole: &mut String) {
+    for line in text.lines() {
+        let asked = line.trim().strip_prefix(INCLUDE);
+        match asked.and_then(|asked| PARTS.iter().find(|(file, _)| *file == asked)) {
+            None => {
+                whole.push_str(line);
+                whole.push('\n');
+            }
+            Some((file, part)) if !included.contains(file) => {
+                included.push(file);
+                expand(part, included, whole);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// The text without comments and without those functions that nothing calls; none if there are none.
+/// Functions begin and end at the left margin.
+fn without_unused(text: &str) -> Option<String> {
+    let code = text.lines().map(|line| line.split("-- ").next().unwrap_or_default().trim_end());
+    let lines: Vec<&str> = code.filter(|line| !line.is_empty()).collect();
+    let words =
+        lines.iter().flat_map(|line| line.split(|c: char| c != '_' && !c.is_alphanumeric()));
+    let mut n_used: HashMap<&str, usize> = HashMap::new();
+    words.for_each(|word| *n_used.entry(word).or_default() += 1);
+    let mut left = String::new();
+    let mut is_unused = false;
+    for line in &lines {
+        let name = line.strip_prefix("local function ").and_then(|rest| rest.split('(').next());
+        is_unused = is_unused || name.is_some_and(|name| n_used.get(name) == Some(&1));
+        if !is_unused {
+            left.push_str(line);
+            left.push('\n');
+        }
+        is_unused = is_unused && *line != "end";
+    }
+    (left.len() < text.len()).then_some(left)
+}
 
 /// One script, in the two forms servers may want.
 pub struct Script {
@@ -31,10 +108,7 @@ pub struct Script {
 
 impl Script {
     fn new(body: &str, flags: &str) -> Self {
-        let mut source = format!("{COMMON}\n{body}");
-        for (line, part) in PARTS {
-            source = source.replace(line, part);
-        }
+        let source = source(body);
         Script {
             modern: redis::Script::new(&format!("#!lua{flags}\n{source}")),
             legacy: redis::Script::new(&source),
@@ -52,6 +126,9 @@ macro_rules! scripts {
         pub static $name: LazyLock<Script> = LazyLock::new(|| {
             Script::new(include_str!(concat!("../lua/", $file)), concat!("", $($flags)?))
         });)*
+
+        #[cfg(test)]
+        const FILES: &[(&str, &str)] = parts! { $($file)* };
     };
 }
 
@@ -133,6 +210,12 @@ impl Call {
         self
     }
 
+    /// Add options as one argument, a map with their names. Plain values are always packed; should
+    /// they not be, the script fails before it does anything.
+    pub fn options(self, options: &impl Serialize) -> Self {
+        self.arg(rmp_serde::to_vec_named(options).unwrap_or_default())
+    }
+
     /// Add an argument in place.
     pub fn push(&mut self, value: impl ToRedisArgs) {
         self.args.extend(value.to_redis_args());
@@ -178,6 +261,52 @@ pub fn knows_shebang(info: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scripts_find_all_that_they_include_and_name() {
+        for (file, body) in FILES {
+            let source = source(body);
+            assert!(!source.contains("include:"), "{file} includes a part that does not exist");
+            for (table, _) in TABLES {
+                let unknown = source.split_once(&format!("{table}."));
+                assert!(unknown.is_none(), "{file}: {table}.{:.20}", unknown.unwrap().1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_included_twice_stands_there_once() {
+        let source = source("-- include: _header.lua\n-- include: _header.lua\nread_header()");
+        assert_eq!(source.matches("local function read_header").count(), 1);
+    }
+
+    #[test]
+    fn a_part_may_include_one_that_comes_before_it() {
+        assert!(source("-- include: _queue.lua\nclaim()").contains("local function read_header"));
+    }
+
+    #[test]
+    fn functions_that_a_script_does_not_call_are_left_out() {
+        let source = source("-- include: _queue.lua\nwake()");
+        assert!(source.contains("local function wake("));
+        assert!(!source.contains("local function read_header"));
+    }
+
+    #[test]
+    fn every_file_is_a_script_or_a_part_that_some_script_includes() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/lua");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let file = entry.unwrap().file_name().into_string().unwrap();
+            if file.starts_with('_') {
+                let asked = format!("{INCLUDE}{file}\n");
+                let mut bodies = FILES.iter().chain(PARTS).map(|(_, body)| body);
+                let is_used = file == "_common.lua" || bodies.any(|body| body.contains(&asked));
+                assert!(is_used && PARTS.iter().any(|(part, _)| *part == file), "{file}");
+            } else {
+                assert!(FILES.iter().any(|(script, _)| *script == file), "{file}");
+            }
+        }
+    }
 
     #[test]
     fn only_servers_from_version_7_get_the_first_line() {

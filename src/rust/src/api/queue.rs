@@ -5,7 +5,7 @@ use std::time::Duration;
 use extendr_api::prelude::*;
 use rrq_bridge::submission::rules;
 use rrq_core::config::WorkerConfig;
-use rrq_core::{Connection, Queue};
+use rrq_core::{Connection, Keys, Queue};
 
 use rrq_bridge::RResult;
 use rrq_bridge::convert::stop;
@@ -19,6 +19,11 @@ fn rs_queue_attach(url: &str, id: &str, who: &str) -> RResult<ExternalPtr<Queue>
     let mut connection = Connection::open(url, stop())?;
     connection.set_retry_timeout(RETRY_TIMEOUT, stop());
     Ok(ExternalPtr::new(Queue::attach(connection, id, who, &WorkerConfig::default().pack()?)?))
+}
+
+#[extendr]
+fn rs_queue_prefix(id: &str) -> RResult<String> {
+    Ok(Keys::new(id).prefix().to_owned())
 }
 
 #[extendr]
@@ -68,6 +73,7 @@ fn rs_queue_destroy(mut queue: ExternalPtr<Queue>, after_s: Nullable<f64>) -> RR
 extendr_module! {
     mod queue;
     fn rs_queue_attach;
+    fn rs_queue_prefix;
     fn rs_queue_configure;
     fn rs_queue_length;
     fn rs_queue_list;

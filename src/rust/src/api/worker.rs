@@ -4,7 +4,7 @@ use extendr_api::prelude::*;
 use rrq_core::config::{self, WorkerConfig};
 use rrq_core::status::WorkerStatus;
 use rrq_core::worker::{self, Options, Pong, StopReason, Turn, Worker};
-use rrq_core::{Connection, Queue};
+use rrq_core::{Connection, Keys, Queue};
 
 use rrq_bridge::RResult;
 use rrq_bridge::config::to_list;
@@ -195,6 +195,11 @@ fn rs_worker_kill(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<Ve
 }
 
 #[extendr]
+fn rs_worker_heartbeat_key(queue_id: &str, id: &str) -> RResult<String> {
+    Ok(Keys::new(queue_id).worker(id).heartbeat())
+}
+
+#[extendr]
 fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> RResult<List> {
     let lost = worker::sweep(&mut queue)?;
     Ok(List::from_pairs(lost.into_iter().map(|lost| (lost.worker, statuses(lost.tasks)))))
@@ -228,6 +233,7 @@ extendr_module! {
     fn rs_worker_delete_exited;
     fn rs_worker_ping;
     fn rs_worker_kill;
+    fn rs_worker_heartbeat_key;
     fn rs_worker_sweep;
     fn rs_worker_lose;
 }

@@ -5,6 +5,7 @@ use redis::Pipeline;
 use crate::config;
 use crate::error::Result;
 use crate::files;
+use crate::keys::field;
 use crate::queue::Queue;
 use crate::worker;
 
@@ -51,7 +52,7 @@ impl Queue {
         for id in worker::all_ids(self)? {
             names.extend(keys.worker(&id).all());
         }
-        names.extend((1..=self.counter("watch")?).map(|waiter| keys.events(waiter)));
+        names.extend((1..=self.counter(field::WATCH)?).map(|waiter| keys.events(waiter)));
         names.extend([keys.workers(), keys.worker_infos(), keys.config(), keys.counters()]);
         Ok(names)
     }

@@ -6,7 +6,7 @@ use redis::Cmd;
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::keys::Keys;
+use crate::keys::{Keys, field};
 use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE};
 use crate::task::{Rules, Stream};
 use crate::value;
@@ -94,7 +94,7 @@ impl Queue {
     pub(crate) fn own_watch(&mut self) -> Result<u64> {
         if self.owner != std::process::id() {
             let key = self.keys.counters();
-            let command = Cmd::new().arg("HINCRBY").arg(key).arg("watch").arg(1).to_owned();
+            let command = Cmd::new().arg("HINCRBY").arg(key).arg(field::WATCH).arg(1).to_owned();
             self.watch = value::integer(self.connection.command(&command)?)?.unsigned_abs();
             self.owner = std::process::id();
             self.stream = Stream::default();

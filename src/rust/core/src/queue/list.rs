@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use redis::{Cmd, Pipeline};
 
 use crate::error::Result;
+use crate::keys::field::QUEUE;
 use crate::queue::Queue;
 use crate::task::{Header, query};
 use crate::value;
@@ -12,7 +13,7 @@ use crate::value;
 impl Queue {
     /// How many tasks wait in the queue `name`.
     pub fn length(&mut self, name: &str) -> Result<u64> {
-        self.counter(&format!("q:{name}"))
+        self.counter(&waiting(name))
     }
 
     pub(super) fn counter(&mut self, field: &str) -> Result<u64> {
@@ -24,24 +25,28 @@ impl Queue {
         let mut command = Cmd::new();
         command.arg("HGETALL").arg(self.keys.counters());
         let pairs = value::pairs(self.connection.command(&command)?)?;
-        let waiting = |(field, count): (String, Vec<u8>)| {
-            let name = field.strip_prefix("q:")?.to_owned();
+        let length = |(field, count): (String, Vec<u8>)| {
+            let name = field.strip_prefix(QUEUE)?.to_owned();
             Some((name, String::from_utf8(count).ok()?.parse().ok()?))
         };
-        Ok(pairs.into_iter().filter_map(waiting).collect())
+        Ok(pairs.into_iter().filter_map(length).collect())
     }
 
     /// The ids waiting in the queue `name`, the next to run first.
     pub fn list(&mut self, name: &str) -> Result<Vec<String>> {
         let mut pipeline = Pipeline::new();
         pipeline.atomic();
-        pipeline.cmd("HGET").arg(self.keys.counters()).arg(format!("q:{name}"));
+        pipeline.cmd("HGET").arg(self.keys.counters()).arg(waiting(name));
         pipeline.cmd("LRANGE").arg(self.keys.queue(name)).arg(0).arg(-1);
         let mut reply = self.connection.pipeline(&pipeline)?.into_iter();
-        let waiting = number(value::maybe_bytes(reply.next().unwrap_or_default())?);
+        let n_waiting = number(value::maybe_bytes(reply.next().unwrap_or_default())?);
         let listed = value::texts(reply.next().unwrap_or_default())?;
         // Every waiting task is listed, so if there are as many ids as tasks, they are those tasks.
-        if listed.len() as u64 == waiting { Ok(listed) } else { self.waiting_among(name, &listed) }
+        if listed.len() as u64 == n_waiting {
+            Ok(listed)
+        } else {
+            self.waiting_among(name, &listed)
+        }
     }
 
     /// Those of the listed ids whose tasks wait here: the list is a hint, the headers decide.
@@ -54,6 +59,11 @@ impl Queue {
         };
         Ok(listed.iter().zip(headers).filter(waits).map(|(id, _)| id.clone()).collect())
     }
+}
+
+/// The counter of the tasks that wait in the queue `name`.
+fn waiting(name: &str) -> String {
+    format!("{QUEUE}{name}")
 }
 
 fn number(text: Option<Vec<u8>>) -> u64 {

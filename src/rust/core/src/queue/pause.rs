@@ -2,6 +2,7 @@
 
 use crate::config;
 use crate::error::Result;
+use crate::keys::field::PAUSE;
 use crate::queue::Queue;
 use crate::scripts::{Call, QUEUE_PAUSE};
 use crate::value;
@@ -11,12 +12,13 @@ impl Queue {
     pub fn pause(&mut self, name: &str, pause: bool) -> Result<bool> {
         let keys = &self.keys;
         let names = vec![keys.config(), keys.counters(), keys.queue(name), keys.wake(name)];
-        let call = Call::new(&QUEUE_PAUSE, names).arg(name).arg(i64::from(pause));
+        let call =
+            Call::new(&QUEUE_PAUSE, names).arg(keys.prefix()).arg(name).arg(i64::from(pause));
         Ok(value::integer(self.connection.call(&call)?)? == 1)
     }
 
     /// The names of the queues that are paused.
     pub fn paused(&mut self) -> Result<Vec<String>> {
-        config::names(self, config::PAUSE)
+        config::names(self, PAUSE)
     }
 }

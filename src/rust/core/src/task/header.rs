@@ -1,17 +1,29 @@
-//! The stored form of a task: the mutable header, which only scripts write (its lines are those of
-//! `lua/_common.lua`), and the immutable body, which scripts never look into.
-
-use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
+//! The header of a task: where it stands. Only scripts write headers; `lua/_header.lua` is their side
+//! of what is here, and a test below compares the two.
 
 use crate::error::{Error, Result};
 use crate::status::Status;
-use crate::task::{Rules, Seed};
+use crate::task::Rules;
 
-const FLAG_EXTRA: u64 = 1;
-const FLAG_CANCEL: u64 = 8;
-const FLAG_UNQUEUED: u64 = 16;
-const FLAG_SCHEDULED: u64 = 32;
+/// How many lines a header has; the last one, the result, may have line ends.
+const N_FIELDS: usize = 12;
+
+/// What is true of a task beside its status. The numbers are those of `lua/_header.lua`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// Rare attributes are stored for it.
+    Extra = 1,
+    /// Its result is too large for the header.
+    Large = 2,
+    /// Other tasks depend on it.
+    Parent = 4,
+    /// Its worker was asked to stop it.
+    Cancel = 8,
+    /// It was taken out of its queue.
+    Unqueued = 16,
+    /// Its time has not come.
+    Scheduled = 32,
+}
 
 /// The state of a task.
 #[derive(Debug, Clone)]
@@ -33,6 +45,8 @@ pub struct Header {
     pub worker: String,
     /// What happens to it after an end.
     pub rules: Rules,
+    /// The number of the set of tasks it is of, and its place there; none if it depends on nothing.
+    pub set: Option<(u64, u64)>,
     /// Its result, when small; else empty.
     pub result: Vec<u8>,
 }
@@ -44,170 +58,54 @@ impl Header {
     }
 
     fn read(stored: &[u8]) -> Option<Self> {
-        let mut fields = stored.splitn(12, |byte| *byte == b'\n');
+        let mut fields = stored.splitn(N_FIELDS, |byte| *byte == b'\n');
         let status = stored_status(fields.next()?);
         let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse::<u64>().ok();
         let (attempt, submit, start) = (number()?, number()?, number()?);
         let (end, flags) = (number()?, number()?);
         let mut text = || String::from_utf8(fields.next()?.to_vec()).ok();
-        let (queue, worker, _watch) = (text()?, text()?, text()?);
-        let (rules, _set) = (Rules::parse(&text()?), text()?);
+        let (queue, worker, _waiters) = (text()?, text()?, text()?);
+        let (rules, set) = (Rules::parse(&text()?), read_set(&text()?));
         let result = fields.next()?.to_vec();
-        Some(Header { status, attempt, submit, start, end, flags, queue, worker, rules, result })
+        Some(Header {
+            status,
+            attempt,
+            submit,
+            start,
+            end,
+            flags,
+            queue,
+            worker,
+            rules,
+            set,
+            result,
+        })
     }
 
-    /// Whether rare attributes are stored for it.
-    pub fn has_extra(&self) -> bool {
-        self.flags & FLAG_EXTRA != 0
+    /// Whether a flag is set.
+    pub fn has(&self, flag: Flag) -> bool {
+        self.flags & flag as u64 != 0
     }
 
     /// Whether it runs and its worker was asked to stop it.
     pub fn is_to_stop(&self) -> bool {
-        self.status == Status::Running && self.flags & FLAG_CANCEL != 0
+        self.status == Status::Running && self.has(Flag::Cancel)
     }
 
     /// Whether it stands in its queue, where workers take it.
     pub fn is_queued(&self) -> bool {
-        self.status == Status::Pending && self.flags & (FLAG_UNQUEUED | FLAG_SCHEDULED) == 0
+        self.status == Status::Pending && !self.has(Flag::Unqueued) && !self.has(Flag::Scheduled)
     }
 }
 
-/// The status in a stored header, without reading the rest: it is asked for in great numbers.
+fn read_set(stored: &str) -> Option<(u64, u64)> {
+    let (set, place) = stored.split_once(':')?;
+    Some((set.parse().ok()?, place.parse().ok()?))
+}
+
+/// The status in a stored header, without reading the rest: it is asked for often.
 pub fn stored_status(stored: &[u8]) -> Status {
     stored.first().map_or(Status::Missing, |letter| Status::from_letter(*letter))
-}
-
-/// What kind of code a task runs, and so what its payload is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
-    /// An expression with its variables.
-    #[serde(rename = "e")]
-    Expression,
-    /// A function with its arguments.
-    #[serde(rename = "c")]
-    Call,
-    /// One row of a bulk of expressions: the values of its columns.
-    #[serde(rename = "E")]
-    BulkExpression,
-    /// One element of a bulk of calls: its arguments.
-    #[serde(rename = "C")]
-    BulkCall,
-}
-
-impl Kind {
-    /// The word users' code has for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Expression => "expr",
-            Kind::Call => "call",
-            Kind::BulkExpression => "bulk_expr",
-            Kind::BulkCall => "bulk_call",
-        }
-    }
-
-    /// The kind with this word; any other word is an expression.
-    pub fn from_word(word: &str) -> Self {
-        let kinds = [Kind::Call, Kind::BulkExpression, Kind::BulkCall];
-        kinds.into_iter().find(|kind| kind.word() == word).unwrap_or(Kind::Expression)
-    }
-}
-
-/// A shared object as a task refers to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SharedRef {
-    /// The variable it is bound to; empty for the common part of a bulk.
-    pub name: String,
-    /// The hash it is stored under.
-    pub hash: String,
-}
-
-/// A task another one depends on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parent {
-    /// What its value is called in the dependent task; empty where only the order matters.
-    pub name: String,
-    /// Its id.
-    pub id: String,
-}
-
-/// Where a task's code runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Isolation {
-    /// In the worker's own process.
-    #[default]
-    #[serde(rename = "n")]
-    None,
-    /// In a process forked for it from one that has the worker's environment.
-    #[serde(rename = "f")]
-    Fork,
-    /// In a new R process.
-    #[serde(rename = "r")]
-    Fresh,
-}
-
-impl Isolation {
-    /// The word users have for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Isolation::None => "none",
-            Isolation::Fork => "fork",
-            Isolation::Fresh => "fresh",
-        }
-    }
-
-    /// The isolation with this word; any other word is none.
-    pub fn from_word(word: &str) -> Self {
-        let all = [Isolation::Fork, Isolation::Fresh];
-        all.into_iter().find(|isolation| isolation.word() == word).unwrap_or_default()
-    }
-}
-
-/// What few tasks ask for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Special {
-    /// Where its random numbers start.
-    pub seed: Option<Seed>,
-    /// Where it runs.
-    pub isolation: Isolation,
-    /// Whether what it prints is kept, also when it is not isolated.
-    pub capture: bool,
-    /// Only errors of these classes are tried again; all of them where there is none.
-    pub retry_classes: Vec<String>,
-}
-
-/// What a task runs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Body {
-    /// How to read the payload.
-    pub kind: Kind,
-    /// What is this task's alone, serialised.
-    pub payload: ByteBuf,
-    /// What it shares with others.
-    pub shared: Vec<SharedRef>,
-    /// Seconds it may run; 0 for no limit.
-    pub timeout_s: f64,
-    /// What it depends on.
-    pub parents: Vec<Parent>,
-    /// What few tasks ask for; nothing for the others, which saves bytes.
-    pub special: Option<Special>,
-}
-
-impl Body {
-    /// Where it runs.
-    pub fn isolation(&self) -> Isolation {
-        self.special.as_ref().map(|special| special.isolation).unwrap_or_default()
-    }
-
-    /// The stored form.
-    pub fn pack(&self) -> Result<Vec<u8>> {
-        rmp_serde::to_vec(self).map_err(|error| Error::corrupt("a task's body", error))
-    }
-
-    /// Read the stored form.
-    pub fn unpack(id: &str, packed: &[u8]) -> Result<Self> {
-        rmp_serde::from_slice(packed)
-            .map_err(|error| Error::corrupt(format!("the body of task {id}"), error))
-    }
 }
 
 #[cfg(test)]
@@ -215,33 +113,59 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_reads_back_as_written() {
-        let body = Body {
-            kind: Kind::BulkCall,
-            payload: ByteBuf::from(vec![0, 159, 146, 150]),
-            shared: vec![SharedRef { name: String::new(), hash: "ab".into() }],
-            timeout_s: 1.5,
-            parents: vec![Parent { name: "x".into(), id: "cd".into() }],
-            special: None,
-        };
-        let read = Body::unpack("x", &body.pack().unwrap()).unwrap();
-        assert_eq!((read.kind, read.payload, read.shared), (body.kind, body.payload, body.shared));
-    }
-
-    #[test]
     fn a_header_keeps_a_result_with_line_ends() {
         let header =
-            Header::parse("x", b"C\n2\n10\n20\n30\n1\nq\nw_1\n7\n500,0,0,0,0,0\n\na\nb\n").unwrap();
+            Header::parse("x", b"C\n2\n10\n20\n30\n1\nq\nw_1\n7\n500,0,0,0,0,0\n4:0012\na\nb\n")
+                .unwrap();
         assert_eq!((header.status, header.attempt, header.end), (Status::Complete, 2, 30));
         assert_eq!((header.queue.as_str(), header.worker.as_str()), ("q", "w_1"));
         assert_eq!(header.result, b"a\nb\n");
-        assert!(header.has_extra());
-        assert_eq!(header.rules.ttl_s, Some(0.5));
+        assert!(header.has(Flag::Extra) && !header.has(Flag::Large));
+        assert_eq!((header.rules.ttl_s, header.set), (Some(0.5), Some((4, 12))));
     }
 
     #[test]
     fn what_is_no_header_is_an_error_and_has_no_status() {
         assert!(Header::parse("x", b"C\n2").is_err());
         assert_eq!(stored_status(&[]), Status::Missing);
+    }
+
+    /// The names in a Lua list that stands behind `start`.
+    fn lua_list(start: &str, end: &str, separator: &str) -> Vec<String> {
+        let scripts = include_str!("../../lua/_header.lua");
+        let (list, _) = scripts.split_once(start).unwrap().1.split_once(end).unwrap();
+        list.split(separator).map(|name| name.trim().to_owned()).collect()
+    }
+
+    /// Rust's order is that of `Header::read`, which the test of a whole header above checks.
+    #[test]
+    fn the_fields_of_the_scripts_are_in_the_same_order_wherever_they_are_listed() {
+        let fields = [
+            "status", "attempt", "submit", "start", "ended", "flags", "queue", "worker", "waiters",
+            "rules", "set", "result",
+        ];
+        assert_eq!(fields.len(), N_FIELDS);
+        assert_eq!(lua_list("  local ", " =\n    string.match(packed, HEADER)", ","), fields);
+        let packed = lua_list("local function pack_header(h)\n  return ", "\nend", "..");
+        let packed = packed.iter().filter_map(|part| part.strip_prefix("h."));
+        assert_eq!(packed.collect::<Vec<_>>(), fields);
+        let packer = lua_list("local function header_packer(h)", "\nend", "..");
+        let packer = packer.iter().flat_map(|part| part.split_whitespace());
+        let packer: Vec<&str> = packer.filter_map(|part| part.strip_prefix("h.")).collect();
+        let left_out = |name: &&&str| !["submit", "set"].contains(*name);
+        assert_eq!(packer, fields.iter().filter(left_out).copied().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn flags_are_those_of_the_scripts() {
+        let scripts = include_str!("../../lua/_header.lua");
+        let all =
+            [Flag::Extra, Flag::Large, Flag::Parent, Flag::Cancel, Flag::Unqueued, Flag::Scheduled];
+        for flag in all {
+            let name = format!("{flag:?}").to_uppercase();
+            let line = format!("local FLAG_{name} = {} ", flag as u64);
+            assert!(scripts.contains(&line), "{line}");
+        }
+        assert_eq!(scripts.matches("local FLAG_").count(), all.len());
     }
 }

@@ -1,5 +1,6 @@
 //! Tasks: what they carry, how they are queued, asked about, waited for, cancelled and deleted.
 
+mod body;
 mod chain;
 mod check;
 mod control;
@@ -19,12 +20,13 @@ mod table;
 mod wait;
 
 pub use crate::value::random_id;
+pub use body::{Body, Isolation, Kind, Parent, SharedRef, Special};
 pub use chain::{Move, following, moves, newest, parent_results, results_of, was};
 pub use control::{cancel, cancel_open, delete};
 pub(crate) use delete::{CHUNK, delete_chains};
 pub use depend::{Deferred, deferred, dependents};
 pub use discard::discard;
-pub use header::{Body, Header, Isolation, Kind, Parent, SharedRef, Special};
+pub use header::{Flag, Header};
 pub use log::{Log, log};
 pub use query::{
     Attempt, Label, TaskResult, attempts, bodies, extra, headers, labels, list, overview, progress,

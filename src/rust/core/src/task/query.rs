@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::keys::Keys;
+use crate::keys::{Keys, field};
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_PROGRESS};
 use crate::status::Status;
@@ -105,7 +105,8 @@ pub(super) fn result((header, large): (Header, Option<Vec<u8>>)) -> TaskResult {
 
 /// How many tasks there are of each status, from the counters.
 pub fn overview(queue: &mut Queue) -> Result<Vec<(Status, u64)>> {
-    let fields: Vec<String> = Status::ALL.iter().map(|s| format!("s:{}", s.word())).collect();
+    let field = |status: &Status| format!("{}{}", field::STATUS, status.word());
+    let fields: Vec<String> = Status::ALL.iter().map(field).collect();
     let key = queue.keys.counters();
     let counts = fetch_one(queue, key, &fields)?;
     Ok(Status::ALL.into_iter().zip(counts.iter().map(|count| number(count.as_deref()))).collect())

@@ -33,7 +33,8 @@ impl Cause {
 }
 
 /// A retry policy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)] // one stored by another version may have fewer fields
 pub struct Retry {
     /// The total number of attempts.
     pub max_attempts: u32,
@@ -51,6 +52,7 @@ pub struct Retry {
 
 /// The rules of a task.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rules {
     /// Seconds after its end until it is deleted; infinite for never.
     pub ttl_s: Option<f64>,
@@ -127,5 +129,25 @@ mod tests {
         }
         let never = Rules { ttl_s: Some(f64::INFINITY), retry: None };
         assert_eq!(Rules::parse(&never.pack()), Rules::default());
+    }
+
+    #[test]
+    fn settings_written_by_another_version_can_be_read() {
+        let stored = b"\x82\xa5ttl_s\xcb@\x04\x00\x00\x00\x00\x00\x00\xa5retry\x86\xacmax_attempts\x03\
+            \xa7delay_s\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7backoff\xcb?\xf8\x00\x00\x00\x00\x00\x00\
+            \xabmax_delay_s\xcb@N\x00\x00\x00\x00\x00\x00\xa2on\x92\xa5Error\xa4Lost\xa7classes\x91\xa1e";
+        let retry = Retry {
+            max_attempts: 3,
+            delay_s: 0.5,
+            backoff: 1.5,
+            max_delay_s: 60.0,
+            on: vec![Cause::Error, Cause::Lost],
+            classes: vec!["e".into()],
+        };
+        let rules = Rules { ttl_s: Some(2.5), retry: Some(retry) };
+        assert_eq!(rmp_serde::from_slice::<Rules>(stored).unwrap(), rules);
+        // Only a field that this version does not know.
+        let rules: Rules = rmp_serde::from_slice(b"\x81\xa3new\x01").unwrap();
+        assert_eq!(rules, Rules::default());
     }
 }

@@ -2,6 +2,7 @@
 //! Objects that tasks share are sent once, and only if the server does not have them.
 
 use redis::Value;
+use serde::Serialize;
 use serde_bytes::ByteBuf;
 
 use crate::error::{Error, Result};
@@ -235,6 +236,25 @@ fn read_reply(reply: Value) -> Result<ChunkReply> {
     })
 }
 
+/// What `task_submit.lua` is told, by these names.
+#[derive(Serialize)]
+struct ChunkOptions<'a> {
+    prefix: &'a str,
+    queue: &'a str,
+    /// The number of the waiter, as it stands in headers.
+    waiters: &'a str,
+    n_objects: usize,
+    n_parents: usize,
+    run_on_failure: bool,
+    at_front: bool,
+    /// How long the tasks wait from now on.
+    delay_ms: u64,
+    /// Server time before which they do not start.
+    start_ms: u64,
+    rules: &'a str,
+    has_labels: bool,
+}
+
 fn chunk_call(
     keys: &Keys,
     submission: &Submission,
@@ -250,26 +270,28 @@ fn chunk_call(
         keys.objects(),
         keys.object_refs(),
         keys.labels(),
+        keys.config(),
         keys.queue(&submission.queue),
         keys.wake(&submission.queue),
     ];
-    let mut call = Call::new(&TASK_SUBMIT, key_names)
-        .arg(&submission.queue)
-        .arg(watch)
-        .arg(keys.prefix())
-        .arg(submission.shared.len())
-        .arg(submission.parents.len())
-        .arg(i64::from(submission.run_on_failure))
-        .arg(i64::from(submission.at_front));
     let (delay_s, start_s) = match submission.start {
         Start::Now => (0.0, 0.0),
         Start::After(seconds) => (seconds, 0.0),
         Start::At(time) => (0.0, time),
     };
-    call.push((delay_s * 1000.0).ceil() as u64);
-    call.push((start_s * 1000.0).ceil() as u64);
-    call.push(rules);
-    call.push(i64::from(submission.has_labels()));
+    let mut call = Call::new(&TASK_SUBMIT, key_names).options(&ChunkOptions {
+        prefix: keys.prefix(),
+        queue: &submission.queue,
+        waiters: &watch.to_string(),
+        n_objects: submission.shared.len(),
+        n_parents: submission.parents.len(),
+        run_on_failure: submission.run_on_failure,
+        at_front: submission.at_front,
+        delay_ms: (delay_s * 1000.0).ceil() as u64,
+        start_ms: (start_s * 1000.0).ceil() as u64,
+        rules,
+        has_labels: submission.has_labels(),
+    });
     for object in &submission.shared {
         call.push(&object.hash);
         call.push(chunk.len());

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::config::duration;
 use crate::connection::Stop;
 use crate::error::{Error, Result};
+use crate::keys::field::LAYOUT as LAYOUT_FIELD;
 use crate::process::reap_children;
 use crate::queue::{LAYOUT, Queue};
 use crate::value;
@@ -119,7 +120,7 @@ impl Worker {
     /// again. If the queue itself is gone, it leaves.
     pub(super) fn rejoin(&mut self) -> Result<Turn> {
         *lock(&self.batch) = Batch::default();
-        let layout = self.queue.connection.hash_get(self.queue.keys.config(), "layout")?;
+        let layout = self.queue.connection.hash_get(self.queue.keys.config(), LAYOUT_FIELD)?;
         if layout.as_deref() != Some(LAYOUT.as_bytes()) {
             return Ok(Turn::Stop(StopReason::QueueGone));
         }

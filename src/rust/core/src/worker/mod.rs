@@ -63,6 +63,7 @@ mod orphan;
 mod ping;
 mod placement;
 mod query;
+mod record;
 #[cfg(unix)]
 mod recorder;
 mod recycle;
@@ -84,6 +85,7 @@ pub use ping::{Pong, ping};
 pub use query::{
     LogLine, WorkerState, all_ids, delete_exited, info, log, set_info, states, write_log,
 };
+pub use record::Record;
 pub use restart::Restart;
 pub use state::{Options, Worker};
 pub use sweep::{Lost, lose, sweep};

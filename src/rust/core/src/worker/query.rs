@@ -4,29 +4,17 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use redis::Cmd;
-use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::scripts::{Call, WORKER_DELETE};
 use crate::status::WorkerStatus;
 use crate::value;
+use crate::worker::record::Record;
 use crate::worker::request::log_call;
 
 /// How many workers one request deletes.
 const CHUNK: usize = 256;
-
-/// A worker's record, as scripts keep it.
-#[derive(Debug, Clone, Deserialize)]
-struct Record {
-    _incarnation: u64,
-    _sequence: u64,
-    status: String,
-    held: String,
-    _lease: u64,
-    _expire: u64,
-    _nonce: String,
-}
 
 /// A worker with its status.
 #[derive(Debug, Clone)]
@@ -50,11 +38,10 @@ pub fn states(queue: &mut Queue) -> Result<Vec<WorkerState>> {
 }
 
 fn state((id, packed): (String, Vec<u8>)) -> Result<WorkerState> {
-    let record: Record = rmp_serde::from_slice(&packed)
-        .map_err(|error| Error::corrupt(format!("worker {id}"), error))?;
-    let task = record.held.get(..32).map(str::to_owned);
-    let status = WorkerStatus::from_word(&record.status)
-        .ok_or_else(|| Error::corrupt(format!("worker {id}"), &record.status))?;
+    let record = Record::unpack(&id, &packed)?;
+    let status = WorkerStatus::from_word(&record.state)
+        .ok_or_else(|| Error::corrupt(format!("worker {id}"), &record.state))?;
+    let task = record.held().next();
     Ok(WorkerState { id, status, task })
 }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value};
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::keys::Keys;
@@ -43,6 +44,18 @@ pub struct Step<'a> {
     pub claim_limit: usize,
     /// The queue whose wake marker was popped, counted from 1; 0 for none.
     pub popped_marker: usize,
+}
+
+/// What `worker_step.lua` is given, by these names.
+#[derive(Serialize)]
+struct StepOptions<'a> {
+    prefix: &'a str,
+    id: &'a str,
+    incarnation: i64,
+    sequence: u64,
+    claim_limit: usize,
+    popped_marker: usize,
+    queues: &'a [String],
 }
 
 /// What the worker should do next. `due` means that something in the queue is due, so the worker
@@ -119,15 +132,15 @@ impl Registration {
         ];
         names.extend(step.queues.iter().map(|name| keys.queue(name)));
         names.extend(step.queues.iter().map(|name| keys.wake(name)));
-        let mut call = Call::new(&WORKER_STEP, names)
-            .arg(&self.id)
-            .arg(self.incarnation)
-            .arg(batch.sequence)
-            .arg(step.claim_limit)
-            .arg(step.popped_marker)
-            .arg(keys.prefix())
-            .arg(step.queues.len())
-            .arg(step.queues);
+        let mut call = Call::new(&WORKER_STEP, names).options(&StepOptions {
+            prefix: keys.prefix(),
+            id: &self.id,
+            incarnation: self.incarnation,
+            sequence: batch.sequence,
+            claim_limit: step.claim_limit,
+            popped_marker: step.popped_marker,
+            queues: step.queues,
+        });
         let now = Instant::now();
         for finish in &batch.finished {
             let evaluation = &finish.evaluation;

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rrq_core::config::WorkerConfig;
 use rrq_core::connection::never;
 use rrq_core::status::Status;
-use rrq_core::task::{self, Cause, Parent, Retry, Rules, SharedObject, Start, Submission};
+use rrq_core::task::{self, Cause, Header, Parent, Retry, Rules, SharedObject, Start, Submission};
 use rrq_core::worker::{self, Evaluation, Worker};
 use rrq_core::{Error, message};
 
-use self::snapshot::{QUEUES, Snapshot};
+use self::snapshot::{QUEUES, Snapshot, Task as _};
 use crate::support::*;
 
 const WORKERS: [&str; 3] = ["a", "b", "c"];
@@ -236,7 +236,7 @@ impl Model {
     }
 
     fn cancel_running(&mut self) -> String {
-        let running = |(_, task): &(&String, &snapshot::Task)| task.status == Status::Running;
+        let running = |(_, task): &(&String, &Header)| task.status == Status::Running;
         let ids: Vec<String> =
             self.before.tasks.iter().find(running).into_iter().map(|(id, _)| id.clone()).collect();
         format!("cancel running {ids:?}: {:?}", task::cancel(&mut self.f.queue, &ids))
@@ -329,7 +329,7 @@ impl Model {
         }
         // Only what was taken out of its queue, and what waits for that, has not ended.
         let open = self.before.tasks.values().filter(|task| !task.has_ended());
-        let stays = |task: &snapshot::Task| task.is_taken_out() || task.status == Status::Deferred;
+        let stays = |task: &Header| task.is_taken_out() || task.status == Status::Deferred;
         assert!(open.into_iter().all(stays));
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Value;
 use rrq_core::connection::never;
 use rrq_core::status::Status;
-use rrq_core::task;
+use rrq_core::task::{self, Flag};
 use rrq_core::worker::{self, StopReason, Turn};
 
 use crate::support::*;
@@ -108,7 +108,7 @@ fn rare_attributes_are_stored_apart() {
     });
     run_until_idle(&mut f.worker("w"), &mut actor);
     let headers = task::headers(&mut f.queue, &ids).unwrap();
-    assert_eq!((headers[0].has_extra(), headers[1].has_extra()), (false, true));
+    assert_eq!((headers[0].has(Flag::Extra), headers[1].has(Flag::Extra)), (false, true));
     let extra = task::extra(&mut f.queue, &ids[1]).unwrap();
     assert_eq!(extra.as_deref(), Some(b"warnings".as_slice()));
     assert_eq!(task::extra(&mut f.queue, &ids[0]).unwrap(), None);

@@ -4,58 +4,33 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redis::{FromRedisValue, Pipeline, Value};
 use rrq_core::status::Status;
-use rrq_core::task::{Body, Rules};
+use rrq_core::task::{Body, Flag, Header};
+use rrq_core::worker::Record;
 
 pub const QUEUES: [&str; 2] = ["default", "fast"];
-
-const LARGE: u64 = 2;
-const PARENT: u64 = 4;
-const UNQUEUED: u64 = 16;
-const SCHEDULED: u64 = 32;
 
 type Map<T> = BTreeMap<String, T>;
 type Set = BTreeSet<String>;
 
-/// A stored task, without its times.
-#[derive(Debug)]
-pub struct Task {
-    pub status: Status,
-    pub attempt: u64,
-    flags: u64,
-    pub queue: String,
-    worker: String,
-    pub rules: Rules,
-    /// The set it is of, and its position there.
-    set: Option<(String, String)>,
+/// What the model asks of a stored task.
+pub trait Task {
+    fn has_ended(&self) -> bool;
+    fn is_taken_out(&self) -> bool;
+    fn set(&self) -> Option<(String, String)>;
 }
 
-impl Task {
-    fn parse(stored: &[u8]) -> Self {
-        let text = String::from_utf8(stored.to_vec()).unwrap();
-        let fields: Vec<&str> = text.splitn(12, '\n').collect();
-        assert_eq!(fields.len(), 12, "{text}");
-        let set = fields[10].split_once(':').map(|(set, at)| (set.to_owned(), at.to_owned()));
-        Task {
-            status: Status::from_letter(fields[0].as_bytes()[0]),
-            attempt: fields[1].parse().unwrap(),
-            flags: fields[5].parse().unwrap(),
-            queue: fields[6].to_owned(),
-            worker: fields[7].to_owned(),
-            rules: Rules::parse(fields[9]),
-            set,
-        }
-    }
-
-    pub fn has_ended(&self) -> bool {
+impl Task for Header {
+    fn has_ended(&self) -> bool {
         self.status.is_terminal()
     }
 
-    pub fn is_queued(&self) -> bool {
-        self.status == Status::Pending && self.flags & (UNQUEUED | SCHEDULED) == 0
+    fn is_taken_out(&self) -> bool {
+        self.status == Status::Pending && self.has(Flag::Unqueued)
     }
 
-    pub fn is_taken_out(&self) -> bool {
-        self.status == Status::Pending && self.flags & UNQUEUED != 0
+    /// The set it is of, and its position there, as they stand in keys.
+    fn set(&self) -> Option<(String, String)> {
+        self.set.map(|(set, at)| (set.to_string(), format!("{at:04}")))
     }
 }
 
@@ -75,7 +50,7 @@ impl Dependency {
 }
 
 pub struct Snapshot {
-    pub tasks: Map<Task>,
+    pub tasks: Map<Header>,
     bodies: Map<Body>,
     counters: Map<i64>,
     lists: Map<Vec<String>>,
@@ -94,13 +69,10 @@ pub struct Snapshot {
     fields: Map<Set>,
 }
 
-type Record = (u64, u64, String, String, u64, u64, String);
-
 fn held((id, packed): (String, Vec<u8>)) -> Option<(String, Vec<String>)> {
-    let record: Record = rmp_serde::from_slice(&packed).unwrap();
-    let ids = record.3.as_bytes().chunks(32);
-    let ids = ids.map(|id| String::from_utf8(id.to_vec()).unwrap());
-    (!["LOST", "EXITED"].contains(&record.2.as_str())).then(|| (id, ids.collect()))
+    let record = Record::unpack(&id, &packed).unwrap();
+    let is_active = !["LOST", "EXITED"].contains(&record.state.as_str());
+    is_active.then(|| (id, record.held().collect()))
 }
 
 fn read_sets(fields: Map<String>) -> Map<Dependency> {
@@ -149,8 +121,12 @@ impl Snapshot {
             let body = Body::unpack(&id, &body).unwrap();
             (id, body)
         };
+        let parse = |(id, stored): (String, Vec<u8>)| {
+            let header = Header::parse(&id, &stored).unwrap();
+            (id, header)
+        };
         let mut snapshot = Snapshot {
-            tasks: tasks.into_iter().map(|(id, stored)| (id, Task::parse(&stored))).collect(),
+            tasks: tasks.into_iter().map(parse).collect(),
             bodies: bodies.into_iter().map(unpack).collect(),
             counters: counters.into_iter().filter(|(_, n)| *n != 0).collect(),
             held: records.into_iter().filter_map(held).collect(),
@@ -195,8 +171,8 @@ impl Snapshot {
 
     /// What a task depends on.
     pub fn parents(&self, id: &str) -> Vec<String> {
-        let set = self.tasks.get(id).and_then(|task| task.set.as_ref());
-        set.map(|(set, _)| self.sets[set].parents()).unwrap_or_default()
+        let set = self.tasks.get(id).and_then(Task::set);
+        set.map(|(set, _)| self.sets[&set].parents()).unwrap_or_default()
     }
 
     /// Everything; `gone` are tasks that may be gone although others depend on them.
@@ -212,7 +188,7 @@ impl Snapshot {
         self.check_deferred();
     }
 
-    fn ids(&self, takes: impl Fn(&Task) -> bool) -> Set {
+    fn ids(&self, takes: impl Fn(&Header) -> bool) -> Set {
         self.tasks.iter().filter(|(_, task)| takes(task)).map(|(id, _)| id.clone()).collect()
     }
 
@@ -263,10 +239,10 @@ impl Snapshot {
 
     /// What is scheduled has a time, what has ended and is to be forgotten has one, nothing else.
     fn check_timers(&self) {
-        let scheduled = |task: &Task| task.flags & SCHEDULED != 0;
+        let scheduled = |task: &Header| task.has(Flag::Scheduled);
         assert_eq!(self.timers("S:"), self.ids(scheduled));
         assert!(self.tasks.values().all(|t| !scheduled(t) || t.status == Status::Pending));
-        let expires = |task: &Task| {
+        let expires = |task: &Header| {
             task.rules.ttl_s.is_some() && task.has_ended() && task.status != Status::Moved
         };
         assert_eq!(self.timers("X:"), self.ids(expires));
@@ -275,7 +251,7 @@ impl Snapshot {
 
     /// Retried tasks lead to one that was not, and back.
     fn check_chains(&self) {
-        let is_moved = |task: &Task| task.status == Status::Moved;
+        let is_moved = |task: &Header| task.status == Status::Moved;
         assert_eq!(self.moved.keys().cloned().collect::<Set>(), self.ids(is_moved));
         let back = self.moved.iter().map(|(id, (to, _))| (to.clone(), id.clone()));
         assert_eq!(self.was, back.collect());
@@ -288,13 +264,13 @@ impl Snapshot {
 
     /// Whatever is stored for a task is there, and nothing for others.
     fn check_stores(&self) {
-        let is_moved = |task: &Task| task.status == Status::Moved;
+        let is_moved = |task: &Header| task.status == Status::Moved;
         let runnable = self.ids(|task| !is_moved(task));
         assert_eq!(self.bodies.keys().cloned().collect::<Set>(), runnable);
         for key in ["lab", "x", "prog"] {
             assert!(self.fields[key].iter().all(|id| self.tasks.contains_key(id)), "{key}");
         }
-        assert_eq!(self.fields["r"], self.ids(|task| task.flags & LARGE != 0));
+        assert_eq!(self.fields["r"], self.ids(|task| task.has(Flag::Large)));
         let mut refs: Map<usize> = Map::new();
         for shared in self.bodies.values().flat_map(|body| &body.shared) {
             *refs.entry(shared.hash.clone()).or_default() += 1;
@@ -321,7 +297,7 @@ impl Snapshot {
     fn check_sets(&self) {
         let (mut n, mut open, mut members) = (Map::new(), Map::new(), Set::new());
         for (id, task) in &self.tasks {
-            if let Some((set, at)) = &task.set {
+            if let Some((set, at)) = task.set() {
                 *n.entry(set.clone()).or_insert(0) += 1;
                 *open.entry(set.clone()).or_insert(0) += usize::from(!task.has_ended());
                 members.insert(format!("{set}:{at}:{id}"));
@@ -348,7 +324,7 @@ impl Snapshot {
                     assert!(!is_needed || gone.contains(&parent), "{parent} was needed");
                     continue;
                 };
-                assert!(task.flags & PARENT != 0);
+                assert!(task.has(Flag::Parent));
                 let closed = format!("{parent}-{set}");
                 if !task.has_ended() {
                     n_waiting += 1;
@@ -368,17 +344,17 @@ impl Snapshot {
     /// What waits for others waits for a reason, or is about to be told otherwise.
     fn check_deferred(&self) {
         for (id, task) in &self.tasks {
-            let Some((set, _)) = &task.set else {
+            let Some((set, _)) = task.set() else {
                 assert!(task.status != Status::Deferred, "{id} has no set");
                 continue;
             };
-            let stored = &self.sets[set];
+            let stored = &self.sets[&set];
             if task.status != Status::Deferred {
                 let waits = stored.number("left").is_some() || stored.number("failed").is_some();
                 assert!(!waits || task.has_ended() && task.attempt == 0, "{id} did not wait");
                 continue;
             }
-            let is_due = ["R:", "I:"].iter().any(|kind| self.timers(kind).contains(set));
+            let is_due = ["R:", "I:"].iter().any(|kind| self.timers(kind).contains(&set));
             assert!(is_due || stored.number("left").is_some(), "{id} waits for nothing");
             if !is_due && stored.number("any") != Some(1) {
                 for parent in stored.parents() {

@@ -1,0 +1,101 @@
+-- A task's header: the only place that knows how it is stored, beside header.rs.
+--
+-- Lines of text, the result last because it may contain line ends. Matching and joining text costs a
+-- quarter of what packing and unpacking MessagePack does here. Scripts see a table with these fields,
+-- all of them text:
+--   status    letter, see _common.lua        worker    who claimed it last
+--   attempt   how often it was claimed       waiters   their numbers: '', '7', '7,12'
+--   submit    µs of server time              rules     see rules.rs
+--   start     µs, or '0'                     set       '<set>:<position>' of a task that depends on
+--   ended     µs, or '0'                               others
+--   flags     sum of the FLAGs               result    where it is small
+--   queue     its name
+
+local HEADER = '^(.)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$'
+local FLAG_EXTRA = 1       -- warnings and other rare attributes stand in a hash of their own
+local FLAG_LARGE = 2       -- the result does, too
+local FLAG_PARENT = 4      -- other tasks depend on it
+local FLAG_CANCEL = 8      -- its worker was asked to stop it
+local FLAG_UNQUEUED = 16   -- taken out of its queue: PENDING, but no worker will claim it
+local FLAG_SCHEDULED = 32  -- PENDING, but not in its queue before its time has come
+local SMALL_RESULT = 128
+
+local function new_header(queue, waiters, rules)
+  return { status = PENDING, attempt = '0', submit = '0', start = '0', ended = '0', flags = '0',
+           queue = queue, worker = '', waiters = waiters, rules = rules, set = '', result = '' }
+end
+
+local function read_header(packed)
+  if not packed then
+    return nil
+  end
+  local status, attempt, submit, start, ended, flags, queue, worker, waiters, rules, set, result =
+    string.match(packed, HEADER)
+  return { status = status, attempt = attempt, submit = submit, start = start, ended = ended,
+           flags = flags, queue = queue, worker = worker, waiters = waiters, rules = rules,
+           set = set, result = result }
+end
+
+local function pack_header(h)
+  return h.status .. '\n' .. h.attempt .. '\n' .. h.submit .. '\n' .. h.start .. '\n' .. h.ended
+    .. '\n' .. h.flags .. '\n' .. h.queue .. '\n' .. h.worker .. '\n' .. h.waiters .. '\n' .. h.rules
+    .. '\n' .. h.set .. '\n' .. h.result
+end
+
+-- Packs headers that differ only in when they were submitted and in their place in a set.
+local function header_packer(h)
+  local head = h.status .. '\n' .. h.attempt .. '\n'
+  local middle = '\n' .. h.start .. '\n' .. h.ended .. '\n' .. h.flags .. '\n' .. h.queue .. '\n'
+    .. h.worker .. '\n' .. h.waiters .. '\n' .. h.rules .. '\n'
+  local tail = '\n' .. h.result
+  return function(submit, set)
+    return head .. submit .. middle .. set .. tail
+  end
+end
+
+-- Its status, without reading the rest.
+local function status_of(packed)
+  return packed and string.sub(packed, 1, 1)
+end
+
+local function has_flag(header, flag)
+  return header.flags ~= '0' and math.floor(header.flags / flag) % 2 == 1
+end
+
+local function add_flag(header, flag)
+  if not has_flag(header, flag) then
+    header.flags = digits(header.flags + flag)
+  end
+end
+
+local function drop_flag(header, flag)
+  if has_flag(header, flag) then
+    header.flags = digits(header.flags - flag)
+  end
+end
+
+-- Nothing but that other tasks depend on it outlives an attempt.
+local function reset_flags(header)
+  if header.flags ~= '0' then
+    header.flags = has_flag(header, FLAG_PARENT) and digits(FLAG_PARENT) or '0'
+  end
+end
+
+-- Whether it stands in its queue, where workers claim it.
+local function is_queued(header)
+  return header.status == PENDING
+    and not has_flag(header, FLAG_UNQUEUED) and not has_flag(header, FLAG_SCHEDULED)
+end
+
+-- The set it is of, or nil.
+local function set_of(header)
+  return header.set ~= '' and string.match(header.set, '%d+') or nil
+end
+
+local function load_header(tasks, id)
+  return read_header(redis.call('HGET', tasks, id))
+end
+
+local function write_header(tasks, id, header)
+  redis.call('HSET', tasks, id, pack_header(header))
+end

@@ -1,0 +1,139 @@
+-- The lists of waiting tasks, and who is woken for them. No other file touches a list, its marker or
+-- its counter. Uses prefix, tasks and counters of the script.
+--
+-- Invariants: a task that is_queued() stands in the list of its queue and is counted once. A list may
+-- also hold ids of tasks that do not wait there any more: they were cancelled, deleted or taken out,
+-- which leaves the id where it is, and the next claim that meets it drops it. Whatever adds to a
+-- list sets the marker, which wakes one worker; that worker's next step sets it again while the
+-- list is not empty.
+
+-- include: _due.lua
+-- include: _header.lua
+
+local STALE_MAX = 2048
+local n_stale, n_paused = 0, nil
+
+local function list_of(queue)
+  return prefix .. KEY.queue .. queue
+end
+
+local function wake(queue)
+  redis.call('ZADD', prefix .. KEY.wake .. queue, 0, 'w')
+end
+
+local function count_queue(queue, by)
+  count(counters, FIELD.QUEUE .. queue, by)
+end
+
+-- Add tasks to the back of a queue.
+local function enqueue(queue, ids)
+  redis.call('RPUSH', list_of(queue), unpack(ids))
+  count_queue(queue, #ids)
+  wake(queue)
+end
+
+-- Add tasks to the front of a queue, given the last first: the last of `ids` is the next to run.
+local function requeue(queue, ids)
+  redis.call('LPUSH', list_of(queue), unpack(ids))
+  count_queue(queue, #ids)
+  wake(queue)
+end
+
+-- Before anything is written: fails if somebody else uses the name of the list.
+local function check_queue(queue)
+  redis.call('LLEN', list_of(queue))
+end
+
+-- A task is PENDING, but comes to its queue only at `ms` of server time.
+local function schedule(id, header, ms)
+  add_flag(header, FLAG_SCHEDULED)
+  redis.call('ZADD', prefix .. KEY.due, ms, DUE.SCHEDULED .. id)
+  -- An idle worker must learn when to wake up.
+  wake(header.queue)
+end
+
+-- The same for new tasks: `timers` are pairs of a time and a member of `due`. A counter of 0 says that
+-- there is such a queue, so that its marker is deleted with it.
+local function schedule_new(queue, timers)
+  redis.call('ZADD', prefix .. KEY.due, unpack(timers))
+  redis.call('HINCRBY', counters, FIELD.QUEUE .. queue, 0)
+  wake(queue)
+end
+
+-- So many tasks do not wait any more, other than by a claim. With the last one goes the list, and the
+-- marker; tasks that were only scheduled (n = 0) have set that, too.
+local function leave_queue(queue, n)
+  count_queue(queue, -n)
+  if (redis.call('HGET', counters, FIELD.QUEUE .. queue) or '0') == '0' then
+    redis.call('UNLINK', list_of(queue), prefix .. KEY.wake .. queue)
+  end
+end
+
+-- A scheduled task will not come to its queue.
+local function unschedule(id, header)
+  redis.call('ZREM', prefix .. KEY.due, DUE.SCHEDULED .. id)
+  drop_flag(header, FLAG_SCHEDULED)
+  leave_queue(header.queue, 0)
+end
+
+local function is_paused(queue)
+  n_paused = n_paused or redis.call('HGET', counters, FIELD.PAUSED) or '0'
+  return n_paused ~= '0' and redis.call('HEXISTS', prefix .. KEY.config, FIELD.PAUSE .. queue) == 1
+end
+
+-- A marker wakes one worker: that one calls this, so that the next is woken while there is work left.
+local function wake_next(queue)
+  if redis.call('LLEN', list_of(queue)) > 0 and not is_paused(queue) then
+    wake(queue)
+  end
+end
+
+-- Drop what is stale at the head of a list, many at a time.
+local function skip_stale(queue)
+  local ids, stale = redis.call('LRANGE', list_of(queue), 0, 255), 0
+  for i, packed in ipairs(#ids > 0 and redis.call('HMGET', tasks, unpack(ids)) or {}) do
+    local header = read_header(packed)
+    if header and header.queue == queue and is_queued(header) then
+      break
+    end
+    stale = i
+  end
+  redis.call('LTRIM', list_of(queue), stale, -1)
+  n_stale = n_stale + stale
+end
+
+-- Take up to n tasks from the head of a queue: their ids and their headers. The third value says that
+-- only stale ids were found, as many as one call skips: there may be tasks behind them.
+local function claim(queue, n)
+  local list = list_of(queue)
+  -- Tiny tasks travel in batches, but never more than a fair part of what is waiting.
+  if n > 1 then
+    n = math.min(n, math.max(1, math.floor(redis.call('LLEN', list) / 4)))
+  end
+  local ids, headers, seen, taken = {}, {}, {}, 0
+  while taken < n and n_stale < STALE_MAX do
+    local popped = redis.call('LPOP', list, n - taken)
+    if not popped then
+      break
+    end
+    local before = taken
+    for i, packed in ipairs(redis.call('HMGET', tasks, unpack(popped))) do
+      local id, header = popped[i], read_header(packed)
+      -- The list is a hint: only the header says whether the task still waits here.
+      if header and header.queue == queue and is_queued(header) and not seen[id] then
+        seen[id] = true
+        taken = taken + 1
+        ids[taken], headers[taken] = id, header
+      end
+    end
+    if taken == before then
+      skip_stale(queue)
+    end
+  end
+  count_queue(queue, -taken)
+  local more = taken == 0 and n_stale >= STALE_MAX
+  if more then
+    wake(queue)
+  end
+  return ids, headers, more
+end

@@ -1,0 +1,61 @@
+-- A worker's record, in the hash `workers` of the script: the only place that knows how it is stored,
+-- beside Record in worker/query.rs. Leases also stand in `due`. MessagePack of an array; scripts see a table with these fields:
+--   incarnation  of the worker of this name; requests of an older one are refused
+--   sequence     number of its last step
+--   state        STARTING, IDLE, BUSY, PAUSED, EXITED or LOST
+--   held         ids of the tasks it has claimed, without separator
+--   lease        when its lease ends (server ms)
+--   lease_ms     how long a lease lasts
+--   nonce        of its registration
+
+local function read_worker(id)
+  local packed = redis.call('HGET', workers, id)
+  if not packed then
+    return nil
+  end
+  local f = cmsgpack.unpack(packed)
+  return { incarnation = f[1], sequence = f[2], state = f[3], held = f[4], lease = f[5],
+           lease_ms = f[6], nonce = f[7] }
+end
+
+local function write_worker(id, r)
+  redis.call('HSET', workers, id, cmsgpack.pack({ r.incarnation, r.sequence, r.state, r.held,
+                                                  r.lease, r.lease_ms, r.nonce }))
+end
+
+local function is_active(record)
+  return record and record.state ~= 'EXITED' and record.state ~= 'LOST'
+end
+
+-- The record of a worker that is still registered under this incarnation, or nil.
+local function registered(id, incarnation)
+  local record = read_worker(id)
+  return is_active(record) and record.incarnation == incarnation and record or nil
+end
+
+-- Also the first write of scripts that must work at maxmemory: before Redis 7 a script may write there
+-- only after a write that frees memory.
+local function end_lease(id)
+  redis.call('ZREM', due, DUE.LEASE .. id)
+end
+
+local function renew_lease(id, record, ends)
+  record.lease = ends
+  redis.call('ZADD', due, ends, DUE.LEASE .. id)
+end
+
+local function held_ids(record)
+  local ids = {}
+  for i = 1, #record.held, ID_WIDTH do
+    ids[#ids + 1] = string.sub(record.held, i, i + ID_WIDTH - 1)
+  end
+  return ids
+end
+
+-- Remove one id from those a worker holds; ids are random and of one width, so none matches across two.
+local function release_held(record, id)
+  local at = string.find(record.held, id, 1, true)
+  if at then
+    record.held = string.sub(record.held, 1, at - 1) .. string.sub(record.held, at + ID_WIDTH)
+  end
+end
