@@ -1,9 +1,12 @@
+// Calls into R that depend on its version or need C.
+#include <setjmp.h>
+#include <Rinternals.h>
+#include <Rversion.h>
+#include <R_ext/GraphicsEngine.h> // declares R_interrupts_pending
+
 // Runs a callback that calls into R, and comes back when R jumps away from it.
 // R_UnwindProtect keeps the calling handlers on R's stack in place (R_tryEval would not), and the
 // jump ends here, in C, so that it never crosses a frame of Rust.
-#include <setjmp.h>
-#include <Rinternals.h>
-
 static void leave(void *target, Rboolean jump) {
   if (jump)
     longjmp(*(jmp_buf *)target, 1);
@@ -22,3 +25,18 @@ SEXP rrq_protect(SEXP (*callback)(void *), void *data, int *jumped) {
   UNPROTECT(1);
   return result;
 }
+
+// R 4.5 has ANY_ATTRIB() for packages and takes ATTRIB() out of its API.
+int rrq_has_attributes(SEXP value) {
+#if R_VERSION >= R_Version(4, 5, 0)
+  return ANY_ATTRIB(value) != 0;
+#else
+  return ATTRIB(value) != R_NilValue;
+#endif
+}
+
+// Any thread may call this. R's signal handler writes the int; a stale value is corrected by the next call.
+int rrq_interrupt_pending(void) { return *(volatile int *)&R_interrupts_pending; }
+
+// Only the main thread may call this.
+void rrq_set_interrupt_pending(int pending) { R_interrupts_pending = pending; }

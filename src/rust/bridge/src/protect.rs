@@ -1,7 +1,7 @@
 //! Calls into R that may fail. An R error is a jump; `protect.c` ends it before it reaches Rust.
 
 use extendr_api::prelude::*;
-use libR_sys::{R_BaseEnv, R_NilValue, Rf_defineVar, Rf_install, SEXP};
+use libR_sys::{R_BaseEnv, Rf_defineVar, Rf_install, SEXP};
 use std::ffi::CStr;
 use std::os::raw::{c_int, c_void};
 
@@ -19,9 +19,10 @@ unsafe extern "C" {
     fn rrq_leave(status: c_int);
     fn rrq_flush();
     fn R_unLockBinding(symbol: SEXP, environment: SEXP);
-    fn ATTRIB(value: SEXP) -> SEXP;
+    fn rrq_has_attributes(value: SEXP) -> c_int;
+    fn rrq_interrupt_pending() -> c_int;
+    fn rrq_set_interrupt_pending(pending: c_int);
     fn Rf_eval(expression: SEXP, environment: SEXP) -> SEXP;
-    static mut R_interrupts_pending: c_int;
 }
 
 /// Run `f`, which calls into R; `None` when R jumped out of it. What `f` owns is then leaked, so it
@@ -82,26 +83,26 @@ pub fn close_on_exec() {
 /// Whether a value has no attributes.
 pub fn is_bare(value: &Robj) -> bool {
     // SAFETY: reading a field of a live object.
-    unsafe { ATTRIB(value.get()) == R_NilValue }
+    unsafe { rrq_has_attributes(value.get()) == 0 }
 }
 
 /// Whether the user has pressed Ctrl-C and R has not seen it yet. Any thread may ask.
 pub fn interrupt_pending() -> bool {
     // SAFETY: R's signal handler writes this int; a stale value is corrected at the next call.
-    unsafe { (&raw const R_interrupts_pending).read_volatile() != 0 }
+    unsafe { rrq_interrupt_pending() != 0 }
 }
 
 /// Set an interrupt again that R has consumed where it could not be handled.
 pub fn restore_interrupt() {
     // SAFETY: as above; only the main thread calls this.
-    unsafe { (&raw mut R_interrupts_pending).write_volatile(1) }
+    unsafe { rrq_set_interrupt_pending(1) }
 }
 
 /// Clear a pending interrupt. If it was meant for the session, the R half raises it again where a
 /// jump is safe.
 pub fn clear_interrupt() {
     // SAFETY: as above; only the main thread calls this.
-    unsafe { (&raw mut R_interrupts_pending).write_volatile(0) }
+    unsafe { rrq_set_interrupt_pending(0) }
 }
 
 /// Fork this process: returns the pid in the parent, 0 in the child, a negative number on failure.
