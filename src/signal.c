@@ -1,4 +1,9 @@
-// What signals do to this process.
+// Signal handling. Windows has no such signals.
+#ifdef _WIN32
+void rrq_end_on_term(void) {}
+
+void rrq_hold_signals(int hold) { (void)hold; }
+#else
 #include <signal.h>
 #include <unistd.h>
 
@@ -32,3 +37,4 @@ void rrq_hold_signals(int hold) {
   sigaddset(&held, SIGWINCH);
   pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &held, NULL);
 }
+#endif
