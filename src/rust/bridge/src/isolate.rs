@@ -65,14 +65,17 @@ mod unix {
 mod elsewhere {
     use super::*;
 
+    /// Opens the queue.
     pub fn take_over(url: &str, queue_id: &str) -> RResult<Queue> {
         queue(url, queue_id)
     }
 
+    /// Serves nothing.
     pub fn serve(_queue: &mut Queue) -> RResult<Robj> {
         Ok(().into())
     }
 
+    /// Runs nothing.
     pub fn run(_queue: &mut Queue, _functions: &List, _folder: &str) -> RResult<()> {
         Ok(())
     }
