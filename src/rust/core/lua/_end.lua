@@ -4,6 +4,7 @@
 -- include: _due.lua
 -- include: _header.lua
 -- include: _queue.lua
+-- include: _record.lua
 
 local R_TTL, R_ATTEMPTS, R_DELAY, R_FACTOR, R_LONGEST, R_CAUSES = 1, 2, 3, 4, 5, 6
 local CAUSES = { [ERROR] = 1, [DIED] = 2, [TIMEOUT] = 4 }

@@ -274,6 +274,30 @@ mod tests {
         }
     }
 
+    /// Lua takes a function that is defined further down for a global, which fails when it is called.
+    #[test]
+    fn scripts_define_functions_before_they_call_them() {
+        let all = FILES.iter().chain(PARTS).flat_map(|(_, body)| body.split("local function "));
+        let names: Vec<&str> =
+            all.filter_map(|rest| rest.split_once('(')).map(|(n, _)| n).collect();
+        for (file, body) in FILES {
+            let source = source(body);
+            let code: String = source.lines().filter(|line| !line.starts_with("--")).collect();
+            for name in
+                names.iter().filter(|name| name.chars().all(|c| c == '_' || c.is_alphanumeric()))
+            {
+                let is_call = |at: &usize| {
+                    !code[..*at].ends_with(|c: char| c == '_' || c == '.' || c.is_alphanumeric())
+                };
+                let call = code.match_indices(&format!("{name}(")).map(|(at, _)| at).find(is_call);
+                if let Some(at) = call {
+                    let definition = code[..at].ends_with("local function ");
+                    assert!(definition, "{file} calls {name}() before it is defined");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_part_that_is_included_twice_stands_there_once() {
         let source = source("-- include: _header.lua\n-- include: _header.lua\nread_header()");
