@@ -1,25 +1,26 @@
-#' Attach to a queue
+#' Controllers of a queue
 #'
-#' A controller is this session's hold on a queue: it creates tasks, asks about them and fetches
-#' results. Any number of sessions may hold the same queue, at the same time or on other days.
+#' Attaches this session to a queue, creating the queue if it does not exist. A controller creates
+#' tasks, queries them and fetches results. Any number of sessions may use the same queue, at the
+#' same time or later.
 #'
-#' @param queue_id The queue's name: text without braces and white space.
+#' @param queue_id The name of the queue: text without braces and white space.
 #' @param con The server: a URL (see [rrq_redis()]), an `rrq_redis` or redux connection, or `NULL`:
 #'   the environment variables `RRQ_URL`, `REDIS_URL`, `REDUX_URL`, `REDIS_HOST` and `REDIS_PORT`,
-#'   then 127.0.0.1:6379. When none of them is set and nothing listens there, a private server is
+#'   then 127.0.0.1:6379. If none of them is set and nothing listens there, a private server is
 #'   started with [rrq_server()], unless `options(rrq.embedded = FALSE)`.
-#' @param timeout_task_wait Seconds that [rrq_task_wait()] waits unless told otherwise; `NULL` is
-#'   the option `rrq.timeout_task_wait`, then without limit.
-#' @param follow Whether questions about a retried task are answered for its newest attempt; `NULL`
-#'   is the option `rrq.follow`, then `TRUE`.
-#' @param check_version Whether to compare the layout of the stored data with this package's.
+#' @param timeout_task_wait The default time limit of [rrq_task_wait()] in seconds; `NULL` is the
+#'   option `rrq.timeout_task_wait`, by default no limit.
+#' @param follow Whether queries for a retried task return the newest task of its chain; `NULL` is
+#'   the option `rrq.follow`, by default `TRUE`.
+#' @param check_version Whether to check that this version of the package can read the stored data.
 #' @param offload_path,offload_threshold_size Where, and from which size in bytes, large values are
-#'   kept outside the server. Not available yet: must be `NULL` and `Inf`.
+#'   stored outside the server. Not available yet: must be `NULL` and `Inf`.
 #' @return An `rrq_controller` with `$queue_id`, `$con` (an [rrq_redis()] connection) and `$keys`.
-#'   It prints the server and how many tasks and workers there are.
+#'   It prints the server and the numbers of tasks and workers.
 #' @section Errors: `rrq_error_connection` and `rrq_error_authentication` name the server's address;
-#'   `rrq_error_layout` names both versions when the queue was made by another version of rrq.
-#' @seealso [rrq_default_controller_set()], so that it need not be passed to every function.
+#'   `rrq_error_layout` names both versions if another version of rrq created the queue.
+#' @seealso [rrq_default_controller_set()] for a default, which need not be passed to each function.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -46,7 +47,7 @@ rrq_controller <- function(queue_id, con = NULL, timeout_task_wait = NULL, follo
   new_controller(queue_id, url, settings)
 }
 
-# What is announced in the contract and comes later is refused, not ignored.
+# Arguments for planned features are refused, not ignored.
 check_not_yet <- function(x, default, arg = rlang::caller_arg(x), call = caller_env()) {
   if (!identical(x, default)) {
     abort("not_yet", sprintf("`%s` is not available yet in this version of rrq.", arg), call = call)
@@ -71,8 +72,8 @@ describe_session <- function() {
   paste(info[["nodename"]], Sys.getpid(), info[["user"]])
 }
 
-# The engine's handle of a queue, for the controller given or the default one. A controller that
-# was saved and read back has lost its handle and attaches anew.
+# The engine's handle of a queue, for the given controller or the default one. A controller that was
+# saved and read back has lost its handle and attaches again.
 queue_of <- function(controller, call = caller_env()) {
   controller <- get_controller(controller, call)
   if (is_dead(controller$pointer)) {
@@ -98,7 +99,7 @@ get_controller <- function(controller, call = caller_env()) {
   controller
 }
 
-# An external pointer that came out of a file or another process points nowhere.
+# An external pointer from a file or another process is null.
 is_dead <- function(pointer) {
   identical(pointer, null_pointer)
 }
@@ -121,7 +122,7 @@ print.rrq_controller <- function(x, ...) {
   invisible(x)
 }
 
-# A line for each queue that needs one: with tasks waiting, paused, or of a name of its own.
+# One line per queue that has waiting tasks, is paused, or is not the default one.
 format_queues <- function(queue) {
   states <- rust_call(rs_queue_states(queue))
   waiting <- stats::setNames(states$length, states$name)
@@ -147,8 +148,8 @@ listened_queues <- function(queue) {
   lapply(infos, function(info) info$queue)
 }
 
-# Keys that are to expire must all be there when they are told to: a worker still leaving would
-# write others that stay. So it is given time; one that takes longer is left to itself.
+# All keys must exist when their expiry is set: a worker that is still exiting would write others
+# that stay. So wait for the workers, but not for ever.
 stop_for_good <- function(controller, type, timeout, at_once) {
   stop <- function(timeout) {
     rrq_worker_stop(type = type, timeout = timeout, progress = FALSE, controller = controller)
@@ -160,11 +161,11 @@ stop_for_good <- function(controller, type, timeout, at_once) {
   }
 }
 
-#' The controller used when none is given
+#' The default controller
 #'
-#' Functions that talk to a queue take `controller = NULL`, which means the one set here.
+#' Functions with the argument `controller = NULL` use the controller that is set here.
 #'
-#' @param controller An [rrq_controller()], or `NULL` to have none.
+#' @param controller An [rrq_controller()]; `NULL` clears the default.
 #' @return `rrq_default_controller_set()` returns the previous one, invisibly.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -188,15 +189,16 @@ rrq_default_controller_clear <- function() {
   rrq_default_controller_set(NULL)
 }
 
-#' Delete a queue
+#' Deleting a queue
 #'
-#' Stops the queue's workers and deletes everything stored for it, and nothing else.
+#' Stops the workers of a queue and deletes everything that is stored for it, and nothing else.
 #'
-#' @param delete `TRUE` deletes at once, `FALSE` only stops the workers, a number lets everything
-#'   expire after that many seconds.
-#' @param worker_stop_type,timeout_worker_stop How the workers are stopped and how many seconds to
-#'   wait for them; see [rrq_worker_stop()].
-#' @param controller The controller; `NULL` is the default one, see [rrq_default_controller_set()].
+#' @param delete `TRUE` deletes at once, `FALSE` only stops the workers, and a number lets
+#'   everything expire after that many seconds.
+#' @param worker_stop_type,timeout_worker_stop How to stop the workers, and how many seconds to wait
+#'   for them; see [rrq_worker_stop()].
+#' @param controller An [rrq_controller()]; `NULL` is the default one, see
+#'   [rrq_default_controller_set()].
 #' @return Nothing, invisibly. The default controller is cleared if it was this one.
 #' @export
 #' @examplesIf rrq:::can_run_examples()

@@ -1,20 +1,20 @@
-#' Start a private Redis server
+#' A private Redis server
 #'
-#' Starts a `redis-server` or `valkey-server` for this R session alone. It listens on a unix socket
-#' and a port of the loopback interface, asks for a random password, and ends with the session,
-#' even when that is killed.
+#' Starts a `redis-server` or `valkey-server` for this R session. It listens on a unix socket and on
+#' a port of the loopback interface, requires a random password, and ends with the session, even if
+#' the session is killed.
 #'
-#' `rrq_controller()` starts one by itself when no server is configured and none runs at the usual
-#' place.
+#' [rrq_controller()] starts one automatically if no server is configured and none listens at the
+#' default address.
 #'
-#' @param dir A folder to keep the data in, so that it outlives the session (an append-only file,
-#'   written every second). `NULL` keeps nothing.
-#' @param port The loopback port; `NULL` takes a free one.
-#' @return A handle with `$url` (for [rrq_controller()] and others on this machine), `$tcp_url`,
-#'   `$port`, `$socket`, `$pid`, `$is_alive()` and `$stop()`.
-#' @section Errors: `rrq_error_server_missing` when no server program is on the PATH or in the
-#'   environment variable `RRQ_REDIS_SERVER`; `rrq_error_server_start`, with the server's last
-#'   words, when it does not come up.
+#' @param dir A folder for the data, which then outlive the session (an append-only file, written
+#'   every second). `NULL` keeps no data.
+#' @param port The loopback port; `NULL` chooses a free one.
+#' @return An `rrq_server` with `$url` (for [rrq_controller()] and other processes on this machine),
+#'   `$tcp_url`, `$port`, `$socket`, `$pid`, `$is_alive()` and `$stop()`.
+#' @section Errors: `rrq_error_server_missing` if no server program is on the `PATH` or in the
+#'   environment variable `RRQ_REDIS_SERVER`; `rrq_error_server_start`, with the end of the server's
+#'   log, if it does not start.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -35,7 +35,7 @@ rrq_server <- function(dir = NULL, port = NULL) {
 new_server <- function(dir = NULL, port = NULL, call = caller_env()) {
   dir <- if (!is.null(dir)) normalizePath(dir, mustWork = FALSE)
   pointer <- rust_call(rs_server_start(dir, if (!is.null(port)) as.integer(port)), call)
-  # It lives as long as the session, also where only its URL is kept.
+  # Keep it for the whole session, even if the user keeps only its URL.
   the$servers <- c(the$servers, list(pointer))
   methods <- list(
     is_alive = function() rust_call(rs_server_is_alive(pointer)),
@@ -59,7 +59,7 @@ print.rrq_server <- function(x, ...) {
 
 default_url <- "redis://127.0.0.1:6379"
 
-# Where the user's environment says the server is; NULL when it says nothing.
+# The server's URL from the environment variables; NULL if none is set.
 url_from_environment <- function() {
   for (name in c("RRQ_URL", "REDIS_URL", "REDUX_URL")) {
     url <- Sys.getenv(name)
@@ -76,7 +76,7 @@ url_from_environment <- function() {
   NULL
 }
 
-# The server for `con`, as a URL: given, from the environment, at the usual place, or private.
+# The server's URL for `con`: given, from the environment, the default address, or a private one.
 resolve_url <- function(con, call = caller_env()) {
   if (inherits(con, "rrq_redis")) {
     return(con$config()$url)
@@ -97,7 +97,7 @@ resolve_url <- function(con, call = caller_env()) {
   if (is_listening(default_url)) default_url else embedded_url(call)
 }
 
-# A redux connection: its settings are taken, redux itself is not needed.
+# Uses the settings of a redux connection, without redux itself.
 url_from_redux <- function(con) {
   config <- con$config()
   password <- config$password %||% ""
@@ -113,8 +113,8 @@ url_from_redux <- function(con) {
   sprintf("redis://%s%s:%s/%s", login %||% "", config$host, config$port, config$db %||% 0)
 }
 
-# Anything that answers there counts, also a server that wants a password: that is then an error
-# to report, not a reason to start another.
+# Any server that responds counts, even if it requires a password: that is an error to report, not
+# a reason to start another one.
 is_listening <- function(url) {
   tryCatch(
     is.list(rust_call(rs_redis_info(rust_call(rs_redis_open(url))))),
@@ -138,7 +138,7 @@ embedded_url <- function(call) {
   the$server$url
 }
 
-# Examples need a server program.
+# The examples need a server program.
 can_run_examples <- function() {
   programs <- Sys.which(c("redis-server", "valkey-server"))
   any(nzchar(c(programs, Sys.getenv("RRQ_REDIS_SERVER"))))

@@ -1,9 +1,9 @@
-# The bar on the error stream while tasks are waited for. It asks the server for what the wait
-# itself does not learn, which tasks run and how far they are, at most every `time_poll` seconds,
-# whatever the number of tasks: each worker says which task it is at.
+# The progress bar of waits for tasks, on the error stream. The wait itself does not know which
+# tasks are running and their progress: the bar asks the server for these at most every `time_poll`
+# seconds. The cost does not depend on the number of tasks, for it asks each worker for its task.
 
-# `total` may count smaller things than tasks: each task then is `bar$size` of them, and
-# `bar$before` of them were done by other tasks.
+# `total` may count smaller units than tasks: each task is then `bar$size` units, and earlier tasks
+# have done `bar$before` units.
 task_bar <- function(queue, ids, time_poll = 1, total = length(ids), what = "tasks",
                      env = caller_env()) {
   id <- cli::cli_progress_bar(
@@ -13,11 +13,11 @@ task_bar <- function(queue, ids, time_poll = 1, total = length(ids), what = "tas
   rlang::env(
     id = id, env = env, queue = queue, ids = ids, time_poll = time_poll, total = total,
     what = what, size = 1, before = 0, n_failed = 0, began = NULL, work_before = NULL,
-    drawn = -Inf, asked = -Inf, n_running = 0, told = list()
+    drawn = -Inf, asked = -Inf, n_running = 0, progress = list()
   )
 }
 
-# The same bar for further tasks, of `size` things each, when `before` things are done.
+# The same bar for more tasks of `size` units each, after `before` units are done.
 reuse_bar <- function(bar, ids, before, size) {
   bar$ids <- ids
   bar$before <- before
@@ -25,7 +25,7 @@ reuse_bar <- function(bar, ids, before, size) {
   bar
 }
 
-# The first turn of a wait takes no time: so the bar is there at once.
+# The first slice of a wait takes no time, so that the bar appears at once.
 bar_pause <- function(bar) {
   if (is.null(bar$began)) 0 else bar$time_poll
 }
@@ -48,11 +48,11 @@ update_bar <- function(bar, ended) {
 }
 
 draw_bar <- function(bar, done, n_open) {
-  told <- if (n_open > 0) bar$told
-  work <- done + bar$size * sum(vapply(told, function(x) x$fraction, 0))
+  progress <- if (n_open > 0) bar$progress
+  work <- done + bar$size * sum(vapply(progress, function(x) x$fraction, 0))
   work <- min(work, bar$total)
   bar$work_before <- bar$work_before %||% work
-  parts <- bar_parts(bar, done, work, if (n_open > 0) bar$n_running else 0, told)
+  parts <- bar_parts(bar, done, work, if (n_open > 0) bar$n_running else 0, progress)
   text <- paste(blocks(work / bar$total), fit_parts(parts, cli::console_width() - n_blocks - 2))
   bar$drawn <- now()
   cli::cli_progress_update(
@@ -67,9 +67,9 @@ blocks <- function(fraction) {
   paste0(strrep(cli::symbol$square, n), strrep(cli::symbol$line, n_blocks - n))
 }
 
-# How many running tasks are asked for their progress, and of how many it is shown.
+# Of how many running tasks the progress is fetched, and of how many it is shown.
 max_asked <- 32
-max_told <- 3
+max_shown <- 3
 
 ask_running <- function(bar) {
   bar$asked <- now()
@@ -79,14 +79,14 @@ ask_running <- function(bar) {
   ids <- utils::head(running, max_asked)
   values <- tryCatch(
     rust_call(rs_task_progress(bar$queue, ids)),
-    # One of them has ended and was deleted in between.
+    # One of them was deleted in the meantime.
     rrq_error_task_missing = function(e) NULL
   )
-  told <- stats::setNames(lapply(values, read_progress), if (length(values)) ids)
-  bar$told <- Filter(Negate(is.null), told)
+  progress <- stats::setNames(lapply(values, read_progress), if (length(values)) ids)
+  bar$progress <- Filter(Negate(is.null), progress)
 }
 
-# Progress that can be shown: a fraction, and how it is written.
+# Progress that can be shown: a fraction and its text.
 read_progress <- function(value) {
   if (length(value) != 1) {
     NULL
@@ -112,19 +112,19 @@ read_counts <- function(value) {
   }
 }
 
-bar_parts <- function(bar, done, work, n_running, told) {
+bar_parts <- function(bar, done, work, n_running, progress) {
   running <- min(bar$size * n_running, bar$total - done)
   c(
     done = sprintf("%.0f/%.0f %s", done, bar$total, bar$what),
     failed = count_text(bar$n_failed, "failed"),
     running = count_text(running, "running"),
     waiting = count_text(bar$total - done - running, "waiting"),
-    told = told_text(told, length(bar$ids) > 1),
+    progress = progress_text(progress, length(bar$ids) > 1),
     rate_parts(work - bar$work_before, bar$total - work, now() - bar$began)
   )
 }
 
-# On one line: where it is too short, what can be guessed from the rest goes first.
+# On one line; if that is too short, it drops first what follows from the other parts.
 fit_parts <- function(parts, width) {
   for (name in c("waiting", "rate", "running")) {
     if (nchar(paste(parts, collapse = " | ")) > width) parts <- parts[names(parts) != name]
@@ -136,10 +136,10 @@ count_text <- function(n, what) {
   if (n > 0) sprintf("%.0f %s", n, what)
 }
 
-# Before that much time a rate says nothing.
+# A rate over less time would be meaningless.
 min_rate_s <- 0.5
 
-# Things done per second since the wait began, and how long the rest takes at that rate.
+# Units per second since the wait began, and the remaining time at that rate.
 rate_parts <- function(done, left, elapsed) {
   if (done <= 0 || elapsed < min_rate_s) {
     return(NULL)
@@ -163,8 +163,8 @@ format_seconds <- function(seconds) {
   }
 }
 
-told_text <- function(told, with_ids) {
-  shown <- utils::head(told, max_told)
+progress_text <- function(progress, with_ids) {
+  shown <- utils::head(progress, max_shown)
   texts <- vapply(shown, function(x) x$text, "")
   if (with_ids) texts <- paste(substr(names(shown), 1, 8), texts)
   if (length(shown)) paste(texts, collapse = ", ")

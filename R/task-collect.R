@@ -1,33 +1,33 @@
 #' Results as tasks end
 #'
-#' `rrq_task_collect()` calls a function with each task's id and result the moment it ends, while
-#' others run. `rrq_task_iterator()` hands out one ended task after another, so that you write the
-#' loop. Tasks that ended together are fetched together.
+#' `rrq_task_collect()` calls a function with each task's id and result as soon as the task ends,
+#' while others run. `rrq_task_iterator()` returns one ended task after another, for a loop of your
+#' own. Results of tasks that ended together are fetched together.
 #'
-#' Tasks that had ended before come first, in the order of `task_ids`; then all others in the order
-#' in which they end. An error in `fun` and Ctrl-C end the collecting and leave the tasks alone:
-#' collect again, and you get all results. `fun` and the code in a loop may queue tasks, wait for
+#' Tasks that had already ended come first, in the order of `task_ids`; the others follow in the
+#' order in which they end. An error in `fun` and Ctrl-C end the collection, but not the tasks:
+#' collect again, and you get all results. `fun`, and the code in a loop, may queue tasks, wait for
 #' them and collect them.
 #'
-#' @param task_ids Ids of tasks. An id that is there twice is handed out once.
-#' @param fun A function of an id, a result and `...`; `NULL` takes the result as it is. The result
-#'   of a failed task is an `rrq_task_error`, as from [rrq_task_result()]; so is that of one that
-#'   was deleted, or has expired, meanwhile: its `status` is `"MISSING"`.
+#' @param task_ids A character vector of task ids. Duplicated ids are handled once.
+#' @param fun A function of an id, a result and `...`; `NULL` returns the results. The result of a
+#'   failed task is an `rrq_task_error`, as from [rrq_task_result()]. So is that of a task that was
+#'   deleted or has expired in the meantime, with the `status` `"MISSING"`.
 #' @param ... Further arguments of `fun`.
-#' @param error Whether the first task that fails ends the collecting: its error is thrown.
-#' @param timeout Seconds to wait at most, in all; `NULL` is the controller's setting, by default no
-#'   limit. For an iterator, the default of each `$next_task()`.
+#' @param error Whether the first task that fails ends the collection: its error is thrown.
+#' @param timeout The longest time to wait in total, in seconds; `NULL` is the controller's setting,
+#'   by default no limit. For an iterator, the default of each `$next_task()`.
 #' @inheritParams rrq_task_wait
-#' @return `rrq_task_collect()` returns a list in the order of `task_ids` and with its names: what
-#'   `fun` returned, invisibly, or without `fun` the results.
+#' @return `rrq_task_collect()` returns a list in the order of `task_ids` and with its names: the
+#'   values of `fun`, invisibly, or without `fun` the results.
 #'
 #'   `rrq_task_iterator()` returns an object with two functions. `$next_task(timeout = NULL)` waits
-#'   until a further task has ended, and returns a list of its `id`, `status` and `result`, or
-#'   `NULL` when all tasks were handed out. `$n_left()` is how many were not.
-#' @section Errors: `rrq_error_timeout` when time is up; `rrq_error_task_missing` for unknown ids.
-#'   After a time out, `$next_task()` may be called again.
-#' @seealso [rrq_task_wait_any()] to learn only which tasks have ended, [rrq_task_results()] for the
-#'   results of tasks that all have.
+#'   until another task has ended and returns a list of its `id`, `status` and `result`, or `NULL`
+#'   after the last task. `$n_left()` is the number of tasks it has not returned yet.
+#' @section Errors: `rrq_error_timeout` after `timeout` seconds; `rrq_error_task_missing` for
+#'   unknown ids. After a time-out, `$next_task()` may be called again.
+#' @seealso [rrq_task_wait_any()] for only the ids of tasks that have ended, [rrq_task_results()]
+#'   for the results of tasks that have all ended.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -101,7 +101,7 @@ print.rrq_task_iterator <- function(x, ...) {
   invisible(x)
 }
 
-# Results of a wait: ids that have ended and are still to be fetched, and how many are to come.
+# The results of a wait: ids of ended tasks still to be fetched, and how many tasks are left.
 start_source <- function(controller, ids, limit, call = caller_env()) {
   queue <- queue_of(controller, call)
   rlang::env(
@@ -121,10 +121,10 @@ restart_clock <- function(source, limit) {
   source$wait$late <- FALSE
 }
 
-# Results fetched at once: fewer round trips, but a bound on what is held at a time.
+# How many results are fetched at once: few round trips, but bounded memory.
 batch_size <- 100
 
-# The ids, statuses and values of some tasks that have ended; waits for the next if there are none.
+# The ids, statuses and values of some ended tasks; waits for the next one if there are none.
 next_batch <- function(source, call = caller_env()) {
   if (length(source$ended) == 0) {
     source$ended <- await(source$wait, any = TRUE, call)$ids
@@ -138,7 +138,7 @@ next_batch <- function(source, call = caller_env()) {
   list(ids = ids, status = outcomes$status, value = outcomes$value)
 }
 
-# What `handle` makes of all results, in the order of the ids.
+# The values of `handle` for all results, in the order of the ids.
 collect <- function(source, handle, call = caller_env()) {
   values <- vector("list", length(source$ids))
   ids <- character(length(values))

@@ -1,32 +1,34 @@
-#' Wait for tasks
+#' Waiting for tasks
 #'
-#' `rrq_task_wait()` blocks until all tasks have ended, well or badly; `rrq_task_wait_any()` until
-#' at least one has. They return as soon as that is so. Ctrl-C ends the wait and leaves the tasks
-#' alone.
+#' `rrq_task_wait()` blocks until all tasks have ended, successfully or not; `rrq_task_wait_any()`
+#' until at least one has. They return at once when that is the case. Ctrl-C ends the wait, but not
+#' the tasks.
 #'
-#' The progress bar tells how many tasks have ended and how many of them failed, how many run and
-#' wait, how many end per second and how long the rest may take. Of running tasks that tell their
-#' progress as a number from 0 to 1 or as a text such as `"3 / 10"` (see [rrq_task_progress()]), it
-#' shows the first few, and counts the fractions as done. It is drawn on the error stream, and is
-#' gone when the wait is over.
+#' The progress bar shows how many tasks have ended, how many of them failed, how many are running
+#' and waiting, how many end per second, and the estimated remaining time. For the first few running
+#' tasks that report their progress as a number from 0 to 1, or as text such as `"3 / 10"` (see
+#' [rrq_task_progress()]), it shows that progress; these fractions count as done. The bar is drawn
+#' on the error stream and removed after the wait.
 #'
-#' @param task_id,task_ids Ids of tasks, at least one.
-#' @param timeout Seconds to wait at most; `NULL` is the controller's setting, by default no limit.
+#' While it waits, the session checks the workers it spawned, see [rrq_worker_spawn()].
+#'
+#' @param task_id,task_ids A character vector of task ids, at least one.
+#' @param timeout The longest time to wait, in seconds; `NULL` is the controller's setting, by
+#'   default no limit.
 #' @param time_poll Seconds between two updates of the progress bar. It does not delay the return.
-#' @param progress Whether to show a progress bar; `NULL` is the option `rrq.progress`, then whether
-#'   the session is interactive, and neither knits a document nor runs on a CI service (where the
-#'   environment variable `CI` is `true`).
-#' @param error Whether tasks that ended otherwise than well are an error, once all have ended.
+#' @param progress Whether to show a progress bar. `NULL` is the option `rrq.progress`; if that is
+#'   not set, a bar is shown in interactive sessions, but neither in knitr nor on a CI service
+#'   (where the environment variable `CI` is `true`).
+#' @param error Whether failed tasks are an error, once all tasks have ended.
 #' @inheritParams rrq_task_status
 #' @inheritParams rrq_task_result
 #' @return `rrq_task_wait()`: `TRUE` if all tasks are `COMPLETE`, else `FALSE`. A task that is
-#'   deleted meanwhile has ended, and not well.
-#'   `rrq_task_wait_any()`: the ids of all tasks that have ended so far, the one that ended first
-#'   first.
-#' @section Errors: `rrq_error_timeout` when time is up; `rrq_error_argument` without ids;
-#'   `rrq_error_task_missing` for unknown ones. With `error = TRUE` `rrq_task_error_group`, as
+#'   deleted during the wait counts as failed. `rrq_task_wait_any()`: the ids of all tasks that have
+#'   ended so far, in the order in which they ended.
+#' @section Errors: `rrq_error_timeout` after `timeout` seconds; `rrq_error_argument` without ids;
+#'   `rrq_error_task_missing` for unknown ids. With `error = TRUE`, `rrq_task_error_group`, as in
 #'   [rrq_task_results()].
-#' @seealso [rrq_task_collect()] for handling each result as its task ends.
+#' @seealso [rrq_task_collect()] to handle each result as its task ends.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -78,7 +80,7 @@ rrq_task_wait_any <- function(task_ids, timeout = NULL, progress = NULL, follow 
     return(ended)
   }
   newest <- if (follow) newest_of(queue, ended) else ended
-  # Those deleted meanwhile have no row.
+  # Tasks deleted in the meantime have no row.
   found <- rust_call(rs_task_table(queue, newest, list()))
   ended[order(found$times$end[match(newest, found$id)])]
 }
@@ -104,7 +106,7 @@ is_ci <- function() {
   tolower(Sys.getenv("CI")) %in% c("true", "1")
 }
 
-# Waits for all; returns the ids of those that ended otherwise than well.
+# Waits for all; returns the ids of the failed ones.
 wait_for_tasks <- function(queue, ids, limit, time_poll, progress, follow = FALSE,
                            call = caller_env()) {
   wait <- start_wait(queue, ids, limit, follow, call)
@@ -118,10 +120,10 @@ wait_for_tasks <- function(queue, ids, limit, time_poll, progress, follow = FALS
   ids[ids %in% failed]
 }
 
-# A wait that goes on from one await() to the next. `heard` is when something last ended, `goes_on`
-# whether what has not ended when time is up is left alone.
+# A wait that continues from one await() to the next. `heard` is when a task last ended, `goes_on`
+# whether tasks continue after a time-out.
 start_wait <- function(queue, ids, limit, follow = FALSE, call = caller_env()) {
-  # Not rlang::env(): a wait for one task should not cost twice as much.
+  # Not rlang::env(), which would double the cost of a wait for one task.
   list2env(parent = emptyenv(), list(
     queue = queue,
     waiter = rust_call(rs_wait_start(queue, ids, follow), call),
@@ -139,11 +141,11 @@ end_wait <- function(wait) {
   rust_call(rs_wait_end(wait$queue, wait$waiter))
 }
 
-# Blocks until tasks have ended: with `any` the first of them, else as many as do within one step,
-# which the bar makes short. Returns their ids and statuses.
+# Blocks until tasks have ended: with `any` the first of them, else as many as end within one
+# slice, which is short if there is a bar or a worker to supervise. Returns their ids and statuses.
 await <- function(wait, any, call = caller_env()) {
   repeat {
-    # Only once too late: what has ended by now is always told, also with no time at all.
+    # Only in the next turn: tasks that have ended by now are returned even with a limit of 0.
     if (wait$late) {
       abort_timeout(wait, call)
     }
@@ -163,11 +165,11 @@ await <- function(wait, any, call = caller_env()) {
   }
 }
 
-# After this many seconds without a task ended, see whether there is a worker at all.
+# After this many seconds in which no task ended, check that there is a worker.
 no_worker_s <- 5
 
-# A wait without workers would last for ever, and look like work. Returns when something was last
-# heard; once it has spoken, it is silent until a task ends.
+# A wait without workers would last for ever and look like work. Returns when a task last ended;
+# after the message, there is no other one until a task ends.
 say_if_nobody_works <- function(queue, heard) {
   if (now() - heard < no_worker_s) {
     return(heard)

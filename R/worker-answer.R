@@ -1,7 +1,7 @@
-# Answers to messages, made on the worker. Each is a list of the value sent back and, where the
-# worker itself must change, an effect with its argument. Nothing here throws.
+# How a worker answers messages. An answer is a list of the value to send back and, if the state of
+# the worker changes, an effect and its argument. Nothing here throws.
 
-# Why a worker leaves whose environment cannot be built.
+# Why a worker exits if its environment cannot be built.
 no_envir <- "its environment could not be built"
 
 answer_message <- function(run, command, argument, timeout_idle, remaining) {
@@ -12,7 +12,7 @@ answer_message <- function(run, command, argument, timeout_idle, remaining) {
   )
 }
 
-# As try() would return it.
+# As from try().
 failed_answer <- function(e) {
   text <- paste0("Error : ", conditionMessage(e), "\n")
   structure(text, class = "try-error", condition = e)
@@ -57,7 +57,7 @@ answers <- list(
   REFRESH = function(run, argument, idle) {
     built <- tryCatch(list(run$identity$build()), error = identity)
     if (rlang::is_condition(built)) {
-      # As at its start: no task must run in an environment that is not the one asked for.
+      # As at its start: no task may run in an environment other than the requested one.
       run$identity$log("ENVIR", paste("error:", conditionMessage(built)))
       return(list(value = failed_answer(built), effect = "stop", argument = no_envir))
     }
@@ -96,8 +96,8 @@ eval_message <- function(argument) {
   value
 }
 
-# Named as dir() names them; where those names lack the folder, the files are found all the same.
-# Folder by folder: dir() sorts the names of several, and differently with the folder in them.
+# Named as by dir(). If these names lack the folder, the files are found by their full names. Folder
+# by folder: dir() sorts the names of several folders, in another order than their full names.
 md5_of_files <- function(arguments) {
   arguments <- as.list(match.call(dir, as.call(c(quote(dir), arguments))))[-1]
   sums <- lapply(arguments$path %||% ".", function(path) {

@@ -1,42 +1,42 @@
-#' How workers behave
+#' Worker configurations
 #'
-#' A configuration is stored in the queue under a name; a worker started with that name follows it.
-#' A new queue has one named `"localhost"`, with the defaults given here, and workers use that
-#' unless told otherwise.
+#' A configuration defines how workers behave. It is stored in the queue under a name; a worker that
+#' is started with that name uses it. A new queue has one named `"localhost"`, with the defaults
+#' given here, which workers use unless told otherwise.
 #'
-#' @param queue The names of the queues a worker takes tasks from, the first first. `"default"` is
-#'   always among them, last unless placed.
+#' @param queue A character vector: the names of the queues a worker takes tasks from, in order of
+#'   priority. `"default"` is always included, last unless given.
 #' @param verbose Whether the worker prints what it does.
-#' @param logdir A folder on the worker's machine for what tasks print that have a log, see
-#'   [rrq_task_log()]: a file `<task id>.log` for each, with all of it. `NULL` writes none.
-#' @param poll_queue The longest time in seconds that an idle worker sleeps without asking for work.
-#'   It is woken when there is some, so that there is seldom a reason to set this.
-#' @param timeout_idle Seconds without work after which the worker exits.
-#' @param poll_process How often, in seconds, the worker looks whether a task in a process of its
-#'   own must be stopped. It does so at least ten times a second; less than 0.1 is more often.
-#' @param timeout_process_die Seconds that a task may go on after it was told to stop, because it
-#'   was cancelled or ran longer than it may. The process of an isolated task is then killed. Other
-#'   code that ignores interrupts (it computes in C, say) is ended hard: the task is `CANCELLED` or
-#'   `TIMEOUT`, and the process of the worker starts anew. Only workers started by
-#'   [rrq_worker_spawn()] do that; any other, which may be your own session, says so in its log and
-#'   goes on waiting. `Inf` waits as well.
-#' @param heartbeat_period How often, in seconds, the worker says that it lives. It counts as lost
-#'   when it was silent for five of them. `NULL` is 3.
-#' @param max_tasks,max_memory The process of a worker is replaced when it has run that many tasks,
-#'   or when it occupies more than that many bytes after a task (where the system tells, as Linux
-#'   does): code that leaks memory, or leaves things behind in R, is thus kept within bounds. A
-#'   worker started by [rrq_worker_spawn()] starts anew under its name, with the same process id;
-#'   any other exits, and its log says why.
-#' @param offload_threshold_size The size in bytes from which results are kept outside the server.
+#' @param logdir A folder on the worker's machine for the output of tasks that have a log, see
+#'   [rrq_task_log()]: one complete file `<task id>.log` per task. `NULL` writes no files.
+#' @param poll_queue The longest time in seconds that an idle worker sleeps before it checks for
+#'   tasks. New tasks wake it, so there is seldom a reason to set this. `NULL` is 5.
+#' @param timeout_idle Seconds without a task after which the worker exits.
+#' @param poll_process How often, in seconds, the worker checks whether a task in a separate process
+#'   must be stopped. It does so at least ten times a second; values below 0.1 are more often.
+#' @param timeout_process_die Seconds that a task may continue after it was told to stop, because it
+#'   was cancelled or reached its time limit. Then the process of an isolated task is killed. Code
+#'   in the worker's own process that ignores interrupts, for example while it computes in C, is
+#'   ended by restarting that process; the task is `CANCELLED` or `TIMEOUT`. Only workers started by
+#'   [rrq_worker_spawn()] do that; any other, which may be your own session, notes it in its log and
+#'   waits for the task. So does `Inf`.
+#' @param heartbeat_period How often, in seconds, the worker renews its lease. A worker that was
+#'   silent for five periods is lost. `NULL` is 3.
+#' @param max_tasks,max_memory Limits for the process of a worker: the number of tasks it runs, and
+#'   the bytes of memory it may use after a task (where the system provides that, as Linux does).
+#'   They contain code that leaks memory or changes the state of R. A worker started by
+#'   [rrq_worker_spawn()] then restarts its process and keeps its name and process id; any other
+#'   exits with the reason in its log.
+#' @param offload_threshold_size The size in bytes from which results are stored outside the server.
 #'   Not available yet: must be `Inf`.
 #' @param name The name of a configuration.
 #' @param config A configuration made by `rrq_worker_config()`.
-#' @param overwrite Whether to replace a configuration of that name.
-#' @param timeout Seconds to wait for the configuration to be saved by somebody else.
+#' @param overwrite Whether to replace an existing configuration of that name.
+#' @param timeout Seconds to wait until the configuration exists.
 #' @inheritParams rrq_destroy
 #' @return `rrq_worker_config()` and `rrq_worker_config_read()` return a list of class
-#'   `rrq_worker_config`, `rrq_worker_config_list()` the names of all configurations.
-#'   `rrq_worker_config_save()` returns, invisibly, whether it wrote.
+#'   `rrq_worker_config`, `rrq_worker_config_list()` a character vector of names.
+#'   `rrq_worker_config_save()` returns, invisibly, whether it saved the configuration.
 #' @section Errors: `rrq_error_config_missing` for an unknown name.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -111,7 +111,7 @@ rrq_worker_config_list <- function(controller = NULL) {
   rust_call(rs_config_list(queue))
 }
 
-# The engine has NA for what is not set.
+# The engine returns NA for values that are not set.
 new_worker_config <- function(config) {
   config[vapply(config, identical, NA, NA_character_)] <- list(NULL)
   config[vapply(config, identical, NA, NA_real_)] <- list(NULL)
@@ -129,7 +129,7 @@ number_or_null <- function(x) {
   if (!is.null(x)) as.numeric(x)
 }
 
-# One line a field, as configurations and workers print.
+# One line per field, to print configurations and workers.
 format_fields <- function(x) {
   text <- vapply(unclass(x), function(value) {
     if (is.null(value)) "-" else toString(value)

@@ -1,22 +1,22 @@
-#' Ask workers how they are, also in the middle of a task
+#' Pinging workers
 #'
-#' Unlike messages, pings are answered at once: by a thread of the worker's process that does not
-#' need R, whatever R is doing there.
+#' Checks that workers respond, even in the middle of a task. Unlike messages, pings are answered at
+#' once, by a thread of the worker's process that does not need R.
 #'
 #' @param timeout Seconds to wait for answers.
 #' @inheritParams rrq_worker_status
-#' @return A data frame with a row per worker:
+#' @return A data frame with one row per worker:
 #'   * `worker_id`;
-#'   * `round_trip`, the seconds it took to get its answer;
-#'   * `busy`, whether it runs a task, and then `task_id` and `task_age`, the seconds since that
-#'     began;
-#'   * `rss`, the memory of its process in bytes, `NA` where the system does not tell (it does on
-#'     Linux);
-#'   * `uptime`, the seconds since it began to work.
+#'   * `round_trip`, the seconds until its answer arrived;
+#'   * `busy`, whether it runs a task; `task_id`, the id of that task, and `task_age`, the seconds
+#'     since the task started;
+#'   * `rss`, the memory of its process in bytes, `NA` where the system does not provide it (Linux
+#'     does);
+#'   * `uptime`, the seconds since the worker started.
 #'
-#'   All but `worker_id` is `NA` for a worker that did not answer in time, or that has left.
-#' @section Errors: `rrq_error_worker_missing` lists the ids that are not known.
-#' @seealso [rrq_message_send()], answered by R between two tasks.
+#'   All columns but `worker_id` are `NA` for a worker that did not answer in time or has exited.
+#' @section Errors: `rrq_error_worker_missing` lists unknown ids.
+#' @seealso [rrq_message_send()], whose messages R answers between two tasks.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

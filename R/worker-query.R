@@ -1,13 +1,13 @@
-#' List workers
+#' Lists of workers
 #'
-#' Workers are active from when their environment is built until they exit or are lost. Listings are
-#' in natural order: `w_2` comes before `w_10`.
+#' A worker is active from when its environment is built until it exits or is lost. Lists are in
+#' natural order: `w_2` comes before `w_10`.
 #'
 #' @param name The id of a worker.
 #' @inheritParams rrq_destroy
 #' @return `rrq_worker_len()` returns the number of active workers, `rrq_worker_list()` their ids,
-#'   `rrq_worker_exists()` whether there is an active one of that name. `rrq_worker_list_exited()`
-#'   returns the ids of those that exited or were lost.
+#'   `rrq_worker_exists()` whether a worker of that name is active. `rrq_worker_list_exited()`
+#'   returns the ids of workers that exited or were lost.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -48,21 +48,22 @@ rrq_worker_list_exited <- function(controller = NULL) {
   states$id[states$exited]
 }
 
-#' What workers are and do
+#' Status and information of workers
 #'
-#' @param worker_ids Ids of workers; `NULL` is all active workers.
+#' The status of workers, the tasks they run, and information about their processes.
+#'
+#' @param worker_ids A character vector of worker ids; `NULL` is all active workers.
 #' @inheritParams rrq_destroy
 #' @return
 #'   * `rrq_worker_status()`: a named character vector. `IDLE`, `BUSY` and `PAUSED` workers are
-#'     active, `STARTING` ones build their environment, `EXITED` ones have left and `LOST` ones went
-#'     silent. `MISSING` is an unknown id.
+#'     active, `STARTING` ones build their environment, `EXITED` ones have exited, and `LOST` ones
+#'     crashed or stopped responding. `MISSING` is an unknown id.
 #'   * `rrq_worker_task_id()`: a named character vector of the tasks they run, `NA` for none.
 #'   * `rrq_worker_info()`: a named list of `rrq_worker_info`, each a list of `worker`, `config`,
 #'     `rrq_version`, `platform`, `running`, `hostname`, `username`, `queue`, `wd`, `pid`,
 #'     `redis_host`, `redis_port`, `heartbeat_key`, `offload_path` and `logfile`, as of when the
 #'     worker started or last answered an `INFO` message.
-#' @section Errors: `rrq_error_worker_missing` lists the ids that are not known, except for a
-#'   status.
+#' @section Errors: `rrq_error_worker_missing` lists unknown ids, except for `rrq_worker_status()`.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -116,24 +117,27 @@ print.rrq_worker_info <- function(x, ...) {
 
 #' Logs of workers
 #'
-#' Each worker keeps a log in the queue, of its last 5000 events: `HEARTBEAT` (after how long a
-#' silence it counts as lost), `ENVIR`, `QUEUE` and `ALIVE` when it starts, `MESSAGE` and `RESPONSE`
-#' with the command, `TASK_START`, `TASK_COMPLETE`, `TASK_ERROR` and the like with the task id,
-#' `TIMEOUT` and `CANCEL` for a task that goes on when it should have ended, `REMOTE` when it is
-#' killed from elsewhere, `RESTART` and `STOP` with the reason, `LOST`. Beside that a worker prints
-#' to its standard output; spawned workers print to a file.
+#' `rrq_worker_log_tail()` shows the events of workers, `rrq_worker_process_log()` what a worker
+#' printed.
 #'
-#' @param worker_ids Ids of workers; `NULL` is all there ever were, also those that have exited.
-#' @param n How many lines of each worker; `Inf` is all.
+#' Each worker keeps its last 5000 events in the queue: `HEARTBEAT` (after how long a silence it is
+#' lost), `ENVIR`, `QUEUE` and `ALIVE` when it starts, `MESSAGE` and `RESPONSE` with the command,
+#' `TASK_START`, `TASK_COMPLETE`, `TASK_ERROR` and so on with the task id, `TIMEOUT` and `CANCEL`
+#' for a task that continues when it should have ended, `REMOTE` when it is killed from elsewhere,
+#' `RESTART` and `STOP` with the reason, `LOST`. In addition, a worker prints to its standard
+#' output; spawned workers print to a file.
+#'
+#' @param worker_ids A character vector of worker ids; `NULL` is all workers, including those that
+#'   have exited.
+#' @param n The number of events per worker; `Inf` is all.
 #' @param worker_id The id of a worker.
 #' @inheritParams rrq_destroy
-#' @return `rrq_worker_log_tail()` returns a data frame with the columns `worker_id`, `child` (where
-#'   a line tells of the end of a task that had a process of its own, the id of that, else `NA`),
-#'   `time` (seconds since 1970 by the server's clock), `command` and `message`, ordered by worker,
-#'   then time. `rrq_worker_process_log()`
-#'   returns the lines the worker printed.
-#' @section Errors: `rrq_error_worker_missing` lists the ids that are not known. `rrq_error_no_log`
-#'   says where the printed log is if it cannot be read from here.
+#' @return `rrq_worker_log_tail()` returns a data frame with one row per event, ordered by worker,
+#'   then time. Its columns are `worker_id`, `child` (the process id of a task that ended in a
+#'   separate process, else `NA`), `time` (seconds since 1970 by the server's clock), `command` and
+#'   `message`. `rrq_worker_process_log()` returns the lines the worker printed.
+#' @section Errors: `rrq_error_worker_missing` lists unknown ids. `rrq_error_no_log` names the place
+#'   of the printed log if it cannot be read from here.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -188,15 +192,17 @@ rrq_worker_process_log <- function(worker_id, controller = NULL) {
   read_log(path)
 }
 
-#' Find lost workers
+#' Detecting lost workers
 #'
-#' A worker that was killed, or whose machine went away, cannot say so; it counts as lost when it
-#' was silent for five of its heartbeat periods (see [rrq_worker_config()]). Other workers notice
-#' and settle its tasks; this does the same from here, of use when no worker is left.
+#' A worker that was killed, or whose machine disappeared, cannot report it. It is lost when it was
+#' silent for five of its heartbeat periods (see [rrq_worker_config()]), or, if this session spawned
+#' it, when its process has ended. Other workers, and sessions that wait, detect lost workers and
+#' end their tasks automatically; this function does the same at once.
 #'
 #' @inheritParams rrq_destroy
-#' @return The ids of the workers found lost just now, invisibly; they are `LOST` from now on, and
-#'   their tasks `DIED`, or queued again where [rrq_retry()] says so. A message tells about them.
+#' @return The ids of the workers that were declared lost just now, invisibly. They are `LOST`, and
+#'   their tasks `DIED`, or queued again if their policy says so, see [rrq_retry()]. A message lists
+#'   them.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -222,16 +228,17 @@ rrq_worker_detect_exited <- function(controller = NULL) {
   invisible(c(child_ids(found), as.character(names(lost))))
 }
 
-#' Forget workers that have left
+#' Deleting exited workers
 #'
-#' Removes what is kept of workers that exited or were lost: their information, log and answers to
-#' messages. What they printed stays where it is.
+#' Deletes the information, the events and the responses of workers that exited or were lost. The
+#' files they printed to remain.
 #'
-#' @param worker_ids Ids of workers; `NULL` is all that have exited or were lost.
+#' @param worker_ids A character vector of worker ids; `NULL` is all workers that exited or were
+#'   lost.
 #' @inheritParams rrq_destroy
-#' @return The ids of the workers forgotten, invisibly.
+#' @return The ids of the deleted workers, invisibly.
 #' @section Errors: `rrq_error_worker_missing` for unknown ids and `rrq_error_worker_active` for
-#'   workers that have not exited; nothing is removed then.
+#'   workers that have not exited; nothing is deleted then.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -254,7 +261,7 @@ rrq_worker_delete_exited <- function(worker_ids = NULL, controller = NULL) {
   invisible(worker_ids)
 }
 
-# A data frame of all workers there ever were: id, state, task, active, exited.
+# A data frame of all workers, including exited ones: id, state, task, active, exited.
 worker_states <- function(queue, call = caller_env()) {
   as.data.frame(rust_call(rs_worker_states(queue), call))
 }

@@ -1,23 +1,22 @@
 #' A worker in this R process
 #'
 #' `rrq_worker$new()` registers a worker and builds its environment; `$loop()` then runs tasks until
-#' it is told to stop, interrupted, or idle for too long. To start workers as processes of their own
-#' use [rrq_worker_spawn()]; this is for writing one's own launcher, and for looking closely.
+#' the worker is told to stop, interrupted, or idle for too long. Use it to write a launcher or to
+#' debug tasks; [rrq_worker_spawn()] starts workers in separate processes.
 #'
 #' @section Methods:
 #' * `rrq_worker$new(queue_id, name_config = "localhost", worker_id = NULL, timeout_config = 0)`:
-#'   `worker_id` is a random name if `NULL`; `timeout_config` is how many seconds to wait for a
-#'   queue that nobody has created yet, or a configuration that is not saved yet. The server is
-#'   found as by [rrq_controller()].
-#' * `$loop(immediate = FALSE)`: run; with `immediate = TRUE` return as soon as there is nothing to
-#'   do. Returns the reason it stopped, invisibly.
-#' * `$step(immediate = FALSE)`: one turn; with `immediate = TRUE` it does not wait for something to
-#'   do. Returns whether something was done, invisibly, `NA` if the worker has left.
-#' * `$id`, `$info()`: its name and what it says of itself.
-#' * `$shutdown(reason = "shut down")`: leave.
-#' @section Errors: `rrq_error_queue_missing` and `rrq_error_config_missing` when there is still no
-#'   such queue or configuration, `rrq_error_worker_exists` when a worker of that name is alive,
-#'   `rrq_error_envir` when its environment cannot be built.
+#'   `worker_id` is a random name if `NULL`; `timeout_config` is the number of seconds to wait for a
+#'   queue or a configuration that does not exist yet. The server is found as by [rrq_controller()].
+#' * `$loop(immediate = FALSE)`: runs tasks; with `immediate = TRUE`, it returns as soon as there is
+#'   nothing to do. Returns the reason why it stopped, invisibly.
+#' * `$step(immediate = FALSE)`: one turn of the loop; with `immediate = TRUE`, it does not wait for
+#'   something to do. Returns, invisibly, whether something was done, `NA` if the worker has exited.
+#' * `$id`, `$info()`: the name of the worker, and its information as [rrq_worker_info()] returns.
+#' * `$shutdown(reason = "shut down")`: exits.
+#' @section Errors: `rrq_error_queue_missing` and `rrq_error_config_missing` if the queue or the
+#'   configuration still does not exist, `rrq_error_worker_exists` if a worker of that name is
+#'   alive, `rrq_error_envir` if its environment cannot be built.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -99,12 +98,12 @@ rrq_worker <- R6Class(
         spawned_by(), functions
       ), call)
       private$leave_at_exit(Sys.getpid())
-      # Before it counts as alive: who waits for that may look at the log next.
+      # Before it counts as alive: whoever waits for that may read the log next.
       if (isTRUE(the$is_worker_process)) cat(format(info), sep = "\n")
       private$prepare(call)
     },
-    # A task that calls quit() ends the worker: say so at once, not when the lease lapses. A forked
-    # child that quits must not.
+    # A task that calls quit() ends the worker: report it at once, not when the lease lapses. A
+    # forked child that quits must not do so.
     leave_at_exit = function(pid) {
       reg.finalizer(self, onexit = TRUE, function(worker) {
         if (Sys.getpid() == pid) try(worker$shutdown("its R process ended"), silent = TRUE)
@@ -165,7 +164,7 @@ prepare_task_logs <- function(logdir, call) {
   }
 }
 
-# Read a configuration of a queue; neither needs to be there already.
+# Read a configuration; neither it nor the queue needs to exist yet.
 wait_for_config <- function(timeout, read) {
   deadline <- now() + timeout
   not_yet <- function(e) if (now() >= deadline) rlang::cnd_signal(e)
@@ -180,7 +179,7 @@ wait_for_config <- function(timeout, read) {
   }
 }
 
-# What a process that rrq_worker_spawn() started must not outlive, and how it is started anew.
+# Of a process started by rrq_worker_spawn(): its parent, its token, and how to restart it.
 spawned_by <- function() {
   parent <- Sys.getenv("RRQ_PARENT_PID")
   if (isTRUE(the$is_worker_process) && nzchar(parent)) {
@@ -217,7 +216,7 @@ describe_worker <- function(id, queue_id, url, config_name, config) {
   )
 }
 
-# adjective_animal, drawn without touching the session's random numbers.
+# adjective_animal, drawn without R's generator: the session's random numbers stay as they are.
 random_name <- function() {
   pick <- function(words, digits) words[[strtoi(digits, 16L) %% length(words) + 1L]]
   hex <- rust_call(rs_random_id())

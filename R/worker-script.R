@@ -1,34 +1,33 @@
-#' Write a script that starts workers
+#' A script that starts workers
 #'
 #' Writes the executable `rrq_worker`, which runs a worker until it is told to stop. Use it to start
-#' workers on other machines, as jobs of a cluster, or under a service manager.
+#' workers on other machines, in cluster jobs, or under a service manager.
 #'
 #' ```
 #' rrq_worker [--config=NAME] [--worker-id=ID] [--timeout-config=SECONDS] <id>
 #' ```
 #'
-#' `<id>` is the id of the queue. `--config` names the worker's configuration (`localhost` unless
-#' given), see [rrq_worker_config_save()]; `--worker-id`, or `--name`, is the worker's name (a
-#' random one unless given). Options are written as `--config=NAME` or as `--config NAME`.
-#' `--timeout-config` says how many seconds to wait for a queue that nobody has created yet, or for
-#' a configuration that is not saved yet. `--help` tells this.
+#' `<id>` is the id of the queue. `--config` names the worker's configuration (default:
+#' `localhost`), see [rrq_worker_config_save()]. `--worker-id`, or `--name`, is the worker's name
+#' (default: a random one). `--timeout-config` is the number of seconds to wait for a queue or a
+#' configuration that does not exist yet. `--help` shows this text. Options are written as
+#' `--config=NAME` or as `--config NAME`.
 #'
-#' The server comes from the environment: `RRQ_URL`, `REDIS_URL`, `REDUX_URL`, or `REDIS_HOST` and
-#' `REDIS_PORT`; 127.0.0.1:6379 where none of them is set. The script works from any directory, and
-#' that is the worker's working directory.
+#' The server comes from the environment variables `RRQ_URL`, `REDIS_URL`, `REDUX_URL`, or
+#' `REDIS_HOST` and `REDIS_PORT`; it is 127.0.0.1:6379 if none of them is set. The script works from
+#' any directory, which becomes the worker's working directory.
 #'
-#' It exits with status 0 when the worker was told to stop, was idle for too long, or its queue was
-#' destroyed. SIGTERM and Ctrl-C end it with status 0 too: it leaves the queue at once, and a task
-#' that it runs ends as `DIED`. A second SIGTERM ends the process as that signal usually does. A
-#' queue or configuration that there is not, a server that does not answer, a name that is taken or
-#' an environment that cannot be built are told on stderr, with status 1; wrong options too, with
-#' status 2.
+#' The exit status is 0 if the worker was told to stop, was idle for too long, or its queue was
+#' destroyed. It is also 0 after SIGTERM and Ctrl-C: the worker exits at once, and a task that it
+#' was running ends as `DIED`. A second SIGTERM ends the process as that signal usually does. The
+#' status is 1, with a message on stderr, if the queue or the configuration does not exist, the
+#' server does not respond, the name is taken, or the environment cannot be built; it is 2 for wrong
+#' options.
 #'
-#' @param path The folder to write the script to; it is made if need be. A script that is there
-#'   already is replaced.
-#' @param versioned `FALSE`: the script runs the `Rscript` it finds on the `PATH`, with the packages
-#'   of whoever runs it. `TRUE`: it runs this R with this session's library paths, whatever
-#'   environment it is run in.
+#' @param path The folder for the script. It is created if necessary, and an existing script is
+#'   replaced.
+#' @param versioned `FALSE`: the script runs the `Rscript` on the `PATH`, with the packages of the
+#'   user who runs it. `TRUE`: it runs this R with this session's library paths, in any environment.
 #' @return The path of the script, invisibly.
 #' @export
 #' @examplesIf .Platform$OS.type == "unix"
@@ -82,9 +81,9 @@ worker_script <- function(args = commandArgs(TRUE)) {
     cat(script_usage, "\n", sep = "")
     return(invisible())
   }
-  # Of a worker this was started by, should it have been.
+  # Set if a task of a spawned worker runs this script.
   Sys.unsetenv(c("RRQ_PARENT_PID", "RRQ_WORKER_LOGFILE", "RRQ_WORKER_END"))
-  # A private server would be one where nobody ever creates a queue.
+  # Nobody would ever create a queue on a private server.
   options(rrq.embedded = FALSE)
   rust_call(rs_worker_end_on_term())
   run_worker_process(options$id, options$config, options$name, options$timeout_config)

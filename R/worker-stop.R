@@ -1,19 +1,22 @@
-#' Stop workers
+#' Stopping workers
 #'
-#' @param worker_ids Ids of workers; `NULL` is all that have not exited.
-#' @param type `"message"`: the worker finishes its current task and exits. `"kill"`: a thread of
-#'   its process leaves for it and ends the process, whatever R is doing there; a task it was
-#'   running is `DIED` at once. This works from any machine. `"kill_local"`: its process is ended by
-#'   a signal, which works for workers on this machine only, also without a server; a task it was
-#'   running ends as `DIED` once the loss is noticed, see [rrq_worker_detect_exited()].
+#' Tells workers to exit, or ends their processes.
+#'
+#' @param worker_ids A character vector of worker ids; `NULL` is all workers that have not exited.
+#' @param type How to stop them. `"message"`: the worker finishes its current task and exits.
+#'   `"kill"`: a thread of the worker ends its process, whatever R is doing; a task that it was
+#'   running ends as `DIED` at once. This works from any machine. `"kill_local"`: a signal ends its
+#'   process. This works only for workers on this machine, but needs no connection between worker
+#'   and server; a task that it was running ends as `DIED` once the loss is noticed, see
+#'   [rrq_worker_detect_exited()].
 #' @param timeout Seconds to wait until they have exited; 0 does not wait.
-#' @param time_poll Seconds between two looks.
+#' @param time_poll Seconds between two checks.
 #' @inheritParams rrq_task_wait
 #' @inheritParams rrq_destroy
 #' @return The ids of the workers, invisibly.
-#' @section Errors: `rrq_error_worker_missing` for ids that are not those of workers alive, and
-#'   `rrq_error_not_local` for workers that cannot be killed from here; nothing was done then.
-#'   `rrq_error_timeout` names the workers that are still there after `timeout` seconds.
+#' @section Errors: `rrq_error_worker_missing` for ids of workers that are not alive, and
+#'   `rrq_error_not_local` for workers that cannot be killed from here; nothing is done then.
+#'   `rrq_error_timeout` names the workers that are still alive after `timeout` seconds.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -47,7 +50,7 @@ rrq_worker_stop <- function(worker_ids = NULL, type = c("message", "kill", "kill
   invisible(worker_ids)
 }
 
-# One that is still building its environment is stopped as well.
+# Including those that still build their environment.
 workers_to_stop <- function(queue, worker_ids, call = caller_env()) {
   states <- worker_states(queue, call)
   alive <- states$id[!states$exited]
@@ -55,7 +58,7 @@ workers_to_stop <- function(queue, worker_ids, call = caller_env()) {
   worker_ids %||% alive
 }
 
-# One that has left in the meantime needs no killing.
+# A worker that has exited in the meantime is ignored.
 kill_anywhere <- function(queue, worker_ids, call = caller_env()) {
   infos <- rust_call(rs_worker_info(queue, worker_ids), call)
   refuse_own(worker_ids[is_local(infos)], infos[is_local(infos)], call)
@@ -97,7 +100,7 @@ wait_exited <- function(queue, worker_ids, timeout, time_poll, progress, call = 
   deadline <- now() + timeout
   repeat {
     supervise()
-    # A killed worker cannot report that it leaves.
+    # A killed worker cannot report that it exits.
     rust_call(rs_worker_sweep(queue), call)
     states <- worker_states(queue, call)
     left <- setdiff(worker_ids, states$id[states$exited])

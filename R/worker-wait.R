@@ -1,24 +1,24 @@
-#' Wait for workers started elsewhere
+#' Waiting for workers
 #'
-#' Blocks until workers of these names are alive, for instance those of jobs on a cluster, see
-#' [rrq_worker_script()]. Workers started by [rrq_worker_spawn()] are waited for there.
+#' Blocks until workers with the given names are alive, for instance those of cluster jobs, see
+#' [rrq_worker_script()]. [rrq_worker_spawn()] waits for its workers itself.
 #'
-#' @param worker_ids The names the workers will have.
+#' @param worker_ids A character vector: the names that the workers will have.
 #' @param timeout Seconds to wait.
-#' @param time_poll Seconds between two looks.
-#' @param is_dead A function that is given the ids of those that are not alive yet, and returns a
-#'   logical vector, one element per id: whether the job that was to start this worker has ended.
-#'   `NULL` if nobody knows.
-#' @param fetch_logs A function that is given ids of workers that failed to start, and returns a
-#'   list of character vectors, one per id: the lines of their logs. `NULL` shows what they wrote to
-#'   the queue's log before they left.
+#' @param time_poll Seconds between two checks.
+#' @param is_dead A function of the ids that are not alive yet. It returns a logical vector with one
+#'   element per id: whether the job that was to start this worker has ended. `NULL` if that cannot
+#'   be known.
+#' @param fetch_logs A function of the ids of workers that failed to start. It returns a list with
+#'   one character vector per id: the lines of its log. `NULL` shows what the workers wrote to their
+#'   logs in the queue.
 #' @inheritParams rrq_task_wait
 #' @inheritParams rrq_destroy
 #' @return The ids, invisibly.
-#' @section Errors: `rrq_error_worker_start`, with the end of their logs, when `is_dead()` says that
-#'   some have ended, or when they have exited or were lost: if that was an earlier worker of the
-#'   same name, forget it first with [rrq_worker_delete_exited()]. `rrq_error_timeout` names those
-#'   that are not alive in time.
+#' @section Errors: `rrq_error_worker_start`, with the end of their logs, if `is_dead()` returns
+#'   `TRUE`, or if workers have exited or were lost. If that was an earlier worker of the same name,
+#'   delete it first with [rrq_worker_delete_exited()]. `rrq_error_timeout` names the workers that
+#'   are not alive in time.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -80,8 +80,8 @@ queue_logs <- function(queue, ids) {
 # How many lines of a log an error shows.
 log_shown <- 10
 
-# Wait until all are alive. `watch$is_dead(ids, states)` says which will never be, `watch$logs(ids)`
-# gives their logs; the names of that list, if any, say where they come from.
+# Wait until all are alive. `watch$is_dead(ids, states)` returns which will never be,
+# `watch$logs(ids)` their logs, named by where they come from, if known.
 wait_started <- function(queue, ids, watch, timeout, time_poll, progress, call) {
   deadline <- now() + timeout
   if (progress) cli::cli_progress_step("Waiting for {length(ids)} worker{?s}")

@@ -72,6 +72,6 @@ test_that("tasks of many elements count as that many", {
   bar <- test_bar(r, ids = character(), total = 25, what = "elements")
   bar <- reuse_bar(bar, c("a", "b"), before = 5, size = 10)
   bar$began <- now()
-  parts <- bar_parts(bar, done = 15, work = 15, n_running = 1, told = list())
+  parts <- bar_parts(bar, done = 15, work = 15, n_running = 1, progress = list())
   expect_equal(unname(parts), c("15/25 elements", "10 running"))
 })
