@@ -72,9 +72,10 @@ describe_session <- function() {
   paste(info[["nodename"]], Sys.getpid(), info[["user"]])
 }
 
+# Throughout R/, `queue` is the name of a queue within a queue id, and `handle` what this returns.
 # The engine's handle of a queue, for the given controller or the default one. A controller that was
 # saved and read back has lost its handle and attaches again.
-queue_of <- function(controller, call = caller_env()) {
+queue_handle <- function(controller, call = caller_env()) {
   controller <- get_controller(controller, call)
   if (is_dead(controller$pointer)) {
     id <- controller$queue_id
@@ -108,25 +109,25 @@ null_pointer <- new("externalptr")
 
 #' @export
 print.rrq_controller <- function(x, ...) {
-  queue <- queue_of(x)
-  counts <- task_counts(queue)
+  handle <- queue_handle(x)
+  counts <- task_counts(handle)
   counts <- counts[counts > 0]
   tasks <- if (length(counts)) paste(counts, names(counts), collapse = ", ") else "no tasks"
-  workers <- sum(rust_call(rs_worker_states(queue))$active)
+  workers <- sum(rust_call(rs_worker_states(handle))$active)
   line <- sprintf(
     "<rrq_controller> %s at %s: %s; %d worker%s",
     x$queue_id, x$con$config()$address, tasks, workers, if (workers == 1) "" else "s"
   )
   cat(line, "\n", sep = "")
-  writeLines(format_queues(queue))
+  writeLines(format_queues(handle))
   invisible(x)
 }
 
 # One line per queue that has waiting tasks, is paused, or is not the default one.
-format_queues <- function(queue) {
-  states <- rust_call(rs_queue_states(queue))
+format_queues <- function(handle) {
+  states <- rust_call(rs_queue_states(handle))
   waiting <- stats::setNames(states$length, states$name)
-  worked <- table(unlist(listened_queues(queue)))
+  worked <- table(unlist(listened_queues(handle)))
   names <- sort(unique(c(names(waiting)[waiting > 0], states$paused, names(worked))))
   if (identical(names, default_queue) && length(states$paused) == 0) {
     return(character())
@@ -142,9 +143,9 @@ format_queues <- function(queue) {
 }
 
 # The queues that each active worker listens to.
-listened_queues <- function(queue) {
-  states <- rust_call(rs_worker_states(queue))
-  infos <- rust_call(rs_worker_info(queue, states$id[states$active]))
+listened_queues <- function(handle) {
+  states <- rust_call(rs_worker_states(handle))
+  infos <- rust_call(rs_worker_info(handle, states$id[states$active]))
   lapply(infos, function(info) info$queue)
 }
 
@@ -214,12 +215,12 @@ rrq_destroy <- function(delete = TRUE, worker_stop_type = "message", timeout_wor
   check_choice(worker_stop_type, c("message", "kill", "kill_local"))
   check_number(timeout_worker_stop)
   controller <- get_controller(controller)
-  queue <- queue_of(controller)
-  if (!all(rust_call(rs_worker_states(queue))$exited)) {
+  handle <- queue_handle(controller)
+  if (!all(rust_call(rs_worker_states(handle))$exited)) {
     stop_for_good(controller, worker_stop_type, timeout_worker_stop, rlang::is_bool(delete))
   }
   if (!isFALSE(delete)) {
-    rust_call(rs_queue_destroy(queue, if (!isTRUE(delete)) as.numeric(delete)))
+    rust_call(rs_queue_destroy(handle, if (!isTRUE(delete)) as.numeric(delete)))
   }
   if (identical(the$controller, controller)) {
     the$controller <- NULL

@@ -61,24 +61,24 @@ rrq_worker_envir_set <- function(create, notify = TRUE, controller = NULL) {
   check_function(create, null = TRUE)
   check_takes_one_argument(create)
   check_flag(notify)
-  queue <- queue_of(controller)
-  rust_call(rs_envir_set(queue, if (!is.null(create)) strip_function_source(create)))
-  invisible(if (notify) refresh_workers(queue, NULL))
+  handle <- queue_handle(controller)
+  rust_call(rs_envir_set(handle, if (!is.null(create)) strip_function_source(create)))
+  invisible(if (notify) refresh_workers(handle, NULL))
 }
 
 #' @rdname rrq_envir
 #' @export
 rrq_worker_envir_refresh <- function(worker_ids = NULL, controller = NULL) {
   worker_ids <- check_ids(worker_ids, null = TRUE)
-  queue <- queue_of(controller)
-  invisible(refresh_workers(queue, worker_ids))
+  handle <- queue_handle(controller)
+  invisible(refresh_workers(handle, worker_ids))
 }
 
 # Having no active worker is not an error: workers that start later build the new environment.
-refresh_workers <- function(queue, worker_ids, call = caller_env()) {
-  worker_ids <- worker_ids %||% active_workers(queue, call)
+refresh_workers <- function(handle, worker_ids, call = caller_env()) {
+  worker_ids <- worker_ids %||% active_workers(handle, call)
   if (length(worker_ids) > 0) {
-    rust_call(rs_message_send(queue, "REFRESH", NULL, worker_ids), call)
+    rust_call(rs_message_send(handle, "REFRESH", NULL, worker_ids), call)
   }
 }
 

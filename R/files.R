@@ -49,7 +49,7 @@
 #' server$stop()
 rrq_files_pack <- function(..., controller = NULL) {
   names <- check_file_names(list(...), "...")
-  pack_files(queue_of(controller), names)
+  pack_files(queue_handle(controller), names)
 }
 
 #' @rdname rrq_files_pack
@@ -60,12 +60,12 @@ rrq_files_unpack <- function(pack, path = tempfile(), controller = NULL) {
   if (file.exists(path) && !dir.exists(path)) {
     abort_argument("path", "a directory, existing or new", path, rlang::current_env())
   }
-  unpack_files(queue_of(controller), pack, path)
+  unpack_files(queue_handle(controller), pack, path)
   path
 }
 
 # Shared by sessions and workers; each uses its own working directory.
-pack_files <- function(queue, names, call = caller_env()) {
+pack_files <- function(handle, names, call = caller_env()) {
   rust_call(rs_files_check(names), call)
   absent <- names[!file.exists(names)]
   if (length(absent) > 0) {
@@ -74,13 +74,13 @@ pack_files <- function(queue, names, call = caller_env()) {
   }
   limit <- getOption("rrq.files_max_size", 2^31)
   check_number(limit, arg = "getOption(\"rrq.files_max_size\")", call = call)
-  stored <- rust_call(rs_files_store(queue, getwd(), names, limit), call)
+  stored <- rust_call(rs_files_store(handle, getwd(), names, limit), call)
   new_files_pack(stored$name, stored$md5)
 }
 
-unpack_files <- function(queue, pack, path, call = caller_env()) {
+unpack_files <- function(handle, pack, path, call = caller_env()) {
   path <- path.expand(path)
-  rust_call(rs_files_fetch(queue, path, names(pack), as.character(pack)), call)
+  rust_call(rs_files_fetch(handle, path, names(pack), as.character(pack)), call)
 }
 
 new_files_pack <- function(names, md5) {

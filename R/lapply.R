@@ -1,44 +1,46 @@
-#' Apply a function to each element, on workers
+#' Parallel lapply() and mapply()
 #'
-#' As [lapply()] and [mapply()], with the work done by the queue's workers. Elements travel alone
-#' while each takes long; where they are quick, many travel in one task, so that what a task costs
-#' is shared.
+#' `rrq_lapply()` and `rrq_mapply()` are [lapply()] and [mapply()] with the work done by the queue's
+#' workers. Slow elements are sent one per task; quick elements are sent many per task, which
+#' shares the overhead of a task among them.
 #'
-#' Without `chunk_size`, a first element for each worker runs as a task of its own. How long these
-#' took decides how many of the others go together: as many as take about a tenth of a second, but
-#' always enough tasks for all workers.
+#' Without `chunk_size`, the first elements, one per worker, run as tasks of their own. The time
+#' they take decides how many of the other elements go into a task: as many as take about a tenth of
+#' a second, but always few enough to keep all workers busy.
 #'
-#' The first element that fails ends the work. The tasks are deleted at the end. After an error, a
-#' time-out or Ctrl-C those that are left are cancelled first, unless `cancel = FALSE`: then they go
-#' on, and all tasks stay in the queue. A message says how many running tasks could not be stopped
-#' within 10 seconds; they are deleted when they have ended.
+#' The first element that fails ends the call. Its tasks are deleted at the end. After an error, a
+#' time-out or Ctrl-C, the remaining tasks are cancelled first, unless `cancel = FALSE`: then they
+#' go on, and all tasks stay in the queue. A message reports how many running tasks could not be
+#' stopped within 10 seconds; they are deleted when they have ended.
 #'
 #' @param X A vector or list.
 #' @param FUN A function, as `fn` of [rrq_task_create_call()].
-#' @param ... For `rrq_lapply()` further arguments of `FUN`, the same for all elements. For
-#'   `rrq_mapply()` the vectors or lists to go through together, the shorter ones repeated; where
-#'   they are named, so are the arguments of `FUN`.
+#' @param ... For `rrq_lapply()`, further arguments of `FUN`, the same for all elements. For
+#'   `rrq_mapply()`, the vectors or lists to iterate over in parallel; shorter ones are recycled,
+#'   and names become argument names of `FUN`.
 #' @param MoreArgs A list of further arguments of `FUN`, the same for all elements.
-#' @param SIMPLIFY,USE.NAMES As in [mapply()]: whether to make a vector or matrix of the values if
-#'   that can be done, and whether to take names from the first of `...`, from its values if it is
-#'   character.
-#' @param chunk_size How many elements a task takes; `NULL` chooses.
-#' @param seed Where the random numbers start, as `seed` of [rrq_task_create_call()]. Each element
-#'   gets a stream of its own, so that the values do not depend on the number of workers or on
+#' @param SIMPLIFY,USE.NAMES As in [mapply()]: whether to simplify the values to a vector or matrix
+#'   if possible, and whether to take names from the first of `...`, or from its values if it is a
+#'   character vector.
+#' @param chunk_size Number of elements per task; `NULL` chooses it as described above.
+#' @param seed Seed of the random numbers, as `seed` of [rrq_task_create_call()]. Each element gets
+#'   a stream of its own, so that the values do not depend on the number of workers or on
 #'   `chunk_size`.
-#' @param timeout Seconds to wait at most for all; `NULL` is the controller's setting, by default no
-#'   limit.
-#' @param cancel Whether to cancel what is left after an error, a time-out or Ctrl-C.
-#' @param options Options made by [rrq_task_options()], or `NULL`; `queue` and `seed` given to this
-#'   function win over those in it. They apply to each task, that is, to a chunk of elements:
-#'   `timeout_task_run`, say, limits the time of a chunk. Not supported are `depends_on`,
-#'   `on_failure`, `delay`, `at` and `ttl`.
+#' @param timeout Seconds to wait for all elements together; `NULL` is the controller's setting, by
+#'   default no limit.
+#' @param cancel Whether to cancel the remaining tasks after an error, a time-out or Ctrl-C.
+#' @param options Options made by [rrq_task_options()], or `NULL`. The arguments `queue` and `seed`
+#'   win over those in `options`. Options apply to each task, that is, to a chunk of elements:
+#'   `timeout_task_run`, for example, limits the time of a chunk. `depends_on`, `on_failure`,
+#'   `delay`, `at` and `ttl` are not supported.
 #' @inheritParams rrq_task_create_expr
 #' @inheritParams rrq_task_wait
-#' @return `rrq_lapply()`: a list of the same length as `X`, with its names. `rrq_mapply()`: what
-#'   [mapply()] returns.
-#' @section Errors: the error of the element that failed first, with its classes; of class
-#'   `rrq_task_error`. `rrq_error_timeout` when time is up.
+#' @return `rrq_lapply()`: a list of the same length as `X`, with its names. `rrq_mapply()`: the
+#'   same as [mapply()].
+#' @section Errors:
+#' - `rrq_task_error`, with the classes of the original error: the first element that failed.
+#' - `rrq_error_timeout`: the elements did not finish within `timeout`.
+#' - `rrq_error_argument`: an argument is invalid, or an option is not supported.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -129,7 +131,7 @@ check_job <- function(chunk_size, timeout, progress, cancel, call = caller_env()
   check_flag(cancel, call = call)
 }
 
-# What a task gets is cut out with `[`; a class of its own would have a say in that.
+# Tasks get pieces cut out with `[`, for which a class could have a method of its own.
 as_elements <- function(x) {
   unname(if (is.object(x) || is.expression(x)) as.list(x) else as.vector(x))
 }
@@ -141,18 +143,18 @@ as_mapply <- function(values, first, simplify, use_names) {
   if (isFALSE(simplify)) values else simplify2array(values, higher = identical(simplify, "array"))
 }
 
-# What the waves of one job have in common, and the tasks they have made.
+# The state that the waves of one job share, and the ids of their tasks.
 new_job <- function(controller, template, options, timeout, cancel, call = caller_env()) {
   controller <- get_controller(controller, call)
   limit <- timeout %||% controller$settings$timeout_task_wait
   rlang::env(
-    controller = controller, handle = queue_of(controller, call), template = template,
+    controller = controller, handle = queue_handle(controller, call), template = template,
     options = options, limit = limit, deadline = now() + limit, cancel = cancel, ids = character(),
     complete = FALSE
   )
 }
 
-# The values of all `n` elements. `pieces` gives what a task needs of the elements at some places.
+# The values of all `n` elements. `pieces` returns the part of the input for some positions.
 run_job <- function(job, n, pieces, chunk_size, progress, call = caller_env()) {
   if (progress) job$bar <- task_bar(job$handle, character(), total = n, what = "elements")
   n_pilots <- 0
@@ -174,7 +176,7 @@ run_wave <- function(job, at, pieces, chunk_size, call) {
   chunks <- lapply(unname(split(at, (seq_along(at) - 1) %/% chunk_size)), pieces)
   options <- job$options
   if (!is.null(options$seed)) {
-    # Each element has a stream of its own, wherever it travels.
+    # The stream of an element must not depend on the chunk it is in.
     options$seed <- skip_streams(options$seed, min(at) - 1)
     options$seed_step <- as.numeric(chunk_size)
   }
@@ -199,10 +201,10 @@ chunk_values <- function(id, result, status) {
 chunk_s <- 0.1
 tasks_per_worker <- 4
 
-# At least one element, and so many tasks that no worker waits long for another at the end.
+# At least one element, and enough tasks that no worker is idle for long at the end.
 choose_chunk_size <- function(job, n, n_workers) {
   times <- rust_call(rs_task_times(job$handle, job$ids))$times
-  # The quickest: a worker's first task of a kind also loads what that needs.
+  # The quickest of them: the first task of a kind on a worker may also load packages.
   fit <- chunk_s / max(min(times$end - times$start), 1e-6)
   max(1, floor(min(fit, n / (tasks_per_worker * n_workers))))
 }
@@ -210,8 +212,7 @@ choose_chunk_size <- function(job, n, n_workers) {
 # How long running tasks are waited for before their end is left to the workers.
 stop_s <- 10
 
-# Runs when the job is left, also by an error: that is what the user must see, so that nothing is
-# thrown from here.
+# Runs when the job is left, also by an error. The user must see that error, so this never throws.
 end_job <- function(job, limit = stop_s) {
   n <- length(job$ids)
   if (n == 0) {

@@ -67,9 +67,9 @@
 rrq_message_send <- function(command, args = NULL, worker_ids = NULL, controller = NULL) {
   check_message(command, args)
   worker_ids <- check_ids(worker_ids, null = TRUE)
-  queue <- queue_of(controller)
-  worker_ids <- unique(worker_ids %||% active_workers(queue))
-  send_message(queue, command, args, worker_ids)
+  handle <- queue_handle(controller)
+  worker_ids <- unique(worker_ids %||% active_workers(handle))
+  send_message(handle, command, args, worker_ids)
 }
 
 #' @rdname rrq_message_send
@@ -79,9 +79,9 @@ rrq_message_has_response <- function(message_id, worker_ids = NULL, named = TRUE
   check_id(message_id)
   worker_ids <- check_ids(worker_ids, null = TRUE)
   check_flag(named)
-  queue <- queue_of(controller)
-  worker_ids <- answering_workers(queue, message_id, worker_ids)
-  has <- read_responses(queue, message_id, worker_ids)$has
+  handle <- queue_handle(controller)
+  worker_ids <- answering_workers(handle, message_id, worker_ids)
+  has <- read_responses(handle, message_id, worker_ids)$has
   if (named) rlang::set_names(has, worker_ids) else has
 }
 
@@ -89,9 +89,9 @@ rrq_message_has_response <- function(message_id, worker_ids = NULL, named = TRUE
 #' @export
 rrq_message_response_ids <- function(worker_id, controller = NULL) {
   check_id(worker_id)
-  queue <- queue_of(controller)
-  check_workers(worker_id, worker_states(queue)$id)
-  rust_call(rs_message_response_ids(queue, worker_id))
+  handle <- queue_handle(controller)
+  check_workers(worker_id, worker_states(handle)$id)
+  rust_call(rs_message_response_ids(handle, worker_id))
 }
 
 #' @rdname rrq_message_send
@@ -102,10 +102,10 @@ rrq_message_get_response <- function(message_id, worker_ids = NULL, named = TRUE
   check_id(message_id)
   worker_ids <- check_ids(worker_ids, null = TRUE)
   check_response_options(named, delete, timeout, time_poll, progress)
-  queue <- queue_of(controller)
-  worker_ids <- answering_workers(queue, message_id, worker_ids)
+  handle <- queue_handle(controller)
+  worker_ids <- answering_workers(handle, message_id, worker_ids)
   step <- if (show_progress(progress)) time_poll else Inf
-  get_responses(queue, message_id, worker_ids, named, delete, timeout, step)
+  get_responses(handle, message_id, worker_ids, named, delete, timeout, step)
 }
 
 #' @rdname rrq_message_send
@@ -116,18 +116,18 @@ rrq_message_send_and_wait <- function(command, args = NULL, worker_ids = NULL, n
   check_message(command, args)
   worker_ids <- check_ids(worker_ids, null = TRUE)
   check_response_options(named, delete, timeout, time_poll, progress)
-  queue <- queue_of(controller)
-  worker_ids <- unique(worker_ids %||% active_workers(queue))
-  message_id <- send_message(queue, command, args, worker_ids)
+  handle <- queue_handle(controller)
+  worker_ids <- unique(worker_ids %||% active_workers(handle))
+  message_id <- send_message(handle, command, args, worker_ids)
   step <- if (show_progress(progress)) time_poll else Inf
-  get_responses(queue, message_id, worker_ids, named, delete, timeout, step)
+  get_responses(handle, message_id, worker_ids, named, delete, timeout, step)
 }
 
-send_message <- function(queue, command, args, worker_ids, call = caller_env()) {
+send_message <- function(handle, command, args, worker_ids, call = caller_env()) {
   if (command == "TIMEOUT_SET") {
     args <- as.numeric(args)
   }
-  rust_call(rs_message_send(queue, command, args, worker_ids), call)
+  rust_call(rs_message_send(handle, command, args, worker_ids), call)
 }
 
 # Invalid arguments are rejected here rather than on the worker.
@@ -170,37 +170,37 @@ check_response_options <- function(named, delete, timeout, time_poll, progress,
 }
 
 # The recipients are not recorded. Workers that responded and then exited, as on STOP, still count.
-answering_workers <- function(queue, message_id, worker_ids, call = caller_env()) {
-  states <- worker_states(queue, call)
+answering_workers <- function(handle, message_id, worker_ids, call = caller_env()) {
+  states <- worker_states(handle, call)
   check_workers(worker_ids, states$id, call)
   if (!is.null(worker_ids)) {
     return(unique(worker_ids))
   }
-  has <- read_responses(queue, message_id, states$id, call = call)$has
+  has <- read_responses(handle, message_id, states$id, call = call)$has
   states$id[states$active | has]
 }
 
 # Wait up to `limit` seconds for responses: a list of `has` and `value`, one element per worker.
-read_responses <- function(queue, message_id, worker_ids, limit = 0, call = caller_env()) {
+read_responses <- function(handle, message_id, worker_ids, limit = 0, call = caller_env()) {
   if (length(worker_ids) == 0) {
     return(list(has = logical(), value = list()))
   }
-  rust_call(rs_message_responses(queue, message_id, worker_ids, limit), call)
+  rust_call(rs_message_responses(handle, message_id, worker_ids, limit), call)
 }
 
 # Seconds between checks that the workers waited for are still alive.
 look_every <- 5
 
-get_responses <- function(queue, message_id, worker_ids, named, delete, timeout, step,
+get_responses <- function(handle, message_id, worker_ids, named, delete, timeout, step,
                           call = caller_env()) {
-  answers <- wait_responses(queue, message_id, worker_ids, timeout, step, call)
+  answers <- wait_responses(handle, message_id, worker_ids, timeout, step, call)
   if (delete && length(worker_ids) > 0) {
-    rust_call(rs_message_delete(queue, message_id, worker_ids), call)
+    rust_call(rs_message_delete(handle, message_id, worker_ids), call)
   }
   if (named) rlang::set_names(answers, worker_ids) else answers
 }
 
-wait_responses <- function(queue, message_id, worker_ids, timeout, step, call) {
+wait_responses <- function(handle, message_id, worker_ids, timeout, step, call) {
   bar <- if (is.finite(step)) {
     cli::cli_progress_bar("Waiting for responses", total = length(worker_ids))
   }
@@ -208,7 +208,7 @@ wait_responses <- function(queue, message_id, worker_ids, timeout, step, call) {
   limit <- 0
   gone <- character()
   repeat {
-    answers <- read_responses(queue, message_id, worker_ids, limit, call)
+    answers <- read_responses(handle, message_id, worker_ids, limit, call)
     silent <- worker_ids[!answers$has]
     if (!is.null(bar)) {
       cli::cli_progress_update(set = sum(answers$has), id = bar)
@@ -222,8 +222,8 @@ wait_responses <- function(queue, message_id, worker_ids, timeout, step, call) {
     # A worker may have responded just before it exited, so the responses are read once more. The
     # sweep detects killed workers if no other process does.
     supervise()
-    rust_call(rs_worker_sweep(queue), call)
-    states <- worker_states(queue, call)
+    rust_call(rs_worker_sweep(handle), call)
+    states <- worker_states(handle, call)
     gone <- states$id[states$exited]
     left <- max(0, deadline - now())
     longest <- min(max(step, 0.05), look_every, supervise_pause())

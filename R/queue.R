@@ -20,8 +20,8 @@
 rrq_queue_length <- function(queue = NULL, controller = NULL) {
   check_string(queue, null = TRUE)
   name <- queue %||% default_queue
-  queue <- queue_of(controller)
-  rust_call(rs_queue_length(queue, name))
+  handle <- queue_handle(controller)
+  rust_call(rs_queue_length(handle, name))
 }
 
 #' @rdname rrq_queue_length
@@ -29,8 +29,8 @@ rrq_queue_length <- function(queue = NULL, controller = NULL) {
 rrq_queue_list <- function(queue = NULL, controller = NULL) {
   check_string(queue, null = TRUE)
   name <- queue %||% default_queue
-  queue <- queue_of(controller)
-  rust_call(rs_queue_list(queue, name))
+  handle <- queue_handle(controller)
+  rust_call(rs_queue_list(handle, name))
 }
 
 #' Remove tasks from a queue
@@ -56,8 +56,8 @@ rrq_queue_remove <- function(task_ids, queue = NULL, controller = NULL) {
   task_ids <- check_ids(task_ids)
   check_string(queue, null = TRUE)
   name <- queue %||% default_queue
-  queue <- queue_of(controller)
-  rust_call(rs_queue_remove(queue, name, task_ids))
+  handle <- queue_handle(controller)
+  rust_call(rs_queue_remove(handle, name, task_ids))
 }
 
 #' Pause and resume a queue
@@ -91,7 +91,7 @@ rrq_queue_resume <- function(queue = NULL, controller = NULL) {
 pause_queue <- function(queue, pause, controller, call = caller_env()) {
   check_name(queue, null = TRUE, arg = "queue", call = call)
   name <- queue %||% default_queue
-  handle <- queue_of(controller, call)
+  handle <- queue_handle(controller, call)
   invisible(rust_call(rs_queue_pause(handle, name, pause), call))
 }
 

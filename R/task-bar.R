@@ -4,14 +4,14 @@
 
 # `total` may count smaller units than tasks: each task is then `bar$size` units, and earlier tasks
 # have done `bar$before` units.
-task_bar <- function(queue, ids, time_poll = 1, total = length(ids), what = "tasks",
+task_bar <- function(handle, ids, time_poll = 1, total = length(ids), what = "tasks",
                      env = caller_env()) {
   id <- cli::cli_progress_bar(
     format = "{cli::pb_extra$text}", total = total, extra = list(text = ""), clear = TRUE,
     auto_terminate = FALSE, .envir = env
   )
   rlang::env(
-    id = id, env = env, queue = queue, ids = ids, time_poll = time_poll, total = total,
+    id = id, env = env, handle = handle, ids = ids, time_poll = time_poll, total = total,
     what = what, size = 1, before = 0, n_failed = 0, began = NULL, work_before = NULL,
     drawn = -Inf, asked = -Inf, n_running = 0, progress = list()
   )
@@ -73,12 +73,12 @@ max_shown <- 3
 
 ask_running <- function(bar) {
   bar$asked <- now()
-  states <- rust_call(rs_worker_states(bar$queue))
+  states <- rust_call(rs_worker_states(bar$handle))
   running <- intersect(states$task[states$active], bar$ids)
   bar$n_running <- length(running)
   ids <- utils::head(running, max_asked)
   values <- tryCatch(
-    rust_call(rs_task_progress(bar$queue, ids)),
+    rust_call(rs_task_progress(bar$handle, ids)),
     # One of them was deleted in the meantime.
     rrq_error_task_missing = function(e) NULL
   )

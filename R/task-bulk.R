@@ -1,13 +1,13 @@
-#' Queue many tasks at once
+#' Bulk task creation
 #'
-#' One task per row of a data frame or per element of a vector. What the tasks share is stored once,
-#' and workers read it once.
+#' Queues one task per row of a data frame or per element of a vector. Data that the tasks share is
+#' stored once, and each worker reads it once.
 #'
-#' @param expr An expression in the columns of `data`; other variables are found where it is
-#'   written, and `!!x` puts in the value of `x` here. Columns win over variables.
+#' @param expr An expression in the columns of `data`; other variables are looked up where it is
+#'   written, and `!!x` inserts the value of `x`. Columns take precedence over variables.
 #' @param fn A function: `pkg::name`, a symbol or an anonymous function.
-#' @param data A data frame: a task per row, its columns the variables of `expr` or the named
-#'   arguments of `fn`. For `fn` also a list or vector: a task per element, its first argument.
+#' @param data A data frame: one task per row, with the columns as variables of `expr` or as named
+#'   arguments of `fn`. For `fn` also a list or vector: one task per element, its first argument.
 #' @param args A list of further arguments, the same for all tasks.
 #' @section Failures while tasks are being queued:
 #' Tasks are queued in chunks, and workers may start the first ones before the last one is sent. If
@@ -17,8 +17,9 @@
 #' so far run, and [rrq_task_list()] lists them; give the bulk a tag to find them.
 #'
 #' @inheritParams rrq_task_create_expr
-#' @return The tasks' ids, in the order of `data`.
-#' @section Errors: as [rrq_task_create_expr()]; `rrq_error_argument` for empty `data`.
+#' @return A character vector with the ids of the tasks, in the order of `data`.
+#' @section Errors: as [rrq_task_create_expr()]; `rrq_error_argument` for empty `data`;
+#'   `rrq_error_corrupt` for an element that cannot be serialised.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -40,7 +41,7 @@ rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, g
   expr <- inject_expr(substitute(expr), parent.frame())
   given <- c(names(data), names(options$depends_on))
   task <- capture_bulk(expr, given, parent.frame(), rlang::current_env(), globals)
-  handle <- queue_of(controller)
+  handle <- queue_handle(controller)
   warn_large(task$variables)
   template <- list(expr = task$expr, variables = task$variables, names = names(data))
   submit(handle, "bulk_expr", rows(data), list(template), options)
@@ -58,15 +59,15 @@ rrq_task_create_bulk_call <- with_options(function(fn, data, args = NULL, option
   check_data(data)
   args <- check_args(args, null = TRUE)
   check_given(options, c(names(args), if (is.data.frame(data)) names(data)), "an argument")
-  handle <- queue_of(controller)
+  handle <- queue_handle(controller)
   warn_large(args)
   is_frame <- is.data.frame(data)
   template <- list(fn = fn, args = args, names = if (is_frame) names(data))
   submit(handle, "bulk_call", if (is_frame) rows(data) else as.list(data), list(template), options)
 })
 
-# Whether there is a task for each element: objects made of a list, such as a fitted model, are one
-# thing. Dates, times and factors are vectors.
+# Whether each element becomes a task. Dates, times and factors are vectors; objects made of a list,
+# such as a fitted model, are not.
 is_elements <- function(x) {
   is.data.frame(x) || is.vector(x) || (is.atomic(x) && !is.null(x) && is.null(dim(x)))
 }
@@ -81,7 +82,7 @@ check_data <- function(data, call = caller_env()) {
   invisible(data)
 }
 
-# The rows of a data frame as unnamed lists. List columns give their element, factors stay factors.
+# The rows of a data frame as unnamed lists. A list column yields its element; factors stay factors.
 rows <- function(data) {
   columns <- lapply(data, function(column) {
     if (is.data.frame(column) || is.matrix(column)) {

@@ -50,7 +50,7 @@ rrq_task_collect <- function(task_ids, fun = NULL, ..., error = FALSE, timeout =
   check_number(timeout, null = TRUE)
   check_flag(progress, null = TRUE)
   controller <- get_controller(controller)
-  handle <- function(id, result, status) {
+  on_end <- function(id, result, status) {
     if (error && status != "COMPLETE") rlang::cnd_signal(result)
     if (is.null(fun)) result else fun(id, result, ...)
   }
@@ -58,9 +58,9 @@ rrq_task_collect <- function(task_ids, fun = NULL, ..., error = FALSE, timeout =
   source <- start_source(controller, unique(task_ids), limit)
   on.exit(end_source(source))
   if (source$n_left > 0 && show_progress(progress)) {
-    source$wait$bar <- task_bar(source$wait$queue, source$ids)
+    source$wait$bar <- task_bar(source$wait$handle, source$ids)
   }
-  values <- collect(source, handle)[match(task_ids, source$ids)]
+  values <- collect(source, on_end)[match(task_ids, source$ids)]
   names(values) <- names(task_ids)
   if (is.null(fun)) values else invisible(values)
 }
@@ -103,10 +103,10 @@ print.rrq_task_iterator <- function(x, ...) {
 
 # The results of a wait: ids of ended tasks still to be fetched, and how many tasks are left.
 start_source <- function(controller, ids, limit, call = caller_env()) {
-  queue <- queue_of(controller, call)
+  handle <- queue_handle(controller, call)
   rlang::env(
     controller = controller, ids = ids, n_left = length(ids), ended = character(),
-    wait = if (length(ids) > 0) start_wait(queue, ids, limit, follows(NULL, controller), call)
+    wait = if (length(ids) > 0) start_wait(handle, ids, limit, follows(NULL, controller), call)
   )
 }
 
@@ -138,8 +138,8 @@ next_batch <- function(source, call = caller_env()) {
   list(ids = ids, status = outcomes$status, value = outcomes$value)
 }
 
-# The values of `handle` for all results, in the order of the ids.
-collect <- function(source, handle, call = caller_env()) {
+# The values of `on_end` for all results, in the order of the ids.
+collect <- function(source, on_end, call = caller_env()) {
   values <- vector("list", length(source$ids))
   ids <- character(length(values))
   n <- 0
@@ -148,7 +148,7 @@ collect <- function(source, handle, call = caller_env()) {
     for (i in seq_along(batch$ids)) {
       n <- n + 1
       ids[[n]] <- batch$ids[[i]]
-      value <- handle(batch$ids[[i]], batch$value[[i]], batch$status[[i]])
+      value <- on_end(batch$ids[[i]], batch$value[[i]], batch$status[[i]])
       if (!is.null(value)) values[[n]] <- value
     }
   }

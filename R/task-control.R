@@ -1,9 +1,10 @@
-#' Cancel tasks
+#' Task cancellation
 #'
-#' A task that waits, in a queue or for other tasks, will not run. A running task is interrupted as
-#' by Ctrl-C; its worker goes on with the next task. The process of an isolated task is ended with
-#' all it started: first asked to end, then killed after the `timeout_process_die` of its worker's
-#' configuration. Tasks that depend on a cancelled one become `IMPOSSIBLE`.
+#' Cancels tasks that wait or run. A task that waits, in a queue or for other tasks, will not run. A
+#' running task is interrupted as by Ctrl-C; its worker goes on with the next task. The process of
+#' an isolated task is ended with all processes it started: first asked to end, then killed after
+#' the `timeout_process_die` of its worker's configuration. Tasks that depend on a cancelled one
+#' become `IMPOSSIBLE`.
 #'
 #' In the worker's own process, code that catches the interrupt, or is in the middle of a long
 #' computation in C, may go on and complete: its result is kept. The same holds for a task that ends
@@ -39,7 +40,7 @@ rrq_task_cancel <- function(task_id, wait = TRUE, timeout_wait = 10, ended = c("
   check_flag(wait)
   check_number(timeout_wait)
   ignore <- check_choice(ended, c("error", "ignore")) == "ignore"
-  handle <- queue_of(controller)
+  handle <- queue_handle(controller)
   status <- rust_call(rs_task_cancel(handle, task_id, ignore))
   running <- unique(task_id[status == "RUNNING"])
   if (wait && length(running) > 0) {
@@ -70,7 +71,7 @@ wait_for_end <- function(handle, ids, limit, ignore_missing, call = caller_env()
   }
 }
 
-#' Delete tasks
+#' Task deletion
 #'
 #' Deletes tasks with all that is stored for them: code, results, warnings, progress, and shared
 #' values that no other task uses. Tasks that wait will not run, and tasks that depend on deleted
@@ -94,7 +95,7 @@ wait_for_end <- function(handle, ids, limit, ignore_missing, call = caller_env()
 rrq_task_delete <- function(task_ids, check = TRUE, controller = NULL) {
   task_ids <- check_ids(task_ids)
   check_flag(check)
-  handle <- queue_of(controller)
+  handle <- queue_handle(controller)
   rust_call(rs_task_delete(handle, task_ids, check))
   invisible()
 }

@@ -1,7 +1,7 @@
-#' Queue a task
+#' Task creation
 #'
-#' `rrq_task_create_expr()` queues an expression, `rrq_task_create_call()` a call of a function. A
-#' worker runs it; [rrq_task_wait()] waits for it and [rrq_task_result()] fetches the value.
+#' `rrq_task_create_expr()` queues an expression, `rrq_task_create_call()` a function call. A worker
+#' runs it; [rrq_task_wait()] waits for it and [rrq_task_result()] fetches the value.
 #'
 #' @section What is sent:
 #' Of an expression, the variables it uses are found where it is written and sent along: not those
@@ -52,7 +52,7 @@ rrq_task_create_expr <- with_options(function(expr, options = NULL, globals = TR
   options <- engine_options(rlang::current_env())
   given <- names(options$depends_on)
   task <- capture_expr(substitute(expr), parent.frame(), rlang::current_env(), given, globals)
-  handle <- queue_of(controller)
+  handle <- queue_handle(controller)
   warn_large(task$variables)
   large <- is_large(task$variables)
   payload <- list(expr = task$expr, variables = task$variables[!large])
@@ -66,7 +66,7 @@ rrq_task_create_call <- with_options(function(fn, args, options = NULL, controll
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
   args <- check_args(args)
   check_given(options, names(args), "an argument")
-  handle <- queue_of(controller)
+  handle <- queue_handle(controller)
   warn_large(args)
   large <- is_large(args)
   shared <- args[large]
@@ -82,7 +82,7 @@ is_large <- function(values) {
   vapply(values, function(x) is.vector(x) && utils::object.size(x) > large_bytes, TRUE)
 }
 
-# Put large values, kept apart when the task was queued, back where they belong.
+# Puts the large values, which were stored separately, back into the payload.
 merge_shared <- function(payload, shared) {
   if (length(shared) == 0) {
     return(payload)

@@ -16,6 +16,6 @@
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_deferred_list <- function(controller = NULL) {
-  queue <- queue_of(controller)
-  rust_call(rs_task_deferred(queue))
+  handle <- queue_handle(controller)
+  rust_call(rs_task_deferred(handle))
 }

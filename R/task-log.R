@@ -28,17 +28,17 @@ rrq_task_log <- function(task_id, follow = FALSE, controller = NULL) {
   check_id(task_id)
   check_flag(follow)
   controller <- get_controller(controller)
-  queue <- queue_of(controller)
+  handle <- queue_handle(controller)
   if (follows(NULL, controller)) {
-    task_id <- newest_of(queue, task_id)
+    task_id <- newest_of(handle, task_id)
   }
   if (follow) {
-    follow_log(queue, task_id)
+    follow_log(handle, task_id)
   }
-  log <- rust_call(rs_task_log(queue, task_id, 0))
+  log <- rust_call(rs_task_log(handle, task_id, 0))
   if (is.null(log)) {
     # Neither a task without output nor an unknown task has a log: raise an error for the latter.
-    rust_call(rs_task_times(queue, task_id))
+    rust_call(rs_task_times(handle, task_id))
   }
   lines <- log_lines(log)
   if (follow) invisible(lines) else lines
@@ -52,15 +52,15 @@ log_lines <- function(log) {
 }
 
 # Output is stored before the end of the task, so the log is complete once the task has ended.
-follow_log <- function(queue, task_id, call = caller_env()) {
+follow_log <- function(handle, task_id, call = caller_env()) {
   seen <- 0
   attempt <- 0
   repeat {
-    status <- rust_call(rs_task_status(queue, task_id, FALSE), call)
-    log <- rust_call(rs_task_log(queue, task_id, seen), call)
+    status <- rust_call(rs_task_status(handle, task_id, FALSE), call)
+    log <- rust_call(rs_task_log(handle, task_id, seen), call)
     if (!is.null(log) && log$attempt != attempt) {
       attempt <- log$attempt
-      log <- rust_call(rs_task_log(queue, task_id, 0), call)
+      log <- rust_call(rs_task_log(handle, task_id, 0), call)
     }
     if (!is.null(log)) {
       cat(log$text)

@@ -34,7 +34,7 @@ rrq_task_status <- function(task_ids, named = FALSE, follow = NULL, controller =
   check_flag(follow, null = TRUE)
   controller <- get_controller(controller)
   follow <- follows(follow, controller)
-  status <- rust_call(rs_task_status(queue_of(controller), task_ids, follow))
+  status <- rust_call(rs_task_status(queue_handle(controller), task_ids, follow))
   if (named) rlang::set_names(status, task_ids) else status
 }
 
@@ -43,8 +43,8 @@ rrq_task_status <- function(task_ids, named = FALSE, follow = NULL, controller =
 rrq_task_exists <- function(task_ids, named = FALSE, controller = NULL) {
   task_ids <- check_ids(task_ids)
   check_flag(named)
-  queue <- queue_of(controller)
-  exists <- rust_call(rs_task_status(queue, task_ids, FALSE)) != "MISSING"
+  handle <- queue_handle(controller)
+  exists <- rust_call(rs_task_status(handle, task_ids, FALSE)) != "MISSING"
   if (named) rlang::set_names(exists, task_ids) else exists
 }
 
@@ -53,7 +53,7 @@ rrq_task_exists <- function(task_ids, named = FALSE, controller = NULL) {
 rrq_task_list <- function(status = NULL, tag = NULL, queue = NULL, since = NULL,
                           controller = NULL) {
   filter <- check_filter(status, tag, queue, since)
-  handle <- queue_of(controller)
+  handle <- queue_handle(controller)
   if (all(vapply(filter, is.null, TRUE))) {
     return(rust_call(rs_task_list(handle)))
   }
@@ -84,20 +84,20 @@ follows <- function(follow, controller) {
 #' server$stop()
 rrq_task_overview <- function(task_ids = NULL, controller = NULL) {
   task_ids <- check_ids(task_ids, null = TRUE)
-  queue <- queue_of(controller)
-  counts <- task_counts(queue)
+  handle <- queue_handle(controller)
+  counts <- task_counts(handle)
   if (is.null(task_ids)) {
     return(as.list(counts))
   }
-  status <- rust_call(rs_task_status(queue, task_ids, FALSE))
+  status <- rust_call(rs_task_status(handle, task_ids, FALSE))
   levels <- c(names(counts), if ("MISSING" %in% status) "MISSING")
   counts <- tabulate(match(status, levels), length(levels))
   rlang::set_names(as.list(as.numeric(counts)), levels)
 }
 
 # Reads the counters, so the cost does not depend on the number of tasks.
-task_counts <- function(queue, call = caller_env()) {
-  overview <- rust_call(rs_task_overview(queue), call)
+task_counts <- function(handle, call = caller_env()) {
+  overview <- rust_call(rs_task_overview(handle), call)
   rlang::set_names(overview$count, overview$status)
 }
 
@@ -139,8 +139,8 @@ task_counts <- function(queue, call = caller_env()) {
 #' server$stop()
 rrq_task_info <- function(task_id, controller = NULL) {
   check_id(task_id)
-  queue <- queue_of(controller)
-  info <- rust_call(rs_task_info(queue, task_id))
+  handle <- queue_handle(controller)
+  info <- rust_call(rs_task_info(handle, task_id))
   list(
     id = task_id,
     status = info$status,
@@ -150,7 +150,7 @@ rrq_task_info <- function(task_id, controller = NULL) {
     separate_process = info$isolated,
     timeout = if (info$timeout > 0) info$timeout,
     worker = if (nzchar(info$worker)) info$worker,
-    pid = own_process(queue, task_id, info),
+    pid = own_process(handle, task_id, info),
     depends = list(up = ids_or_null(unique(info$parents)), down = ids_or_null(info$children)),
     moved = list(up = info$was, down = info$moved),
     attempt = info$attempt,
@@ -182,9 +182,9 @@ attempts_of <- function(info) {
 }
 
 # The process id of a running isolated task.
-own_process <- function(queue, task_id, info, call = caller_env()) {
+own_process <- function(handle, task_id, info, call = caller_env()) {
   if (info$isolated && info$status == "RUNNING") {
-    log <- rust_call(rs_task_log(queue, task_id, Inf), call)
+    log <- rust_call(rs_task_log(handle, task_id, Inf), call)
     if (!is.null(log) && log$attempt == info$attempt) log$pid
   }
 }
@@ -193,8 +193,8 @@ own_process <- function(queue, task_id, info, call = caller_env()) {
 #' @export
 rrq_task_data <- function(task_id, controller = NULL) {
   check_id(task_id)
-  queue <- queue_of(controller)
-  data <- rust_call(rs_task_data(queue, task_id))
+  handle <- queue_handle(controller)
+  data <- rust_call(rs_task_data(handle, task_id))
   unpack_task(data$kind, data$payload, data$shared)
 }
 
@@ -236,9 +236,9 @@ rrq_task_times <- function(task_ids, follow = NULL, controller = NULL) {
   task_ids <- check_ids(task_ids)
   check_flag(follow, null = TRUE)
   controller <- get_controller(controller)
-  queue <- queue_of(controller)
+  handle <- queue_handle(controller)
   ids <- followed(task_ids, follow, controller)
-  found <- rust_call(rs_task_times(queue, ids))
+  found <- rust_call(rs_task_times(handle, ids))
   matrix(
     c(found$times$submit, found$times$start, found$times$end, found$moved),
     ncol = 4,
@@ -273,8 +273,8 @@ rrq_task_times <- function(task_ids, follow = NULL, controller = NULL) {
 #' server$stop()
 rrq_task_progress <- function(task_ids, controller = NULL) {
   task_ids <- check_ids(task_ids)
-  queue <- queue_of(controller)
-  values <- rust_call(rs_task_progress(queue, task_ids))
+  handle <- queue_handle(controller)
+  values <- rust_call(rs_task_progress(handle, task_ids))
   if (length(task_ids) == 1) values[[1]] else stats::setNames(values, task_ids)
 }
 
@@ -284,7 +284,7 @@ rrq_task_progress_update <- function(value, error = FALSE) {
   force(value)
   check_flag(error)
   if (isTRUE(the$task$active)) {
-    rust_call(rs_task_progress_update(the$task$queue, rust_call(rs_worker_task()), value))
+    rust_call(rs_task_progress_update(the$task$handle, rust_call(rs_worker_task()), value))
   } else if (error) {
     message <- c(
       "No task is running in this process.",
@@ -296,13 +296,13 @@ rrq_task_progress_update <- function(value, error = FALSE) {
 }
 
 # The newest task of each task's chain of retries.
-newest_of <- function(queue, ids, call = caller_env()) {
-  rust_call(rs_task_newest(queue, ids), call)
+newest_of <- function(handle, ids, call = caller_env()) {
+  rust_call(rs_task_newest(handle, ids), call)
 }
 
 # The tasks that stand for these in queries.
 followed <- function(ids, follow, controller, call = caller_env()) {
-  if (follows(follow, controller)) newest_of(queue_of(controller, call), ids, call) else ids
+  if (follows(follow, controller)) newest_of(queue_handle(controller, call), ids, call) else ids
 }
 
 ids_or_null <- function(ids) {

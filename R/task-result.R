@@ -62,7 +62,7 @@ rrq_task_results <- function(task_ids, error = FALSE, named = FALSE, follow = NU
 # made here. A task's own value may be NULL or another task's error, so only the status shows
 # whether it failed. A retried task that is not followed has its status before the retry.
 fetch_outcomes <- function(ids, controller, follow = FALSE, call = caller_env()) {
-  outcomes <- rust_call(rs_task_outcomes(queue_of(controller, call), ids, follow), call)
+  outcomes <- rust_call(rs_task_outcomes(queue_handle(controller, call), ids, follow), call)
   silent <- which(outcomes$status != "COMPLETE" & vapply(outcomes$value, is.null, TRUE))
   for (i in silent) {
     outcomes$value[[i]] <- ended_without_value(
@@ -77,7 +77,7 @@ fetch_left <- function(ids, controller, follow, call = caller_env()) {
   tryCatch(
     fetch_outcomes(ids, controller, follow, call),
     rrq_error_task_missing = function(e) {
-      status <- rust_call(rs_task_status(queue_of(controller, call), ids, FALSE), call)
+      status <- rust_call(rs_task_status(queue_handle(controller, call), ids, FALSE), call)
       gone <- status == "MISSING"
       if (!any(gone)) rlang::cnd_signal(e)
       left <- fetch_left(ids[!gone], controller, follow, call)

@@ -52,8 +52,8 @@
 #' server$stop()
 rrq_task_retry <- function(task_ids, controller = NULL) {
   task_ids <- check_ids(task_ids)
-  queue <- queue_of(controller)
-  rust_call(rs_task_retry(queue, task_ids))
+  handle <- queue_handle(controller)
+  rust_call(rs_task_retry(handle, task_ids))
 }
 
 #' @rdname rrq_task_retry

@@ -23,7 +23,7 @@ rrq_task_table <- function(task_ids = NULL, status = NULL, tag = NULL, queue = N
                            controller = NULL) {
   task_ids <- check_ids(task_ids, null = TRUE)
   filter <- check_filter(status, tag, queue, since)
-  handle <- queue_of(controller)
+  handle <- queue_handle(controller)
   found <- rust_call(rs_task_table(handle, task_ids, filter))
   or_na <- function(text) replace(text, !nzchar(text), NA)
   as_time <- function(seconds) .POSIXct(seconds)

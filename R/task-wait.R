@@ -52,7 +52,7 @@ rrq_task_wait <- function(task_id, timeout = NULL, time_poll = 1, progress = NUL
   limit <- timeout %||% controller$settings$timeout_task_wait
   follow <- follows(follow, controller)
   failed <- wait_for_tasks(
-    queue_of(controller), task_id, limit, time_poll, show_progress(progress), follow
+    queue_handle(controller), task_id, limit, time_poll, show_progress(progress), follow
   )
   if (error && length(failed) > 0) {
     throw_failures(fetch_left(failed, controller, follow), rlang::current_env())
@@ -69,19 +69,19 @@ rrq_task_wait_any <- function(task_ids, timeout = NULL, progress = NULL, follow 
   check_flag(progress, null = TRUE)
   check_flag(follow, null = TRUE)
   controller <- get_controller(controller)
-  queue <- queue_of(controller)
+  handle <- queue_handle(controller)
   limit <- timeout %||% controller$settings$timeout_task_wait
   follow <- follows(follow, controller)
-  wait <- start_wait(queue, task_ids, limit, follow)
+  wait <- start_wait(handle, task_ids, limit, follow)
   on.exit(end_wait(wait))
-  if (show_progress(progress)) wait$bar <- task_bar(queue, task_ids)
+  if (show_progress(progress)) wait$bar <- task_bar(handle, task_ids)
   ended <- await(wait, any = TRUE)$ids
   if (length(ended) == 1) {
     return(ended)
   }
-  newest <- if (follow) newest_of(queue, ended) else ended
+  newest <- if (follow) newest_of(handle, ended) else ended
   # Tasks deleted in the meantime have no row.
-  found <- rust_call(rs_task_table(queue, newest, list()))
+  found <- rust_call(rs_task_table(handle, newest, list()))
   ended[order(found$times$end[match(newest, found$id)])]
 }
 
@@ -107,11 +107,11 @@ is_ci <- function() {
 }
 
 # Waits for all; returns the ids of the failed ones.
-wait_for_tasks <- function(queue, ids, limit, time_poll, progress, follow = FALSE,
+wait_for_tasks <- function(handle, ids, limit, time_poll, progress, follow = FALSE,
                            call = caller_env()) {
-  wait <- start_wait(queue, ids, limit, follow, call)
+  wait <- start_wait(handle, ids, limit, follow, call)
   on.exit(end_wait(wait))
-  if (progress) wait$bar <- task_bar(queue, ids, max(time_poll, 0.1))
+  if (progress) wait$bar <- task_bar(handle, ids, max(time_poll, 0.1))
   failed <- character()
   while (wait$n_open > 0) {
     ended <- await(wait, any = FALSE, call)
@@ -122,11 +122,11 @@ wait_for_tasks <- function(queue, ids, limit, time_poll, progress, follow = FALS
 
 # A wait that continues from one await() to the next. `heard` is when a task last ended, `goes_on`
 # whether tasks continue after a time-out.
-start_wait <- function(queue, ids, limit, follow = FALSE, call = caller_env()) {
+start_wait <- function(handle, ids, limit, follow = FALSE, call = caller_env()) {
   # Not rlang::env(), which would double the cost of a wait for one task.
   list2env(parent = emptyenv(), list(
-    queue = queue,
-    waiter = rust_call(rs_wait_start(queue, ids, follow), call),
+    handle = handle,
+    waiter = rust_call(rs_wait_start(handle, ids, follow), call),
     n_open = length(ids),
     limit = limit,
     deadline = now() + limit,
@@ -138,7 +138,7 @@ start_wait <- function(queue, ids, limit, follow = FALSE, call = caller_env()) {
 }
 
 end_wait <- function(wait) {
-  rust_call(rs_wait_end(wait$queue, wait$waiter))
+  rust_call(rs_wait_end(wait$handle, wait$waiter))
 }
 
 # Blocks until tasks have ended: with `any` the first of them, else as many as end within one
@@ -154,14 +154,14 @@ await <- function(wait, any, call = caller_env()) {
     supervise()
     longest <- if (is.null(wait$bar)) no_worker_s else bar_pause(wait$bar)
     pause <- max(0, min(left, longest, supervise_pause()))
-    ended <- rust_call(rs_wait_next(wait$queue, wait$waiter, pause, any), call)
+    ended <- rust_call(rs_wait_next(wait$handle, wait$waiter, pause, any), call)
     wait$n_open <- ended$open
     if (!is.null(wait$bar)) update_bar(wait$bar, ended)
     if (ended$open == 0 || length(ended$ids) > 0) {
       wait$heard <- now()
       return(ended)
     }
-    wait$heard <- say_if_nobody_works(wait$queue, wait$heard)
+    wait$heard <- say_if_nobody_works(wait$handle, wait$heard)
   }
 }
 
@@ -170,11 +170,11 @@ no_worker_s <- 5
 
 # A wait without workers would last for ever and look like work. Returns when a task last ended;
 # after the message, there is no other one until a task ends.
-say_if_nobody_works <- function(queue, heard) {
+say_if_nobody_works <- function(handle, heard) {
   if (now() - heard < no_worker_s) {
     return(heard)
   }
-  if (!any(rust_call(rs_worker_states(queue))$active)) {
+  if (!any(rust_call(rs_worker_states(handle))$active)) {
     cli::cli_inform(c(
       "!" = "Waiting for tasks, but no worker is alive.",
       i = "Start some with {.fn rrq_worker_spawn}, or press Ctrl-C to stop waiting."

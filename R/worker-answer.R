@@ -37,11 +37,11 @@ answers <- list(
     list(value = md5_of_files(as.list(argument)))
   },
   PUSH = function(run, argument, idle) {
-    list(value = pack_files(run$queue, argument))
+    list(value = pack_files(run$handle, argument))
   },
   PULL = function(run, argument, idle) {
     check_files_pack(argument, arg = "args")
-    unpack_files(run$queue, argument, getwd())
+    unpack_files(run$handle, argument, getwd())
     list(value = "OK")
   },
   PAUSE = function(run, argument, idle) {

@@ -89,8 +89,8 @@ rrq_worker_config_save <- function(name, config, overwrite = TRUE, controller = 
     abort_argument("config", "made by `rrq_worker_config()`", config, rlang::current_env())
   }
   check_flag(overwrite)
-  queue <- queue_of(controller)
-  invisible(rust_call(rs_config_save(queue, name, unclass(config), overwrite)))
+  handle <- queue_handle(controller)
+  invisible(rust_call(rs_config_save(handle, name, unclass(config), overwrite)))
 }
 
 #' @rdname rrq_worker_config
@@ -98,17 +98,17 @@ rrq_worker_config_save <- function(name, config, overwrite = TRUE, controller = 
 rrq_worker_config_read <- function(name, timeout = 0, controller = NULL) {
   check_string(name)
   check_number(timeout)
-  queue <- queue_of(controller)
+  handle <- queue_handle(controller)
   call <- rlang::current_env()
-  config <- wait_for_config(timeout, function() rust_call(rs_config_read(queue, name), call))
+  config <- wait_for_config(timeout, function() rust_call(rs_config_read(handle, name), call))
   new_worker_config(config)
 }
 
 #' @rdname rrq_worker_config
 #' @export
 rrq_worker_config_list <- function(controller = NULL) {
-  queue <- queue_of(controller)
-  rust_call(rs_config_list(queue))
+  handle <- queue_handle(controller)
+  rust_call(rs_config_list(handle))
 }
 
 # The engine returns NA for values that are not set.

@@ -20,15 +20,15 @@ isolated_command <- function(url, queue_id, worker_id) {
 isolated_process <- function(args = commandArgs(TRUE)) {
   queue_id <- args[[1]]
   url <- Sys.getenv("RRQ_URL")
-  queue <- rust_call(rs_isolate_open(url, queue_id))
+  handle <- rust_call(rs_isolate_open(url, queue_id))
   run <- new_run()
-  run$queue <- queue
+  run$handle <- handle
   if (args[[2]] == "fork") {
-    run$envir <- build_environment(queue)
+    run$envir <- build_environment(handle)
     warm_up(run, list(queue_id = queue_id, url = url))
   }
   home <- Sys.getenv("TMPDIR")
-  folder <- rust_call(rs_isolate_serve(queue))
+  folder <- rust_call(rs_isolate_serve(handle))
   if (is.null(folder)) {
     # The worker is gone, perhaps without cleaning up.
     unlink(home, recursive = TRUE)
@@ -54,12 +54,12 @@ run_isolated <- function(run, folder, identity) {
   tempdir(check = TRUE)
   the$leaving <- leave_when_quitting()
   if (is.null(run$envir)) {
-    run$envir <- build_environment(run$queue)
+    run$envir <- build_environment(run$handle)
   }
   # Otherwise all forks would continue the random numbers of the fork server, if it drew any.
   rm(list = intersect(".Random.seed", ls(globalenv(), all.names = TRUE)), envir = globalenv())
   functions <- c(evaluation_calls(run, identity), quit = leave_with_status)
-  with_task_handlers(run, rust_call(rs_isolate_run(run$queue, functions, folder)))
+  with_task_handlers(run, rust_call(rs_isolate_run(run$handle, functions, folder)))
   rust_call(rs_isolate_leave(0L))
 }
 

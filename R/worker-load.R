@@ -25,13 +25,13 @@
 rrq_worker_load <- function(worker_ids = NULL, controller = NULL) {
   worker_ids <- check_ids(worker_ids, null = TRUE)
   controller <- get_controller(controller)
-  queue <- queue_of(controller)
-  states <- worker_states(queue)
+  handle <- queue_handle(controller)
+  states <- worker_states(handle)
   check_workers(worker_ids, states$id)
   worker_ids <- worker_ids %||% states$id[states$active]
   call <- rlang::current_env()
   loads <- vapply(worker_ids, function(id) {
-    log <- rust_call(rs_worker_log(queue, id, Inf), call)
+    log <- rust_call(rs_worker_log(handle, id, Inf), call)
     load_of(log, states$task[states$id == id], server_time(controller))
   }, load_windows)
   structure(

@@ -29,9 +29,9 @@
 rrq_worker_ping <- function(worker_ids = NULL, timeout = 1, controller = NULL) {
   worker_ids <- check_ids(worker_ids, null = TRUE)
   check_number(timeout)
-  queue <- queue_of(controller)
-  states <- worker_states(queue)
+  handle <- queue_handle(controller)
+  states <- worker_states(handle)
   check_workers(worker_ids, states$id)
   worker_ids <- worker_ids %||% states$id[states$active]
-  as.data.frame(rust_call(rs_worker_ping(queue, worker_ids, timeout)))
+  as.data.frame(rust_call(rs_worker_ping(handle, worker_ids, timeout)))
 }

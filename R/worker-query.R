@@ -21,30 +21,30 @@
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_worker_len <- function(controller = NULL) {
-  queue <- queue_of(controller)
-  length(active_workers(queue))
+  handle <- queue_handle(controller)
+  length(active_workers(handle))
 }
 
 #' @rdname rrq_worker_len
 #' @export
 rrq_worker_list <- function(controller = NULL) {
-  queue <- queue_of(controller)
-  active_workers(queue)
+  handle <- queue_handle(controller)
+  active_workers(handle)
 }
 
 #' @rdname rrq_worker_len
 #' @export
 rrq_worker_exists <- function(name, controller = NULL) {
   check_string(name)
-  queue <- queue_of(controller)
-  name %in% active_workers(queue)
+  handle <- queue_handle(controller)
+  name %in% active_workers(handle)
 }
 
 #' @rdname rrq_worker_len
 #' @export
 rrq_worker_list_exited <- function(controller = NULL) {
-  queue <- queue_of(controller)
-  states <- worker_states(queue)
+  handle <- queue_handle(controller)
+  states <- worker_states(handle)
   states$id[states$exited]
 }
 
@@ -77,8 +77,8 @@ rrq_worker_list_exited <- function(controller = NULL) {
 #' server$stop()
 rrq_worker_status <- function(worker_ids = NULL, controller = NULL) {
   worker_ids <- check_ids(worker_ids, null = TRUE)
-  queue <- queue_of(controller)
-  states <- worker_states(queue)
+  handle <- queue_handle(controller)
+  states <- worker_states(handle)
   worker_ids <- worker_ids %||% states$id[states$active]
   status <- states$state[match(worker_ids, states$id)]
   status[is.na(status)] <- "MISSING"
@@ -89,8 +89,8 @@ rrq_worker_status <- function(worker_ids = NULL, controller = NULL) {
 #' @export
 rrq_worker_task_id <- function(worker_ids = NULL, controller = NULL) {
   worker_ids <- check_ids(worker_ids, null = TRUE)
-  queue <- queue_of(controller)
-  states <- worker_states(queue)
+  handle <- queue_handle(controller)
+  states <- worker_states(handle)
   check_workers(worker_ids, states$id)
   worker_ids <- worker_ids %||% states$id[states$active]
   rlang::set_names(states$task[match(worker_ids, states$id)], worker_ids)
@@ -100,8 +100,8 @@ rrq_worker_task_id <- function(worker_ids = NULL, controller = NULL) {
 #' @export
 rrq_worker_info <- function(worker_ids = NULL, controller = NULL) {
   worker_ids <- check_ids(worker_ids, null = TRUE)
-  queue <- queue_of(controller)
-  worker_infos(queue, worker_ids %||% active_workers(queue))
+  handle <- queue_handle(controller)
+  worker_infos(handle, worker_ids %||% active_workers(handle))
 }
 
 #' @export
@@ -151,13 +151,13 @@ print.rrq_worker_info <- function(x, ...) {
 rrq_worker_log_tail <- function(worker_ids = NULL, n = 1, controller = NULL) {
   worker_ids <- check_ids(worker_ids, null = TRUE)
   check_count(n, min = 0, infinite = TRUE)
-  queue <- queue_of(controller)
-  known <- worker_states(queue)$id
+  handle <- queue_handle(controller)
+  known <- worker_states(handle)$id
   check_workers(worker_ids, known)
   worker_ids <- worker_ids %||% known
   call <- rlang::current_env()
   logs <- lapply(worker_ids, function(id) {
-    rust_call(rs_worker_log(queue, id, as.numeric(n)), call)
+    rust_call(rs_worker_log(handle, id, as.numeric(n)), call)
   })
   column <- function(name) unlist(lapply(logs, `[[`, name))
   data.frame(
@@ -173,8 +173,8 @@ rrq_worker_log_tail <- function(worker_ids = NULL, n = 1, controller = NULL) {
 #' @export
 rrq_worker_process_log <- function(worker_id, controller = NULL) {
   check_id(worker_id)
-  queue <- queue_of(controller)
-  info <- worker_infos(queue, worker_id)[[1]]
+  handle <- queue_handle(controller)
+  info <- worker_infos(handle, worker_id)[[1]]
   path <- info$logfile
   if (is.null(path)) {
     message <- sprintf(
@@ -212,9 +212,9 @@ rrq_worker_process_log <- function(worker_id, controller = NULL) {
 #' server$stop()
 rrq_worker_detect_exited <- function(controller = NULL) {
   controller <- get_controller(controller)
-  queue <- queue_of(controller)
+  handle <- queue_handle(controller)
   found <- Filter(function(child) is_of_queue(child, controller), supervise(at_once = TRUE))
-  lost <- rust_call(rs_worker_sweep(queue))
+  lost <- rust_call(rs_worker_sweep(handle))
   for (worker in names(lost)) {
     tasks <- lost[[worker]]
     again <- names(tasks)[tasks == "PENDING"]
@@ -252,27 +252,27 @@ rrq_worker_detect_exited <- function(controller = NULL) {
 #' server$stop()
 rrq_worker_delete_exited <- function(worker_ids = NULL, controller = NULL) {
   worker_ids <- check_ids(worker_ids, null = TRUE)
-  queue <- queue_of(controller)
+  handle <- queue_handle(controller)
   if (is.null(worker_ids)) {
-    states <- worker_states(queue)
+    states <- worker_states(handle)
     worker_ids <- states$id[states$exited]
   }
-  rust_call(rs_worker_delete_exited(queue, worker_ids))
+  rust_call(rs_worker_delete_exited(handle, worker_ids))
   invisible(worker_ids)
 }
 
 # A data frame of all workers, including exited ones: id, state, task, active, exited.
-worker_states <- function(queue, call = caller_env()) {
-  as.data.frame(rust_call(rs_worker_states(queue), call))
+worker_states <- function(handle, call = caller_env()) {
+  as.data.frame(rust_call(rs_worker_states(handle), call))
 }
 
-active_workers <- function(queue, call = caller_env()) {
-  states <- worker_states(queue, call)
+active_workers <- function(handle, call = caller_env()) {
+  states <- worker_states(handle, call)
   states$id[states$active]
 }
 
-worker_infos <- function(queue, worker_ids, call = caller_env()) {
-  infos <- rust_call(rs_worker_info(queue, worker_ids), call)
+worker_infos <- function(handle, worker_ids, call = caller_env()) {
+  infos <- rust_call(rs_worker_info(handle, worker_ids), call)
   check_workers(worker_ids, worker_ids[!vapply(infos, is.null, NA)], call)
   rlang::set_names(infos, worker_ids)
 }

@@ -77,15 +77,15 @@ rrq_worker <- R6Class(
     }
   ),
   private = list(
-    url = NULL, queue_id = NULL, config_name = NULL, queue = NULL, runner = NULL, run = NULL,
+    url = NULL, queue_id = NULL, config_name = NULL, handle = NULL, runner = NULL, run = NULL,
     register = function(timeout_config, call) {
       config <- wait_for_config(timeout_config, function() {
-        private$queue <- rust_call(rs_queue_attach(private$url, private$queue_id, ""), call)
-        rust_call(rs_config_read(private$queue, private$config_name), call)
+        private$handle <- rust_call(rs_queue_attach(private$url, private$queue_id, ""), call)
+        rust_call(rs_config_read(private$handle, private$config_name), call)
       })
       prepare_task_logs(config$logdir, call)
       private$run <- new_run()
-      private$run$queue <- private$queue
+      private$run$handle <- private$handle
       identity <- list(
         queue_id = private$queue_id, url = private$url, build = private$build,
         refresh = private$refresh, log = private$log,
@@ -120,15 +120,15 @@ rrq_worker <- R6Class(
       rust_call(rs_worker_ready(private$runner), call)
     },
     build = function() {
-      build_environment(private$queue)
+      build_environment(private$handle)
     },
     log = function(command, message) {
-      rust_call(rs_worker_write_log(private$queue, self$id, command, message))
+      rust_call(rs_worker_write_log(private$handle, self$id, command, message))
       report_lines(command, message)
     },
     refresh = function() {
       info <- private$describe()
-      rust_call(rs_worker_set_info(private$queue, self$id, info))
+      rust_call(rs_worker_set_info(private$handle, self$id, info))
       info
     },
     describe = function(config = NULL) {
@@ -146,9 +146,9 @@ rrq_worker <- R6Class(
 )
 
 # The environment tasks run in.
-build_environment <- function(queue) {
+build_environment <- function(handle) {
   envir <- new.env(parent = globalenv())
-  create <- rust_call(rs_envir_get(queue))
+  create <- rust_call(rs_envir_get(handle))
   if (!is.null(create)) create(envir)
   envir
 }

@@ -60,10 +60,10 @@ rrq_worker_spawn <- function(n = 1, logdir = NULL, timeout = 600, name_config = 
   check_not_yet(offload_path, NULL)
   max_crashes <- check_restart(restart)
   controller <- get_controller(controller)
-  queue <- queue_of(controller)
-  rust_call(rs_config_read(queue, name_config))
+  handle <- queue_handle(controller)
+  rust_call(rs_config_read(handle, name_config))
   ids <- paste0(worker_id_base %||% random_name(), "_", seq_len(n))
-  check_unused(queue, ids)
+  check_unused(handle, ids)
   logdir <- prepare_logdir(logdir)
   workers <- lapply(ids, function(id) {
     new_child(id, controller, name_config, logdir, max_crashes)
@@ -86,8 +86,8 @@ check_restart <- function(restart, call = caller_env()) {
   if (restart) 5 else 0
 }
 
-check_unused <- function(queue, ids, call = caller_env()) {
-  states <- rust_call(rs_worker_states(queue), call)
+check_unused <- function(handle, ids, call = caller_env()) {
+  states <- rust_call(rs_worker_states(handle), call)
   taken <- intersect(ids, states$id[!states$exited])
   if (length(taken)) {
     message <- sprintf("Workers of these names are alive: %s.", toString(taken))
@@ -204,7 +204,7 @@ read_log <- function(path) {
 
 stop_children <- function(controller, workers, timeout) {
   expect_end(workers)
-  queue <- queue_of(controller)
+  handle <- queue_handle(controller)
   asked <- character()
   deadline <- now() + timeout
   while (length(left <- Filter(function(worker) worker$process$is_alive(), workers))) {
@@ -214,7 +214,7 @@ stop_children <- function(controller, workers, timeout) {
     }
     # A process that has not registered yet is asked as soon as it has.
     silent <- setdiff(child_ids(left), asked)
-    if (length(silent)) asked <- c(asked, ask_to_stop(queue, silent))
+    if (length(silent)) asked <- c(asked, ask_to_stop(handle, silent))
     left[[1]]$process$wait(min(100, 1000 * (deadline - now())))
   }
   supervise(at_once = TRUE)
@@ -222,10 +222,10 @@ stop_children <- function(controller, workers, timeout) {
 }
 
 # Returns the ids of those that were there to be asked.
-ask_to_stop <- function(queue, ids) {
-  states <- rust_call(rs_worker_states(queue))
+ask_to_stop <- function(handle, ids) {
+  states <- rust_call(rs_worker_states(handle))
   alive <- intersect(ids, states$id[!states$exited])
-  if (length(alive)) rust_call(rs_message_send(queue, "STOP", NULL, alive))
+  if (length(alive)) rust_call(rs_message_send(handle, "STOP", NULL, alive))
   alive
 }
 
@@ -257,6 +257,6 @@ wait_alive <- function(controller, workers, timeout, time_poll, progress, call) 
   )
   # Starting takes half a second; a longer sleep at first would only add to it.
   step <- min(time_poll, 0.05)
-  wait_started(queue_of(controller, call), ids, watch, timeout, step, progress, call)
+  wait_started(queue_handle(controller, call), ids, watch, timeout, step, progress, call)
   invisible(ids)
 }

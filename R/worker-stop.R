@@ -34,39 +34,39 @@ rrq_worker_stop <- function(worker_ids = NULL, type = c("message", "kill", "kill
   check_number(time_poll)
   check_flag(progress, null = TRUE)
   controller <- get_controller(controller)
-  queue <- queue_of(controller)
-  worker_ids <- unique(workers_to_stop(queue, worker_ids))
+  handle <- queue_handle(controller)
+  worker_ids <- unique(workers_to_stop(handle, worker_ids))
   if (length(worker_ids) > 0) {
     if (type != "message") expect_end(children_named(controller, worker_ids))
     switch(type,
-      message = rust_call(rs_message_send(queue, "STOP", NULL, worker_ids)),
-      kill = kill_anywhere(queue, worker_ids),
-      kill_local = kill_local(queue, worker_ids)
+      message = rust_call(rs_message_send(handle, "STOP", NULL, worker_ids)),
+      kill = kill_anywhere(handle, worker_ids),
+      kill_local = kill_local(handle, worker_ids)
     )
     if (timeout > 0) {
-      wait_exited(queue, worker_ids, timeout, time_poll, progress)
+      wait_exited(handle, worker_ids, timeout, time_poll, progress)
     }
   }
   invisible(worker_ids)
 }
 
 # Including those that still build their environment.
-workers_to_stop <- function(queue, worker_ids, call = caller_env()) {
-  states <- worker_states(queue, call)
+workers_to_stop <- function(handle, worker_ids, call = caller_env()) {
+  states <- worker_states(handle, call)
   alive <- states$id[!states$exited]
   check_workers(worker_ids, alive, call)
   worker_ids %||% alive
 }
 
 # A worker that has exited in the meantime is ignored.
-kill_anywhere <- function(queue, worker_ids, call = caller_env()) {
-  infos <- rust_call(rs_worker_info(queue, worker_ids), call)
+kill_anywhere <- function(handle, worker_ids, call = caller_env()) {
+  infos <- rust_call(rs_worker_info(handle, worker_ids), call)
   refuse_own(worker_ids[is_local(infos)], infos[is_local(infos)], call)
-  rust_call(rs_worker_kill(queue, worker_ids), call)
+  rust_call(rs_worker_kill(handle, worker_ids), call)
 }
 
-kill_local <- function(queue, worker_ids, call = caller_env()) {
-  infos <- rust_call(rs_worker_info(queue, worker_ids), call)
+kill_local <- function(handle, worker_ids, call = caller_env()) {
+  infos <- rust_call(rs_worker_info(handle, worker_ids), call)
   pids <- vapply(infos, function(info) as.integer(info$pid), 1L)
   elsewhere <- !is_local(infos)
   if (any(elsewhere)) {
@@ -93,7 +93,7 @@ refuse_own <- function(worker_ids, infos, call) {
   }
 }
 
-wait_exited <- function(queue, worker_ids, timeout, time_poll, progress, call = caller_env()) {
+wait_exited <- function(handle, worker_ids, timeout, time_poll, progress, call = caller_env()) {
   bar <- if (show_progress(progress)) {
     cli::cli_progress_bar("Stopping workers", total = length(worker_ids))
   }
@@ -101,8 +101,8 @@ wait_exited <- function(queue, worker_ids, timeout, time_poll, progress, call = 
   repeat {
     supervise()
     # A killed worker cannot report that it exits.
-    rust_call(rs_worker_sweep(queue), call)
-    states <- worker_states(queue, call)
+    rust_call(rs_worker_sweep(handle), call)
+    states <- worker_states(handle, call)
     left <- setdiff(worker_ids, states$id[states$exited])
     if (!is.null(bar)) {
       cli::cli_progress_update(set = length(worker_ids) - length(left), id = bar)

@@ -102,14 +102,14 @@ last_words <- function(child) {
   last <- list(state = NULL, tasks = character(), is_expected = FALSE, did_work = FALSE)
   tryCatch(
     {
-      queue <- queue_of(child$controller)
-      last$state <- rust_call(rs_worker_lose(queue, child$id, basename(child$end_file)))
+      handle <- queue_handle(child$controller)
+      last$state <- rust_call(rs_worker_lose(handle, child$id, basename(child$end_file)))
       # Fails if the queue was destroyed.
-      rust_call(rs_config_read(queue, child$name_config))
+      rust_call(rs_config_read(handle, child$name_config))
       if (is.null(last$state)) {
         return(last)
       }
-      utils::modifyList(last, read_life(rust_call(rs_worker_log(queue, child$id, Inf))))
+      utils::modifyList(last, read_life(rust_call(rs_worker_log(handle, child$id, Inf))))
     },
     rrq_error_config_missing = function(e) utils::modifyList(last, list(is_expected = TRUE)),
     rrq_error_queue_missing = function(e) utils::modifyList(last, list(is_expected = TRUE)),

@@ -37,16 +37,16 @@ rrq_worker_wait <- function(worker_ids, timeout = Inf, time_poll = 0.2, is_dead 
   check_function(is_dead, null = TRUE)
   check_function(fetch_logs, null = TRUE)
   check_flag(progress, null = TRUE)
-  queue <- queue_of(controller)
+  handle <- queue_handle(controller)
   call <- rlang::current_env()
-  fetch_logs <- fetch_logs %||% function(ids) queue_logs(queue, ids)
+  fetch_logs <- fetch_logs %||% function(ids) queue_logs(handle, ids)
   watch <- list(
     is_dead = function(ids, states) {
       ids %in% states$id[states$exited] | ask_dead(is_dead, ids, call)
     },
     logs = function(ids) ask_logs(fetch_logs, ids, call)
   )
-  wait_started(queue, worker_ids, watch, timeout, time_poll, show_progress(progress), call)
+  wait_started(handle, worker_ids, watch, timeout, time_poll, show_progress(progress), call)
 }
 
 ask_dead <- function(is_dead, ids, call) {
@@ -70,9 +70,9 @@ ask_logs <- function(fetch_logs, ids, call) {
 
 is_lines <- function(x) is.null(x) || is.character(x)
 
-queue_logs <- function(queue, ids) {
+queue_logs <- function(handle, ids) {
   lapply(ids, function(id) {
-    log <- rust_call(rs_worker_log(queue, id, log_shown))
+    log <- rust_call(rs_worker_log(handle, id, log_shown))
     trimws(paste(log$command, log$message))
   })
 }
@@ -82,14 +82,14 @@ log_shown <- 10
 
 # Wait until all are alive. `watch$is_dead(ids, states)` returns which will never be,
 # `watch$logs(ids)` their logs, named by where they come from, if known.
-wait_started <- function(queue, ids, watch, timeout, time_poll, progress, call) {
+wait_started <- function(handle, ids, watch, timeout, time_poll, progress, call) {
   deadline <- now() + timeout
   if (progress) cli::cli_progress_step("Waiting for {length(ids)} worker{?s}")
   repeat {
     supervise()
     # One that was killed while it started cannot report that.
-    rust_call(rs_worker_sweep(queue), call)
-    states <- rust_call(rs_worker_states(queue), call)
+    rust_call(rs_worker_sweep(handle), call)
+    states <- rust_call(rs_worker_states(handle), call)
     waiting <- setdiff(ids, states$id[states$active])
     if (length(waiting) == 0) {
       return(invisible(ids))

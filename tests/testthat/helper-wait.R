@@ -47,7 +47,7 @@ n_commands <- function(controller) {
 # A bar that draws nothing, for a queue.
 test_bar <- function(controller, ..., env = parent.frame()) {
   withr::local_options(cli.progress_handlers_only = "void")
-  bar <- task_bar(queue_of(controller), ..., env = env)
+  bar <- task_bar(queue_handle(controller), ..., env = env)
   bar$work_before <- 0
   bar
 }

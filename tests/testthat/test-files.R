@@ -178,7 +178,7 @@ test_that("a worker checks the names of a pack itself", {
   worker <- local_worker(r)
   sum <- unclass(rrq_files_pack("a.txt", controller = r))[["a.txt"]]
   pack <- new_files_pack(c("fine", "../out"), c(sum, sum))
-  id <- rust_call(rs_message_send(queue_of(r), "PULL", pack, worker$id))
+  id <- rust_call(rs_message_send(queue_handle(r), "PULL", pack, worker$id))
   run_worker(worker)
   answer <- rrq_message_get_response(id, controller = r)[[1]]
   expect_s3_class(attr(answer, "condition"), "rrq_error_file_refused")

@@ -72,7 +72,7 @@ test_that("a task that cannot be stopped in time does not hide the error, and is
   running <- rrq_task_create_call(stubborn, list(begun, go), controller = r)
   waiting <- rrq_task_create_call(identity, list(1), controller = r)
   wait_until(file.exists(begun))
-  handle <- queue_of(r)
+  handle <- queue_handle(r)
   work <- function() {
     job <- list(ids = c(running, waiting), complete = FALSE, cancel = TRUE, handle = handle)
     on.exit(end_job(job, limit = 0.1))
@@ -89,7 +89,7 @@ test_that("a clean-up that fails is a message, not an error", {
   server <- rrq_server()
   r <- rrq_controller("jobs", server$url)
   id <- rrq_task_create_expr(sqrt(1), controller = r)
-  handle <- queue_of(r)
+  handle <- queue_handle(r)
   server$stop()
   for (complete in c(TRUE, FALSE)) {
     job <- list(ids = id, complete = complete, cancel = TRUE, handle = handle)

@@ -140,7 +140,7 @@ test_that("a log that is not here is an error that says where it is", {
   expect_error(rrq_worker_process_log("w", r), class = "rrq_error_no_log")
   info <- rrq_worker_info("w", r)$w
   info$logfile <- "/nowhere/w.log"
-  rust_call(rs_worker_set_info(queue_of(r), "w", info))
+  rust_call(rs_worker_set_info(queue_handle(r), "w", info))
   expect_error(rrq_worker_process_log("w", r), "/nowhere/w.log", class = "rrq_error_no_log")
 })
 

@@ -74,7 +74,7 @@ test_that("workers on other machines are not killed from here, nor any other wit
   worker <- local_worker(r, worker_id = "there")
   info <- rrq_worker_info("there", r)$there
   info$hostname <- "elsewhere"
-  rust_call(rs_worker_set_info(queue_of(r), "there", info))
+  rust_call(rs_worker_set_info(queue_handle(r), "there", info))
   err <- expect_error(
     rrq_worker_stop(type = "kill_local", controller = r),
     "there", class = "rrq_error_not_local"

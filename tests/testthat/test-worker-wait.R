@@ -54,7 +54,7 @@ test_that("a worker killed while it starts is noticed", {
   rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.2), controller = r)
   rrq_worker_envir_set(function(envir) Sys.sleep(60), controller = r)
   manager <- local_spawned(r, timeout = 0, name_config = "quick")
-  wait_until("STARTING" %in% rust_call(rs_worker_states(queue_of(r)))$state)
+  wait_until("STARTING" %in% rust_call(rs_worker_states(queue_handle(r)))$state)
   kill_unseen(r, manager$id)
   expect_error(
     rrq_worker_wait(manager$id, timeout = 30, controller = r), class = "rrq_error_worker_start"

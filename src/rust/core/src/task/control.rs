@@ -38,7 +38,7 @@ pub(super) fn cancel_with(queue: &mut Queue, ids: &[String], rules: &Rules) -> R
         let letters = value::bytes(queue.connection.call(&call)?)?;
         statuses.extend(letters.into_iter().map(Status::from_letter));
     }
-    settle_dependents(queue)?;
+    resolve_dependents(queue)?;
     Ok(statuses)
 }
 
@@ -58,11 +58,11 @@ pub fn delete(queue: &mut Queue, ids: &[String], check: bool) -> Result<()> {
         let running = delete_chains(queue, chunk, false)?;
         refuse(DELETE, &running, &vec![Status::Running; running.len()], runs)?;
     }
-    settle_dependents(queue)
+    resolve_dependents(queue)
 }
 
 /// Tasks that waited for those are due now: their callers should find them impossible.
-pub(super) fn settle_dependents(queue: &mut Queue) -> Result<()> {
+pub(super) fn resolve_dependents(queue: &mut Queue) -> Result<()> {
     worker::sweep(queue).map(|_| ())
 }
 

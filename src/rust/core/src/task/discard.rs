@@ -7,7 +7,7 @@ use crate::connection::Stop;
 use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::status::Status;
-use crate::task::control::{cancel_with, distinct, settle_dependents};
+use crate::task::control::{cancel_with, distinct, resolve_dependents};
 use crate::task::delete::{CHUNK, delete_chains};
 use crate::task::rules::Rules;
 use crate::task::wait::Waiter;
@@ -35,7 +35,7 @@ pub fn discard(
     });
     // Also after an error: a server that is out of memory refuses to cancel, but not to delete.
     let running = delete_idle(queue, ids)?;
-    settle_dependents(queue)?;
+    resolve_dependents(queue)?;
     stopped.map(|()| running)
 }
 
