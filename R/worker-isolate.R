@@ -27,6 +27,7 @@ isolated_process <- function(args = commandArgs(TRUE)) {
     run$envir <- build_environment(handle)
     warm_up(run, list(queue_id = queue_id, url = url))
   }
+  catch_quit()
   home <- Sys.getenv("TMPDIR")
   folder <- rust_call(rs_isolate_serve(handle))
   if (is.null(folder)) {
@@ -50,17 +51,29 @@ warm_up <- function(run, identity) {
 
 # The main function of a task's process: each fork returns here.
 run_isolated <- function(run, folder, identity) {
-  Sys.setenv(TMPDIR = folder, RRQ_TASK_ID = basename(folder))
-  tempdir(check = TRUE)
+  Sys.setenv(RRQ_TASK_ID = basename(folder))
+  own_tempdir(folder)
   the$leaving <- leave_when_quitting()
   if (is.null(run$envir)) {
     run$envir <- build_environment(run$handle)
   }
   # Otherwise all forks would continue the random numbers of the fork server, if it drew any.
   rm(list = intersect(".Random.seed", ls(globalenv(), all.names = TRUE)), envir = globalenv())
-  functions <- c(evaluation_calls(run, identity), quit = leave_with_status)
+  functions <- evaluation_calls(run, identity)
   with_task_handlers(run, rust_call(rs_isolate_run(run$handle, functions, folder)))
   rust_call(rs_isolate_leave(0L))
+}
+
+# Gives a fork a temporary folder of its own, which R deletes when the fork crashes. R makes a new
+# one only if the current one, that of the fork server, does not exist. A link keeps the paths of
+# files in it valid.
+own_tempdir <- function(folder) {
+  shared <- tempdir()
+  kept <- paste0(shared, "-server")
+  if (dir.exists(kept)) unlink(shared) else file.rename(shared, kept)
+  Sys.setenv(TMPDIR = folder)
+  tempdir(check = TRUE)
+  file.symlink(kept, shared)
 }
 
 # A task that quits R must not run the finalizers of the fork server. Finalizers registered last run
@@ -71,7 +84,17 @@ leave_when_quitting <- function() {
   process
 }
 
-# Replaces quit() in the process of a task: a finalizer does not learn the exit status.
-leave_with_status <- function(save = "default", status = 0, runLast = TRUE) { # nolint
-  rust_call(rs_isolate_leave(as.integer(status)))
+# Finalizers do not learn the status that a task gives to quit(), so R traces both functions. The
+# fork server does this once, for all of its forks, and quits itself as usual.
+catch_quit <- function() {
+  tracer <- as.call(list(leave_with_status, quote(status)))
+  for (name in c("quit", "q")) {
+    suppressMessages(trace(name, tracer, print = FALSE, where = baseenv()))
+  }
+}
+
+leave_with_status <- function(status) {
+  if (!is.null(the$leaving)) {
+    rust_call(rs_isolate_leave(as.integer(status)))
+  }
 }

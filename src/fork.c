@@ -1,40 +1,37 @@
-// Forking this R process, and leaving it at once. Rust has neither without calling C.
+// Forking this R process, and leaving the fork. Rust can do neither without calling C.
 #include <stdio.h>
-#include <stdlib.h>
 
 #ifndef _WIN32
-#include <Rembedded.h>
+#include <signal.h>
 #include <unistd.h>
 
-// The process id in the parent, 0 in the child, -1 when there can be none. What was printed and not
-// written yet must not be written twice.
+// Returns the process id in the parent, 0 in the child, and -1 on failure. Flushing first keeps
+// buffered output from being written twice.
 int rrq_fork(void) {
   fflush(NULL);
   int pid = fork();
   if (pid == 0) {
     setpgid(0, 0);
-    // The parent's folder is not ours: R makes us one of our own when tempdir(check = TRUE) finds
-    // none here, and deletes only that one when it quits or crashes.
-    static char none[] = "/nonexistent/rrq";
-    R_TempDir = none;
   } else if (pid > 0) {
     setpgid(pid, pid);
   }
   return pid;
 }
 
-// Without R's finalizers, which are those of the parent.
+// R's finalizers and exit handlers belong to the parent, so a fork must not run them. CRAN does not
+// allow _exit(), so the fork becomes a program that ends with this status; without a shell, a
+// signal ends it.
 void rrq_leave(int status) {
   fflush(NULL);
-  _exit(status);
+  char code[8];
+  snprintf(code, sizeof code, "%d", status & 255);
+  execl("/bin/sh", "sh", "-c", "exit \"$0\"", code, (char *)NULL);
+  raise(SIGKILL);
 }
 #else
 int rrq_fork(void) { return -1; }
 
-void rrq_leave(int status) {
-  fflush(NULL);
-  _Exit(status);
-}
+void rrq_leave(int status) { (void)status; }
 #endif
 
 void rrq_flush(void) { fflush(NULL); }

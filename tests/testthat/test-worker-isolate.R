@@ -304,3 +304,21 @@ test_that("Ctrl-C ends the task with its worker", {
   expect_equal(rrq_task_status(id, controller = r), "DIED")
   expect_false(process_is_alive(pid))
 })
+
+test_that("a task's temporary folder is its own, and files of the environment stay", {
+  r <- local_queue()
+  rrq_worker_envir_set(function(envir) {
+    envir$path <- tempfile()
+    writeLines("kept", envir$path)
+  }, controller = r)
+  task <- rlang::new_function(NULL, quote({
+    writeLines("own", file.path(tempdir(), "own"))
+    list(folder = tempdir(), files = list.files(tempdir()), kept = readLines(path))
+  }), globalenv())
+  crash <- function() tools::pskill(Sys.getpid(), 11)
+  results <- isolated_results(local_isolating(r), r, task, crash, task)[c(1, 3)]
+  for (result in results) {
+    expect_equal(result[c("files", "kept")], list(files = "own", kept = "kept"))
+  }
+  expect_false(results[[1]]$folder == results[[2]]$folder)
+})

@@ -22,9 +22,9 @@ mod unix {
     use rrq_core::worker::{Evaluate, WorkerLink, read_request, write_outcome};
 
     use super::{List, Queue, RResult, Robj, queue};
-    use crate::convert::{field, or_null};
+    use crate::convert::or_null;
     use crate::evaluate::REvaluate;
-    use crate::protect::{fork, replace_in_base};
+    use crate::protect::fork;
 
     thread_local! {
         /// The socket to the worker, from stdin.
@@ -52,8 +52,6 @@ mod unix {
     /// Run the task in a directory, and write there how it ended.
     pub fn run(queue: &mut Queue, functions: &List, folder: &str) -> RResult<()> {
         let folder = Path::new(folder);
-        let quit = field(functions, "quit");
-        replace_in_base(&[c"quit", c"q"], &quit);
         let task = read_request(folder)?;
         let evaluation = REvaluate::new(functions).evaluate(&task, queue);
         Ok(write_outcome(folder, evaluation)?)

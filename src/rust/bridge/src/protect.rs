@@ -1,7 +1,7 @@
 //! Calls into R that may fail. An R error is a jump; `protect.c` ends it before it reaches Rust.
 
 use extendr_api::prelude::*;
-use libR_sys::{R_BaseEnv, Rf_defineVar, Rf_install, SEXP};
+use libR_sys::{Rf_defineVar, Rf_install, SEXP};
 use std::ffi::CStr;
 use std::os::raw::{c_int, c_void};
 
@@ -18,7 +18,6 @@ unsafe extern "C" {
     fn rrq_fork() -> c_int;
     fn rrq_leave(status: c_int);
     fn rrq_flush();
-    fn R_unLockBinding(symbol: SEXP, environment: SEXP);
     fn rrq_has_attributes(value: SEXP) -> c_int;
     fn rrq_interrupt_pending() -> c_int;
     fn rrq_set_interrupt_pending(pending: c_int);
@@ -121,16 +120,4 @@ pub fn leave(status: i32) {
 pub fn flush() {
     // SAFETY: it touches C's own buffers only.
     unsafe { rrq_flush() }
-}
-
-/// Replace functions of base R. Only a process that runs a single task may do this.
-pub fn replace_in_base(names: &[&CStr], function: &Robj) {
-    // SAFETY: the names are those of functions of base R, so that nothing jumps.
-    unsafe {
-        for name in names {
-            let symbol = Rf_install(name.as_ptr());
-            R_unLockBinding(symbol, R_BaseEnv);
-            Rf_defineVar(symbol, function.get(), R_BaseEnv);
-        }
-    }
 }
