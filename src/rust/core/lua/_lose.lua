@@ -1,9 +1,9 @@
 -- Part of the scripts that declare workers lost: it is LOST, and what it held ends or is tried again.
 -- Returns what became of each task, '<letter><id>'.
 
--- include: _record.lua
+-- include: _held.lua
 -- include: _worker_keys.lua
--- include: _end.lua
+
 local function lose_worker(id, record)
   local lines = {}
   local resolved = resolve_held(id, record, us, events, lines)

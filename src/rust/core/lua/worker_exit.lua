@@ -10,7 +10,7 @@ local record = registered(id, incarnation)
 if not record then
   return 0
 end
--- include: _end.lua
+-- include: _held.lua
 end_lease(id)
 local us, lines, events = now_us(), {}, {}
 resolve_held(id, record, us, events, lines)

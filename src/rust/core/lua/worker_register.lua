@@ -17,7 +17,7 @@ end
 
 local incarnation = redis.call('HINCRBY', counters, FIELD.INCARNATION, 1)
 -- Between the end of a lease and the sweep, a worker that takes the name again finds tasks held by it.
--- include: _end.lua
+-- include: _held.lua
 if record then
   local events, lines = {}, {}
   resolve_held(id, record, us, events, lines)

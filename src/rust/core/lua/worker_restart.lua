@@ -14,7 +14,7 @@ if not record then
 elseif record.state == 'STARTING' then
   return 1
 end
--- include: _end.lua
+-- include: _held.lua
 end_lease(id)
 local us, lines, events = now_us(), {}, {}
 if task ~= '' then
