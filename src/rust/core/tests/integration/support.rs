@@ -141,9 +141,15 @@ impl Fixture {
 
     /// How often a script was called by anyone.
     pub fn n_evalsha(&self) -> u64 {
+        self.n_calls("cmdstat_evalsha:")
+    }
+
+    /// How often commands were run whose statistics start with `prefix`, also by scripts.
+    pub fn n_calls(&self, prefix: &str) -> u64 {
         let stats: String = self.ask("INFO commandstats");
-        let line = stats.lines().find_map(|l| l.strip_prefix("cmdstat_evalsha:calls="));
-        line.map_or(0, |l| l.split(',').next().unwrap().parse().unwrap())
+        let lines = stats.lines().filter(|line| line.starts_with(prefix));
+        let calls = lines.filter_map(|line| line.split_once("calls=")?.1.split(',').next());
+        calls.map(|calls| calls.parse::<u64>().unwrap()).sum()
     }
 
     /// Make something due: its member of `due`, such as `S:<task>`.
