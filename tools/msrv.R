@@ -2,7 +2,8 @@
 # declares. Prints their folder to stdout, and their versions or what to do to
 # stderr. configure runs this script.
 
-wanted <- sub('.*"(.*)".*', "\\1", grep("^rust-version =", readLines("src/rust/Cargo.toml"), value = TRUE))
+wanted <- grep("^rust-version =", readLines("src/rust/Cargo.toml"), value = TRUE)
+wanted <- sub('.*"(.*)".*', "\\1", wanted)
 
 # The version of a program in this folder; NA where there is none.
 version_in <- function(folder, program) {
@@ -31,9 +32,13 @@ recent <- which(vapply(found, is_recent, NA))
 
 if (length(recent) == 0) {
   old <- Filter(function(versions) !all(is.na(versions)), found)
-  old <- if (length(old) > 0) paste("cargo and rustc are", paste(old[[1]], collapse = " and "))
+  what <- if (length(old) == 0) {
+    "cargo was not found"
+  } else {
+    paste("cargo and rustc are", paste(old[[1]], collapse = " and "))
+  }
   message(
-    "rrq needs Rust ", wanted, " or later: ", if (is.null(old)) "cargo was not found" else old, ".\n",
+    "rrq needs Rust ", wanted, " or later: ", what, ".\n",
     "Install it in one of these ways, then try again:\n",
     "  Debian 13, Ubuntu 25.04 and later:  apt-get install cargo\n",
     "  Fedora:                             dnf install cargo\n",
