@@ -29,7 +29,7 @@ pub fn never() -> Stop {
     Arc::new(|| false)
 }
 
-/// How long a single reply may take. Blocking commands block for less than half of it.
+/// How long a reply may take unless set otherwise. Blocking commands block for less than half of it.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest sleep between two calls of `Stop`.
@@ -60,6 +60,7 @@ pub struct Connection {
     owner: u32,
     shebang: bool,
     retry_timeout: Duration,
+    reply_timeout: Duration,
     stop: Stop,
 }
 
@@ -75,6 +76,7 @@ impl Connection {
             owner: std::process::id(),
             shebang: false,
             retry_timeout: Duration::from_secs(2),
+            reply_timeout: REPLY_TIMEOUT,
             stop,
         };
         match connection.connect() {
@@ -95,6 +97,18 @@ impl Connection {
         self.stop.clone()
     }
 
+    /// How long a reply may take until its request counts as failed.
+    pub fn set_reply_timeout(&mut self, timeout: Duration) {
+        self.reply_timeout = timeout;
+        let limit = |link: &redis::Connection| {
+            link.set_read_timeout(Some(timeout))?;
+            link.set_write_timeout(Some(timeout))
+        };
+        if self.link.as_ref().is_some_and(|link| limit(link).is_err()) {
+            self.link = None;
+        }
+    }
+
     /// A second connection to the same server, opened on first use.
     pub fn duplicate(&self) -> Self {
         Connection {
@@ -104,6 +118,7 @@ impl Connection {
             owner: std::process::id(),
             shebang: false,
             retry_timeout: self.retry_timeout,
+            reply_timeout: REPLY_TIMEOUT,
             stop: self.stop.clone(),
         }
     }
@@ -310,9 +325,9 @@ impl Connection {
 
     fn connect_once(&mut self) -> RedisResult<()> {
         let client = Client::open(self.info.clone())?;
-        let mut link = client.get_connection_with_timeout(CONNECT_TIMEOUT)?;
-        link.set_read_timeout(Some(REPLY_TIMEOUT))?;
-        link.set_write_timeout(Some(REPLY_TIMEOUT))?;
+        let mut link = client.get_connection_with_timeout(CONNECT_TIMEOUT.min(self.reply_timeout))?;
+        link.set_read_timeout(Some(self.reply_timeout))?;
+        link.set_write_timeout(Some(self.reply_timeout))?;
         let info: String = redis::cmd("INFO").arg("server").query(&mut link)?;
         self.shebang = scripts::knows_shebang(&info);
         self.link = Some(link);

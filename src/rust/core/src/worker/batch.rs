@@ -14,7 +14,8 @@
 //!    the worker that it is gone. The main thread draws the number under the lock but sends the step
 //!    without it, so a step of the lease thread that draws the next number could overtake. It does
 //!    not: the lease thread sends steps only while `running` is set, the main thread only while it
-//!    is `None`. A step sent by the main thread in the middle of a task would break this.
+//!    is `None`. A step sent by the main thread in the middle of a task would break this. Only a
+//!    thread that ends the process may overtake a step of the main thread: see 5.
 //! 4. A signal to the running task is sent under the lock, and noted in `running`. `end_running`
 //!    takes the notes under the lock too, so the main thread knows of every signal which task it was
 //!    for, even if it arrives after that task has ended.

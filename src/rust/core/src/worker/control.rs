@@ -22,6 +22,7 @@ use crate::worker::batch::lock;
 use crate::worker::context::Context;
 use crate::worker::order::Order;
 use crate::worker::ping;
+use crate::worker::sign_off::report_and_hand_back;
 
 /// Only tasks that have run this long are checked, and only workers that have lived this long
 /// listen.
@@ -149,13 +150,15 @@ impl ControlLoop {
     /// Sign off for the worker and end its process. The lock is held until the process ends, so
     /// that the main thread starts no other task. If the server cannot be reached, the worker is
     /// declared lost later.
+    ///
+    /// A step of the main thread may be under way. The server sees it either before the one sent here,
+    /// and then what both report counts once, or after it, and then refuses it.
     fn kill(&mut self) {
         let batch = self.context.batch.clone();
-        let batch = lock(&batch);
+        let mut batch = lock(&batch);
         let registration = &self.context.registration;
-        if !batch.waiting.is_empty() {
-            let _ = self.connection.call(&registration.return_tasks(&batch.waiting));
-        }
+        self.connection.set_reply_timeout(KILL_GRACE);
+        let _ = report_and_hand_back(&mut self.connection, registration, &mut batch);
         let _ = self.connection.call(&registration.exit("killed"));
         process::terminate();
         std::thread::sleep(KILL_GRACE);

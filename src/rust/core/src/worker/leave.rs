@@ -6,6 +6,7 @@ use crate::connection::never;
 use crate::error::Result;
 use crate::worker::batch::lock;
 use crate::worker::evaluate::Evaluate;
+use crate::worker::sign_off::report_and_hand_back;
 use crate::worker::state::Worker;
 use crate::worker::turn::StopReason;
 
@@ -37,18 +38,8 @@ impl Worker {
         self.end_processes();
         // The user may have asked to stop, so this must not be stopped in turn.
         self.queue.connection.set_retry_timeout(RETRY_TIMEOUT, never());
-        if !lock(&self.batch).finished.is_empty() {
-            self.step(0)?;
-        }
-        self.hand_back()?;
-        self.queue.connection.call(&self.registration.exit(reason)).map(|_| ())
-    }
-
-    fn hand_back(&mut self) -> Result<()> {
-        let waiting = std::mem::take(&mut lock(&self.batch).waiting);
-        if !waiting.is_empty() {
-            self.queue.connection.call(&self.registration.return_tasks(&waiting))?;
-        }
-        Ok(())
+        let connection = &mut self.queue.connection;
+        report_and_hand_back(connection, &self.registration, &mut lock(&self.batch))?;
+        connection.call(&self.registration.exit(reason)).map(|_| ())
     }
 }

@@ -10,6 +10,7 @@
 //! - `request`: every request a worker sends under its registration, and the replies.
 //! - `restart`: how a process replaces itself.
 //! - `context`: all of these, as the threads beside the main thread get them.
+//! - `sign_off`: what is sent for a worker before it leaves or its process ends.
 //! - `turn`: what a turn of the main thread did, and why a worker stops.
 //!
 //! **What tasks print**
@@ -71,6 +72,7 @@ mod redirect;
 mod request;
 mod restart;
 mod run;
+mod sign_off;
 mod state;
 mod step;
 mod sweep;

@@ -31,6 +31,7 @@ mod worker_control;
 mod worker_delete;
 #[cfg(unix)]
 mod worker_isolate;
+mod worker_kill;
 mod worker_lose;
 mod worker_lost;
 mod worker_restart;
