@@ -325,7 +325,8 @@ impl Connection {
 
     fn connect_once(&mut self) -> RedisResult<()> {
         let client = Client::open(self.info.clone())?;
-        let mut link = client.get_connection_with_timeout(CONNECT_TIMEOUT.min(self.reply_timeout))?;
+        let mut link =
+            client.get_connection_with_timeout(CONNECT_TIMEOUT.min(self.reply_timeout))?;
         link.set_read_timeout(Some(self.reply_timeout))?;
         link.set_write_timeout(Some(self.reply_timeout))?;
         let info: String = redis::cmd("INFO").arg("server").query(&mut link)?;

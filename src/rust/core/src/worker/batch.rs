@@ -1,26 +1,28 @@
 //! The tasks a worker has claimed, shared by its threads.
 //!
-//! One lock guards all of it. Three threads take it: the main thread, which runs tasks and sends
-//! steps; the lease thread (`heartbeat`, with `limits` and `long_task`); and the control thread
-//! (`control`). What each may change:
+//! One lock guards all of it. Four threads take it: the main thread, which runs tasks and sends
+//! steps; the lease thread (`heartbeat`, with `long_task`); the thread that enforces limits
+//! (`limits`); and the control thread (`control`). Nobody waits for a reply while holding it, except
+//! as 5 says: time limits must not depend on the server.
 //!
 //! 1. Only the main thread adds to `waiting` and `finished`, and starts and ends tasks
 //!    (`start_next`, `end_running`).
-//! 2. The lease thread takes tasks out of `waiting` and clears `finished`, but only while a task
-//!    runs, and it holds the lock from before it sends the request until it has the answer. So the
-//!    main thread can neither start a task that is on its way back to the queue, nor see `finished`
-//!    half reported.
+//! 2. The lease thread moves all of `waiting` to `returning`, while a task runs, before it sends them
+//!    back to the queue. Until the server has answered, nobody knows whether they are still held
+//!    here, and the main thread starts none. It also takes out of `finished` what it has reported,
+//!    and nothing that was added meanwhile.
 //! 3. The server refuses a step with a smaller `sequence` than the last one it saw, which would tell
-//!    the worker that it is gone. The main thread draws the number under the lock but sends the step
-//!    without it, so a step of the lease thread that draws the next number could overtake. It does
-//!    not: the lease thread sends steps only while `running` is set, the main thread only while it
-//!    is `None`. A step sent by the main thread in the middle of a task would break this. Only a
-//!    thread that ends the process may overtake a step of the main thread: see 5.
+//!    the main thread that the worker is gone. The numbers are drawn under the lock: by the lease
+//!    thread only while `running` is set, by the main thread only while it is `None`, and it starts no
+//!    task before its step is answered. So no number of the lease thread is greater than that of a
+//!    step of the main thread on its way. The other way round does no harm: a late step of the lease
+//!    thread is refused, and what it reports was reported by the later one.
 //! 4. A signal to the running task is sent under the lock, and noted in `running`. `end_running`
 //!    takes the notes under the lock too, so the main thread knows of every signal which task it was
 //!    for, even if it arrives after that task has ended.
-//! 5. Whoever ends the process holds the lock until the process is gone, so that the main thread
-//!    does not report a task whose end was reported for it, or start another one.
+//! 5. Whoever ends the process holds the lock from before its last requests until the process is
+//!    gone, so that the main thread does not report a task whose end was reported for it, start
+//!    another one, or act on a step that was refused because the last requests overtook it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,6 +38,8 @@ use crate::worker::evaluate::{Evaluation, Task};
 pub struct Batch {
     /// Claimed and not started.
     pub waiting: VecDeque<Task>,
+    /// Claimed and not started, on their way back to the queue.
+    pub returning: VecDeque<Task>,
     /// The task that runs now.
     pub running: Option<Running>,
     /// What has ended and was not reported yet.
@@ -102,9 +106,25 @@ impl Batch {
         self.running.take()
     }
 
+    /// Which tasks and attempts have ended and were not reported yet.
+    pub fn finished_keys(&self) -> Vec<(String, i64)> {
+        self.finished.iter().map(Finish::key).collect()
+    }
+
+    /// These were reported.
+    pub fn drop_reported(&mut self, keys: &[(String, i64)]) {
+        self.finished.retain(|finish| !keys.contains(&finish.key()));
+    }
+
     /// For how long the current task has run; nothing between tasks.
     pub fn age(&self) -> Option<Duration> {
         self.running.as_ref().map(|running| running.since.elapsed())
+    }
+}
+
+impl Finish {
+    fn key(&self) -> (String, i64) {
+        (self.id.clone(), self.attempt)
     }
 }
 

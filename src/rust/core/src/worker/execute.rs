@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
+use crate::process::is_orphan;
 use crate::status::Status;
 use crate::worker::batch::{Finish, Running, lock};
 use crate::worker::evaluate::{Evaluate, Evaluation, Task};
@@ -20,6 +21,9 @@ const TINY: Duration = Duration::from_millis(2);
 /// What a batch has finished is reported at least this often.
 const FLUSH: Duration = Duration::from_millis(10);
 
+/// How often to ask whether tasks are back in the queue.
+const RETURN_POLL: Duration = Duration::from_millis(1);
+
 impl Worker {
     /// Run what was just claimed.
     pub(super) fn run_batch(
@@ -33,8 +37,7 @@ impl Worker {
         self.flush_log(evaluate);
         let (begun, mut flushed, mut n) = (Instant::now(), Instant::now(), 0u32);
         loop {
-            let next = lock(&self.batch).start_next();
-            let Some(task) = next else {
+            let Some(task) = self.start_next() else {
                 break;
             };
             n += 1;
@@ -51,6 +54,23 @@ impl Worker {
         self.adapt(begun.elapsed() / n.max(1));
         self.idle_since = Instant::now();
         Ok(Turn::Ran(n as usize))
+    }
+
+    /// Start the next task of the batch. While tasks are on their way back to the queue, this waits
+    /// to learn whether they are still held here, unless the worker is to stop.
+    fn start_next(&self) -> Option<Task> {
+        loop {
+            {
+                let mut batch = lock(&self.batch);
+                if batch.returning.is_empty() {
+                    return batch.start_next();
+                }
+            }
+            if (self.stop)() || is_orphan(self.options.parent) {
+                return None;
+            }
+            std::thread::sleep(RETURN_POLL);
+        }
     }
 
     /// Run one task and keep its end for the next step; returns whether the user interrupted the

@@ -10,12 +10,13 @@ use crate::keys::field::LAYOUT as LAYOUT_FIELD;
 use crate::process::reap_children;
 use crate::queue::{LAYOUT, Queue};
 use crate::value;
-use crate::worker::batch::{Batch, SharedBatch, lock};
+use crate::worker::batch::{SharedBatch, lock};
 use crate::worker::context::Context;
 use crate::worker::control::ControlThread;
 use crate::worker::heartbeat::LeaseThread;
 #[cfg(unix)]
 use crate::worker::isolate::Isolate;
+use crate::worker::limits::LimitThread;
 use crate::worker::request::Registration;
 use crate::worker::state::{Options, Worker};
 use crate::worker::turn::{StopReason, Turn};
@@ -52,6 +53,7 @@ impl Worker {
             idle_since: Instant::now(),
             stop,
             lease_thread: None,
+            limit_thread: None,
             control_thread: None,
             #[cfg(unix)]
             isolate: Isolate::default(),
@@ -94,6 +96,7 @@ impl Worker {
         };
         let connection = &self.queue.connection;
         self.control_thread = Some(ControlThread::start(connection.duplicate(), context.clone()));
+        self.limit_thread = Some(LimitThread::start(connection.duplicate(), context.clone()));
         self.lease_thread = Some(LeaseThread::start(connection.duplicate(), context));
     }
 
@@ -119,7 +122,9 @@ impl Worker {
     /// A worker that was away longer than its lease has lost its tasks: it drops them and registers
     /// again. If the queue itself is gone, it leaves.
     pub(super) fn rejoin(&mut self) -> Result<Turn> {
-        *lock(&self.batch) = Batch::default();
+        // A new batch, and not the old one emptied: a thread that was dismissed and waits for a
+        // reply still has that.
+        self.batch = SharedBatch::default();
         let layout = self.queue.connection.hash_get(self.queue.keys.config(), LAYOUT_FIELD)?;
         if layout.as_deref() != Some(LAYOUT.as_bytes()) {
             return Ok(Turn::Stop(StopReason::QueueGone));

@@ -38,6 +38,7 @@ impl Worker {
         self.end_processes();
         // The user may have asked to stop, so this must not be stopped in turn.
         self.queue.connection.set_retry_timeout(RETRY_TIMEOUT, never());
+        self.queue.connection.set_reply_timeout(RETRY_TIMEOUT);
         let connection = &mut self.queue.connection;
         report_and_hand_back(connection, &self.registration, &mut lock(&self.batch))?;
         connection.call(&self.registration.exit(reason)).map(|_| ())

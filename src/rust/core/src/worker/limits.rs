@@ -1,9 +1,10 @@
-//! How long a task may run. The lease thread keeps time, since the main thread is busy with the task:
-//! at the limit the task is interrupted, and if it ignores that, its process is replaced.
+//! How long a task may run. A thread of its own keeps time, since the main thread is busy with the
+//! task, and the other threads may be waiting for a server that does not answer. At the limit the task
+//! is interrupted, and if it ignores that, its process is replaced.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, never};
 use crate::error::Result;
 use crate::process;
 use crate::status::Status;
@@ -11,9 +12,33 @@ use crate::worker::batch::{Running, lock};
 use crate::worker::context::Context;
 use crate::worker::redirect::restore_output;
 use crate::worker::restart::Restart;
+use crate::worker::side_thread::SideThread;
+use crate::worker::sign_off::report_and_hand_back;
+
+/// The server has this long to reply when a task is ended.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The running thread; it ends when this is dropped.
+pub struct LimitThread {
+    _thread: SideThread,
+}
+
+impl LimitThread {
+    /// Start the thread, with a connection that it uses only to end a task.
+    pub fn start(mut connection: Connection, context: Context) -> Self {
+        connection.set_retry_timeout(Duration::ZERO, never());
+        connection.set_reply_timeout(REPLY_TIMEOUT);
+        let round = move || {
+            enforce_limit(&context);
+            // An error passes: the next round tries again.
+            let _ = enforce_end(&mut connection, &context);
+        };
+        LimitThread { _thread: SideThread::start(round) }
+    }
+}
 
 /// Interrupt a task that has reached its limit. The main thread does this for isolated tasks.
-pub fn enforce_limit(context: &Context) {
+fn enforce_limit(context: &Context) {
     if let Some(running) = &mut lock(&context.batch).running {
         let is_late = running.limit.is_some_and(|limit| running.since.elapsed() >= limit);
         if is_late && !running.isolated {
@@ -33,7 +58,7 @@ pub fn enforce_limit(context: &Context) {
 ///
 /// Where a process cannot be replaced, a line in the log says that the task goes on: the process
 /// may be a session in which somebody works.
-pub fn enforce_end(connection: &mut Connection, context: &Context) -> Result<()> {
+fn enforce_end(connection: &mut Connection, context: &Context) -> Result<()> {
     let mut batch = lock(&context.batch);
     let Some(running) = batch.running.as_mut().filter(|running| is_overdue(running)) else {
         return Ok(());
@@ -47,14 +72,12 @@ pub fn enforce_end(connection: &mut Connection, context: &Context) -> Result<()>
     let reason = format!("task {id} ignored its interrupt for {} s", context.grace_s);
     let Some(Restart(restart)) = &context.restart else {
         running.end_at = None;
+        drop(batch);
         let message =
             format!("{reason}; its process was not ended because it may be an interactive session");
         return connection.call(&registration.log(command, &message)).map(|_| ());
     };
-    if !batch.waiting.is_empty() {
-        connection.call(&registration.return_tasks(&batch.waiting))?;
-        batch.waiting.clear();
-    }
+    report_and_hand_back(connection, registration, &mut batch)?;
     connection.call(&registration.restart(&reason, Some((&id, status))))?;
     restore_output();
     eprintln!("RESTART {reason}");

@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
-use crate::connection::{Connection, SLICE};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::process::is_orphan;
 use crate::worker::batch::{Batch, lock};
 use crate::worker::context::Context;
 use crate::worker::request::Step;
@@ -19,51 +18,51 @@ fn is_long(batch: &Batch) -> bool {
     batch.age().is_some_and(|age| age > TOLERATED_DELAY)
 }
 
-/// Hand back what waits behind a long task. The lock is held until the server has answered, so that
-/// the main thread cannot start one of the tasks meanwhile.
+/// Hand back what waits behind a long task.
 ///
-/// The request is sent until it is answered: if only its answer was lost, the tasks are in the queue
-/// again, and running them here as well would run them twice. Meanwhile `renew_lease` is called. A
-/// refusal is an answer: then the tasks are still held here, and the main thread may run them.
-pub fn return_waiting(
-    connection: &mut Connection,
-    context: &Context,
-    mut renew_lease: impl FnMut(&mut Connection),
-) -> Result<()> {
+/// If a request fails, the next round sends it again: if only its answer was lost, the tasks are in
+/// the queue again, and running them here as well would run them twice. Until it is answered they
+/// stay in `returning`, and the main thread begins none. An error of the server is an answer: then
+/// the tasks are still held here, and the main thread may run them.
+pub fn return_waiting(connection: &mut Connection, context: &Context) -> Result<()> {
+    let call = {
+        let mut batch = lock(&context.batch);
+        if batch.returning.is_empty() && is_long(&batch) {
+            batch.returning = std::mem::take(&mut batch.waiting);
+        }
+        if batch.returning.is_empty() {
+            return Ok(());
+        }
+        context.registration.return_tasks(&batch.returning)
+    };
+    let answer = connection.call(&call);
     let mut batch = lock(&context.batch);
-    if !is_long(&batch) || batch.waiting.is_empty() {
-        return Ok(());
-    }
-    let call = context.registration.return_tasks(&batch.waiting);
-    loop {
-        match connection.call(&call) {
-            Err(Error::Connection { .. }) if !is_ending(context) => {
-                renew_lease(connection);
-                std::thread::sleep(SLICE);
-            }
-            Ok(_) => {
-                batch.waiting.clear();
-                return Ok(());
-            }
-            Err(error) => return Err(error),
+    match answer {
+        Err(error @ Error::Connection { .. }) => Err(error),
+        Ok(_) => {
+            batch.returning.clear();
+            Ok(())
+        }
+        Err(error) => {
+            batch.waiting = std::mem::take(&mut batch.returning);
+            Err(error)
         }
     }
-}
-
-fn is_ending(context: &Context) -> bool {
-    (context.stop)() || is_orphan(context.parent)
 }
 
 /// Report what ended before a long task. If the answer is lost, it is reported once more with what
 /// ends next; the second time does not count.
 pub fn flush_finished(connection: &mut Connection, context: &Context) -> Result<()> {
-    let mut batch = lock(&context.batch);
-    if !is_long(&batch) || batch.finished.is_empty() {
-        return Ok(());
-    }
-    batch.sequence += 1;
-    let step = Step { queues: &[], claim_limit: 0, popped_marker: 0 };
-    connection.call(&context.registration.step(&step, &batch))?;
-    batch.finished.clear();
+    let (call, reported) = {
+        let mut batch = lock(&context.batch);
+        if !is_long(&batch) || batch.finished.is_empty() {
+            return Ok(());
+        }
+        batch.sequence += 1;
+        let step = Step { queues: &[], claim_limit: 0, popped_marker: 0 };
+        (context.registration.step(&step, &batch), batch.finished_keys())
+    };
+    connection.call(&call)?;
+    lock(&context.batch).drop_reported(&reported);
     Ok(())
 }

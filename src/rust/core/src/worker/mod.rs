@@ -17,11 +17,14 @@
 //! - `recorder`: keeps what tasks print.
 //! - `redirect`: sends the output of this process to the recorder.
 //!
-//! **The lease thread**
+//! **The thread that enforces limits**
+//! - `side_thread`: a thread beside the main thread, and how it ends.
 //! - `limits`: interrupts a task that runs too long, ends one that ignores its interrupt.
+//!
+//! **The lease thread**
 //! - `long_task`: frees what waits behind a task that takes long.
 //! - `orphan`: ends a worker whose parent process has gone.
-//! - `heartbeat`: the thread; renews the lease and calls the three above.
+//! - `heartbeat`: the thread; renews the lease and calls the two above.
 //!
 //! **The control thread**
 //! - `order`: what others can tell a worker, whatever it is doing.
@@ -72,6 +75,7 @@ mod redirect;
 mod request;
 mod restart;
 mod run;
+mod side_thread;
 mod sign_off;
 mod state;
 mod step;

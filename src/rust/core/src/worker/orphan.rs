@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use crate::connection::Connection;
 use crate::error::Result;
 use crate::process::{self, is_orphan};
+use crate::worker::batch::lock;
 use crate::worker::context::Context;
+use crate::worker::sign_off::report_and_hand_back;
 use crate::worker::turn::StopReason;
 
 /// An idle worker has this long to leave by itself.
@@ -26,6 +28,8 @@ pub fn end_orphan(
     if since.get_or_insert_with(Instant::now).elapsed() < GRACE {
         return connection.command(&registration.wake()).map(|_| ());
     }
+    let mut batch = lock(&context.batch);
+    let _ = report_and_hand_back(connection, registration, &mut batch);
     let reason = StopReason::ParentEnded.to_string();
     let _ = connection.call(&registration.exit(&reason));
     process::end()

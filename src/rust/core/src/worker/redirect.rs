@@ -16,8 +16,8 @@ mod unix {
 
     use crate::worker::recorder::Recorder;
 
-    /// Where this process printed to before its output was redirected. The lease thread restores it
-    /// when it replaces the process in the middle of a task.
+    /// Where this process printed to before its output was redirected. The thread that enforces limits
+    /// restores it when it replaces the process in the middle of a task.
     static SAVED: Mutex<Option<(OwnedFd, OwnedFd)>> = Mutex::new(None);
 
     /// While it lives, what this process prints goes to the recorder.

@@ -19,9 +19,11 @@ pub fn report_and_hand_back(
         connection.call(&registration.step(&step, batch))?;
         batch.finished.clear();
     }
-    if !batch.waiting.is_empty() {
-        connection.call(&registration.return_tasks(&batch.waiting))?;
-        batch.waiting.clear();
+    // What is on its way back may have arrived or not.
+    let mut waiting = std::mem::take(&mut batch.returning);
+    waiting.append(&mut batch.waiting);
+    if !waiting.is_empty() {
+        connection.call(&registration.return_tasks(&waiting))?;
     }
     Ok(())
 }

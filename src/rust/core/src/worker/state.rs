@@ -12,6 +12,7 @@ use crate::worker::evaluate::Evaluate;
 use crate::worker::heartbeat::LeaseThread;
 #[cfg(unix)]
 use crate::worker::isolate::Isolate;
+use crate::worker::limits::LimitThread;
 #[cfg(unix)]
 use crate::worker::recorder::Recorder;
 use crate::worker::request::Registration;
@@ -56,6 +57,7 @@ pub struct Worker {
     pub(super) idle_since: Instant,
     pub(super) stop: Stop,
     pub(super) lease_thread: Option<LeaseThread>,
+    pub(super) limit_thread: Option<LimitThread>,
     pub(super) control_thread: Option<ControlThread>,
     #[cfg(unix)]
     pub(super) isolate: Isolate,
@@ -94,6 +96,6 @@ impl Worker {
     }
 
     pub(super) fn dismiss_threads(&mut self) {
-        (self.lease_thread, self.control_thread) = (None, None);
+        (self.lease_thread, self.limit_thread, self.control_thread) = (None, None, None);
     }
 }

@@ -29,6 +29,7 @@ mod task_wait;
 mod worker_batch;
 mod worker_control;
 mod worker_delete;
+mod worker_frozen;
 #[cfg(unix)]
 mod worker_isolate;
 mod worker_kill;

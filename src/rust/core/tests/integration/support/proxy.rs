@@ -1,9 +1,10 @@
-//! A TCP proxy before a server. It can cut a connection once so many bytes have passed, and it
-//! records what clients send.
+//! A TCP proxy before a server. It can cut a connection once so many bytes have passed, or let
+//! nothing pass for a while, and it records what clients send.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rrq_core::server::Server;
 
@@ -26,6 +27,10 @@ struct State {
     passed: [usize; 2],
     /// Whether new connections are dropped.
     closed: bool,
+    /// Whether nothing passes, either way, for now.
+    frozen: bool,
+    /// How often something came meanwhile.
+    n_held_back: usize,
     /// What each connection sent.
     sent: Vec<Vec<u8>>,
 }
@@ -87,6 +92,16 @@ impl Proxy {
         self.state.lock().unwrap().closed = closed;
     }
 
+    /// Let nothing pass, as if every packet were lost, or let it pass again.
+    pub fn freeze(&self, frozen: bool) {
+        self.state.lock().unwrap().frozen = frozen;
+    }
+
+    /// How often something came while nothing passed.
+    pub fn n_held_back(&self) -> usize {
+        self.state.lock().unwrap().n_held_back
+    }
+
     /// Whether there was a cut since it was asked for.
     pub fn has_cut(&self) -> bool {
         self.state.lock().unwrap().cut.is_none()
@@ -139,6 +154,13 @@ fn serve(client: TcpStream, port: u16, state: &Arc<Mutex<State>>) {
 fn pump(way: Way, mut from: TcpStream, mut to: TcpStream, index: usize, state: &Mutex<State>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(n @ 1..) = from.read(&mut buffer) {
+        let is_frozen = || state.lock().unwrap().frozen;
+        if is_frozen() {
+            state.lock().unwrap().n_held_back += 1;
+        }
+        while is_frozen() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let (pass, cut) = state.lock().unwrap().admit(way, n);
         if way == Way::Up {
             state.lock().unwrap().sent[index].extend_from_slice(&buffer[..pass]);

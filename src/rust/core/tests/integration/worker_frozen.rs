@@ -1,0 +1,65 @@
+//! Workers whose server does not answer, for instance because every packet is lost.
+#![cfg(unix)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rrq_core::connection::never;
+use rrq_core::status::Status;
+use rrq_core::task::Submission;
+use rrq_core::worker::Worker;
+
+use crate::support::*;
+
+/// A worker whose lease thread makes a request every few moments.
+fn worker(proxy: &Proxy) -> Worker {
+    let often = |config: &mut rrq_core::config::WorkerConfig| config.heartbeat_period = Some(0.15);
+    ready(register(attach(proxy.url()), "w", never(), often).unwrap())
+}
+
+/// Freeze, and wait until the lease thread waits for a reply.
+fn freeze(proxy: &Proxy) {
+    let n_beats = || proxy.calls(&["w", "due", "w:w:hb"]).len();
+    wait_until(|| n_beats() > 0);
+    proxy.freeze(true);
+    let before = proxy.n_held_back();
+    wait_until(|| proxy.n_held_back() > before);
+}
+
+#[test]
+fn a_time_limit_holds() {
+    let mut f = Fixture::new();
+    let proxy = Arc::new(f.proxy());
+    let limited = Submission { timeout_s: 0.3, ..submission("default", Vec::new()) };
+    let ids = submit(&mut f.queue, &limited, &["endless"]);
+    let mut worker = worker(&proxy);
+    let interrupted = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGINT, interrupted.clone()).unwrap();
+    let freezing = proxy.clone();
+    let mut actor = Actor::new(move |_| {
+        freeze(&freezing);
+        let end = Instant::now() + Duration::from_secs(10);
+        while !interrupted.load(Ordering::Relaxed) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        freezing.freeze(false);
+        let mut evaluation = complete("value");
+        evaluation.interrupted = interrupted.load(Ordering::Relaxed);
+        evaluation
+    });
+    run_until_idle(&mut worker, &mut actor);
+    assert_eq!(statuses(&mut f.queue, &ids), [Status::Timeout]);
+    f.assert_counters();
+}
+
+#[test]
+fn a_worker_can_leave() {
+    let f = Fixture::new();
+    let proxy = f.proxy();
+    let mut worker = worker(&proxy);
+    freeze(&proxy);
+    let thread = std::thread::spawn(move || drop(worker.exit("enough").unwrap_err()));
+    wait_until(|| thread.is_finished());
+    thread.join().unwrap();
+}
