@@ -5,6 +5,7 @@
 
 mod commands;
 mod failure;
+mod posted;
 
 use std::sync::Arc;
 use std::thread::sleep;
@@ -20,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::reply::RedisReply;
 use crate::scripts::{self, Call};
 use failure::{is_answer, is_disturbed, is_of_replica, is_passing, is_refusal};
+use posted::Posted;
 
 /// Called during every wait: whether to give up. Must be cheap and callable from any thread.
 pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -62,6 +64,7 @@ pub struct Connection {
     retry_timeout: Duration,
     reply_timeout: Duration,
     stop: Stop,
+    posted: Option<Posted>,
 }
 
 impl Connection {
@@ -78,6 +81,7 @@ impl Connection {
             retry_timeout: Duration::from_secs(2),
             reply_timeout: REPLY_TIMEOUT,
             stop,
+            posted: None,
         };
         match connection.connect() {
             Ok(()) => Ok(connection),
@@ -120,6 +124,7 @@ impl Connection {
             retry_timeout: self.retry_timeout,
             reply_timeout: REPLY_TIMEOUT,
             stop: self.stop.clone(),
+            posted: None,
         }
     }
 
@@ -205,63 +210,6 @@ impl Connection {
         self.run(|link, shebang| call.run(link, shebang))
     }
 
-    /// Call a script many times; the next call is prepared while the server works on the previous
-    /// one. `next` returns a call and what `reply` needs besides the reply to it.
-    pub fn call_each<C>(
-        &mut self,
-        mut next: impl FnMut() -> Result<Option<(Call, C)>>,
-        mut reply: impl FnMut(&mut Self, C, Value) -> Result<()>,
-    ) -> Result<()> {
-        let mut sent: Option<(Call, C)> = None;
-        loop {
-            let upcoming = next().inspect_err(|_| {
-                // Otherwise the pending reply would be taken for the reply to a later request.
-                if sent.is_some() {
-                    let _ = self.receive();
-                }
-            })?;
-            if let Some((call, context)) = sent.take() {
-                let value = match self.receive() {
-                    Ok(value) => value,
-                    Err(_) => self.call(&call)?,
-                };
-                reply(self, context, value)?;
-            }
-            let Some((call, context)) = upcoming else {
-                return Ok(());
-            };
-            self.send(&call);
-            sent = Some((call, context));
-        }
-    }
-
-    /// Send without waiting for the reply. A failure shows when the reply is read.
-    fn send(&mut self, call: &Call) {
-        let shebang = self.shebang;
-        let sent = self
-            .link()
-            .and_then(|link| link.send_packed_command(&call.command(shebang).get_packed_command()));
-        if sent.is_err() {
-            self.link = None;
-        }
-    }
-
-    fn receive(&mut self) -> RedisResult<Value> {
-        let Some(link) = self.link.as_mut() else {
-            return Err((ErrorKind::Io, "the connection was lost").into());
-        };
-        match link.recv_response() {
-            Ok(Value::ServerError(error)) => Err(error.into()),
-            Ok(value) => Ok(value),
-            Err(error) => {
-                if !is_answer(&error) {
-                    self.link = None;
-                }
-                Err(error)
-            }
-        }
-    }
-
     /// Run `operation` on a live link, repeating it over new links until the retry timeout.
     pub fn run<T>(
         &mut self,
@@ -307,6 +255,7 @@ impl Connection {
             self.owner = std::process::id();
             self.link = None;
         }
+        self.read_posted();
         if self.link.is_none() {
             self.connect()?;
         }
