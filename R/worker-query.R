@@ -201,8 +201,8 @@ rrq_worker_process_log <- function(worker_id, controller = NULL) {
 #'
 #' @inheritParams rrq_destroy
 #' @return The ids of the workers that were declared lost just now, invisibly. They are `LOST`, and
-#'   their tasks `DIED`, or queued again if their policy says so, see [rrq_retry()]. A message lists
-#'   them.
+#'   the tasks they had begun `DIED`, or queued again if their policy says so, see [rrq_retry()].
+#'   Tasks that they had claimed and not begun are back in their queue. A message lists them.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -216,13 +216,15 @@ rrq_worker_detect_exited <- function(controller = NULL) {
   found <- Filter(function(child) is_of_queue(child, controller), supervise(at_once = TRUE))
   lost <- rust_call(rs_worker_sweep(handle))
   for (worker in names(lost)) {
-    tasks <- lost[[worker]]
+    tasks <- lost[[worker]]$tasks
+    returned <- lost[[worker]]$returned
     again <- names(tasks)[tasks == "PENDING"]
     ended <- setdiff(names(tasks), again)
     cli::cli_inform(c(
       "!" = "Worker {worker} is lost.",
       i = if (length(ended)) "{length(ended)} task{?s} ended with it: {ended}.",
-      i = if (length(again)) "{length(again)} task{?s} will be tried again: {again}."
+      i = if (length(again)) "{length(again)} task{?s} will be tried again: {again}.",
+      i = if (length(returned)) "{length(returned)} task{?s} had not begun and went back: {returned}."
     ))
   }
   invisible(c(child_ids(found), as.character(names(lost))))

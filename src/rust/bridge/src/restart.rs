@@ -40,7 +40,7 @@ mod unix {
         let (program, folder) = (env::current_exe().ok()?, env::current_dir().ok()?);
         let variables: Vec<_> = env::vars_os().filter(|(name, _)| name != RESUME).collect();
         let (arguments, scratch) = (texts(arguments), texts(scratch));
-        let start = move |nonce: &str| {
+        let start = move |handover: &str| {
             for path in &scratch {
                 let _ = std::fs::remove_dir_all(path);
             }
@@ -50,16 +50,16 @@ mod unix {
                 command.arg0(name).args(rest);
             }
             command.env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
-            command.env(RESUME, format!("{}:{nonce}", process::id())).current_dir(&folder);
+            command.env(RESUME, format!("{}:{handover}", process::id())).current_dir(&folder);
             command.exec()
         };
         Some(Restart(Arc::new(start)))
     }
 
-    /// The nonce of the registration to take over.
+    /// What the process that this one replaces has left to it.
     pub fn resumed() -> Option<String> {
         let variable = env::var(RESUME).ok()?;
-        let (pid, nonce) = variable.split_once(':')?;
-        (pid.parse() == Ok(process::id())).then(|| nonce.to_owned())
+        let (pid, handover) = variable.split_once(':')?;
+        (pid.parse() == Ok(process::id())).then(|| handover.to_owned())
     }
 }

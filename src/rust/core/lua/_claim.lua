@@ -1,4 +1,9 @@
 -- Part of worker_step.lua: claim tasks from one of the worker's queues.
+--
+-- 1. Only the header says whether a task waits in this queue; the list is a hint, see _queue.lua.
+-- 2. A claimed task leaves the list, gets its header and is held by the worker in one script. So it is
+--    either in a list or held by exactly one worker.
+-- 3. Each claim is an attempt. Only hand_back() takes that back.
 
 local function claim_from(queue)
   local ids, headers, more = claim(queue, claim_limit)

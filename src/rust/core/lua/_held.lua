@@ -1,4 +1,4 @@
--- What becomes of the tasks that a worker held when it went away.
+-- What becomes of the tasks that a worker held when it went away, or hands back.
 
 -- include: _end.lua
 -- include: _record.lua
@@ -26,12 +26,53 @@ local function resolve_task(worker_id, id, status, us, events, lines)
   return header.status .. id
 end
 
--- The same for everything that a worker held when it went away; returns what became of each.
-local function resolve_held(worker_id, record, us, events, lines)
-  local resolved = {}
-  for _, id in ipairs(held_ids(record)) do
-    resolved[#resolved + 1] = resolve_task(worker_id, id, DIED, us, events, lines)
+-- Hand back tasks that a worker has claimed and surely not begun: to the front of their queues, in
+-- order, no attempt counted. One that was to be cancelled ends. Returns those it still held, the last
+-- first.
+local function hand_back(worker_id, ids, us, events, lines)
+  local returned, n_pending = {}, 0
+  for i = #ids, 1, -1 do
+    local id = ids[i]
+    local header = load_header(tasks, id)
+    if header and header.status == RUNNING and header.worker == worker_id then
+      if has_flag(header, FLAG_CANCEL) then
+        end_task(id, header, CANCELLED, us, events)
+        log_line(lines, us, 'TASK_CANCELLED', id)
+      else
+        header.status, header.attempt = PENDING, digits(header.attempt - 1)
+        header.worker, header.start = '', '0'
+        write_header(tasks, id, header)
+        requeue(header.queue, { id })
+        n_pending = n_pending + 1
+      end
+      returned[#returned + 1] = id
+    end
   end
-  record.held = ''
+  count_status(counters, PENDING, n_pending)
+  count_status(counters, RUNNING, -n_pending)
+  return returned
+end
+
+-- Resolve everything that a worker held when it went away. What it has surely not begun goes back, the
+-- rest has died. If it can, the worker says itself what it has begun (`begun`, a set of ids); otherwise
+-- only those that it kept open count as not begun.
+-- Returns what became of each: '<letter><id>', or '-<id>' for one that went back or was cancelled.
+local function resolve_held(worker_id, record, us, events, lines, begun)
+  local ids, not_begun, resolved = held_ids(record), {}, {}
+  for i, id in ipairs(ids) do
+    local is_open = i > #ids - record.n_open
+    if begun then
+      is_open = not begun[id]
+    end
+    if is_open then
+      not_begun[#not_begun + 1] = id
+    else
+      resolved[#resolved + 1] = resolve_task(worker_id, id, DIED, us, events, lines)
+    end
+  end
+  for _, id in ipairs(hand_back(worker_id, not_begun, us, events, lines)) do
+    resolved[#resolved + 1] = '-' .. id
+  end
+  record.held, record.n_open = '', 0
   return resolved
 end

@@ -1,5 +1,5 @@
--- Part of the scripts that declare workers lost: it is LOST, and what it held ends or is tried again.
--- Returns what became of each task, '<letter><id>'.
+-- Part of the scripts that declare workers lost: it is LOST, and what it held ends, is tried again or goes
+-- back. Returns what became of each task, as resolve_held() does.
 
 -- include: _held.lua
 -- include: _worker_keys.lua

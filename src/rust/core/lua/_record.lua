@@ -1,12 +1,15 @@
 -- A worker's record, in the hash `workers` of the script: the only place that knows how it is stored,
--- beside Record in worker/query.rs. Leases also stand in `due`. MessagePack of an array; scripts see a table with these fields:
+-- beside record.rs. Leases also stand in `due`. MessagePack of an array; scripts see a table with these
+-- fields:
 --   incarnation  of the worker of this name; requests of an older one are refused
 --   sequence     number of its last step
 --   state        STARTING, IDLE, BUSY, PAUSED, EXITED or LOST
---   held         ids of the tasks it has claimed, without separator
+--   held         ids of the tasks it has claimed, without separator, in the order in which it runs them
 --   lease        when its lease ends (server ms)
 --   lease_ms     how long a lease lasts
 --   nonce        of its registration
+--   n_open       how many of the tasks it holds, at the end, it has surely not begun: before it begins
+--                one of these it makes the number smaller, and waits for the reply
 
 local function read_worker(id)
   local packed = redis.call('HGET', workers, id)
@@ -15,12 +18,12 @@ local function read_worker(id)
   end
   local f = cmsgpack.unpack(packed)
   return { incarnation = f[1], sequence = f[2], state = f[3], held = f[4], lease = f[5],
-           lease_ms = f[6], nonce = f[7] }
+           lease_ms = f[6], nonce = f[7], n_open = f[8] or 0 }
 end
 
 local function write_worker(id, r)
   redis.call('HSET', workers, id, cmsgpack.pack({ r.incarnation, r.sequence, r.state, r.held,
-                                                  r.lease, r.lease_ms, r.nonce }))
+                                                  r.lease, r.lease_ms, r.nonce, r.n_open }))
 end
 
 local function is_active(record)
@@ -52,10 +55,29 @@ local function held_ids(record)
   return ids
 end
 
--- Remove one id from those a worker holds; ids are random and of one width, so none matches across two.
-local function release_held(record, id)
+-- The ids in a list, from `first` on, as a set.
+local function id_set(list, first)
+  local set = {}
+  for i = first, #list do
+    set[list[i]] = true
+  end
+  return set
+end
+
+-- How many tasks a worker holds behind this one, and where its id begins; nil if it does not hold it.
+-- Ids are random and of one width, so none matches across two.
+local function n_held_behind(record, id)
   local at = string.find(record.held, id, 1, true)
+  return at and (#record.held - at + 1) / ID_WIDTH - 1, at
+end
+
+-- Remove one id from those a worker holds.
+local function release_held(record, id)
+  local n_behind, at = n_held_behind(record, id)
   if at then
     record.held = string.sub(record.held, 1, at - 1) .. string.sub(record.held, at + ID_WIDTH)
+    if n_behind < record.n_open then
+      record.n_open = record.n_open - 1
+    end
   end
 end

@@ -25,7 +25,7 @@ if record then
   send_events(prefix, events)
 end
 record = { incarnation = incarnation, sequence = 0, state = 'STARTING', held = '',
-           lease_ms = lease_ms, nonce = nonce }
+           lease_ms = lease_ms, nonce = nonce, n_open = 0 }
 renew_lease(id, record, math.floor(us / 1000) + lease_ms)
 write_worker(id, record)
 redis.call('HSET', infos, id, info)

@@ -1,4 +1,18 @@
--- One turn of a worker: report finished tasks, then take a message or claim more tasks.
+-- One turn of a worker: report finished tasks, then take a message or claim more tasks. The order
+-- matters:
+-- 1. The report comes first: what has ended is no longer held, and a task that is tried again may be
+--    claimed in the same turn.
+-- 2. A message comes before tasks: a worker that is told to stop or pause claims nothing more.
+-- 3. Claims come from the queues in the worker's order. What is claimed is added to what the worker
+--    holds, in the order in which it runs, and is open but for the first `window` tasks.
+-- 4. The marker that woke the worker is set again if tasks are left after the claim: it wakes another
+--    worker for these only.
+--
+-- A step with the number of the last one is a replay: the reply to that was lost. Its report was
+-- applied, so it is ignored, and so is the window. The worker has begun nothing of what it was given,
+-- and all it holds is the reply again, before a message that came meanwhile. A smaller number is
+-- refused: the worker has sent a later step, which reported the same tasks.
+--
 -- KEYS: workers tasks bodies results extras counters due messages log, then the lists of its queues
 --       and their markers
 -- ARGV: options, see StepOptions in worker/step.rs; then per finished task:
@@ -47,7 +61,7 @@ if not replay and #ARGV >= FIRST_FINISH then
     finish(read_header(packed), ids[i], FIRST_FINISH + FINISH_WIDTH * (i - 1))
   end
   if table.concat(ids) == record.held then
-    record.held = ''
+    record.held, record.n_open = '', 0
   else
     for _, task in ipairs(ids) do
       release_held(record, task)
@@ -86,8 +100,14 @@ elseif not message and record.state ~= 'PAUSED' and claim_limit > 0 then
   end
   if #claimed > 0 then
     record.held = record.held .. table.concat(claimed)
+    record.n_open = math.max(0, #claimed - options.window)
     log_line(lines, us, 'TASK_START', table.concat(claimed, ' '))
   end
+end
+-- A report in the middle of a batch also says that the worker goes on with it.
+if not replay and #claimed == 0 then
+  local n_behind = math.max(0, #record.held / ID_WIDTH - options.window)
+  record.n_open = math.min(record.n_open, n_behind)
 end
 if options.popped_marker > 0 then
   wake_next(queues[options.popped_marker])

@@ -4,7 +4,7 @@
 -- KEYS: workers tasks counters due
 -- ARGV: key prefix
 -- Returns: how many things were done, the ids of tasks to be deleted, then per lost worker
---          {worker id, what became of a task as a letter and its id...}
+--          {worker id, what became of each task, see resolve_held()...}
 local workers, tasks, counters, due = unpack(KEYS)
 local prefix = ARGV[1]
 local us, events, report, expired = now_us(), {}, {}, {}

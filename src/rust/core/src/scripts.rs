@@ -174,6 +174,8 @@ scripts! {
     WORKER_STEP: "worker_step.lua";
     /// Renew a worker's lease, even when memory is short: else every lease would lapse.
     WORKER_BEAT: "worker_beat.lua", " flags=allow-oom";
+    /// Say that a worker is about to begin more of the tasks it holds.
+    WORKER_BEGIN: "worker_begin.lua", " flags=allow-oom";
     /// Hand back tasks claimed but not started.
     WORKER_RETURN: "worker_return.lua", " flags=allow-oom";
     /// A worker's process starts anew.

@@ -199,10 +199,15 @@ fn rs_worker_heartbeat_key(queue_id: &str, id: &str) -> RResult<String> {
     Ok(Keys::new(queue_id).worker(id).heartbeat())
 }
 
+/// Per lost worker, the statuses of the tasks it had begun and the ids of those it had not.
 #[extendr]
 fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> RResult<List> {
-    let lost = worker::sweep(&mut queue)?;
-    Ok(List::from_pairs(lost.into_iter().map(|lost| (lost.worker, statuses(lost.tasks)))))
+    let lost = worker::sweep(&mut queue)?.into_iter();
+    Ok(List::from_pairs(
+        lost.map(|lost| {
+            (lost.worker, list!(tasks = statuses(lost.tasks), returned = lost.returned))
+        }),
+    ))
 }
 
 /// The state of a worker whose process has ended; `NULL` if it was never registered.

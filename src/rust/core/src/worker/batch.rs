@@ -30,8 +30,10 @@ use std::time::{Duration, Instant};
 
 use crate::config::duration;
 use crate::process;
+use crate::status::Status;
 use crate::task::Isolation;
 use crate::worker::evaluate::{Evaluation, Task};
+use crate::worker::restart::Handover;
 
 /// The claimed tasks.
 #[derive(Default)]
@@ -104,6 +106,25 @@ impl Batch {
     /// End the running task; returns what the other threads noted of it.
     pub fn end_running(&mut self) -> Option<Running> {
         self.running.take()
+    }
+
+    /// The ids of the tasks that were started and not reported yet.
+    pub fn begun(&self) -> Vec<String> {
+        let finished = self.finished.iter().map(|finish| &finish.id);
+        finished.chain(self.running.iter().map(|running| &running.id)).cloned().collect()
+    }
+
+    /// What to leave to the process that replaces this one. The request it describes is numbered
+    /// like a step.
+    pub fn hand_over(
+        &mut self,
+        nonce: &str,
+        reason: String,
+        ended: Option<(String, Status)>,
+    ) -> Handover {
+        self.sequence += 1;
+        let (sequence, begun) = (self.sequence, self.begun());
+        Handover { nonce: nonce.to_owned(), sequence, reason, ended, begun }
     }
 
     /// Which tasks and attempts have ended and were not reported yet.

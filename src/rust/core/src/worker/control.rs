@@ -22,7 +22,7 @@ use crate::worker::batch::lock;
 use crate::worker::context::Context;
 use crate::worker::order::Order;
 use crate::worker::ping;
-use crate::worker::sign_off::report_and_hand_back;
+use crate::worker::sign_off::sign_off;
 
 /// Only tasks that have run this long are checked, and only workers that have lived this long
 /// listen.
@@ -158,8 +158,7 @@ impl ControlLoop {
         let mut batch = lock(&batch);
         let registration = &self.context.registration;
         self.connection.set_reply_timeout(KILL_GRACE);
-        let _ = report_and_hand_back(&mut self.connection, registration, &mut batch);
-        let _ = self.connection.call(&registration.exit("killed"));
+        let _ = sign_off(&mut self.connection, registration, &mut batch, "killed");
         process::terminate();
         std::thread::sleep(KILL_GRACE);
         process::end();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::Result;
 use crate::process::is_orphan;
 use crate::status::Status;
+use crate::value;
 use crate::worker::batch::{Finish, Running, lock};
 use crate::worker::evaluate::{Evaluate, Evaluation, Task};
 use crate::worker::request::StepReply;
@@ -35,9 +36,10 @@ impl Worker {
             self.log_line("TASK_START", &task.id);
         }
         self.flush_log(evaluate);
+        self.window.start();
         let (begun, mut flushed, mut n) = (Instant::now(), Instant::now(), 0u32);
         loop {
-            let Some(task) = self.start_next() else {
+            let Some(task) = self.start_next()? else {
                 break;
             };
             n += 1;
@@ -48,6 +50,7 @@ impl Worker {
                 if let StepReply::Gone = self.step(0)? {
                     return self.rejoin();
                 }
+                self.window.advance();
                 flushed = Instant::now();
             }
         }
@@ -56,21 +59,56 @@ impl Worker {
         Ok(Turn::Ran(n as usize))
     }
 
-    /// Start the next task of the batch. While tasks are on their way back to the queue, this waits
-    /// to learn whether they are still held here, unless the worker is to stop.
-    fn start_next(&self) -> Option<Task> {
-        loop {
-            {
-                let mut batch = lock(&self.batch);
-                if batch.returning.is_empty() {
-                    return batch.start_next();
-                }
-            }
+    /// Start the next task of the batch, if it may begin.
+    fn start_next(&mut self) -> Result<Option<Task>> {
+        if !self.knows_what_waits() || !self.may_begin()? {
+            return Ok(None);
+        }
+        let call = self.window.request(&self.registration, &lock(&self.batch));
+        if let Some(call) = call {
+            self.queue.connection.post(call);
+        }
+        let task = lock(&self.batch).start_next();
+        self.window.use_up();
+        Ok(task)
+    }
+
+    /// While tasks are on their way back to the queue, wait to learn whether they are still held
+    /// here, unless the worker is to stop.
+    fn knows_what_waits(&self) -> bool {
+        while !lock(&self.batch).returning.is_empty() {
             if (self.stop)() || is_orphan(self.options.parent) {
-                return None;
+                return false;
             }
             std::thread::sleep(RETURN_POLL);
         }
+        true
+    }
+
+    /// Whether the next task may begin: it is in the window, or the server allows more. If it
+    /// refuses, the worker was declared lost, as the next step will tell, and the rest of the batch
+    /// is nothing to it.
+    fn may_begin(&mut self) -> Result<bool> {
+        if self.window.is_open() || lock(&self.batch).waiting.is_empty() {
+            return Ok(true);
+        }
+        if let Some(call) = self.window.request(&self.registration, &lock(&self.batch)) {
+            self.queue.connection.post(call);
+        }
+        let Some((call, n)) = self.window.take_posted() else {
+            return Ok(false);
+        };
+        if value::integer(self.queue.connection.collect(&call)?)? == 1 {
+            self.window.widen(n);
+            return Ok(true);
+        }
+        let call = {
+            let mut batch = lock(&self.batch);
+            let waiting = std::mem::take(&mut batch.waiting);
+            self.registration.return_tasks(&waiting, batch.sequence)
+        };
+        self.queue.connection.call(&call)?;
+        Ok(false)
     }
 
     /// Run one task and keep its end for the next step; returns whether the user interrupted the
@@ -103,6 +141,7 @@ impl Worker {
 
     /// Claim more at a time while tasks are tiny, one by one as soon as they are not.
     fn adapt(&mut self, mean: Duration) {
+        self.window.adapt(mean);
         self.batch_size = if mean < TINY {
             let fit = BATCH.as_nanos() / mean.as_nanos().max(1);
             (self.batch_size * 4).min(fit as usize).clamp(1, BATCH_MAX)

@@ -18,8 +18,10 @@ use crate::worker::heartbeat::LeaseThread;
 use crate::worker::isolate::Isolate;
 use crate::worker::limits::LimitThread;
 use crate::worker::request::Registration;
+use crate::worker::restart::Handover;
 use crate::worker::state::{Options, Worker};
 use crate::worker::turn::{StopReason, Turn};
+use crate::worker::window::Window;
 
 /// The heartbeat period unless configured.
 const PERIOD_S: f64 = 3.0;
@@ -48,6 +50,7 @@ impl Worker {
             popped_marker: 0,
             batch: SharedBatch::default(),
             batch_size: 1,
+            window: Window::default(),
             lines: Vec::new(),
             started: Instant::now(),
             idle_since: Instant::now(),
@@ -65,19 +68,23 @@ impl Worker {
     }
 
     fn join(&mut self) -> Result<()> {
-        let resume = self.options.resume.take();
-        self.resumed = resume.is_some();
-        self.registration.nonce = match resume {
-            Some(nonce) => nonce,
+        let handover = self.options.resume.take().and_then(|text| Handover::parse(&text));
+        self.resumed = handover.is_some();
+        self.registration.nonce = match &handover {
+            Some(handover) => handover.nonce.clone(),
             None => format!("{}{}", self.options.process, value::random_id()?),
         };
         let period = duration(self.options.config.heartbeat_period.unwrap_or(PERIOD_S));
         let lease = period.saturating_mul(LEASE_PERIODS);
         let call = self.registration.register(lease, &self.options.info);
         self.registration.incarnation = value::integer(self.queue.connection.call(&call)?)?;
-        lock(&self.batch).sequence = 0;
         if self.registration.incarnation == 0 {
             return Err(Error::WorkerExists { id: self.options.id.clone() });
+        }
+        if let Some(handover) = handover {
+            lock(&self.batch).sequence = handover.sequence;
+            // The server may not have answered the old process.
+            self.queue.connection.call(&self.registration.restart(&handover))?;
         }
         self.start_threads(period);
         Ok(())
@@ -112,6 +119,7 @@ impl Worker {
             // The new process took too long to start: meanwhile the worker was declared lost.
             _ if std::mem::take(&mut self.resumed) => {
                 self.dismiss_threads();
+                self.batch = SharedBatch::default();
                 self.join()?;
                 self.ready()
             }

@@ -6,7 +6,7 @@ use crate::connection::never;
 use crate::error::Result;
 use crate::worker::batch::lock;
 use crate::worker::evaluate::Evaluate;
-use crate::worker::sign_off::report_and_hand_back;
+use crate::worker::sign_off::sign_off;
 use crate::worker::state::Worker;
 use crate::worker::turn::StopReason;
 
@@ -39,8 +39,7 @@ impl Worker {
         // The user may have asked to stop, so this must not be stopped in turn.
         self.queue.connection.set_retry_timeout(RETRY_TIMEOUT, never());
         self.queue.connection.set_reply_timeout(RETRY_TIMEOUT);
-        let connection = &mut self.queue.connection;
-        report_and_hand_back(connection, &self.registration, &mut lock(&self.batch))?;
-        connection.call(&self.registration.exit(reason)).map(|_| ())
+        let mut batch = lock(&self.batch);
+        sign_off(&mut self.queue.connection, &self.registration, &mut batch, reason)
     }
 }

@@ -13,7 +13,7 @@ use crate::worker::context::Context;
 use crate::worker::redirect::restore_output;
 use crate::worker::restart::Restart;
 use crate::worker::side_thread::SideThread;
-use crate::worker::sign_off::report_and_hand_back;
+use crate::worker::sign_off::report_finished;
 
 /// The server has this long to reply when a task is ended.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -51,10 +51,11 @@ fn enforce_limit(context: &Context) {
 ///
 /// 1. The lock is taken and held until the process ends. If the task ends after all meanwhile, the
 ///    main thread cannot report it as well or start the next one.
-/// 2. Waiting tasks go back to the queue. Only the running one is to end.
-/// 3. The server records how the task ended, and that the worker is about to restart. If a request
-///    fails, the lock is released, and the next round tries again.
-/// 4. The process is replaced. If it dies before that, the worker is declared lost a minute later.
+/// 2. What ended before the task is reported.
+/// 3. The server records how the task ended, and that the worker is about to restart. It hands back
+///    the tasks that wait behind this one.
+/// 4. The process is replaced, also if the server did not answer: the new process sends the request
+///    of 3 again. If it does not get that far either, the worker is declared lost.
 ///
 /// Where a process cannot be replaced, a line in the log says that the task goes on: the process
 /// may be a session in which somebody works.
@@ -77,11 +78,12 @@ fn enforce_end(connection: &mut Connection, context: &Context) -> Result<()> {
             format!("{reason}; its process was not ended because it may be an interactive session");
         return connection.call(&registration.log(command, &message)).map(|_| ());
     };
-    report_and_hand_back(connection, registration, &mut batch)?;
-    connection.call(&registration.restart(&reason, Some((&id, status))))?;
-    restore_output();
     eprintln!("RESTART {reason}");
-    let error = restart(&registration.nonce);
+    let reported = report_finished(connection, registration, &mut batch);
+    let handover = batch.hand_over(&registration.nonce, reason, Some((id, status)));
+    let _ = reported.and_then(|()| connection.call(&registration.restart(&handover)));
+    restore_output();
+    let error = restart(&handover.text());
     eprintln!("RESTART failed: {error}");
     process::end()
 }

@@ -33,7 +33,7 @@ pub fn return_waiting(connection: &mut Connection, context: &Context) -> Result<
         if batch.returning.is_empty() {
             return Ok(());
         }
-        context.registration.return_tasks(&batch.returning)
+        context.registration.return_tasks(&batch.returning, batch.sequence)
     };
     let answer = connection.call(&call);
     let mut batch = lock(&context.batch);
@@ -59,8 +59,7 @@ pub fn flush_finished(connection: &mut Connection, context: &Context) -> Result<
             return Ok(());
         }
         batch.sequence += 1;
-        let step = Step { queues: &[], claim_limit: 0, popped_marker: 0 };
-        (context.registration.step(&step, &batch), batch.finished_keys())
+        (context.registration.step(&Step::REPORT, &batch), batch.finished_keys())
     };
     connection.call(&call)?;
     lock(&context.batch).drop_reported(&reported);

@@ -6,9 +6,9 @@
 //! **What all threads of a worker know**
 //! - `objects`: shared objects as workers read them.
 //! - `evaluate`: the trait behind which user code stands, and what passes through it.
+//! - `restart`: how a process replaces itself, and what it leaves to the next one.
 //! - `batch`: the claimed tasks, and which thread may change them when.
 //! - `request`: every request a worker sends under its registration, and the replies.
-//! - `restart`: how a process replaces itself.
 //! - `context`: all of these, as the threads beside the main thread get them.
 //! - `sign_off`: what is sent for a worker before it leaves or its process ends.
 //! - `turn`: what a turn of the main thread did, and why a worker stops.
@@ -34,6 +34,7 @@
 //! **The main thread**
 //! - `isolate`: runs a task in a process of its own; `isolate/process` and `isolate/serve` are the
 //!   two ends of the connection to the process that forks, `isolate/lines` what goes over it.
+//! - `window`: how many tasks of a batch may begin before the server knows.
 //! - `state`: what the main thread knows; the files below add what it does.
 //! - `step`: reports ended tasks and asks for more.
 //! - `join`: registers and starts the threads, again after the worker was declared lost.
@@ -81,6 +82,7 @@ mod state;
 mod step;
 mod sweep;
 mod turn;
+mod window;
 
 pub use evaluate::{Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Task};
 #[cfg(unix)]

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::process::{self, is_orphan};
 use crate::worker::batch::lock;
 use crate::worker::context::Context;
-use crate::worker::sign_off::report_and_hand_back;
+use crate::worker::sign_off::sign_off;
 use crate::worker::turn::StopReason;
 
 /// An idle worker has this long to leave by itself.
@@ -29,8 +29,7 @@ pub fn end_orphan(
         return connection.command(&registration.wake()).map(|_| ());
     }
     let mut batch = lock(&context.batch);
-    let _ = report_and_hand_back(connection, registration, &mut batch);
     let reason = StopReason::ParentEnded.to_string();
-    let _ = connection.call(&registration.exit(&reason));
+    let _ = sign_off(connection, registration, &mut batch, &reason);
     process::end()
 }

@@ -23,10 +23,12 @@ pub struct Record {
     pub lease_ms: u64,
     /// What it registered with.
     pub nonce: String,
+    /// How many of the tasks it holds, at the end, it has surely not begun.
+    pub n_open: usize,
 }
 
 stored_as_array! {
-    Record { [incarnation, sequence, state, held, lease, lease_ms] nonce }
+    Record { [incarnation, sequence, state, held, lease, lease_ms] nonce, n_open }
 }
 
 impl Record {
@@ -49,17 +51,18 @@ mod tests {
     #[test]
     fn the_fields_of_the_scripts_are_in_the_same_order() {
         let scripts = include_str!("../../lua/_record.lua");
-        let fields = ["incarnation", "sequence", "state", "held", "lease", "lease_ms", "nonce"];
+        let fields =
+            ["incarnation", "sequence", "state", "held", "lease", "lease_ms", "nonce", "n_open"];
         let read = fields.iter().zip(1..).map(|(name, place)| format!("{name} = f[{place}]"));
         let written = fields.map(|name| format!("r.{name}"));
         let words: Vec<&str> = scripts.split_whitespace().collect();
         let text = words.join(" ");
         assert!(text.contains(&read.collect::<Vec<_>>().join(", ")));
         assert!(text.contains(&format!("cmsgpack.pack({{ {} }})", written.join(", "))));
-        let stored = rmp_serde::to_vec(&(1, 2, "IDLE", "h".repeat(64), 5, 6, "nonce")).unwrap();
+        let stored = rmp_serde::to_vec(&(1, 2, "IDLE", "h".repeat(64), 5, 6, "nonce", 1)).unwrap();
         let record = Record::unpack("w", &stored).unwrap();
         assert_eq!((record.incarnation, record.sequence), (1, 2));
-        assert_eq!((record.lease, record.lease_ms), (5, 6));
+        assert_eq!((record.lease, record.lease_ms, record.n_open), (5, 6, 1));
         assert_eq!((record.state.as_str(), record.nonce.as_str()), ("IDLE", "nonce"));
         assert_eq!(record.held().count(), 2);
     }

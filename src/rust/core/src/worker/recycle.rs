@@ -3,6 +3,7 @@
 
 use crate::error::Result;
 use crate::process;
+use crate::worker::batch::lock;
 use crate::worker::evaluate::Evaluate;
 use crate::worker::restart::Restart;
 use crate::worker::state::Worker;
@@ -39,8 +40,10 @@ impl Worker {
         self.step(0)?;
         self.log_line("RESTART", reason);
         self.flush_log(evaluate);
-        self.queue.connection.call(&self.registration.restart(reason, None))?;
-        let error = restart(&self.registration.nonce);
+        let nonce = &self.registration.nonce;
+        let handover = lock(&self.batch).hand_over(nonce, reason.to_owned(), None);
+        self.queue.connection.call(&self.registration.restart(&handover))?;
+        let error = restart(&handover.text());
         self.log_line("RESTART", &format!("failed: {error}"));
         Ok(())
     }

@@ -11,14 +11,15 @@ use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::message::Message;
 use crate::scripts::{
-    Call, MESSAGE_RESPOND, WORKER_BEAT, WORKER_EXIT, WORKER_LOG, WORKER_READY, WORKER_REGISTER,
-    WORKER_RESTART, WORKER_RETURN, WORKER_STEP,
+    Call, MESSAGE_RESPOND, WORKER_BEAT, WORKER_BEGIN, WORKER_EXIT, WORKER_LOG, WORKER_READY,
+    WORKER_REGISTER, WORKER_RESTART, WORKER_RETURN, WORKER_STEP,
 };
 use crate::status::{Status, WorkerStatus};
 use crate::task::Body;
 use crate::value;
 use crate::worker::batch::Batch;
 use crate::worker::evaluate::Task;
+use crate::worker::restart::Handover;
 
 /// A process that replaces another one has this long to register.
 const RESTART_TIMEOUT: Duration = Duration::from_secs(60);
@@ -42,6 +43,8 @@ pub struct Step<'a> {
     pub queues: &'a [String],
     /// How many tasks to claim at most.
     pub claim_limit: usize,
+    /// How many of the tasks it then holds the worker may begin before it says so.
+    pub window: usize,
     /// The queue whose wake marker was popped, counted from 1; 0 for none.
     pub popped_marker: usize,
 }
@@ -54,8 +57,15 @@ struct StepOptions<'a> {
     incarnation: i64,
     sequence: u64,
     claim_limit: usize,
+    window: usize,
     popped_marker: usize,
     queues: &'a [String],
+}
+
+impl Step<'_> {
+    /// A step that only reports.
+    pub const REPORT: Step<'static> =
+        Step { queues: &[], claim_limit: 0, window: 0, popped_marker: 0 };
 }
 
 /// What the worker should do next. `due` means that something in the queue is due, so the worker
@@ -138,6 +148,7 @@ impl Registration {
             incarnation: self.incarnation,
             sequence: batch.sequence,
             claim_limit: step.claim_limit,
+            window: step.window,
             popped_marker: step.popped_marker,
             queues: step.queues,
         });
@@ -157,13 +168,25 @@ impl Registration {
         call
     }
 
-    /// Hand back tasks that were claimed and not started.
-    pub fn return_tasks(&self, waiting: &VecDeque<Task>) -> Call {
+    /// Announce that the worker is about to begin tasks, up to this one. The reply is 1, or 0 if it
+    /// does not hold that one any more.
+    pub fn begin(&self, last: &str) -> Call {
+        Call::new(&WORKER_BEGIN, vec![self.keys.workers()])
+            .arg(&self.id)
+            .arg(self.incarnation)
+            .arg(last)
+    }
+
+    /// Hand back tasks that were claimed and not started. `sequence` is that of the last step.
+    pub fn return_tasks(&self, tasks: &VecDeque<Task>, sequence: u64) -> Call {
         let keys = &self.keys;
         let names = vec![keys.workers(), keys.tasks(), keys.counters()];
-        let mut call =
-            Call::new(&WORKER_RETURN, names).arg(&self.id).arg(self.incarnation).arg(keys.prefix());
-        for task in waiting {
+        let mut call = Call::new(&WORKER_RETURN, names)
+            .arg(&self.id)
+            .arg(self.incarnation)
+            .arg(sequence)
+            .arg(keys.prefix());
+        for task in tasks {
             call.push(&task.id);
         }
         call
@@ -171,24 +194,26 @@ impl Registration {
 
     /// Report that the worker's process is about to be replaced, and how the running task, if any,
     /// ended.
-    pub fn restart(&self, reason: &str, ended: Option<(&str, Status)>) -> Call {
+    pub fn restart(&self, handover: &Handover) -> Call {
         let keys = &self.keys;
         let log = keys.worker(&self.id).log();
         let names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due(), log];
-        let (task, status) = ended.unzip();
+        let (task, status) = handover.ended.clone().unzip();
         let letter = status.map(|status: Status| status.letter().to_string());
         Call::new(&WORKER_RESTART, names)
             .arg(&self.id)
             .arg(self.incarnation)
-            .arg(reason)
+            .arg(handover.sequence)
+            .arg(&handover.reason)
             .arg(keys.prefix())
             .arg(RESTART_TIMEOUT.as_millis() as u64)
             .arg(task.unwrap_or_default())
             .arg(letter.unwrap_or_default())
+            .arg(&handover.begun)
     }
 
-    /// Report that the worker has left.
-    pub fn exit(&self, reason: &str) -> Call {
+    /// Report that the worker has left, and which tasks it had begun and not reported.
+    pub fn exit(&self, reason: &str, begun: &[String]) -> Call {
         let (keys, own) = (&self.keys, self.keys.worker(&self.id));
         let mut names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
         names.extend([own.log(), own.messages(), own.wake(), own.heartbeat(), own.control()]);
@@ -197,6 +222,7 @@ impl Registration {
             .arg(self.incarnation)
             .arg(reason)
             .arg(keys.prefix())
+            .arg(begun)
     }
 
     /// Add a line to the worker's log.

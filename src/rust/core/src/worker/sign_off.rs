@@ -1,29 +1,34 @@
-//! What is sent for a worker before it leaves or its process ends: everything it has finished is
-//! reported, everything it has not begun goes back.
+//! What is sent for a worker before it leaves or its process ends. What it has finished is reported
+//! here; the request that follows, `exit` or `restart`, says what else it has begun, and the server
+//! hands back the rest.
 
 use crate::connection::Connection;
 use crate::error::Result;
 use crate::worker::batch::Batch;
 use crate::worker::request::{Registration, Step};
 
-/// Report what has ended, then hand back what has not begun. Whoever calls this holds the lock of
-/// the batch, so that the main thread neither begins a task meanwhile nor reports one as well.
-pub fn report_and_hand_back(
+/// Report what has ended. Whoever calls this holds the lock of the batch, so that the main thread
+/// neither starts a task meanwhile nor reports one as well.
+pub fn report_finished(
     connection: &mut Connection,
     registration: &Registration,
     batch: &mut Batch,
 ) -> Result<()> {
     if !batch.finished.is_empty() {
         batch.sequence += 1;
-        let step = Step { queues: &[], claim_limit: 0, popped_marker: 0 };
-        connection.call(&registration.step(&step, batch))?;
+        connection.call(&registration.step(&Step::REPORT, batch))?;
         batch.finished.clear();
     }
-    // What is on its way back may have arrived or not.
-    let mut waiting = std::mem::take(&mut batch.returning);
-    waiting.append(&mut batch.waiting);
-    if !waiting.is_empty() {
-        connection.call(&registration.return_tasks(&waiting))?;
-    }
     Ok(())
+}
+
+/// Report what has ended and that the worker has left. The same holds.
+pub fn sign_off(
+    connection: &mut Connection,
+    registration: &Registration,
+    batch: &mut Batch,
+    reason: &str,
+) -> Result<()> {
+    report_finished(connection, registration, batch)?;
+    connection.call(&registration.exit(reason, &batch.begun())).map(|_| ())
 }

@@ -17,6 +17,7 @@ use crate::worker::limits::LimitThread;
 use crate::worker::recorder::Recorder;
 use crate::worker::request::Registration;
 use crate::worker::restart::Restart;
+use crate::worker::window::Window;
 
 /// How a worker is started.
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ pub struct Options {
     pub process: String,
     /// How to replace its process, if that is possible.
     pub restart: Option<Restart>,
-    /// The nonce of the registration to take over from the process it replaces.
+    /// What the process it replaces has left to it: the text of a `Handover`.
     pub resume: Option<String>,
 }
 
@@ -52,6 +53,7 @@ pub struct Worker {
     pub(super) popped_marker: usize,
     pub(super) batch: SharedBatch,
     pub(super) batch_size: usize,
+    pub(super) window: Window,
     pub(super) lines: Vec<(String, String)>,
     pub(super) started: Instant,
     pub(super) idle_since: Instant,

@@ -9,7 +9,12 @@ use crate::worker::state::Worker;
 impl Worker {
     /// Report what has ended and ask for up to `claim_limit` tasks. Only between tasks: see `batch`.
     pub(super) fn step(&mut self, claim_limit: usize) -> Result<StepReply> {
-        let step = Step { queues: &self.queues, claim_limit, popped_marker: self.popped_marker };
+        let step = Step {
+            queues: &self.queues,
+            claim_limit,
+            window: self.window.size(),
+            popped_marker: self.popped_marker,
+        };
         let call = {
             let mut batch = lock(&self.batch);
             batch.sequence += 1;

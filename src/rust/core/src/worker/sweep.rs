@@ -17,6 +17,9 @@ pub struct Lost {
     /// The tasks it held that were resolved, each with its status since: those that will be tried
     /// again are pending.
     pub tasks: Vec<(String, Status)>,
+    /// The tasks it held and had surely not begun: they are in their queue again, in order, without
+    /// an attempt counted, or were cancelled.
+    pub returned: Vec<String>,
 }
 
 /// Do everything that is due; returns the workers declared lost.
@@ -35,9 +38,7 @@ pub fn sweep(queue: &mut Queue) -> Result<Vec<Lost>> {
             delete_chains(queue, chunk, true)?;
         }
         for entry in reply {
-            let mut parts = value::texts(entry)?.into_iter();
-            let worker = parts.next().unwrap_or_default();
-            lost.push(Lost { worker, tasks: parts.filter_map(|task| resolved(&task)).collect() });
+            lost.push(read_lost(value::texts(entry)?));
         }
     }
 }
@@ -54,8 +55,20 @@ pub fn lose(queue: &mut Queue, id: &str, process: &str) -> Result<Option<WorkerS
     Ok(WorkerStatus::from_word(&String::from_utf8_lossy(&word)))
 }
 
-/// A task as the script reports it: the letter of its status, and its id.
-fn resolved(task: &str) -> Option<(String, Status)> {
-    let status = Status::from_letter(*task.as_bytes().first()?);
-    Some((task.get(1..)?.to_owned(), status))
+/// A lost worker as the script reports it: its id, then what became of each task: a letter, and the
+/// task's id.
+fn read_lost(texts: Vec<String>) -> Lost {
+    let mut texts = texts.into_iter();
+    let worker = texts.next().unwrap_or_default();
+    let mut lost = Lost { worker, tasks: Vec::new(), returned: Vec::new() };
+    for text in texts {
+        match text.split_at_checked(1) {
+            Some(("-", id)) => lost.returned.insert(0, id.to_owned()),
+            Some((letter, id)) => {
+                lost.tasks.push((id.to_owned(), Status::from_letter(letter.as_bytes()[0])));
+            }
+            None => {}
+        }
+    }
+    lost
 }

@@ -133,7 +133,7 @@ fn connections_killed_all_the_time_lose_no_task_and_run_none_twice() {
 }
 
 #[test]
-fn a_worker_interrupted_while_a_reply_was_lost_leaves_no_running_task() {
+fn a_worker_interrupted_while_a_reply_was_lost_hands_back_what_that_gave_it() {
     let mut f = Fixture::new();
     let proxy = Arc::new(f.proxy());
     let ids = submit_n(&mut f.queue, 3);
@@ -148,8 +148,11 @@ fn a_worker_interrupted_while_a_reply_was_lost_leaves_no_running_task() {
     let stop: Stop = Arc::new(move || cut.load(Ordering::Relaxed) && proxy.has_cut());
     let mut worker = ready(register(attach(&url), "w", stop, |_| {}).unwrap());
     assert_eq!(worker.run(&mut actor, false).unwrap(), Some(StopReason::Interrupted));
-    assert_eq!(status(&mut f.queue, &ids[0]), Status::Complete);
-    assert_eq!(f.counters().get("s:RUNNING"), None);
+    // The lost reply gave it the second task, which it never saw.
+    assert_eq!(statuses(&mut f.queue, &ids), [Status::Complete, Status::Pending, Status::Pending]);
+    assert_eq!(f.queue.list("default").unwrap(), ids[1..]);
+    let attempts = task::headers(&mut f.queue, &ids[1..]).unwrap();
+    assert!(attempts.iter().all(|header| header.attempt == 0));
     f.assert_counters();
 }
 

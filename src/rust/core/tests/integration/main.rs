@@ -37,3 +37,4 @@ mod worker_lose;
 mod worker_lost;
 mod worker_restart;
 mod worker_step;
+mod worker_window;

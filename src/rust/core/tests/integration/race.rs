@@ -121,6 +121,7 @@ fn of_a_cancel_and_a_claim_the_first_one_counts() {
     assert!(f.has_key("w:v:ctl"));
     run_until_idle(&mut worker, &mut actor);
     assert!(status(&mut f.queue, &id).is_terminal());
+    wait_until(|| !f.has_key("w:v:ctl")); // the control thread of the worker takes it
     let before = f.contents();
     f.resend(&cancel);
     assert_eq!(f.contents(), before);

@@ -13,7 +13,7 @@ use rrq_core::connection::{Stop, never};
 use rrq_core::server::{Server, ServerOptions};
 use rrq_core::status::Status;
 use rrq_core::task::{self, Kind, SharedObject, Submission};
-use rrq_core::worker::{Evaluate, Options, Turn, Worker};
+use rrq_core::worker::{Evaluate, Options, Record, Turn, Worker};
 use rrq_core::{Connection, Queue};
 
 pub use actor::{Actor, complete, failed};
@@ -157,6 +157,14 @@ impl Fixture {
         let _: i64 = self.ask(&format!("ZADD {{{ID}}}:due XX 0 {member}"));
     }
 
+    /// The control thread of a worker that was dropped goes on until it is woken.
+    pub fn end_control_thread(&self, id: &str) {
+        let list = format!("{{{ID}}}:w:{id}:ctl");
+        let _: i64 = self.ask(&format!("RPUSH {list} 0"));
+        wait_until(|| self.ask::<i64>(&format!("LLEN {list}")) == 1);
+        let _: i64 = self.ask(&format!("DEL {list}"));
+    }
+
     /// Whether there is such a key of the queue.
     pub fn has_key(&self, name: &str) -> bool {
         self.ask::<i64>(&format!("EXISTS {{{ID}}}:{name}")) == 1
@@ -276,6 +284,39 @@ pub fn statuses(queue: &mut Queue, ids: &[String]) -> Vec<Status> {
 pub fn replace(request: &Request, from: &str, to: &str) -> Request {
     let other = |part: &Vec<u8>| if part == from.as_bytes() { to.into() } else { part.clone() };
     request.iter().map(other).collect()
+}
+
+/// A worker's record.
+pub fn record(f: &Fixture, id: &str) -> Record {
+    Record::unpack(id, &f.ask::<Vec<u8>>(&format!("HGET {{{ID}}}:w {id}"))).unwrap()
+}
+
+/// The options of a step, by the names that its script uses.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub struct StepOptions {
+    pub prefix: String,
+    pub id: String,
+    pub incarnation: i64,
+    pub sequence: u64,
+    pub claim_limit: usize,
+    pub window: usize,
+    pub popped_marker: usize,
+    pub queues: Vec<String>,
+}
+
+/// Where the options are in a recorded step: behind its keys, and before what it reports.
+pub fn options_of(step: &Request) -> usize {
+    let n_keys: usize = String::from_utf8_lossy(&step[2]).parse().unwrap();
+    3 + n_keys
+}
+
+/// A recorded step, with other options.
+pub fn change_options(step: &Request, change: impl FnOnce(&mut StepOptions)) -> Request {
+    let (mut step, at) = (step.clone(), options_of(step));
+    let mut options: StepOptions = rmp_serde::from_slice(&step[at]).unwrap();
+    change(&mut options);
+    step[at] = rmp_serde::to_vec_named(&options).unwrap();
+    step
 }
 
 /// Wait until something is true, for at most 10 s.

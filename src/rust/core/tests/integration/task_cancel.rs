@@ -186,8 +186,10 @@ fn a_running_task_that_was_cancelled_is_so_also_when_its_worker_is_lost() {
     let ids = submit_n(&mut f.queue, 1);
     let mut worker = f.worker("w");
     worker.turn(&mut Actor::echo(), false).unwrap();
-    cancel(&mut f.queue, &ids);
     drop(worker);
+    f.end_control_thread("w");
+    cancel(&mut f.queue, &ids);
+    assert_eq!(f.ask::<i64>("LLEN {jobs}:w:w:ctl"), 1);
     let _: i64 = f.ask("ZADD {jobs}:due XX 0 L:w");
     worker::sweep(&mut f.queue).unwrap();
     assert_eq!(status(&mut f.queue, &ids[0]), Status::Cancelled);

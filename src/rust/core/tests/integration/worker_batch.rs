@@ -87,13 +87,39 @@ fn tasks_handed_back_twice_are_handed_back_once() {
     warm_up(&mut worker);
     run_until_idle(&mut worker, &mut slow_first(Duration::from_millis(400)));
     let before = f.contents();
-    let is_return = |call: &&Request| call.last().is_some_and(|part| part.len() == 32);
-    let calls = proxy.calls(&["w", "t", "n"]);
-    let answers = calls.iter().filter(is_return).map(|call| f.resend(call));
-    let answers: Vec<redis::Value> = answers.collect();
+    let answers: Vec<redis::Value> =
+        return_calls(&proxy).iter().map(|call| f.resend(call)).collect();
     assert!(!answers.is_empty());
     assert!(answers.iter().all(|n| *n == redis::Value::Int(0)));
     assert_eq!(f.contents(), before);
+}
+
+/// Copies of the requests by which a worker handed back tasks.
+fn return_calls(proxy: &Proxy) -> Vec<Request> {
+    let is_return = |call: &Request| call.last().is_some_and(|part| part.len() == 32);
+    proxy.calls(&["w", "t", "n"]).into_iter().filter(is_return).collect()
+}
+
+#[test]
+fn a_late_copy_hands_back_no_task_that_the_worker_has_claimed_again() {
+    let mut f = Fixture::new();
+    let proxy = f.proxy();
+    submit_n(&mut f.queue, 600);
+    let worker = register(attach(proxy.url()), "w", never(), |_| {});
+    let mut worker = ready(worker.unwrap());
+    warm_up(&mut worker);
+    worker.turn(&mut slow_first(Duration::from_millis(400)), false).unwrap();
+    let calls = return_calls(&proxy);
+    worker.turn(&mut Actor::echo(), false).unwrap();
+    let running = f.counters()["s:RUNNING"];
+    let before = f.contents();
+    assert!(running > 0 && !calls.is_empty());
+    for call in calls {
+        assert_eq!(f.resend(&call), redis::Value::Int(0));
+    }
+    assert_eq!(f.contents(), before);
+    run_until_idle(&mut worker, &mut Actor::echo());
+    assert_eq!(f.counters()["s:COMPLETE"], 600);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn a_worker_that_has_left_or_never_was_does_not_answer() {
 fn a_ping_repeated_waits_once_and_expires() {
     let mut f = Fixture::new();
     let proxy = f.proxy();
-    let _silent = without_threads(&mut f, "w");
+    without_threads(&mut f, "w");
     let mut asker = attach(proxy.url());
     let ids = ["w".to_owned()];
     let pongs = worker::ping(&mut asker, &ids, Duration::from_millis(50), &never()).unwrap();
@@ -60,15 +60,9 @@ fn a_ping_repeated_waits_once_and_expires() {
 }
 
 /// The record of a worker alive, of which there is no more.
-fn without_threads(f: &mut Fixture, id: &str) -> i64 {
+fn without_threads(f: &mut Fixture, id: &str) {
     drop(f.worker(id));
-    // Its control thread goes on until it is woken.
-    let _: i64 = f.ask(&format!("RPUSH {{jobs}}:w:{id}:ctl 0"));
-    wait_until(|| {
-        let n: i64 = f.ask(&format!("LLEN {{jobs}}:w:{id}:ctl"));
-        n == 1
-    });
-    f.ask(&format!("DEL {{jobs}}:w:{id}:ctl"))
+    f.end_control_thread(id);
 }
 
 #[test]
@@ -94,7 +88,7 @@ fn an_order_to_an_earlier_worker_of_the_name_is_none() {
 #[test]
 fn a_wait_for_answers_can_be_stopped() {
     let mut f = Fixture::new();
-    let _silent = without_threads(&mut f, "w");
+    without_threads(&mut f, "w");
     let ids = ["w".to_owned()];
     let stop: rrq_core::connection::Stop = std::sync::Arc::new(|| true);
     match worker::ping(&mut f.queue, &ids, LIMIT, &stop) {

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rrq_core::config::WorkerConfig;
 use rrq_core::connection::never;
 use rrq_core::status::Status;
 use rrq_core::task::Submission;
-use rrq_core::worker::Worker;
+use rrq_core::worker::{Options, Restart, Worker};
 
 use crate::support::*;
 
 /// A worker whose lease thread makes a request every few moments.
 fn worker(proxy: &Proxy) -> Worker {
-    let often = |config: &mut rrq_core::config::WorkerConfig| config.heartbeat_period = Some(0.15);
+    let often = |config: &mut WorkerConfig| config.heartbeat_period = Some(0.15);
     ready(register(attach(proxy.url()), "w", never(), often).unwrap())
 }
 
@@ -51,6 +52,43 @@ fn a_time_limit_holds() {
     run_until_idle(&mut worker, &mut actor);
     assert_eq!(statuses(&mut f.queue, &ids), [Status::Timeout]);
     f.assert_counters();
+}
+
+/// Not a test: a worker in a process that the signal does not end, with one task that never does. The
+/// process cannot be replaced, so it ends.
+#[test]
+#[ignore = "run by another test"]
+fn worker_in_a_child() {
+    if let Ok(url) = std::env::var("RRQ_TEST_URL") {
+        let restart = Restart(Arc::new(|_: &str| std::io::Error::other("not in a test")));
+        let config = WorkerConfig {
+            verbose: false,
+            timeout_process_die: 0.2,
+            heartbeat_period: Some(0.15),
+            ..WorkerConfig::default()
+        };
+        let options = Options { config, restart: Some(restart), ..options("w") };
+        let mut worker = ready(Worker::register(attach(&url), options, never()).unwrap());
+        worker.run(&mut Actor::slow(Duration::from_secs(600)), false).unwrap();
+    }
+}
+
+#[test]
+fn a_task_that_ignores_its_interrupt_is_ended() {
+    let mut f = Fixture::new();
+    let proxy = f.proxy();
+    let limited = Submission { timeout_s: 0.3, ..submission("default", Vec::new()) };
+    let ids = submit(&mut f.queue, &limited, &["endless"]);
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "trap '' INT; exec \"$0\" \"$@\""]);
+    command.arg(std::env::current_exe().unwrap());
+    command.args(["worker_frozen::worker_in_a_child", "--exact", "--ignored"]);
+    command.env("RRQ_TEST_URL", proxy.url());
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    wait_until(|| status(&mut f.queue, &ids[0]) == Status::Running);
+    proxy.freeze(true);
+    wait_until(|| child.try_wait().unwrap().is_some());
 }
 
 #[test]

@@ -105,10 +105,10 @@ fn a_worker_that_came_back_after_its_lease_is_still_of_its_process() {
 #[test]
 fn a_process_that_replaces_itself_keeps_its_registration() {
     let mut f = Fixture::new();
-    let nonce = format!("{TOKEN}resumed");
+    let handover = format!("{TOKEN}resumed,0,,,enough");
     let options = |resume| Options { process: TOKEN.into(), resume, ..options("w") };
     let register = |f: &Fixture| {
-        ready(Worker::register(f.attach(), options(Some(nonce.clone())), never()).unwrap())
+        ready(Worker::register(f.attach(), options(Some(handover.clone())), never()).unwrap())
     };
     let _before = register(&f);
     let _after = register(&f);

@@ -40,7 +40,7 @@ fn a_worker_whose_lease_lapses_is_lost_and_its_task_has_died() {
     });
     let (worker, tasks) = ("w".to_owned(), vec![task.clone()]);
     let tasks = tasks.into_iter().map(|id| (id, Status::Died)).collect();
-    assert_eq!(lost, [Lost { worker, tasks }]);
+    assert_eq!(lost, [Lost { worker, tasks, returned: Vec::new() }]);
     assert_eq!(state(&mut f, "w"), "LOST");
     assert_eq!(status(&mut f.queue, &task), Status::Died);
     f.assert_counters();

@@ -30,7 +30,7 @@ fn config(change: impl FnOnce(&mut WorkerConfig)) -> WorkerConfig {
     config
 }
 
-/// A means to start anew that only remembers the nonce, and then what is done with it.
+/// A means to start anew that only remembers what it is given, and then what is done with it.
 fn with_nonce(act: impl Fn(&str) + Send + Sync + 'static) -> Restart {
     Restart(Arc::new(move |nonce| {
         act(nonce);
@@ -107,6 +107,52 @@ fn the_request_repeated_changes_nothing() {
     assert_eq!(f.resend(&call), redis::Value::Int(1));
     assert_eq!(f.contents(), before);
     assert_eq!(state(&mut f, "w"), "STARTING");
+}
+
+#[test]
+fn the_new_process_says_what_the_server_did_not_hear_from_the_old_one() {
+    let mut f = Fixture::new();
+    let url = f.server.url();
+    let ids = submit_n(&mut f.queue, 600);
+    let mut worker = ready(start(&url, config(|_| {}), None, with_nonce(|_| {})));
+    warm_up(&mut worker);
+    run_until_vanished(&mut worker, 3);
+    drop(worker);
+    let record = record(&f, "w");
+    let held: Vec<String> = record.held().collect();
+    // In the middle of the third task, which was ended; the first two were not reported.
+    let handover = format!(
+        "{},{},G{},{},ended",
+        record.nonce,
+        record.sequence + 1,
+        held[2],
+        held[..3].join(" ")
+    );
+    let mut next = ready(start(&url, config(|_| {}), Some(&handover), with_nonce(|_| {})));
+    assert_eq!(f.ask::<i64>("HGET {jobs}:n incarnation"), 1);
+    let died = [Status::Died, Status::Died, Status::Timeout];
+    assert_eq!(statuses(&mut f.queue, &held[..3]), died);
+    assert_eq!(statuses(&mut f.queue, &held[3..]), vec![Status::Pending; held.len() - 3]);
+    let mut actor = Actor::echo();
+    run_until_idle(&mut next, &mut actor);
+    let at = ids.iter().position(|id| *id == held[2]).unwrap();
+    assert_eq!(actor.done[0], (at + 1).to_string());
+    assert_eq!(actor.done.len(), 600 - at - 1);
+    f.assert_counters();
+}
+
+/// Stop a worker in the middle of the `k`th task of its next batch.
+fn run_until_vanished(worker: &mut Worker, k: usize) {
+    let mut n = 0;
+    let mut actor = Actor::new(move |_| {
+        n += 1;
+        if n == k {
+            std::panic::resume_unwind(Box::new("vanished"));
+        }
+        complete("value")
+    });
+    let turn = std::panic::AssertUnwindSafe(|| worker.turn(&mut actor, false).is_ok());
+    std::panic::catch_unwind(turn).unwrap_err();
 }
 
 #[test]

@@ -194,12 +194,6 @@ fn a_step_older_than_the_last_is_refused_and_changes_nothing() {
     assert_eq!(f.contents(), before);
 }
 
-/// The parts of a step behind its keys and before the finished tasks: one queue, so 8 + 1.
-fn finish_args(step: &Request) -> usize {
-    let n_keys: usize = String::from_utf8_lossy(&step[2]).parse().unwrap();
-    3 + n_keys + 8
-}
-
 #[test]
 fn a_finish_of_another_task_attempt_or_worker_is_refused() {
     let mut f = Fixture::new();
@@ -212,12 +206,12 @@ fn a_finish_of_another_task_attempt_or_worker_is_refused() {
     }
     other.turn(&mut actor, false).unwrap();
     let step = proxy.calls(&STEP).pop().unwrap();
-    let (at, unknown) = (finish_args(&step), "f".repeat(32));
-    let sequence = at - 6;
+    let unknown = "f".repeat(32);
     let forged = [(&unknown, "1"), (&ids[0], "1"), (&ids[1], "7"), (&ids[2], "1")];
     for (offset, (id, attempt)) in (1..).zip(forged) {
-        let mut forged = step.clone();
-        forged[sequence] = (2 + offset).to_string().into_bytes();
+        let mut forged = change_options(&step, |options| options.sequence = 2 + offset);
+        let at = options_of(&step) + 1;
+        assert_eq!(forged[at], ids[0].as_bytes());
         forged[at] = id.clone().into_bytes();
         forged[at + 1] = attempt.into();
         f.resend(&forged);

@@ -71,6 +71,7 @@ pub struct Snapshot {
 
 fn held((id, packed): (String, Vec<u8>)) -> Option<(String, Vec<String>)> {
     let record = Record::unpack(&id, &packed).unwrap();
+    assert!(record.n_open <= record.held().count(), "{id} has more tasks open than it holds");
     let is_active = !["LOST", "EXITED"].contains(&record.state.as_str());
     is_active.then(|| (id, record.held().collect()))
 }
