@@ -34,7 +34,7 @@ pub fn task_info(queue: &mut Queue, id: &str) -> RResult<List> {
         isolation = special.isolation.word(),
         isolated = special.isolation != Isolation::None,
         timeout = body.timeout_s,
-        parents = body.parents.into_iter().map(|parent| parent.id).collect::<Vec<_>>(),
+        parents = task::parents(queue, &header, &body)?,
         children = task::dependents(queue, id)?,
         was = or_null(task::was(queue, id)?),
         moved = or_null(moved.map(|moved| moved.to)),

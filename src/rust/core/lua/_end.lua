@@ -66,7 +66,7 @@ local function notify_sets(id, ok, us)
     elseif waits then
       -- No later end of another task may release what is now impossible.
       redis.call('HDEL', sets, set .. SET.LEFT)
-      redis.call('HSET', sets, set .. SET.FAILED, 1)
+      redis.call('HSET', sets, set .. SET.FAILED, id)
       make_due(us, DUE.IMPOSSIBLE, set)
     end
   end

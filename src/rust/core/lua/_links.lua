@@ -2,6 +2,12 @@
 -- last task of the set. Uses prefix of the script.
 -- ZSET dependents: '<task>:<set>' while the set is to be notified of the task's end, '<task>+<set>'
 -- when it was, '<task>-<set>' when its tasks were seen to have ended.
+--
+-- Invariants: a set has one link from each task in its parts of ':on', in one of the three forms, until
+-- that task is deleted. A set exists while SIZE > 0: it counts its tasks, and while it is prepared its
+-- submitter. OPEN counts those of them that have not ended; while it is not 0, no parent expires. LEFT,
+-- while the set waits, is the number of its ':' links, and one more until all its parents were given.
+-- Whatever goes through the parents of a set takes a part of them a call, at most 500.
 
 -- include: _due.lua
 
@@ -43,11 +49,22 @@ local function drop_links(id, us)
   end
 end
 
--- Remove the links to a set that no longer exists, those of 1000 tasks it depended on a script.
+-- The parents of a set in part k of them, and the field they stand in; nothing behind the last part.
+-- HASH sets: '<set>:on', then '<set>:on1', ... up to the number in '<set>:parts'. Only set_prepare.lua
+-- writes more than one part.
+local function parents_in(set, k)
+  local field = set .. SET.ON .. (k > 0 and digits(k) or '')
+  return redis.call('HGET', prefix .. KEY.sets, field), field
+end
+
+-- Remove the links to a set that no longer exists, those of 1000 tasks it depended on a script: the
+-- last part first, a part a call.
 local n_left = 0
 local function leave_parents(set, us)
   local sets, links = prefix .. KEY.sets, {}
-  local on = redis.call('HGET', sets, set .. SET.ON) or ''
+  local k = tonumber(redis.call('HGET', sets, set .. SET.PARTS) or 0)
+  local on, field = parents_in(set, k)
+  on = on or ''
   local n = math.min(#on, (1000 - n_left) * ID_WIDTH)
   for i = 1, n, ID_WIDTH do
     local parent = string.sub(on, i, i + ID_WIDTH - 1)
@@ -59,25 +76,66 @@ local function leave_parents(set, us)
   if #links > 0 then
     redis.call('ZREM', prefix .. KEY.dependents, unpack(links))
   end
-  if n == #on then
-    redis.call('HDEL', sets, set .. SET.ON)
-  else
-    redis.call('HSET', sets, set .. SET.ON, string.sub(on, n + 1))
+  if n < #on then
+    redis.call('HSET', sets, field, string.sub(on, n + 1))
     make_due(us, DUE.SET, set)
+  elseif k > 0 then
+    redis.call('HDEL', sets, field)
+    redis.call('HSET', sets, set .. SET.PARTS, k - 1)
+    make_due(us, DUE.SET, set)
+  else
+    redis.call('HDEL', sets, field, set .. SET.PARTS)
   end
 end
 
--- A task that depended on others no longer exists; with the last one goes its set.
-local function leave_set(id, header, us)
-  local set, sets = set_of(header), prefix .. KEY.sets
-  if not set then
+-- A set that was seen to have ended has not any more: its parents are needed again. Those of part k
+-- at once, later parts as they become due.
+local function need_parents(set, k, us)
+  local links, on = prefix .. KEY.dependents, parents_in(set, k)
+  if not on then
     return
   end
-  redis.call('ZREM', prefix .. KEY.deferred, header.set .. ':' .. id)
+  for at = 1, #on, ID_WIDTH do
+    local parent = string.sub(on, at, at + ID_WIDTH - 1)
+    if redis.call('ZREM', links, parent .. '-' .. set) == 1 then
+      redis.call('ZADD', links, 0, parent .. '+' .. set)
+    end
+  end
+  if k < tonumber(redis.call('HGET', prefix .. KEY.sets, set .. SET.PARTS) or 0) then
+    make_due(us, DUE.NEEDED, set .. ':' .. digits(k + 1))
+  end
+end
+
+-- One of those that a set counts goes: a task, or who submits them. With the last one goes the set.
+-- Returns whether it did.
+local function shrink_set(set, us)
+  local sets = prefix .. KEY.sets
   if redis.call('HINCRBY', sets, set .. SET.SIZE, -1) > 0 then
-    return
+    return false
   end
   redis.call('HDEL', sets, set .. SET.SIZE, set .. SET.OPEN, set .. SET.LEFT, set .. SET.FAILED,
              set .. SET.ANY, set .. SET.QUEUE, set .. SET.START, set .. SET.AT)
   leave_parents(set, us)
+  return true
+end
+
+-- A task that depended on others no longer exists.
+local function leave_set(id, header, us)
+  local set = set_of(header)
+  if set then
+    redis.call('ZREM', prefix .. KEY.deferred, header.set .. ':' .. id)
+    shrink_set(set, us)
+  end
+end
+
+-- The submitter of a prepared set adds no more tasks to it, or went away. GIVEN is there until then, so
+-- that it is taken off once. Returns whether the set went with it.
+local function close_set(set, us)
+  local sets = prefix .. KEY.sets
+  if redis.call('HDEL', sets, set .. SET.GIVEN) == 0 then
+    return false
+  end
+  redis.call('ZREM', prefix .. KEY.due, DUE.PREPARED .. set)
+  redis.call('HINCRBY', sets, set .. SET.OPEN, -1)
+  return shrink_set(set, us)
 end

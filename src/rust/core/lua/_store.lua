@@ -1,6 +1,6 @@
 -- Part of task_submit.lua: the tasks themselves, in whatever state they begin.
 local n_tasks = (#ARGV - first_task + 1) / stride
-local set = #parents > 0 and status ~= IMPOSSIBLE and join_set(n_tasks)
+local set = (options.set ~= '' or #parents > 0) and join_set(n_tasks)
 local header = new_header(queue, waiters, rules)
 header.status = status
 if status == IMPOSSIBLE then
@@ -17,7 +17,7 @@ for i = first_task, #ARGV, stride do
   local id, member = ARGV[i], ''
   n = n + 1
   if set then
-    member = string.format('%d:%04d', set, n)
+    member = place_in(set, n)
     members[2 * n - 1], members[2 * n] = 0, member .. ':' .. id
   end
   ids[n] = id

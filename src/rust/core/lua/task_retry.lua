@@ -9,6 +9,7 @@ local RETRIABLE = { [COMPLETE] = true, [ERROR] = true, [CANCELLED] = true, [DIED
                     [TIMEOUT] = true }
 
 -- include: _end.lua
+-- include: _links.lua
 
 -- One that was cancelled before it could start waits as before, for it shares that with its set.
 local function first_status(header)
@@ -36,17 +37,7 @@ if refused then
   return table.concat(codes)
 end
 
--- A set seen to have ended has not any more.
-local function need_parents(set)
-  local on = redis.call('HGET', prefix .. KEY.sets, set .. SET.ON) or ''
-  for at = 1, #on, ID_WIDTH do
-    local parent = string.sub(on, at, at + ID_WIDTH - 1)
-    if redis.call('ZREM', prefix .. KEY.dependents, parent .. '-' .. set) == 1 then
-      redis.call('ZADD', prefix .. KEY.dependents, 0, parent .. '+' .. set)
-    end
-  end
-end
-
+local us = now_us()
 -- A task that depended on others uses their values again.
 local function join_again(id, header)
   local set = set_of(header)
@@ -54,12 +45,11 @@ local function join_again(id, header)
     redis.call('ZADD', prefix .. KEY.deferred, 0, header.set .. ':' .. id)
     redis.call('HINCRBY', prefix .. KEY.sets, set .. SET.SIZE, 1)
     if count_open(header, 1) == 1 then
-      need_parents(set)
+      need_parents(set, 0, us)
     end
   end
 end
 
-local us = now_us()
 local function queue_again(i, old)
   local id, new_id, status = ARGV[i], ARGV[i + 1], old.status
   local header = new_header(old.queue, waiter, old.rules)

@@ -5,7 +5,8 @@
 --       n_parents * parent, then per task its id, its body and, if they have labels, its label
 -- Returns: {0} queued; {1, hash...} these objects must be sent along, {2, id...} there are no such
 --          parents: nothing was written; {3, (id, status)...} these parents failed: the tasks are
---          recorded as impossible; {4} the queue no longer exists: nothing was written.
+--          recorded as impossible; {4} the queue no longer exists, {5} the set that was prepared no
+--          longer exists: nothing was written.
 local tasks, bodies, counters, objects, refs, labels, config = unpack(KEYS)
 local options = cmsgpack.unpack(ARGV[1])
 local prefix, queue, waiters, rules = options.prefix, options.queue, options.waiters, options.rules
@@ -26,11 +27,18 @@ end
 local us = now_us()
 local start = options.delay_ms > 0 and math.floor(us / 1000) + options.delay_ms or options.start_ms
 -- include: _parents.lua
+-- include: _prepared.lua
+local parents = options.set ~= '' and read_prepared(options.set)
+  or read_parents(first_parent, first_task - 1, options.run_on_failure)
+local failed = #parents.failed > 1 and parents.failed
 if first then
-  return #failed > 1 and failed or { 0 }
+  return failed or { 0 }
 end
-if #absent > 1 then
-  return absent
+if parents.is_gone then
+  return { 5 }
+end
+if #parents.absent > 1 then
+  return parents.absent
 end
 local missing = { 1 }
 for i = first_object, first_parent - 1, 3 do
@@ -49,7 +57,7 @@ for i = first_object, first_parent - 1, 3 do
   end
   redis.call('HINCRBY', refs, ARGV[i], ARGV[i + 1])
 end
-local status = #failed > 1 and IMPOSSIBLE or n_waiting > 0 and DEFERRED or PENDING
+local status = failed and IMPOSSIBLE or parents.n_waiting > 0 and DEFERRED or PENDING
 local scheduled = status == PENDING and start > us / 1000
 
 local function reversed(items)
@@ -61,4 +69,4 @@ local function reversed(items)
 end
 -- include: _defer.lua
 -- include: _store.lua
-return status == IMPOSSIBLE and failed or { 0 }
+return failed or { 0 }

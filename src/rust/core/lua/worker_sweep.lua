@@ -39,6 +39,11 @@ local handlers = {
   [DUE.FAILED] = function(id) go_on_notifying(id, false) end,
   [DUE.LINKS] = function(id) drop_links(id, us) end,
   [DUE.SET] = function(set) leave_parents(set, us) end,
+  [DUE.PREPARED] = function(set) close_set(set, us) end,
+  [DUE.NEEDED] = function(part)
+    local set, k = string.match(part, '^(%d+):(%d+)$')
+    need_parents(set, tonumber(k), us)
+  end,
   [DUE.SCHEDULED] = start_scheduled,
   [DUE.EXPIRY] = expire,
 }

@@ -229,11 +229,15 @@ texts! {
     SIZE = ":n";
     /// How many of them have not ended.
     OPEN = ":open";
-    /// What they depend on: ids without separator.
+    /// What they depend on: ids without separator. With a number behind it: the parts after the first.
     ON = ":on";
+    /// How many parts there are of that after the first.
+    PARTS = ":parts";
+    /// While it is prepared: how many of its dependencies were given.
+    GIVEN = ":given";
     /// While it waits: for how many tasks.
     LEFT = ":left";
-    /// One of the tasks it waited for has failed.
+    /// The task it waited for that has failed, if one has.
     FAILED = ":failed";
     /// While it waits: whether its tasks run although one of those failed.
     ANY = ":any";
@@ -266,6 +270,10 @@ texts! {
     LINKS = "D:";
     /// More links to a set that no longer exists are to be removed.
     SET = "E:";
+    /// A set was prepared, but its submitter was not heard of again.
+    PREPARED = "P:";
+    /// With `:` and the number of a part behind the set: that part of what it depends on is needed again.
+    NEEDED = "N:";
 }
 
 #[cfg(test)]

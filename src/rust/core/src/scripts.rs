@@ -34,6 +34,7 @@ const PARTS: &[(&str, &str)] = parts! {
     "_links.lua"
     "_lose.lua"
     "_parents.lua"
+    "_prepared.lua"
     "_queue.lua"
     "_record.lua"
     "_store.lua"
@@ -138,6 +139,10 @@ scripts! {
     QUEUE_CONFIGURE: "queue_configure.lua";
     /// Attach a controller.
     QUEUE_ATTACH: "queue_attach.lua";
+    /// Prepare a set of tasks that depend on many others.
+    SET_PREPARE: "set_prepare.lua";
+    /// No more tasks join a set; it may give memory back.
+    SET_CLOSE: "set_close.lua", " flags=allow-oom";
     /// Queue a chunk of tasks.
     TASK_SUBMIT: "task_submit.lua";
     /// Store how far a task is.

@@ -67,6 +67,9 @@ pub fn pairs(value: Value) -> Result<Vec<(String, Vec<u8>)>> {
     Ok(pairs)
 }
 
+/// How many characters an id has.
+pub const ID_WIDTH: usize = 32;
+
 /// A new random id: 32 lower-case hexadecimal characters.
 pub fn random_id() -> Result<String> {
     let mut bytes = [0u8; 16];

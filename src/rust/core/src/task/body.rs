@@ -116,7 +116,8 @@ pub struct Body {
     pub shared: Vec<SharedRef>,
     /// Seconds it may run; 0 for no limit.
     pub timeout_s: f64,
-    /// What it depends on.
+    /// Those of its dependencies whose values it uses, with their names. The set it is of names all;
+    /// earlier versions had all of them here, too.
     pub parents: Vec<Parent>,
     /// What few tasks ask for; nothing for the others, which saves bytes.
     pub special: Option<Special>,

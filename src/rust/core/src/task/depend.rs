@@ -1,15 +1,17 @@
 //! Queries about dependencies.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use redis::Cmd;
 
 use crate::error::Result;
+use crate::keys::set;
 use crate::queue::Queue;
 use crate::status::Status;
-use crate::task::Body;
-use crate::task::query::{bodies, list, statuses};
-use crate::value;
+use crate::task::fetch::fetch_one;
+use crate::task::query::{headers_if_any, list, statuses};
+use crate::task::{Body, Header};
+use crate::value::{self, ID_WIDTH};
 
 /// A deferred task with its dependencies.
 pub type Deferred = (String, Vec<(String, Status)>);
@@ -38,20 +40,54 @@ pub fn dependents(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
     Ok(ids.into_iter().zip(statuses).filter_map(is_newest).collect())
 }
 
+/// What the tasks of some sets depend on, by set.
+fn parents_of(queue: &mut Queue, sets: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<String>>> {
+    let key = queue.keys.sets();
+    let n_parts: Vec<String> = sets.iter().map(|set| format!("{set}{}", set::PARTS)).collect();
+    let n_parts = fetch_one(queue, key.clone(), &n_parts)?;
+    let (mut owners, mut fields) = (Vec::new(), Vec::new());
+    for (set, n) in sets.iter().zip(n_parts) {
+        let n: u64 = n.and_then(|n| String::from_utf8(n).ok()?.parse().ok()).unwrap_or(0);
+        for part in 0..=n {
+            owners.push(*set);
+            let number = if part == 0 { String::new() } else { part.to_string() };
+            fields.push(format!("{set}{}{number}", set::ON));
+        }
+    }
+    let mut parents: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (set, part) in owners.into_iter().zip(fetch_one(queue, key, &fields)?) {
+        let ids = part.unwrap_or_default();
+        let ids = ids.chunks(ID_WIDTH).map(|id| String::from_utf8_lossy(id).into_owned());
+        parents.entry(set).or_default().extend(ids);
+    }
+    Ok(parents)
+}
+
+/// What a task depends on. A task without a set depends on nothing, unless an earlier version
+/// recorded it as impossible: then only its body says.
+pub fn parents(queue: &mut Queue, header: &Header, body: &Body) -> Result<Vec<String>> {
+    let Some((set, _)) = header.set else {
+        return Ok(body.parents.iter().map(|parent| parent.id.clone()).collect());
+    };
+    Ok(parents_of(queue, &BTreeSet::from([set]))?.remove(&set).unwrap_or_default())
+}
+
 /// All deferred tasks, each with its dependencies.
 pub fn deferred(queue: &mut Queue) -> Result<Vec<Deferred>> {
     let all = list(queue)?;
     let status = statuses(queue, &all)?;
     let waits = |(id, status)| (status == Status::Deferred).then_some(id);
     let ids: Vec<String> = all.into_iter().zip(status).filter_map(waits).collect();
-    let bodies = bodies(queue, &ids)?;
-    let parents = bodies.iter().flat_map(|body| &body.parents).map(|parent| parent.id.clone());
-    let parents: Vec<String> = parents.collect::<BTreeSet<_>>().into_iter().collect();
+    let headers = headers_if_any(queue, &ids)?;
+    let set_of = |header: Option<Header>| header.and_then(|header| Some(header.set?.0));
+    let sets: Vec<Option<u64>> = headers.into_iter().map(set_of).collect();
+    let on = parents_of(queue, &sets.iter().flatten().copied().collect())?;
+    let parents: BTreeSet<String> = on.values().flatten().cloned().collect();
+    let parents: Vec<String> = parents.into_iter().collect();
     let status: HashMap<&String, Status> = parents.iter().zip(statuses(queue, &parents)?).collect();
-    let waits_for = |body: &Body| {
-        let mut seen = BTreeSet::new();
-        let ids = body.parents.iter().map(|parent| &parent.id).filter(|id| seen.insert(*id));
+    let waits_for = |set: Option<u64>| {
+        let ids = set.and_then(|set| on.get(&set)).into_iter().flatten();
         ids.filter_map(|id| Some((id.clone(), *status.get(id)?))).collect()
     };
-    Ok(ids.into_iter().zip(&bodies).map(|(id, body)| (id, waits_for(body))).collect())
+    Ok(ids.into_iter().zip(sets).map(|(id, set)| (id, waits_for(set))).collect())
 }

@@ -1,7 +1,6 @@
 //! Submitting tasks in chunks: the next chunk is prepared while the server stores the previous one.
 //! Objects that tasks share are sent once, and only if the server does not have them.
 
-use redis::Value;
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 
@@ -10,6 +9,7 @@ use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_SUBMIT};
 use crate::task::seed::next_stream;
+use crate::task::set::{ChunkReply, KEPT_MS, Prepared};
 use crate::task::{Body, Kind, Parent, Rules, SharedRef, Special, discard};
 use crate::value;
 
@@ -71,6 +71,8 @@ pub struct Submission {
 
 /// A task about to be queued.
 struct New {
+    /// How many tasks of the submission go before it.
+    place: usize,
     id: String,
     body: Vec<u8>,
     label: String,
@@ -123,15 +125,6 @@ pub enum Start {
     At(f64),
 }
 
-/// The reply to a chunk.
-enum ChunkReply {
-    Queued,
-    ObjectsMissing(Vec<String>),
-    ParentsMissing(Vec<String>),
-    ParentsFailed(Vec<String>),
-    QueueMissing,
-}
-
 /// Submit one task per payload and return their ids, in order. If `next_payload` fails or the server
 /// refuses a chunk, the tasks already submitted are withdrawn.
 pub fn submit(
@@ -142,9 +135,15 @@ pub fn submit(
     let rules = submission.rules.or(&queue.defaults);
     let mut chunks = Chunks::new(submission, &rules, next_payload);
     let mut ids = Vec::new();
-    let sent = send_chunks(queue, submission, &rules.pack(), &mut chunks, &mut ids);
+    let mut set = Prepared::default();
+    let sent = set
+        .prepare(queue, &submission.parents, submission.run_on_failure)
+        .and_then(|()| send_chunks(queue, submission, &rules.pack(), &set, &mut chunks, &mut ids));
     if sent.as_ref().is_err_and(may_be_half_done) {
         discard::withdraw(queue, &ids);
+    }
+    if sent.as_ref().err().is_none_or(may_be_half_done) {
+        set.close(queue);
     }
     let failed = sent?;
     queue.known_objects.extend(submission.shared.iter().map(|object| object.hash.clone()));
@@ -168,6 +167,7 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     queue: &mut Queue,
     submission: &Submission,
     rules: &str,
+    set: &Prepared,
     chunks: &mut Chunks<'_, N>,
     ids: &mut Vec<String>,
 ) -> Result<Vec<String>> {
@@ -189,7 +189,7 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
             let send = |object: &SharedObject| {
                 is_first && object.bytes.len() <= SMALL_OBJECT && !known.contains(&object.hash)
             };
-            let call = chunk_call(&keys, submission, rules, watch, &chunk, send);
+            let call = chunk_call(&keys, submission, rules, watch, set, &chunk, send);
             is_first = false;
             if !submission.at_front {
                 ids.extend(chunk.iter().map(|task| task.id.clone()));
@@ -197,43 +197,17 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
             Ok(Some((call, chunk)))
         },
         |connection, chunk, reply| {
-            let mut outcome = read_reply(reply)?;
+            let mut outcome = ChunkReply::read(reply)?;
             if let ChunkReply::ObjectsMissing(missing) = &outcome {
                 let send = |object: &SharedObject| missing.contains(&object.hash);
-                let again = chunk_call(&keys, submission, rules, watch, &chunk, send);
-                outcome = read_reply(connection.call(&again)?)?;
+                let again = chunk_call(&keys, submission, rules, watch, set, &chunk, send);
+                outcome = ChunkReply::read(connection.call(&again)?)?;
             }
-            match outcome {
-                ChunkReply::ParentsMissing(ids) => return Err(Error::TaskMissing { ids }),
-                ChunkReply::ParentsFailed(parents) => failed = parents,
-                ChunkReply::QueueMissing => {
-                    return Err(Error::QueueMissing { queue: queue.id.clone() });
-                }
-                ChunkReply::ObjectsMissing(hashes) => {
-                    return Err(Error::corrupt(
-                        hashes.join(", "),
-                        "the server lost it right after it was stored",
-                    ));
-                }
-                ChunkReply::Queued => {}
-            }
+            failed = outcome.failed_parents(&queue.id)?;
             Ok(())
         },
     )?;
-    Ok(failed)
-}
-
-fn read_reply(reply: Value) -> Result<ChunkReply> {
-    let mut parts = value::array(reply)?.into_iter();
-    let code = value::integer(parts.next().unwrap_or_default())?;
-    let texts: Vec<String> = parts.map(value::text).collect::<Result<_>>()?;
-    Ok(match code {
-        1 => ChunkReply::ObjectsMissing(texts),
-        2 => ChunkReply::ParentsMissing(texts),
-        3 => ChunkReply::ParentsFailed(texts.chunks(2).map(|pair| pair.join(" is ")).collect()),
-        4 => ChunkReply::QueueMissing,
-        _ => ChunkReply::Queued,
-    })
+    Ok(if failed.is_empty() || set.failed.is_empty() { failed } else { set.failed.clone() })
 }
 
 /// What `task_submit.lua` is told, by these names.
@@ -245,6 +219,12 @@ struct ChunkOptions<'a> {
     waiters: &'a str,
     n_objects: usize,
     n_parents: usize,
+    /// The set that was prepared for them, or empty.
+    set: &'a str,
+    /// How long that is kept from now on.
+    kept_ms: u64,
+    /// How many tasks of that set go before these.
+    position: usize,
     run_on_failure: bool,
     at_front: bool,
     /// How long the tasks wait from now on.
@@ -260,6 +240,7 @@ fn chunk_call(
     submission: &Submission,
     rules: &str,
     watch: u64,
+    set: &Prepared,
     chunk: &[New],
     send: impl Fn(&SharedObject) -> bool,
 ) -> Call {
@@ -279,12 +260,16 @@ fn chunk_call(
         Start::After(seconds) => (seconds, 0.0),
         Start::At(time) => (0.0, time),
     };
+    let parents = if set.number.is_empty() { submission.parents.as_slice() } else { &[] };
     let mut call = Call::new(&TASK_SUBMIT, key_names).options(&ChunkOptions {
         prefix: keys.prefix(),
         queue: &submission.queue,
         waiters: &watch.to_string(),
         n_objects: submission.shared.len(),
-        n_parents: submission.parents.len(),
+        n_parents: parents.len(),
+        set: &set.number,
+        kept_ms: KEPT_MS,
+        position: chunk.first().map_or(0, |task| task.place),
         run_on_failure: submission.run_on_failure,
         at_front: submission.at_front,
         delay_ms: (delay_s * 1000.0).ceil() as u64,
@@ -297,7 +282,7 @@ fn chunk_call(
         call.push(chunk.len());
         call.push(if send(object) { object.bytes.as_slice() } else { &[] });
     }
-    for parent in &submission.parents {
+    for parent in parents {
         call.push(&parent.id);
     }
     for task in chunk {
@@ -328,7 +313,7 @@ impl<'a, N: FnMut() -> Result<Option<Vec<u8>>>> Chunks<'a, N> {
             payload: ByteBuf::new(),
             shared: submission.shared.iter().map(reference).collect(),
             timeout_s: submission.timeout_s,
-            parents: submission.parents.clone(),
+            parents: submission.parents.iter().filter(|p| !p.name.is_empty()).cloned().collect(),
             special: (special != Special::default()).then_some(special),
         };
         Chunks { submission, next_payload, body, n_tasks: 0, n_chunks: 0 }
@@ -360,9 +345,10 @@ impl<'a, N: FnMut() -> Result<Option<Vec<u8>>>> Chunks<'a, N> {
         if let Some(seed) = self.body.special.as_mut().and_then(|special| special.seed.as_mut()) {
             *seed = (0..self.submission.seed_step).fold(*seed, |seed, _| next_stream(seed));
         }
-        let label = self.submission.label(self.n_tasks);
+        let place = self.n_tasks;
+        let label = self.submission.label(place);
         self.n_tasks += 1;
-        Ok(New { id: value::random_id()?, body, label })
+        Ok(New { place, id: value::random_id()?, body, label })
     }
 }
 

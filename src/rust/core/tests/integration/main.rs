@@ -16,6 +16,7 @@ mod support;
 mod task_cancel;
 mod task_delete;
 mod task_depend;
+mod task_depend_many;
 mod task_discard;
 mod task_expire;
 mod task_log;

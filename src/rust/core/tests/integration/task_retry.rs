@@ -152,7 +152,9 @@ fn what_cannot_be_retried_is_listed_by_the_error_and_nothing_is_changed() {
 fn a_retried_child_keeps_its_place_and_uses_its_parents_values_again() {
     let mut f = Fixture::new();
     let parent = submit_all(&mut f.queue, &["value"]).remove(0);
-    let mut children = submit(&mut f.queue, &after(&[&parent]), &["x", "y", "z"]);
+    let mut asked = after(&[&parent]);
+    asked.parents[0].name = "value".into();
+    let mut children = submit(&mut f.queue, &asked, &["x", "y", "z"]);
     let mut worker = f.worker("w");
     run_until_idle(&mut worker, &mut Actor::echo());
     children[1] = retry_one(&mut f.queue, &children[1]);

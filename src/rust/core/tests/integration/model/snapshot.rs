@@ -351,7 +351,7 @@ impl Snapshot {
             };
             let stored = &self.sets[&set];
             if task.status != Status::Deferred {
-                let waits = stored.number("left").is_some() || stored.number("failed").is_some();
+                let waits = stored.number("left").is_some() || stored.0.contains_key("failed");
                 assert!(!waits || task.has_ended() && task.attempt == 0, "{id} did not wait");
                 continue;
             }
