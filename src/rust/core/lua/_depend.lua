@@ -25,7 +25,7 @@ local function end_set(set, n_taken, kind)
 end
 
 -- All dependencies are complete: to the front of the queue, so that order is kept; or to where tasks
--- wait whose time has not come.
+-- wait whose time has not come, each at a time of its own: of equal ones, `due` would sort by id.
 local function release_set(set)
   local found = redis.call('HMGET', sets, set .. SET.QUEUE, set .. SET.START)
   local queue, start = found[1], tonumber(found[2] or 0)
@@ -36,7 +36,8 @@ local function release_set(set)
     if header and header.status == DEFERRED then
       header.status, n = PENDING, n + 1
       if start > us / 1000 then
-        schedule(id, header, start)
+        -- As in _store.lua; the order in which the set is worked off is the reverse one.
+        schedule(id, header, start + place_in_set(header) / 1000)
       else
         queued[#queued + 1] = id
       end

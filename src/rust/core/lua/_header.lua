@@ -92,6 +92,11 @@ local function set_of(header)
   return header.set ~= '' and string.match(header.set, '%d+') or nil
 end
 
+-- Its place in that set, from 1.
+local function place_in_set(header)
+  return tonumber(string.match(header.set, ':(%d+)'))
+end
+
 local function load_header(tasks, id)
   return read_header(redis.call('HGET', tasks, id))
 end

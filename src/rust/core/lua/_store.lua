@@ -27,7 +27,7 @@ for i = first_task, #ARGV, stride do
   if expiry then
     timers[2 * n - 1], timers[2 * n] = expiry, DUE.EXPIRY .. id
   elseif scheduled then
-    -- Scores differ within a ms, so that those whose time comes together stay in order.
+    -- A microsecond apart as well: `start` is that of the first task of the chunk.
     timers[2 * n - 1], timers[2 * n] = start + n / 1000, DUE.SCHEDULED .. id
   end
   if stride == 3 then

@@ -26,6 +26,10 @@ if redis.call('HEXISTS', config, FIELD.LAYOUT) == 0 then
 end
 local us = now_us()
 local start = options.delay_ms > 0 and math.floor(us / 1000) + options.delay_ms or options.start_ms
+if start > 0 then
+  -- Times of the tasks of a submission are a microsecond apart, so that they are queued in its order.
+  start = start + options.n_before / 1000
+end
 -- include: _parents.lua
 -- include: _prepared.lua
 local parents = options.set ~= '' and read_prepared(options.set)

@@ -71,7 +71,7 @@ pub struct Submission {
 
 /// A task about to be queued.
 struct New {
-    /// How many tasks of the submission go before it.
+    /// Its place in the submission, from 0.
     place: usize,
     id: String,
     body: Vec<u8>,
@@ -175,14 +175,16 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     let known = &queue.known_objects;
     let mut failed = Vec::new();
     // At the front of a queue the last chunk is stored first, so that the order is kept.
-    let mut waiting = if submission.at_front { chunks.rest()? } else { Vec::new() };
-    if submission.at_front {
+    let is_delayed = matches!(submission.start, Start::After(seconds) if seconds > 0.0);
+    let last_first = submission.at_front && !is_delayed;
+    let mut waiting = if last_first { chunks.rest()? } else { Vec::new() };
+    if last_first {
         ids.extend(waiting.iter().flatten().map(|task| task.id.clone()));
     }
     let mut is_first = true;
     queue.connection.call_each(
         || {
-            let chunk = if submission.at_front { waiting.pop() } else { chunks.next()? };
+            let chunk = if last_first { waiting.pop() } else { chunks.next()? };
             let Some(chunk) = chunk else {
                 return Ok(None);
             };
@@ -191,7 +193,7 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
             };
             let call = chunk_call(&keys, submission, rules, watch, set, &chunk, send);
             is_first = false;
-            if !submission.at_front {
+            if !last_first {
                 ids.extend(chunk.iter().map(|task| task.id.clone()));
             }
             Ok(Some((call, chunk)))
@@ -231,6 +233,8 @@ struct ChunkOptions<'a> {
     delay_ms: u64,
     /// Server time before which they do not start.
     start_ms: u64,
+    /// How many tasks of the submission go before the first of the chunk.
+    n_before: usize,
     rules: &'a str,
     has_labels: bool,
 }
@@ -274,6 +278,7 @@ fn chunk_call(
         at_front: submission.at_front,
         delay_ms: (delay_s * 1000.0).ceil() as u64,
         start_ms: (start_s * 1000.0).ceil() as u64,
+        n_before: chunk.first().map_or(0, |task| task.place),
         rules,
         has_labels: submission.has_labels(),
     });

@@ -137,6 +137,36 @@ fn after_its_dependencies_it_still_waits_for_its_time() {
     f.assert_counters();
 }
 
+/// The scheduled tasks, in the order in which a sweep will queue them.
+fn schedule(f: &Fixture) -> Vec<String> {
+    let due: Vec<String> = f.ask("ZRANGE {jobs}:due 0 -1");
+    due.iter().filter_map(|member| member.strip_prefix("S:")).map(str::to_owned).collect()
+}
+
+#[test]
+fn tasks_that_wait_for_others_and_a_time_are_queued_in_the_order_of_submission() {
+    for start in [Start::After(1000.0), Start::At(4e9)] {
+        let mut f = Fixture::new();
+        let parent = submit_all(&mut f.queue, &["parent"]).remove(0);
+        let ids = submit(&mut f.queue, &Submission { start, ..after(&[&parent]) }, &["x"; 700]);
+        run_until_idle(&mut f.worker("w"), &mut Actor::echo());
+        assert!(schedule(&f) == ids, "{start:?}");
+        f.assert_counters();
+    }
+}
+
+#[test]
+fn chunks_of_a_submission_that_start_at_a_time_are_queued_in_order() {
+    for (start, at_front) in
+        [(Start::At(4e9), false), (Start::At(4e9), true), (Start::After(1000.0), true)]
+    {
+        let mut f = Fixture::new();
+        let asked = Submission { start, at_front, ..submission("default", Vec::new()) };
+        let ids = submit(&mut f.queue, &asked, &["x"; 300]);
+        assert!(schedule(&f) == ids, "{start:?} {at_front}");
+    }
+}
+
 #[test]
 fn tasks_for_the_front_go_before_all_others_in_their_own_order() {
     let mut f = Fixture::new();
