@@ -5,6 +5,7 @@
 
 mod commands;
 mod failure;
+mod post;
 mod posted;
 
 use std::sync::Arc;

@@ -203,11 +203,10 @@ fn rs_worker_heartbeat_key(queue_id: &str, id: &str) -> RResult<String> {
 #[extendr]
 fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> RResult<List> {
     let lost = worker::sweep(&mut queue)?.into_iter();
-    Ok(List::from_pairs(
-        lost.map(|lost| {
-            (lost.worker, list!(tasks = statuses(lost.tasks), returned = lost.returned))
-        }),
-    ))
+    Ok(List::from_pairs(lost.map(|lost| {
+        let fields: Robj = list!(tasks = statuses(lost.tasks), returned = lost.returned).into();
+        (lost.worker, fields)
+    })))
 }
 
 /// The state of a worker whose process has ended; `NULL` if it was never registered.

@@ -1,14 +1,8 @@
-//! A call that is sent before its reply is needed, so that the server works on it meanwhile.
-//!
-//! The reply to a posted call is the next thing to read from the link. So every other request reads
-//! it first, and keeps it until it is collected. Whoever drops the link loses it.
+//! The reply to a call that was sent before its reply is needed: the next thing to read from the link.
 
-use redis::{ErrorKind, RedisResult, Value};
+use redis::{ErrorKind, RedisError, RedisResult, Value};
 
-use super::Connection;
 use super::failure::is_answer;
-use crate::error::Result;
-use crate::scripts::Call;
 
 /// The reply to a posted call.
 pub(super) enum Posted {
@@ -18,150 +12,21 @@ pub(super) enum Posted {
     Read(RedisResult<Value>),
 }
 
-impl Connection {
-    /// Send a call without waiting for its reply. Only the last call posted can be collected.
-    pub fn post(&mut self, call: &Call) {
-        // Connecting finds out which form of the script the server wants.
-        let connected = self.link().map(|_| ());
-        let packed = call.command(self.shebang).get_packed_command();
-        let sent = connected.and_then(|()| self.link()?.send_packed_command(&packed));
-        self.posted = sent.is_ok().then_some(Posted::Unread);
-        if sent.is_err() {
-            self.link = None;
-        }
-    }
-
-    /// The reply to the call that was posted. If it was lost, the call is sent again.
-    pub fn collect(&mut self, call: &Call) -> Result<Value> {
-        let reply = match self.posted.take() {
-            Some(Posted::Unread) => self.receive(),
-            Some(Posted::Read(reply)) => reply,
-            None => Err(lost()),
-        };
-        reply.or_else(|_| self.call(call))
-    }
-
-    /// Call a script many times; the next call is prepared while the server works on the previous
-    /// one. `next` returns a call and what `reply` needs besides the reply to it.
-    pub fn call_each<C>(
-        &mut self,
-        mut next: impl FnMut() -> Result<Option<(Call, C)>>,
-        mut reply: impl FnMut(&mut Self, C, Value) -> Result<()>,
-    ) -> Result<()> {
-        let mut sent: Option<(Call, C)> = None;
-        loop {
-            let upcoming = next()?;
-            if let Some((call, context)) = sent.take() {
-                let value = self.collect(&call)?;
-                reply(self, context, value)?;
+/// Read a reply off the link. The link is dropped when that fails.
+pub(super) fn receive(link: &mut Option<redis::Connection>) -> RedisResult<Value> {
+    match link.as_mut().ok_or_else(lost)?.recv_response() {
+        Ok(Value::ServerError(error)) => Err(error.into()),
+        Ok(value) => Ok(value),
+        Err(error) => {
+            if !is_answer(&error) {
+                *link = None;
             }
-            let Some((call, context)) = upcoming else {
-                return Ok(());
-            };
-            self.post(&call);
-            sent = Some((call, context));
-        }
-    }
-
-    /// Read the reply to a posted call off the link, for a request that comes before it is collected.
-    pub(super) fn read_posted(&mut self) {
-        if matches!(self.posted, Some(Posted::Unread)) {
-            self.posted = Some(Posted::Read(self.receive()));
-        }
-    }
-
-    fn receive(&mut self) -> RedisResult<Value> {
-        let Some(link) = self.link.as_mut() else {
-            return Err(lost());
-        };
-        match link.recv_response() {
-            Ok(Value::ServerError(error)) => Err(error.into()),
-            Ok(value) => Ok(value),
-            Err(error) => {
-                if !is_answer(&error) {
-                    self.link = None;
-                }
-                Err(error)
-            }
+            Err(error)
         }
     }
 }
 
-fn lost() -> redis::RedisError {
+/// What a request fails with whose reply went with the link.
+pub(super) fn lost() -> RedisError {
     (ErrorKind::Io, "the connection was lost").into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::connection::never;
-    use crate::keys::Keys;
-    use crate::scripts::WORKER_LOG;
-    use crate::server::{Server, ServerOptions};
-    use crate::value;
-
-    /// A call that adds a line to a log.
-    fn add(line: &str) -> Call {
-        let log = Keys::new("jobs").worker("w").log();
-        Call::new(&WORKER_LOG, vec![log]).arg("TEST").arg(line)
-    }
-
-    fn length(connection: &mut Connection) -> i64 {
-        let log = Keys::new("jobs").worker("w").log();
-        value::integer(connection.command(redis::cmd("LLEN").arg(log)).unwrap()).unwrap()
-    }
-
-    fn start() -> (Server, Connection) {
-        let server = Server::start(&ServerOptions::default()).unwrap();
-        let mut connection = Connection::open(&server.url(), never()).unwrap();
-        connection.call(&add("loads the script")).unwrap();
-        (server, connection)
-    }
-
-    #[test]
-    fn a_request_between_a_post_and_its_reply_gets_its_own_reply() {
-        let (_server, mut connection) = start();
-        let call = add("posted");
-        connection.post(&call);
-        assert_eq!(length(&mut connection), 2);
-        connection.collect(&call).unwrap();
-        assert_eq!(length(&mut connection), 2);
-    }
-
-    #[test]
-    fn a_reply_that_is_not_collected_disturbs_no_later_request() {
-        let (_server, mut connection) = start();
-        connection.post(&add("first"));
-        connection.post(&add("second"));
-        assert_eq!(length(&mut connection), 3);
-    }
-
-    #[test]
-    fn a_call_whose_reply_was_lost_is_sent_again() {
-        let (_server, mut connection) = start();
-        let call = add("posted");
-        for lose_link in [true, false] {
-            let before = length(&mut connection);
-            connection.post(&call);
-            if lose_link {
-                connection.close();
-                assert!(length(&mut connection) >= before);
-            } else {
-                connection.posted = None;
-                connection.link = None;
-            }
-            connection.collect(&call).unwrap();
-            assert!(length(&mut connection) > before);
-        }
-    }
-
-    #[test]
-    fn a_script_that_the_server_does_not_know_is_loaded() {
-        let (_server, mut connection) = start();
-        connection.command(redis::cmd("SCRIPT").arg("FLUSH")).unwrap();
-        let call = add("posted");
-        connection.post(&call);
-        connection.collect(&call).unwrap();
-        assert_eq!(length(&mut connection), 2);
-    }
 }
