@@ -75,6 +75,8 @@ rs_task_submit <- function(queue, kind, payloads, shared, options) .Call(wrap__r
 
 rs_task_cancel <- function(queue, ids, ignore_ended) .Call(wrap__rs_task_cancel, queue, ids, ignore_ended)
 
+rs_task_resolve_dependents <- function(queue) .Call(wrap__rs_task_resolve_dependents, queue)
+
 rs_task_discard <- function(queue, ids, limit_s) .Call(wrap__rs_task_discard, queue, ids, limit_s)
 
 rs_task_delete <- function(queue, ids, check) .Call(wrap__rs_task_delete, queue, ids, check)
@@ -155,7 +157,7 @@ rs_worker_kill <- function(queue, ids) .Call(wrap__rs_worker_kill, queue, ids)
 
 rs_worker_heartbeat_key <- function(queue_id, id) .Call(wrap__rs_worker_heartbeat_key, queue_id, id)
 
-rs_worker_sweep <- function(queue) .Call(wrap__rs_worker_sweep, queue)
+rs_worker_sweep <- function(queue, limit_s) .Call(wrap__rs_worker_sweep, queue, limit_s)
 
 rs_worker_lose <- function(queue, id, process) .Call(wrap__rs_worker_lose, queue, id, process)
 

@@ -222,7 +222,7 @@ wait_responses <- function(handle, message_id, worker_ids, timeout, step, call) 
     # A worker may have responded just before it exited, so the responses are read once more. The
     # sweep detects killed workers if no other process does.
     supervise()
-    rust_call(rs_worker_sweep(handle), call)
+    rust_call(rs_worker_sweep(handle, sweep_limit), call)
     states <- worker_states(handle, call)
     gone <- states$id[states$exited]
     left <- max(0, deadline - now())

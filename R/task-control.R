@@ -4,7 +4,8 @@
 #' running task is interrupted as by Ctrl-C; its worker goes on with the next task. The process of
 #' an isolated task is ended with all processes it started: first asked to end, then killed after
 #' the `timeout_process_die` of its worker's configuration. Tasks that depend on a cancelled one
-#' become `IMPOSSIBLE`.
+#' become `IMPOSSIBLE`: they are so when this
+#' returns, unless they are so many that this takes longer than 5 seconds.
 #'
 #' In the worker's own process, code that catches the interrupt, or is in the middle of a long
 #' computation in C, may go on and complete: its result is kept. The same holds for a task that ends
@@ -46,7 +47,7 @@ rrq_task_cancel <- function(task_id, wait = TRUE, timeout_wait = 10, ended = c("
   if (wait && length(running) > 0) {
     wait_for_end(handle, running, timeout_wait, ignore)
     # Tasks that depend on them are resolved by then, too.
-    rust_call(rs_worker_sweep(handle))
+    rust_call(rs_task_resolve_dependents(handle))
   }
   invisible(rust_call(rs_task_status(handle, task_id, FALSE)))
 }

@@ -214,7 +214,7 @@ rrq_worker_detect_exited <- function(controller = NULL) {
   controller <- get_controller(controller)
   handle <- queue_handle(controller)
   found <- Filter(function(child) is_of_queue(child, controller), supervise(at_once = TRUE))
-  lost <- rust_call(rs_worker_sweep(handle))
+  lost <- rust_call(rs_worker_sweep(handle, Inf))
   for (worker in names(lost)) {
     tasks <- lost[[worker]]$tasks
     returned <- lost[[worker]]$returned
@@ -229,6 +229,9 @@ rrq_worker_detect_exited <- function(controller = NULL) {
   }
   invisible(c(child_ids(found), as.character(names(lost))))
 }
+
+# For how many seconds a wait may do what is due in the queue before it looks at what it waits for.
+sweep_limit <- 0.1
 
 #' Deleting exited workers
 #'

@@ -101,7 +101,7 @@ wait_exited <- function(handle, worker_ids, timeout, time_poll, progress, call =
   repeat {
     supervise()
     # A killed worker cannot report that it exits.
-    rust_call(rs_worker_sweep(handle), call)
+    rust_call(rs_worker_sweep(handle, sweep_limit), call)
     states <- worker_states(handle, call)
     left <- setdiff(worker_ids, states$id[states$exited])
     if (!is.null(bar)) {

@@ -88,7 +88,7 @@ wait_started <- function(handle, ids, watch, timeout, time_poll, progress, call)
   repeat {
     supervise()
     # One that was killed while it started cannot report that.
-    rust_call(rs_worker_sweep(handle), call)
+    rust_call(rs_worker_sweep(handle, sweep_limit), call)
     states <- rust_call(rs_worker_states(handle), call)
     waiting <- setdiff(ids, states$id[states$active])
     if (length(waiting) == 0) {

@@ -18,7 +18,7 @@ end
 
 local function end_set(set, n_taken, kind)
   if n_taken == 256 then
-    make_due(us, kind, set)
+    make_due_at_once(us, kind, set)
   else
     redis.call('HDEL', sets, set .. SET.ANY, set .. SET.QUEUE, set .. SET.START, set .. SET.AT)
   end

@@ -1,5 +1,15 @@
 -- What happens at a time: ZSET `due`, scores are ms of server time. worker_sweep.lua does it.
 
+-- What is to be done at once goes before what waits for a time, however much of that is due: its
+-- scores are below this one, in the order of the requests.
+local AT_ONCE = 1000000
+local is_due_at_once = false
+
 local function make_due(us, kind, subject)
   redis.call('ZADD', prefix .. KEY.due, math.floor(us / 1000), kind .. subject)
+end
+
+local function make_due_at_once(us, kind, subject)
+  is_due_at_once = true
+  redis.call('ZADD', prefix .. KEY.due, us / 1000000000000, kind .. subject)
 end

@@ -61,13 +61,13 @@ local function notify_sets(id, ok, us)
     if waits and (ok or redis.call('HGET', sets, set .. SET.ANY) == '1') then
       if redis.call('HINCRBY', sets, set .. SET.LEFT, -1) == 0 then
         redis.call('HDEL', sets, set .. SET.LEFT)
-        make_due(us, DUE.RELEASE, set)
+        make_due_at_once(us, DUE.RELEASE, set)
       end
     elseif waits then
       -- No later end of another task may release what is now impossible.
       redis.call('HDEL', sets, set .. SET.LEFT)
       redis.call('HSET', sets, set .. SET.FAILED, id)
-      make_due(us, DUE.IMPOSSIBLE, set)
+      make_due_at_once(us, DUE.IMPOSSIBLE, set)
     end
   end
   if #links > 0 then
@@ -77,7 +77,7 @@ local function notify_sets(id, ok, us)
   if #links < 256 then
     return true
   end
-  make_due(us, ok and DUE.COMPLETE or DUE.FAILED, id)
+  make_due_at_once(us, ok and DUE.COMPLETE or DUE.FAILED, id)
   return false
 end
 

@@ -45,7 +45,7 @@ local function drop_links(id, us)
     redis.call('ZREM', links, unpack(found))
   end
   if #found == 1000 then
-    make_due(us, DUE.LINKS, id)
+    make_due_at_once(us, DUE.LINKS, id)
   end
 end
 
@@ -78,11 +78,11 @@ local function leave_parents(set, us)
   end
   if n < #on then
     redis.call('HSET', sets, field, string.sub(on, n + 1))
-    make_due(us, DUE.SET, set)
+    make_due_at_once(us, DUE.SET, set)
   elseif k > 0 then
     redis.call('HDEL', sets, field)
     redis.call('HSET', sets, set .. SET.PARTS, k - 1)
-    make_due(us, DUE.SET, set)
+    make_due_at_once(us, DUE.SET, set)
   else
     redis.call('HDEL', sets, field, set .. SET.PARTS)
   end
@@ -102,7 +102,7 @@ local function need_parents(set, k, us)
     end
   end
   if k < tonumber(redis.call('HGET', prefix .. KEY.sets, set .. SET.PARTS) or 0) then
-    make_due(us, DUE.NEEDED, set .. ':' .. digits(k + 1))
+    make_due_at_once(us, DUE.NEEDED, set .. ':' .. digits(k + 1))
   end
 end
 

@@ -91,7 +91,8 @@ if replay then
     local header = load_header(tasks, task)
     claimed[i], attempts[i] = task, header and header.attempt or 0
   end
-elseif not message and record.state ~= 'PAUSED' and claim_limit > 0 then
+-- Tasks that depended on what has just ended go first: the worker sweeps, then asks again.
+elseif not message and record.state ~= 'PAUSED' and claim_limit > 0 and not is_due_at_once then
   for _, queue in ipairs(queues) do
     -- A batch comes from one queue: it may leave tasks there that go before those of the next.
     if #claimed == 0 and not is_paused(queue) then

@@ -153,6 +153,12 @@ fn rs_task_cancel(
     Ok(statuses.into_iter().map(Status::word).collect())
 }
 
+/// Release tasks whose dependencies have ended, or make them impossible.
+#[extendr]
+fn rs_task_resolve_dependents(mut queue: ExternalPtr<Queue>) -> RResult<()> {
+    Ok(task::resolve_dependents(&mut queue)?)
+}
+
 /// The tasks that still run after this time; they are deleted when they have ended.
 #[extendr]
 fn rs_task_discard(
@@ -179,6 +185,7 @@ extendr_module! {
     fn rs_random_id;
     fn rs_task_submit;
     fn rs_task_cancel;
+    fn rs_task_resolve_dependents;
     fn rs_task_discard;
     fn rs_task_delete;
     fn rs_task_retry;

@@ -199,10 +199,11 @@ fn rs_worker_heartbeat_key(queue_id: &str, id: &str) -> RResult<String> {
     Ok(Keys::new(queue_id).worker(id).heartbeat())
 }
 
-/// Per lost worker, the statuses of the tasks it had begun and the ids of those it had not.
+/// Do what is due in the queue, for up to `limit_s` seconds. Returns per worker found lost the statuses
+/// of the tasks it had begun and the ids of those it had not.
 #[extendr]
-fn rs_worker_sweep(mut queue: ExternalPtr<Queue>) -> RResult<List> {
-    let lost = worker::sweep(&mut queue)?.into_iter();
+fn rs_worker_sweep(mut queue: ExternalPtr<Queue>, limit_s: f64) -> RResult<List> {
+    let lost = worker::sweep_within(&mut queue, limit(limit_s))?.into_iter();
     Ok(List::from_pairs(lost.map(|lost| {
         let fields: Robj = list!(tasks = statuses(lost.tasks), returned = lost.returned).into();
         (lost.worker, fields)

@@ -2,6 +2,7 @@
 //! tasks do between that check and their turn is for the scripts to see.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::error::Result;
 use crate::queue::Queue;
@@ -61,10 +62,13 @@ pub fn delete(queue: &mut Queue, ids: &[String], check: bool) -> Result<()> {
     resolve_dependents(queue)
 }
 
-/// Tasks that waited for those are due now: their callers should find them impossible.
-pub(super) fn resolve_dependents(queue: &mut Queue) -> Result<()> {
-    worker::sweep(queue).map(|_| ())
+/// Tasks that depended on those are due now: callers should find them released or impossible. If
+/// there are more than this can do within its limit, whoever sweeps next goes on.
+pub fn resolve_dependents(queue: &mut Queue) -> Result<()> {
+    worker::sweep_dependents(queue, RESOLVE_LIMIT)
 }
+
+const RESOLVE_LIMIT: Duration = Duration::from_secs(5);
 
 const DELETE: &str = "delete running tasks, cancel them first";
 

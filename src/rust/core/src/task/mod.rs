@@ -23,7 +23,7 @@ mod wait;
 pub use crate::value::random_id;
 pub use body::{Body, Isolation, Kind, Parent, SharedRef, Special};
 pub use chain::{Move, following, moves, newest, parent_results, results_of, was};
-pub use control::{cancel, cancel_open, delete};
+pub use control::{cancel, cancel_open, delete, resolve_dependents};
 pub(crate) use delete::{CHUNK, delete_chains};
 pub use depend::{Deferred, deferred, dependents, parents};
 pub use discard::discard;

@@ -105,7 +105,7 @@ impl Waiter {
             if (left.is_zero() && !may_be_more) || (any && self.has_ended()) {
                 return Ok(WaitState::Waiting);
             }
-            self.maintain(queue)?;
+            self.maintain(queue, left)?;
             may_be_more = self.read(queue, left.min(SLICE))? == READ;
         }
     }
@@ -177,11 +177,12 @@ impl Waiter {
     }
 
     /// Resolve lost workers, in case no other process is left to do it, and from time to time read
-    /// the statuses again, in case the stream was lost.
-    fn maintain(&mut self, queue: &mut Queue) -> Result<()> {
+    /// the statuses again, in case the stream was lost. However much is due, most of the time is spent
+    /// waiting.
+    fn maintain(&mut self, queue: &mut Queue, left: Duration) -> Result<()> {
         if self.swept.elapsed() >= SWEEP {
             self.swept = Instant::now();
-            worker::sweep(queue)?;
+            worker::sweep_within(queue, left.min(SLICE))?;
         }
         if self.checked.elapsed() >= self.recheck {
             let open: Vec<String> = lock(&self.set).open.iter().cloned().collect();

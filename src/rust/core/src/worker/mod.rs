@@ -96,5 +96,6 @@ pub use query::{
 pub use record::Record;
 pub use restart::Restart;
 pub use state::{Options, Worker};
-pub use sweep::{Lost, lose, sweep};
+pub(crate) use sweep::sweep_dependents;
+pub use sweep::{Lost, lose, sweep, sweep_within};
 pub use turn::{StopReason, Turn};

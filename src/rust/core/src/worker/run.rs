@@ -10,7 +10,7 @@ use crate::worker::batch::lock;
 use crate::worker::evaluate::Evaluate;
 use crate::worker::request::StepReply;
 use crate::worker::state::Worker;
-use crate::worker::sweep::sweep;
+use crate::worker::sweep::sweep_within;
 use crate::worker::turn::{StopReason, Turn};
 
 /// The longest sleep without asking for work, unless configured.
@@ -45,20 +45,23 @@ impl Worker {
         if let StepReply::Tasks { tasks, .. } = &reply {
             lock(&self.batch).waiting.extend(tasks.iter().cloned());
         }
-        if reply.is_due() {
-            sweep(&mut self.queue)?;
-        }
-        match reply {
+        let is_due = reply.is_due();
+        let turn = match reply {
             StepReply::Gone => self.rejoin(),
             StepReply::Message(message) => self.answer(evaluate, &message),
             StepReply::Tasks { tasks, .. } => self.run_batch(evaluate, &tasks),
-            // The sweep may have brought work.
+            // The sweep may bring work.
             StepReply::Idle { due: true, .. } => Ok(Turn::Swept),
             StepReply::Idle { next, paused, .. } => {
                 self.flush_log(evaluate);
                 self.rest(next, paused, block)
             }
+        }?;
+        // Not before claimed tasks have run: they would wait here, where no other worker finds them.
+        if is_due && !matches!(turn, Turn::Stop(_)) {
+            sweep_within(&mut self.queue, Duration::ZERO)?;
         }
+        Ok(turn)
     }
 
     fn stop_reason(&self) -> Option<StopReason> {

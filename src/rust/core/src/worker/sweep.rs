@@ -1,8 +1,14 @@
 //! Does what is due in a queue. Whoever notices that a lease has lapsed resolves what its worker held;
 //! tasks whose dependencies have ended are released or become impossible, tasks whose time has come
 //! are queued, tasks that have expired are deleted.
+//!
+//! A call of the script does a bounded part of that. How many calls are made depends on the caller:
+//! a worker makes one per turn, and none while it holds tasks that it has not started; a session that
+//! waits sweeps for a fraction of its time.
 
-use crate::error::Result;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::scripts::{Call, WORKER_LOSE, WORKER_SWEEP};
 use crate::status::{Status, WorkerStatus};
@@ -22,25 +28,55 @@ pub struct Lost {
     pub returned: Vec<String>,
 }
 
-/// Do everything that is due; returns the workers declared lost.
+/// Do everything that is due; returns the workers declared lost. Between two calls the connection's
+/// `Stop` is asked.
 pub fn sweep(queue: &mut Queue) -> Result<Vec<Lost>> {
+    sweep_within(queue, Duration::MAX)
+}
+
+/// The same, but only until `limit` has passed. With a limit of 0 it is one call.
+pub fn sweep_within(queue: &mut Queue, limit: Duration) -> Result<Vec<Lost>> {
     let mut lost = Vec::new();
-    loop {
-        let keys = &queue.keys;
-        let names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
-        let call = Call::new(&WORKER_SWEEP, names).arg(keys.prefix());
-        let mut reply = value::array(queue.connection.call(&call)?)?.into_iter();
-        if value::integer(reply.next().unwrap_or_default())? == 0 {
-            return Ok(lost);
-        }
-        let expired = value::texts(reply.next().unwrap_or_default())?;
-        for chunk in expired.chunks(CHUNK) {
-            delete_chains(queue, chunk, true)?;
-        }
-        for entry in reply {
-            lost.push(read_lost(value::texts(entry)?));
+    repeat(queue, limit, |queue| sweep_once(queue, false, &mut lost))?;
+    Ok(lost)
+}
+
+/// Only what follows for tasks that depend on others, until `limit` has passed. It goes before
+/// everything else that is due.
+pub(crate) fn sweep_dependents(queue: &mut Queue, limit: Duration) -> Result<()> {
+    repeat(queue, limit, |queue| sweep_once(queue, true, &mut Vec::new()))
+}
+
+/// Call `once` until it did nothing or `limit` has passed.
+fn repeat(
+    queue: &mut Queue,
+    limit: Duration,
+    mut once: impl FnMut(&mut Queue) -> Result<usize>,
+) -> Result<()> {
+    let (begun, stop) = (Instant::now(), queue.connection.stop());
+    while once(queue)? > 0 && begun.elapsed() < limit {
+        if stop() {
+            return Err(Error::Interrupted);
         }
     }
+    Ok(())
+}
+
+/// One call; returns how many things were done.
+fn sweep_once(queue: &mut Queue, only_at_once: bool, lost: &mut Vec<Lost>) -> Result<usize> {
+    let keys = &queue.keys;
+    let names = vec![keys.workers(), keys.tasks(), keys.counters(), keys.due()];
+    let call = Call::new(&WORKER_SWEEP, names).arg(keys.prefix()).arg(i64::from(only_at_once));
+    let mut reply = value::array(queue.connection.call(&call)?)?.into_iter();
+    let n_done = value::integer(reply.next().unwrap_or_default())?;
+    let expired = value::texts(reply.next().unwrap_or_default())?;
+    for chunk in expired.chunks(CHUNK) {
+        delete_chains(queue, chunk, true)?;
+    }
+    for entry in reply {
+        lost.push(read_lost(value::texts(entry)?));
+    }
+    Ok(usize::try_from(n_done).unwrap_or(0))
 }
 
 /// Declare a worker lost at once, before its lease lapses. The caller knows that the process has

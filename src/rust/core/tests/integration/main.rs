@@ -38,4 +38,5 @@ mod worker_lose;
 mod worker_lost;
 mod worker_restart;
 mod worker_step;
+mod worker_sweep;
 mod worker_window;
