@@ -7,7 +7,7 @@ local workers, tasks, counters, due = unpack(KEYS)
 local prefix, id, process = ARGV[1], ARGV[2], ARGV[3]
 local us, events = now_us(), {}
 
--- include: _lose.lua
+-- include: _leave.lua
 local record = read_worker(id)
 if not record or string.sub(record.nonce, 1, #process) ~= process then
   return false

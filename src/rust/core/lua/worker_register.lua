@@ -6,7 +6,7 @@ local workers, infos, counters, due, log, tasks, heartbeat = unpack(KEYS)
 local id, nonce, lease_ms, info, prefix = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 
 -- include: _record.lua
-local us = now_us()
+local us, events = now_us(), {}
 local record = read_worker(id)
 if record and record.nonce == nonce then
   return record.incarnation
@@ -16,12 +16,11 @@ if is_active(record) and record.lease > us / 1000 then
 end
 
 local incarnation = redis.call('HINCRBY', counters, FIELD.INCARNATION, 1)
--- Between the end of a lease and the sweep, a worker that takes the name again finds tasks held by it.
--- include: _held.lua
-if record then
-  local events, lines = {}, {}
-  resolve_held(id, record, us, events, lines)
-  write_log(log, lines)
+-- Between the end of a lease and the sweep, a worker that takes the name again finds what was the
+-- other's: tasks, and messages such as the one to stop.
+-- include: _leave.lua
+if is_active(record) then
+  lose_worker(id, record)
   send_events(prefix, events)
 end
 record = { incarnation = incarnation, sequence = 0, state = 'STARTING', held = '',

@@ -14,7 +14,7 @@ local us, events, report, expired = now_us(), {}, {}, {}
 -- include: _expire.lua
 local BUDGET, HEAVY = 256, 64
 
--- include: _lose.lua
+-- include: _leave.lua
 local function lose_if_active(id)
   local record = read_worker(id)
   if is_active(record) then
