@@ -34,6 +34,11 @@ local function count_status(counters, status, by)
   count(counters, FIELD.STATUS .. WORDS[status], by)
 end
 
+-- What is written after somebody has destroyed the queue would stay for ever.
+local function queue_exists(config)
+  return redis.call('HEXISTS', config, FIELD.LAYOUT) == 1
+end
+
 -- A log entry may name many tasks: readers make a line of each. `child` is the process it is about,
 -- where that is not the worker's own.
 local function log_line(lines, us, command, message, child)

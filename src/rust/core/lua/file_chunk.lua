@@ -7,7 +7,7 @@ local name, position, bytes, lifetime = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV
 
 -- include: _file.lua
 
-if redis.call('HEXISTS', config, FIELD.LAYOUT) == 0 then
+if not queue_exists(config) then
   return 0
 end
 redis.call('HSET', key, position, bytes)

@@ -8,7 +8,7 @@ local name, sum, chunks, lifetime = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 -- include: _file.lua
 
-if redis.call('HEXISTS', config, FIELD.LAYOUT) == 0 then
+if not queue_exists(config) then
   return 0
 end
 -- Someone else may have been faster, or this is a repetition.

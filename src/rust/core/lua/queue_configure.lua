@@ -7,7 +7,7 @@ local config, settings = KEYS[1], ARGV[1]
 if redis.call('HGET', config, FIELD.DEFAULTS) == settings then
   return 1
 end
-if redis.call('HEXISTS', config, FIELD.LAYOUT) == 1 then
+if queue_exists(config) then
   return 0
 end
 redis.call('HSET', config, FIELD.DEFAULTS, settings)

@@ -20,8 +20,7 @@ local first = status_of(redis.call('HGET', tasks, ARGV[first_task]))
 if first and first ~= IMPOSSIBLE then
   return { 0 }
 end
--- Keys written after somebody else destroyed the queue would stay for ever.
-if redis.call('HEXISTS', config, FIELD.LAYOUT) == 0 then
+if not queue_exists(config) then
   return { 4 }
 end
 local us = now_us()

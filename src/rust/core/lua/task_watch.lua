@@ -1,11 +1,15 @@
 -- Ask to be notified on a stream when tasks end. Tasks this waiter submitted already know it.
--- KEYS: tasks, and the waiter's events
+-- KEYS: tasks, the waiter's events, config
 -- ARGV: waiter number, stream lifetime in ms, ids
--- Returns: one text with the status of each, '-' when there is no such task.
-local tasks, stream = unpack(KEYS)
+-- Returns: one text with the status of each, '-' when there is no such task; false when the
+--          queue no longer exists.
+local tasks, stream, config = unpack(KEYS)
 local waiter, lifetime = ARGV[1], ARGV[2]
 
 -- include: _header.lua
+if not queue_exists(config) then
+  return false
+end
 if redis.call('EXISTS', stream) == 0 then
   redis.call('XADD', stream, '0-1', 't', '')
 end

@@ -1,11 +1,14 @@
 -- Register a worker under a name nobody alive has. Repeating it with the same nonce changes nothing.
--- KEYS: workers worker_infos counters due log tasks heartbeat
+-- KEYS: workers worker_infos counters due log tasks heartbeat config
 -- ARGV: worker id, nonce, lease in ms, information, key prefix
--- Returns: its incarnation, or 0 when the name is taken.
-local workers, infos, counters, due, log, tasks, heartbeat = unpack(KEYS)
+-- Returns: its incarnation, 0 when the name is taken, or -1 when the queue no longer exists.
+local workers, infos, counters, due, log, tasks, heartbeat, config = unpack(KEYS)
 local id, nonce, lease_ms, info, prefix = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 
 -- include: _record.lua
+if not queue_exists(config) then
+  return -1
+end
 local us, events = now_us(), {}
 local record = read_worker(id)
 if record and record.nonce == nonce then

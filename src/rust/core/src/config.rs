@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use redis::Cmd;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::keys::field::{ENVIR, WORKER_CONFIG};
 use crate::queue::{DEFAULT_QUEUE, Queue};
+use crate::scripts::{CONFIG_SET, Call};
 use crate::value;
 
 /// A time from a configuration; an infinite one becomes the longest `Duration`.
@@ -82,11 +82,17 @@ impl WorkerConfig {
 
 /// Store a worker configuration; returns whether it was written.
 pub fn save(queue: &mut Queue, name: &str, config: &WorkerConfig, overwrite: bool) -> Result<bool> {
-    let verb = if overwrite { "HSET" } else { "HSETNX" };
-    let mut command = redis::cmd(verb);
-    command.arg(queue.keys.config()).arg(format!("{WORKER_CONFIG}{name}")).arg(config.pack()?);
-    let added = value::integer(queue.connection.command(&command)?)?;
-    Ok(overwrite || added == 1)
+    set(queue, &format!("{WORKER_CONFIG}{name}"), &config.pack()?, overwrite)
+}
+
+/// Store a setting, or delete it if the value is empty; returns whether it was written.
+fn set(queue: &mut Queue, field: &str, stored: &[u8], overwrite: bool) -> Result<bool> {
+    let call = Call::new(&CONFIG_SET, vec![queue.keys.config()])
+        .arg(field)
+        .arg(stored)
+        .arg(i64::from(overwrite));
+    let written = value::integer(queue.connection.call(&call)?)?;
+    if written < 0 { Err(queue.missing()) } else { Ok(written == 1) }
 }
 
 /// Read a worker configuration.
@@ -113,11 +119,7 @@ pub(crate) fn names(queue: &mut Queue, prefix: &str) -> Result<Vec<String>> {
 
 /// Store the serialised function that builds the workers' environment, or remove it.
 pub fn set_envir(queue: &mut Queue, create: Option<&[u8]>) -> Result<()> {
-    let key = queue.keys.config();
-    match create {
-        Some(bytes) => queue.connection.hash_set(key, ENVIR, bytes),
-        None => queue.connection.command(Cmd::new().arg("HDEL").arg(key).arg(ENVIR)).map(|_| ()),
-    }
+    set(queue, ENVIR, create.unwrap_or_default(), true).map(|_| ())
 }
 
 /// The serialised function that builds the workers' environment.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline};
+use redis::Cmd;
 
 use crate::connection::Connection;
 use crate::error::Result;
+use crate::queue::Queue;
+use crate::scripts::{Call, QUEUE_LISTEN};
 use crate::value;
 
 /// How long the server keeps a stream that nobody renews.
@@ -26,13 +28,12 @@ pub struct Event {
     pub value: Vec<u8>,
 }
 
-/// Open a stream, or keep it open; returns the position behind what it holds.
-pub fn open(connection: &mut Connection, stream: &str) -> Result<String> {
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("XADD").arg(stream).arg("*").arg(ENDS).arg("");
-    pipeline.cmd("PEXPIRE").arg(stream).arg(LIFETIME.as_millis() as u64);
-    let first = connection.pipeline(&pipeline)?.into_iter().next();
-    value::text(first.unwrap_or_default())
+/// Open the stream of a waiter, or keep it open; returns the position behind what it holds.
+pub fn open(queue: &mut Queue, watch: u64) -> Result<String> {
+    let names = vec![queue.keys.config(), queue.keys.events(watch)];
+    let call = Call::new(&QUEUE_LISTEN, names).arg(LIFETIME.as_millis() as u64);
+    let position = value::maybe_bytes(queue.connection.call(&call)?)?;
+    position.map_or_else(|| Err(queue.missing()), |text| Ok(String::from_utf8_lossy(&text).into()))
 }
 
 /// The command that adds an event, unless the stream has expired: then nobody reads it any more.

@@ -113,7 +113,7 @@ fn upload(queue: &mut Queue, path: &Path, md5: &str, stop: &Stop) -> Result<()> 
         chunks += 1;
         match value::integer(queue.connection.call(&call)?)? {
             1 => Ok(()),
-            _ => Err(Error::QueueMissing { queue: queue.id.clone() }),
+            _ => Err(queue.missing()),
         }
     })?;
     let keys = vec![config, index, key, queue.keys.file(md5)];
@@ -126,7 +126,7 @@ fn upload(queue: &mut Queue, path: &Path, md5: &str, stop: &Stop) -> Result<()> 
     let kept = value::integer(queue.connection.call(&call)?)? == 1;
     match (keep, kept) {
         (true, true) => Ok(()),
-        (true, false) => Err(Error::QueueMissing { queue: queue.id.clone() }),
+        (true, false) => Err(queue.missing()),
         (false, _) => {
             Err(Error::file("read", path)(io::Error::other("it changed while it was read")))
         }

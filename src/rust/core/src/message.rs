@@ -105,7 +105,7 @@ pub fn wait_responses(
     let stream = queue.keys.events(watch);
     let mut position = String::new();
     if !limit.is_zero() {
-        position = events::open(&mut queue.connection, &stream)?;
+        position = events::open(queue, watch)?;
     }
     loop {
         let answers = responses(queue, id, workers)?;

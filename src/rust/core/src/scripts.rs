@@ -137,6 +137,8 @@ macro_rules! scripts {
 scripts! {
     /// Set what holds for a queue.
     QUEUE_CONFIGURE: "queue_configure.lua";
+    /// Store a setting.
+    CONFIG_SET: "config_set.lua";
     /// Attach a controller.
     QUEUE_ATTACH: "queue_attach.lua";
     /// Prepare a set of tasks that depend on many others.
@@ -159,6 +161,10 @@ scripts! {
     QUEUE_REMOVE: "queue_remove.lua";
     /// Pause a queue, or resume it.
     QUEUE_PAUSE: "queue_pause.lua";
+    /// Open the event stream of a waiter.
+    QUEUE_LISTEN: "queue_listen.lua";
+    /// Give a waiter its number.
+    QUEUE_NUMBER: "queue_number.lua";
     /// Store a chunk of a file.
     FILE_CHUNK: "file_chunk.lua";
     /// Keep a file all of which is stored.
@@ -189,6 +195,12 @@ scripts! {
     WORKER_EXIT: "worker_exit.lua", " flags=allow-oom";
     /// Tell the control threads of workers something.
     WORKER_CONTROL: "worker_control.lua", " flags=allow-oom";
+    /// Put back what was for another worker of the same name.
+    WORKER_PUT_BACK: "worker_put_back.lua", " flags=allow-oom";
+    /// Wake the main thread of a worker.
+    WORKER_WAKE: "worker_wake.lua", " flags=allow-oom";
+    /// Store what a worker says of itself.
+    WORKER_DESCRIBE: "worker_describe.lua";
     /// Settle lost workers.
     WORKER_SWEEP: "worker_sweep.lua", " flags=allow-oom";
     /// Declare a worker lost whose process has ended.

@@ -12,11 +12,6 @@ impl Connection {
         value::maybe_bytes(self.command(Cmd::new().arg("HGET").arg(key).arg(field))?)
     }
 
-    /// Set a field of a hash.
-    pub(crate) fn hash_set(&mut self, key: String, field: &str, value: &[u8]) -> Result<()> {
-        self.command(Cmd::new().arg("HSET").arg(key).arg(field).arg(value)).map(|_| ())
-    }
-
     /// The names of the fields of a hash, in no order.
     pub(crate) fn hash_fields(&mut self, key: String) -> Result<Vec<String>> {
         value::texts(self.command(Cmd::new().arg("HKEYS").arg(key))?)

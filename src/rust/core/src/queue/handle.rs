@@ -2,12 +2,10 @@
 
 use std::collections::HashSet;
 
-use redis::Cmd;
-
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::keys::{Keys, field};
-use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE};
+use crate::keys::Keys;
+use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE, QUEUE_NUMBER};
 use crate::task::{Rules, Stream};
 use crate::value;
 
@@ -90,12 +88,17 @@ impl Queue {
         }
     }
 
+    /// The error of a request that found no queue.
+    pub(crate) fn missing(&self) -> Error {
+        Error::QueueMissing { queue: self.id.clone() }
+    }
+
     /// A forked child must not read its parent's event stream: it gets a number of its own.
     pub(crate) fn own_watch(&mut self) -> Result<u64> {
         if self.owner != std::process::id() {
-            let key = self.keys.counters();
-            let command = Cmd::new().arg("HINCRBY").arg(key).arg(field::WATCH).arg(1).to_owned();
-            self.watch = value::integer(self.connection.command(&command)?)?.unsigned_abs();
+            let names = vec![self.keys.config(), self.keys.counters()];
+            let number = self.connection.call(&Call::new(&QUEUE_NUMBER, names))?;
+            self.watch = u64::try_from(value::integer(number)?).map_err(|_| self.missing())?;
             self.owner = std::process::id();
             self.stream = Stream::default();
         }

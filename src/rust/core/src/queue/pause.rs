@@ -14,7 +14,8 @@ impl Queue {
         let names = vec![keys.config(), keys.counters(), keys.queue(name), keys.wake(name)];
         let call =
             Call::new(&QUEUE_PAUSE, names).arg(keys.prefix()).arg(name).arg(i64::from(pause));
-        Ok(value::integer(self.connection.call(&call)?)? == 1)
+        let changed = value::integer(self.connection.call(&call)?)?;
+        if changed < 0 { Err(self.missing()) } else { Ok(changed == 1) }
     }
 
     /// The names of the queues that are paused.

@@ -150,12 +150,14 @@ impl Waiter {
     }
 
     fn watch(&mut self, queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
-        let key_names = vec![queue.keys.tasks(), queue.keys.events(queue.watch)];
+        let key_names =
+            vec![queue.keys.tasks(), queue.keys.events(queue.watch), queue.keys.config()];
         let call = Call::new(&TASK_WATCH, key_names)
             .arg(queue.watch)
             .arg(LIFETIME.as_millis() as u64)
             .arg(ids);
-        let letters = value::bytes(queue.connection.call(&call)?)?;
+        let letters = value::maybe_bytes(queue.connection.call(&call)?)?;
+        let letters = letters.ok_or_else(|| queue.missing())?;
         queue.stream.renew();
         Ok(letters.into_iter().map(Status::from_letter).collect())
     }

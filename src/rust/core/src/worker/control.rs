@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::connection::{Connection, never};
 use crate::error::Result;
 use crate::process;
+use crate::scripts::{Call, WORKER_PUT_BACK};
 use crate::task::query;
 use crate::value;
 use crate::worker::batch::lock;
@@ -129,9 +130,10 @@ impl ControlLoop {
 
     /// This worker has ended: the entry is for a later worker of the same name.
     fn put_back(&mut self, entry: &str) {
-        let mut command = redis::cmd("LPUSH");
-        command.arg(self.list()).arg(entry);
-        let _ = self.connection.command(&command);
+        let registration = &self.context.registration;
+        let names = vec![registration.keys.workers(), self.list()];
+        let call = Call::new(&WORKER_PUT_BACK, names).arg(&registration.id).arg(entry);
+        let _ = self.connection.call(&call);
     }
 
     fn obey(&mut self, entry: &str) -> Result<()> {

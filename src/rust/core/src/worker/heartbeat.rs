@@ -52,7 +52,7 @@ impl LeaseLoop {
         let LeaseLoop { connection, context, orphan_since, .. } = self;
         end_orphan(connection, context, orphan_since)?;
         if (context.stop)() {
-            connection.command(&context.registration.wake())?;
+            connection.call(&context.registration.wake())?;
         }
         return_waiting(connection, context)?;
         flush_finished(connection, context)

@@ -78,8 +78,10 @@ impl Worker {
         let lease = period.saturating_mul(LEASE_PERIODS);
         let call = self.registration.register(lease, &self.options.info);
         self.registration.incarnation = value::integer(self.queue.connection.call(&call)?)?;
-        if self.registration.incarnation == 0 {
-            return Err(Error::WorkerExists { id: self.options.id.clone() });
+        match self.registration.incarnation {
+            -1 => return Err(self.queue.missing()),
+            0 => return Err(Error::WorkerExists { id: self.options.id.clone() }),
+            _ => {}
         }
         if let Some(handover) = handover {
             lock(&self.batch).sequence = handover.sequence;
@@ -138,7 +140,10 @@ impl Worker {
             return Ok(Turn::Stop(StopReason::QueueGone));
         }
         self.dismiss_threads();
-        self.join()?;
+        match self.join() {
+            Err(Error::QueueMissing { .. }) => return Ok(Turn::Stop(StopReason::QueueGone)),
+            joined => joined?,
+        }
         self.ready()?;
         Ok(Turn::Idle)
     }

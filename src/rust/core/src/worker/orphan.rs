@@ -26,7 +26,7 @@ pub fn end_orphan(
     }
     let registration = &context.registration;
     if since.get_or_insert_with(Instant::now).elapsed() < GRACE {
-        return connection.command(&registration.wake()).map(|_| ());
+        return connection.call(&registration.wake()).map(|_| ());
     }
     let mut batch = lock(&context.batch);
     let reason = StopReason::ParentEnded.to_string();

@@ -42,7 +42,7 @@ pub fn ping(
     let watch = queue.own_watch()?;
     let stream = queue.keys.events(watch);
     let nonce = value::random_id()?;
-    let mut position = events::open(&mut queue.connection, &stream)?;
+    let mut position = events::open(queue, watch)?;
     let asked = Instant::now();
     let absent = tell(queue, workers, &Order::Ping { watch, nonce: nonce.clone() })?;
     let mut silent: Vec<&String> = workers.iter().filter(|id| !absent.contains(id)).collect();

@@ -7,7 +7,7 @@ use redis::Cmd;
 
 use crate::error::{Error, Result};
 use crate::queue::Queue;
-use crate::scripts::{Call, WORKER_DELETE};
+use crate::scripts::{Call, WORKER_DELETE, WORKER_DESCRIBE};
 use crate::status::WorkerStatus;
 use crate::value;
 use crate::worker::record::Record;
@@ -61,9 +61,11 @@ pub fn info(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
     reply.into_iter().map(value::maybe_bytes).collect()
 }
 
-/// Store the info of a worker.
+/// Store the info of a worker, unless it no longer exists.
 pub fn set_info(queue: &mut Queue, id: &str, info: &[u8]) -> Result<()> {
-    queue.connection.hash_set(queue.keys.worker_infos(), id, info)
+    let names = vec![queue.keys.workers(), queue.keys.worker_infos()];
+    let call = Call::new(&WORKER_DESCRIBE, names).arg(id).arg(info);
+    queue.connection.call(&call).map(|_| ())
 }
 
 /// Delete workers, all of which must have exited or been lost.
@@ -138,7 +140,7 @@ fn parse_entry(entry: &str) -> Result<Vec<LogLine>> {
     Ok(vec![line(message)])
 }
 
-/// Add a line to a worker's log.
+/// Add a line to a worker's log, unless the queue no longer exists.
 pub fn write_log(queue: &mut Queue, id: &str, command: &str, message: &str) -> Result<()> {
     queue.connection.call(&log_call(&queue.keys, id, command, message)).map(|_| ())
 }

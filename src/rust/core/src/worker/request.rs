@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Value};
+use redis::Value;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use crate::keys::Keys;
 use crate::message::Message;
 use crate::scripts::{
     Call, MESSAGE_RESPOND, WORKER_BEAT, WORKER_BEGIN, WORKER_EXIT, WORKER_LOG, WORKER_READY,
-    WORKER_REGISTER, WORKER_RESTART, WORKER_RETURN, WORKER_STEP,
+    WORKER_REGISTER, WORKER_RESTART, WORKER_RETURN, WORKER_STEP, WORKER_WAKE,
 };
 use crate::status::{Status, WorkerStatus};
 use crate::task::Body;
@@ -82,7 +82,8 @@ pub enum StepReply {
 }
 
 impl Registration {
-    /// Register. The reply is the incarnation, or 0 if a worker of that name is alive.
+    /// Register. The reply is the incarnation, 0 if a worker of that name is alive, or -1 if the
+    /// queue no longer exists.
     pub fn register(&self, lease: Duration, info: &[u8]) -> Call {
         let (keys, own) = (&self.keys, self.keys.worker(&self.id));
         let names = vec![
@@ -93,6 +94,7 @@ impl Registration {
             own.log(),
             keys.tasks(),
             own.heartbeat(),
+            keys.config(),
         ];
         Call::new(&WORKER_REGISTER, names)
             .arg(&self.id)
@@ -120,10 +122,9 @@ impl Registration {
     }
 
     /// Wake the main thread if it sleeps in the server.
-    pub fn wake(&self) -> Cmd {
-        let mut command = redis::cmd("ZADD");
-        command.arg(self.keys.worker(&self.id).wake()).arg(0).arg("i");
-        command
+    pub fn wake(&self) -> Call {
+        let names = vec![self.keys.workers(), self.keys.worker(&self.id).wake()];
+        Call::new(&WORKER_WAKE, names).arg(&self.id).arg(self.incarnation)
     }
 
     /// Report what has ended and ask for tasks.
@@ -253,7 +254,7 @@ impl Registration {
 
 /// The request that adds a line to the log of a worker.
 pub fn log_call(keys: &Keys, id: &str, command: &str, message: &str) -> Call {
-    Call::new(&WORKER_LOG, vec![keys.worker(id).log()]).arg(command).arg(message)
+    Call::new(&WORKER_LOG, vec![keys.worker(id).log(), keys.config()]).arg(command).arg(message)
 }
 
 impl StepReply {

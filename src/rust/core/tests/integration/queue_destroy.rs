@@ -1,12 +1,14 @@
 //! Destroying a queue leaves the server as it was.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rrq_core::connection::never;
+use rrq_core::connection::{Stop, never};
 use rrq_core::task::{self, SharedObject, Waiter};
-use rrq_core::worker::{StopReason, Turn};
-use rrq_core::{Connection, Queue, config, files, message};
+use rrq_core::worker::{self, StopReason, Turn};
+use rrq_core::{Connection, Error, Queue, config, files, message};
 
 use crate::support::*;
 
@@ -116,6 +118,51 @@ fn a_queue_destroyed_under_a_busy_worker_leaves_nothing_behind() {
         thread.join().unwrap().unwrap();
         assert_eq!(f.keyspace().len(), 2, "{:?}", f.keyspace());
     }
+}
+
+/// What the request says when the queue no longer exists.
+fn refuses<T>(request: rrq_core::Result<T>) {
+    assert!(matches!(request, Err(Error::QueueMissing { queue }) if queue == ID));
+}
+
+#[test]
+fn a_user_who_asks_a_destroyed_queue_is_told_and_leaves_nothing_in_it() {
+    let mut f = Fixture::new();
+    let ids = submit_n(&mut f.queue, 1);
+    let mut asker = f.attach();
+    f.queue.destroy(None).unwrap();
+    refuses(asker.pause("default", true));
+    refuses(asker.pause("default", false));
+    refuses(config::save(&mut asker, "mine", &config::WorkerConfig::default(), true));
+    refuses(config::save(&mut asker, "mine", &config::WorkerConfig::default(), false));
+    refuses(config::set_envir(&mut asker, Some(b"create")));
+    refuses(config::set_envir(&mut asker, None));
+    refuses(Waiter::new(&mut asker, &ids, true));
+    let (workers, limit, stop) = (["w".to_owned()], Duration::from_millis(1), never());
+    refuses(worker::ping(&mut asker, &workers, limit, &stop));
+    refuses(message::wait_responses(&mut asker, "1", &workers, limit, &stop));
+    refuses(register(asker, "w", never(), |_| {}));
+    assert!(f.keyspace().is_empty(), "{:?}", f.keyspace());
+}
+
+#[test]
+fn a_worker_whose_queue_was_destroyed_writes_nothing() {
+    let mut f = Fixture::new();
+    let stopping = Arc::new(AtomicBool::new(false));
+    let seen = stopping.clone();
+    let proxy = f.proxy();
+    let stop: Stop = Arc::new(move || seen.load(Ordering::Relaxed));
+    let worker = ready(register(attach(proxy.url()), "w", stop, |_| {}).unwrap());
+    let mut asker = f.attach();
+    f.queue.destroy(None).unwrap();
+    worker::write_log(&mut asker, "w", "NOTE", "late").unwrap();
+    worker::set_info(&mut asker, "w", b"info").unwrap();
+    stopping.store(true, Ordering::Relaxed);
+    wait_until(|| !proxy.calls(&["w", "w:w:k"]).is_empty()); // wakes its main thread
+    drop(worker);
+    let _: i64 = f.ask("RPUSH {jobs}:w:w:ctl x");
+    wait_until(|| !proxy.calls(&["w", "w:w:ctl"]).is_empty()); // its control thread puts that back
+    wait_until(|| f.keyspace().is_empty());
 }
 
 #[test]

@@ -1,0 +1,14 @@
+-- Put back an entry of the control list that the thread of an ended worker has taken: it is for a
+-- later worker of the same name, if there is one.
+-- KEYS: workers control
+-- ARGV: worker id, entry
+-- Returns: 1, or 0 when there is none.
+local workers, control = unpack(KEYS)
+local id, entry = ARGV[1], ARGV[2]
+
+-- include: _record.lua
+if not is_active(read_worker(id)) then
+  return 0
+end
+redis.call('LPUSH', control, entry)
+return 1
