@@ -53,9 +53,10 @@ test_that("a task that is deleted while its end is waited for has ended", {
   r <- local_queue()
   gate <- withr::local_tempfile()
   id <- create_held(gate, r)
-  expect_error(wait_for_end(queue_handle(r), c(id, "a"), 0, FALSE), class = "rrq_error_task_missing")
-  expect_null(wait_for_end(queue_handle(r), "a", 0, TRUE))
-  expect_error(wait_for_end(queue_handle(r), c("a", id), 0, TRUE), class = "rrq_error_timeout")
+  handle <- queue_handle(r)
+  expect_error(wait_for_end(handle, c(id, "a"), 0, FALSE), class = "rrq_error_task_missing")
+  expect_null(wait_for_end(handle, "a", 0, TRUE))
+  expect_error(wait_for_end(handle, c("a", id), 0, TRUE), class = "rrq_error_timeout")
 })
 
 test_that("what depends on a cancelled task is impossible", {
