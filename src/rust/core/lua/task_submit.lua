@@ -16,12 +16,19 @@ local first_task = first_parent + options.n_parents
 
 -- include: _header.lua
 -- include: _queue.lua
+-- include: _submitter.lua
 local first = status_of(redis.call('HGET', tasks, ARGV[first_task]))
 if first and first ~= IMPOSSIBLE then
   return { 0 }
 end
-if not queue_exists(config) then
+local found = redis.call('HMGET', config, FIELD.LAYOUT, submitter)
+-- Keys written after somebody else destroyed the queue would stay for ever.
+if not found[1] then
   return { 4 }
+end
+-- Of those that are impossible, a copy gets the reply that was lost.
+if not first and is_copy(found[2]) then
+  return { 0 }
 end
 local us = now_us()
 local start = options.delay_ms > 0 and math.floor(us / 1000) + options.delay_ms or options.start_ms
@@ -54,6 +61,7 @@ if #missing > 1 then
 end
 
 check_queue(queue)
+record_chunk(us)
 for i = first_object, first_parent - 1, 3 do
   if ARGV[i + 2] ~= '' then
     redis.call('HSETNX', objects, ARGV[i], ARGV[i + 2])

@@ -206,6 +206,8 @@ texts! {
     CONTROLLERS = "controllers";
     /// Setting: rules of tasks that are given none.
     DEFAULTS = "defaults";
+    /// Setting, with a token behind it: the last chunk that this process has submitted, and when.
+    SUBMITTER = "sub:";
     /// Setting, with a queue behind it: the queue is paused.
     PAUSE = "pause:";
     /// Counter, with the word of a status behind it: tasks of this status.

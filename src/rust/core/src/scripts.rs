@@ -38,6 +38,7 @@ const PARTS: &[(&str, &str)] = parts! {
     "_queue.lua"
     "_record.lua"
     "_store.lua"
+    "_submitter.lua"
     "_worker_keys.lua"
 };
 

@@ -74,8 +74,9 @@ mod tests {
 
     /// A call that adds a line to a log.
     fn add(line: &str) -> Call {
-        let log = Keys::new("jobs").worker("w").log();
-        Call::new(&WORKER_LOG, vec![log]).arg("TEST").arg(line)
+        let keys = Keys::new("jobs");
+        let names = vec![keys.worker("w").log(), keys.config()];
+        Call::new(&WORKER_LOG, names).arg("TEST").arg(line)
     }
 
     fn length(connection: &mut Connection) -> i64 {
@@ -86,6 +87,8 @@ mod tests {
     fn start() -> (Server, Connection) {
         let server = Server::start(&ServerOptions::default()).unwrap();
         let mut connection = Connection::open(&server.url(), never()).unwrap();
+        let config = Keys::new("jobs").config();
+        connection.command(redis::cmd("HSET").arg(config).arg("layout").arg(1)).unwrap();
         connection.call(&add("loads the script")).unwrap();
         (server, connection)
     }

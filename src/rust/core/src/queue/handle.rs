@@ -6,7 +6,7 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE, QUEUE_NUMBER};
-use crate::task::{Rules, Stream};
+use crate::task::{Rules, Stream, Submitter};
 use crate::value;
 
 /// The layout of the stored data that this version reads and writes.
@@ -24,6 +24,7 @@ pub struct Queue {
     pub connection: Connection,
     pub(crate) watch: u64,
     pub(crate) stream: Stream,
+    pub(crate) submitter: Submitter,
     pub(crate) known_objects: HashSet<String>,
     pub(crate) defaults: Rules,
     owner: u32,
@@ -71,6 +72,7 @@ impl Queue {
             connection,
             watch: 0,
             stream: Stream::default(),
+            submitter: Submitter::default(),
             known_objects: HashSet::new(),
             defaults: Rules::default(),
             owner: std::process::id(),
@@ -93,7 +95,8 @@ impl Queue {
         Error::QueueMissing { queue: self.id.clone() }
     }
 
-    /// A forked child must not read its parent's event stream: it gets a number of its own.
+    /// A forked child must not read its parent's event stream, nor count its chunks as its parent's:
+    /// it gets a number of its own, and draws a token.
     pub(crate) fn own_watch(&mut self) -> Result<u64> {
         if self.owner != std::process::id() {
             let names = vec![self.keys.config(), self.keys.counters()];
@@ -101,6 +104,7 @@ impl Queue {
             self.watch = u64::try_from(value::integer(number)?).map_err(|_| self.missing())?;
             self.owner = std::process::id();
             self.stream = Stream::default();
+            self.submitter = Submitter::default();
         }
         Ok(self.watch)
     }

@@ -17,6 +17,7 @@ mod seed;
 mod set;
 mod stream;
 mod submit;
+mod submitter;
 mod table;
 mod wait;
 
@@ -38,5 +39,6 @@ pub use rules::{Cause, Retry, Rules};
 pub use seed::Seed;
 pub(crate) use stream::Stream;
 pub use submit::{SharedObject, Start, Submission, submit};
+pub(crate) use submitter::Submitter;
 pub use table::{Filter, Row, table};
 pub use wait::{WaitState, Waiter};

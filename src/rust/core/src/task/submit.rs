@@ -78,6 +78,13 @@ struct New {
     label: String,
 }
 
+/// Tasks that are sent in one request, and what tells that from others, see `Submitter`.
+struct Chunk {
+    token: String,
+    number: u64,
+    tasks: Vec<New>,
+}
+
 impl Submission {
     fn has_labels(&self) -> bool {
         !self.labels.is_empty() || !self.tags.is_empty()
@@ -172,7 +179,7 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     ids: &mut Vec<String>,
 ) -> Result<Vec<String>> {
     let (keys, watch) = (queue.keys.clone(), queue.own_watch()?);
-    let known = &queue.known_objects;
+    let (known, submitter) = (&queue.known_objects, &mut queue.submitter);
     let mut failed = Vec::new();
     // At the front of a queue the last chunk is stored first, so that the order is kept.
     let is_delayed = matches!(submission.start, Start::After(seconds) if seconds > 0.0);
@@ -185,16 +192,18 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     queue.connection.call_each(
         || {
             let chunk = if last_first { waiting.pop() } else { chunks.next()? };
-            let Some(chunk) = chunk else {
+            let Some(tasks) = chunk else {
                 return Ok(None);
             };
+            let (token, number) = submitter.next()?;
+            let chunk = Chunk { token, number, tasks };
             let send = |object: &SharedObject| {
                 is_first && object.bytes.len() <= SMALL_OBJECT && !known.contains(&object.hash)
             };
             let call = chunk_call(&keys, submission, rules, watch, set, &chunk, send);
             is_first = false;
             if !last_first {
-                ids.extend(chunk.iter().map(|task| task.id.clone()));
+                ids.extend(chunk.tasks.iter().map(|task| task.id.clone()));
             }
             Ok(Some((call, chunk)))
         },
@@ -219,6 +228,9 @@ struct ChunkOptions<'a> {
     queue: &'a str,
     /// The number of the waiter, as it stands in headers.
     waiters: &'a str,
+    /// Who submits, and which of their chunks this is, see `submitter.rs`.
+    token: &'a str,
+    number: u64,
     n_objects: usize,
     n_parents: usize,
     /// The set that was prepared for them, or empty.
@@ -245,7 +257,7 @@ fn chunk_call(
     rules: &str,
     watch: u64,
     set: &Prepared,
-    chunk: &[New],
+    chunk: &Chunk,
     send: impl Fn(&SharedObject) -> bool,
 ) -> Call {
     let key_names = vec![
@@ -269,28 +281,30 @@ fn chunk_call(
         prefix: keys.prefix(),
         queue: &submission.queue,
         waiters: &watch.to_string(),
+        token: &chunk.token,
+        number: chunk.number,
         n_objects: submission.shared.len(),
         n_parents: parents.len(),
         set: &set.number,
         kept_ms: KEPT_MS,
-        position: chunk.first().map_or(0, |task| task.place),
+        position: chunk.tasks.first().map_or(0, |task| task.place),
         run_on_failure: submission.run_on_failure,
         at_front: submission.at_front,
         delay_ms: (delay_s * 1000.0).ceil() as u64,
         start_ms: (start_s * 1000.0).ceil() as u64,
-        n_before: chunk.first().map_or(0, |task| task.place),
+        n_before: chunk.tasks.first().map_or(0, |task| task.place),
         rules,
         has_labels: submission.has_labels(),
     });
     for object in &submission.shared {
         call.push(&object.hash);
-        call.push(chunk.len());
+        call.push(chunk.tasks.len());
         call.push(if send(object) { object.bytes.as_slice() } else { &[] });
     }
     for parent in parents {
         call.push(&parent.id);
     }
-    for task in chunk {
+    for task in &chunk.tasks {
         call.push(&task.id);
         call.push(task.body.as_slice());
         if submission.has_labels() {

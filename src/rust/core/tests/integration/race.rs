@@ -195,14 +195,16 @@ fn of_a_retry_and_a_delete_the_later_one_sees_the_other() {
     f.assert_counters();
 }
 
-/// The request that submits a task after `parent`.
+/// The request that submits a task after `parent`, as if it had never been sent.
 fn submit_request(f: &mut Fixture, parent: &str, asked: &Submission) -> Request {
-    request(f, &SUBMIT, parent, |queue, other| {
+    let request = request(f, &SUBMIT, parent, |queue, other| {
         let mut asked = asked.clone();
         asked.parents = after(&[&other[0]]).parents;
         let ids = submit(queue, &asked, &["child"]);
         task::delete(queue, &ids, true).unwrap();
-    })
+    });
+    f.delete_submitters();
+    request
 }
 
 #[test]

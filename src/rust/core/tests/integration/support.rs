@@ -165,6 +165,19 @@ impl Fixture {
         let _: i64 = self.ask(&format!("DEL {list}"));
     }
 
+    /// The settings that record which chunks of tasks a process has submitted.
+    pub fn submitters(&self) -> Vec<String> {
+        let fields: Vec<String> = self.ask(&format!("HKEYS {{{ID}}}:cfg"));
+        fields.into_iter().filter(|field| field.starts_with("sub:")).collect()
+    }
+
+    /// Delete those, so that a recorded chunk whose tasks were deleted counts as new when it is sent.
+    pub fn delete_submitters(&self) {
+        for field in self.submitters() {
+            let _: i64 = self.ask(&format!("HDEL {{{ID}}}:cfg {field}"));
+        }
+    }
+
     /// Whether there is such a key of the queue.
     pub fn has_key(&self, name: &str) -> bool {
         self.ask::<i64>(&format!("EXISTS {{{ID}}}:{name}")) == 1

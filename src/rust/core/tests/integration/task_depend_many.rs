@@ -28,6 +28,7 @@ fn record(f: &mut Fixture, parents: &[String], n: usize) -> Recorded {
     let mut queue = attach(proxy.url());
     let children = submit_many(&mut queue, &after_all(parents), n).unwrap();
     task::delete(&mut f.queue, &children, true).unwrap();
+    f.delete_submitters();
     let mut prepare = proxy.calls(&["t", "n", "cfg"]);
     prepare.retain(|call| ids_in(call, parents) > 0);
     Recorded { prepare, submit: proxy.calls(&["t", "b", "n"]), children }

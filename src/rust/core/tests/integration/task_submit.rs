@@ -7,6 +7,7 @@ use rrq_core::Error;
 use rrq_core::connection::never;
 use rrq_core::status::Status;
 use rrq_core::task::{self, SharedObject, Submission};
+use rrq_core::worker;
 
 use crate::support::*;
 
@@ -86,6 +87,48 @@ fn a_submission_repeated_late_changes_nothing() {
         assert_eq!(f.resend(&call), Value::Array(vec![Value::Int(0)]));
     }
     assert_eq!(f.contents(), before);
+}
+
+#[test]
+fn a_submission_repeated_after_its_tasks_were_deleted_does_not_bring_them_back() {
+    let mut f = Fixture::new();
+    let proxy = f.proxy();
+    let mut through = attach(proxy.url());
+    let rules = task::Rules { ttl_s: Some(0.001), retry: None };
+    let short = Submission { rules, ..submission("default", vec![object(50)]) };
+    let mut ids = submit(&mut through, &short, &["a", "b"]);
+    run_until_idle(&mut f.worker("w"), &mut Actor::echo());
+    wait_until(|| {
+        worker::sweep(&mut f.queue).unwrap();
+        !f.has_key("t")
+    });
+    ids.extend(submit(&mut through, &submission("default", vec![object(50)]), &["c"; 40]));
+    task::delete(&mut f.queue, &ids[2..3], true).unwrap();
+    let before = f.contents();
+    let calls = proxy.calls(&["t", "b", "n"]);
+    assert!(calls.len() >= 3);
+    for call in &calls {
+        assert_eq!(f.resend(call), Value::Array(vec![Value::Int(0)]));
+    }
+    assert_eq!(f.contents(), before);
+}
+
+#[test]
+fn what_a_process_has_submitted_is_recorded_once_and_not_for_ever() {
+    let mut f = Fixture::new();
+    for _ in 0..3 {
+        submit_n(&mut f.queue, 40);
+    }
+    let first = f.submitters();
+    assert_eq!(first.len(), 1);
+    // As if that had been long ago.
+    let _: i64 = f.ask(&format!("HSET {{{ID}}}:cfg {} 6,1000000", first[0]));
+    wait_until(|| {
+        submit_n(&mut f.attach(), 1);
+        !f.submitters().contains(&first[0])
+    });
+    f.queue.destroy(None).unwrap();
+    assert_eq!(f.keyspace(), Vec::<String>::new());
 }
 
 #[test]
