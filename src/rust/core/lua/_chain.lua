@@ -1,5 +1,14 @@
 -- Part of task_delete.lua: the tasks that were requested, the chains of retries they are of, and what
 -- is stored for a task under more than its id.
+--
+-- Invariant: a chain of retries exists as a whole or not at all. Its parts are no use alone: `moved` and
+-- `was` lead from each task to the next, a retry takes the body along, and with it the references to
+-- objects, and whoever holds an older id (the user, the bodies of dependant tasks, links) reaches status
+-- and value through it. Without a middle task newest() would end nowhere, so that a parent that is complete
+-- would count as absent; without the newest the older ones would be MOVED to nothing, with no body to run
+-- again. So a chain with one task that is open or needed is kept, and a request that does not name all of
+-- a chain changes nothing: the caller reads the bodies before the request, and a task may be retried in
+-- between. It is then told the others, and asks again with their bodies.
 local ids, object_places, requested = {}, {}, {}
 for i = 4 + n_objects, #ARGV, 2 do
   ids[#ids + 1], object_places[#object_places + 1] = ARGV[i], ARGV[i + 1]

@@ -51,6 +51,14 @@ end
 
 -- Notify the sets that wait for this task of its end, at most 256 of them now. Returns whether that
 -- was all. For the links of a task see _links.lua.
+--
+-- Invariant: SET.LEFT counts the ':' links to a set, and exists only while the set is undecided. Counting
+-- down and marking the link are in one script, so a set is counted once per task, however often the rest
+-- is continued (DUE.COMPLETE, DUE.FAILED). What decides a set deletes LEFT: neither the last success after
+-- a failure nor a second failure may decide it again, which would release tasks that are IMPOSSIBLE. A
+-- decided set only becomes due: to resolve its tasks here would make the end of one task cost as much as all that
+-- depends on it. The timer and the deletion of LEFT are one step, so if the process dies now, whoever
+-- sweeps next resolves the set; without the timer its tasks would stay DEFERRED.
 local function notify_sets(id, ok, us)
   local low, sets, notified = '[' .. id .. ':', prefix .. KEY.sets, {}
   local links = redis.call('ZRANGEBYLEX', prefix .. KEY.dependents, low, '(' .. id .. ';', 'LIMIT', 0, 256)

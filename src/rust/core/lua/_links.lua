@@ -8,6 +8,22 @@
 -- submitter. OPEN counts those of them that have not ended; while it is not 0, no parent expires. LEFT,
 -- while the set waits, is the number of its ':' links, and one more until all its parents were given.
 -- Whatever goes through the parents of a set takes a part of them a call, at most 500.
+--
+-- Who changes a link, and when:
+--   ':' to '+'  notify_sets() in _end.lua only, as it counts down the set
+--   '+' to '-'  is_needed(), when it has seen many sets whose tasks have ended
+--   '-' to '+'  need_parents(), when a task of such a set is to run again
+--   removed     drop_links(), the task was deleted: '+' and '-', never ':'
+--               leave_parents(), the last task of the set was deleted: whatever the mark
+-- A link outlives the notification because it still says who depends on the task, that its value may be
+-- fetched, and what to remove with the set. It gets another mark so that notifying, which stops after
+-- 256 sets, goes on with the ':' that are left, and counts no set down twice. In between, the task may
+-- be deleted or the process that sweeps may end: the timer DUE.COMPLETE or DUE.FAILED and the ':' links
+-- are then all that is known of the end. Removed with the task, they would leave their sets DEFERRED
+-- for ever; go_on_notifying() in worker_sweep.lua removes them when the last set is notified. The mark
+-- '-' bounds the work: expiry asks twice whether a task is needed, when it is named and when it is
+-- deleted, and without the mark each would read the same resolved sets again. The marks sort as
+-- + , - : ; which the ranges below rely on.
 
 -- include: _due.lua
 

@@ -1,8 +1,10 @@
 -- One turn of a worker: report finished tasks, then take a message or claim more tasks. The order
 -- matters:
--- 1. The report comes first: what has ended is no longer held, and a task that is tried again may be
---    claimed in the same turn.
--- 2. A message comes before tasks: a worker that is told to stop or pause claims nothing more.
+-- 1. The report comes first: until then the outcomes exist in the worker's memory only, and a message may
+--    end or restart its process. What has ended is no longer held, and a task that is tried again may
+--    be claimed in the same turn.
+-- 2. A message comes before tasks: a worker that is told to stop or pause claims nothing more. It stays
+--    in the list until message_respond.lua, so it is not lost with the reply.
 -- 3. Claims come from the queues in the worker's order. What is claimed is added to what the worker
 --    holds, in the order in which it runs, and is open but for the first `window` tasks.
 -- 4. The marker that woke the worker is set again if tasks are left after the claim: it wakes another
@@ -12,6 +14,11 @@
 -- applied, so it is ignored, and so is the window. The worker has begun nothing of what it was given,
 -- and all it holds is the reply again, before a message that came meanwhile. A smaller number is
 -- refused: the worker has sent a later step, which reported the same tasks.
+--
+-- Invariant: after each step the record names all tasks that are RUNNING by this worker. What it does
+-- not name is neither replayed nor resolved if the worker is lost, so it is written in the script that
+-- claims. A worker that dies before a step still holds what it has run, and its outcomes are lost;
+-- one that dies after it holds what it was given, though it may never have read the reply.
 --
 -- KEYS: workers tasks bodies results extras counters due messages log, then the lists of its queues
 --       and their markers

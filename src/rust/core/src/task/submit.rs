@@ -170,6 +170,19 @@ fn may_be_half_done(error: &Error) -> bool {
 }
 
 /// Send all chunks; returns the parents that have failed.
+///
+/// Invariant: a chunk is queued as a whole and once. The script that queues it also counts its references
+/// to shared objects; before that nothing holds an object, and the last task that used it may be deleted
+/// between two chunks. So the script first checks that all objects are there or come along; otherwise it
+/// names them and writes nothing, and the chunk is sent again with them. If tasks were queued before their
+/// objects are safe, a worker could claim one whose object is gone.
+///
+/// A lost reply leaves open whether the chunk was queued. `call_each` repeats the same request, by whose
+/// number the server recognises it even when its tasks have run and were deleted (`Submitter`). If no
+/// repetition gets through, the submission ends with a connection error: the chunks before stay queued,
+/// the last one may be, as without a connection nothing can be withdrawn. For other errors see
+/// `may_be_half_done`. A chunk is sent when the reply to the one before was read, so that chunks stay in
+/// order and numbers only grow, as `Submitter` requires.
 fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     queue: &mut Queue,
     submission: &Submission,
