@@ -188,7 +188,7 @@ impl Connection {
     /// because of a signal: what it popped may be lost too, and a retry could wait for something
     /// that has already come.
     pub fn block(&mut self, command: &redis::Cmd) -> Result<Option<Value>> {
-        match self.link().and_then(|link| command.query(link)) {
+        match self.link().and_then(|(link, _)| command.query(link)) {
             Ok(value) => Ok(Some(value)),
             Err(error) if is_refusal(&error) => Err(self.explain(error)),
             Err(_) => {
@@ -219,8 +219,7 @@ impl Connection {
         let deadline = Instant::now() + self.retry_timeout;
         let mut pause = Duration::from_millis(10);
         loop {
-            let shebang = self.shebang;
-            let error = match self.link().and_then(|link| operation(link, shebang)) {
+            let error = match self.link().and_then(|(link, shebang)| operation(link, shebang)) {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -250,8 +249,9 @@ impl Connection {
         }
     }
 
-    /// The live link. A forked child must not share its parent's socket: it opens its own.
-    fn link(&mut self) -> RedisResult<&mut redis::Connection> {
+    /// The live link, and whether its server knows `#!lua`, which is not known before it is open. A
+    /// forked child must not share its parent's socket: it opens its own.
+    fn link(&mut self) -> RedisResult<(&mut redis::Connection, bool)> {
         if self.owner != std::process::id() {
             self.owner = std::process::id();
             self.link = None;
@@ -260,7 +260,8 @@ impl Connection {
         if self.link.is_none() {
             self.connect()?;
         }
-        self.link.as_mut().ok_or_else(|| (ErrorKind::Io, "not connected").into())
+        let link = self.link.as_mut().ok_or((ErrorKind::Io, "not connected"))?;
+        Ok((link, self.shebang))
     }
 
     /// Any signal, such as SIGCHLD, may interrupt a system call.

@@ -13,10 +13,9 @@ use crate::scripts::Call;
 impl Connection {
     /// Send a call without waiting for its reply. Only the last call posted can be collected.
     pub fn post(&mut self, call: &Call) {
-        // Connecting finds out which form of the script the server wants.
-        let connected = self.link().map(|_| ());
-        let packed = call.command(self.shebang).get_packed_command();
-        let sent = connected.and_then(|()| self.link()?.send_packed_command(&packed));
+        let sent = self.link().and_then(|(link, shebang)| {
+            link.send_packed_command(&call.command(shebang).get_packed_command())
+        });
         self.posted = sent.is_ok().then_some(Posted::Unread);
         if sent.is_err() {
             self.link = None;

@@ -85,6 +85,22 @@ fn a_cut_anywhere_in_a_reply_changes_nothing() {
 }
 
 #[test]
+fn the_first_request_of_a_connection_uses_the_same_script_as_the_next() {
+    let f = Fixture::new();
+    let proxy = f.proxy();
+    let mut queue = attach(proxy.url());
+    for connection in [queue.connection.duplicate(), queue.connection.duplicate()] {
+        queue.connection = connection;
+        submit_n(&mut queue, 1);
+        submit_n(&mut queue, 1);
+    }
+    let hashes: Vec<Vec<u8>> =
+        proxy.calls(&["t"]).into_iter().map(|call| call[1].clone()).collect();
+    assert!(hashes.len() >= 4);
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]));
+}
+
+#[test]
 fn every_request_repeated_late_changes_nothing() {
     let mut f = Fixture::new();
     let proxy = f.proxy();
