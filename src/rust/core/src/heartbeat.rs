@@ -13,6 +13,7 @@ use redis::Pipeline;
 use crate::connection::{Connection, SLICE, Stop, never};
 use crate::error::{Error, Result};
 use crate::process;
+use crate::scripts::{Call, HEARTBEAT_CLAIM};
 use crate::value;
 
 /// The longest sleep in the server.
@@ -117,23 +118,17 @@ impl Drop for Heartbeat {
 }
 
 /// The key holds a nonce first, so that a request repeated after a lost reply recognises its own
-/// claim.
+/// claim. Signals may come as soon as the key exists, so the old ones go in the same request.
 fn take(connection: &mut Connection, pulse: &Pulse) -> Result<()> {
     let (nonce, expire_ms) = (value::random_id()?, pulse.expire.as_millis() as u64);
-    let (mut set, mut get) = (redis::cmd("SET"), redis::cmd("GET"));
-    set.arg(&pulse.key).arg(&nonce).arg("NX").arg("PX").arg(expire_ms);
-    get.arg(&pulse.key);
-    let taken = value::maybe_bytes(connection.command(&set)?)?.is_some()
-        || value::maybe_bytes(connection.command(&get)?)?.as_deref() == Some(nonce.as_bytes());
-    if !taken {
+    let names = vec![pulse.key.clone(), pulse.signals()];
+    let call = Call::new(&HEARTBEAT_CLAIM, names).arg(nonce).arg(expire_ms);
+    if value::integer(connection.call(&call)?)? == 0 {
         return Err(Error::HeartbeatExists { key: pulse.key.clone() });
     }
-    let mut pipeline = Pipeline::new();
-    pipeline.atomic();
-    pipeline.cmd("DEL").arg(pulse.signals());
-    pipeline.cmd("SET").arg(&pulse.key).arg(&pulse.value);
-    pipeline.arg("PX").arg(expire_ms);
-    connection.pipeline(&pipeline).map(|_| ())
+    let mut set = redis::cmd("SET");
+    set.arg(&pulse.key).arg(&pulse.value).arg("PX").arg(expire_ms);
+    connection.command(&set).map(|_| ())
 }
 
 struct Thread {

@@ -172,6 +172,8 @@ scripts! {
     FILE_KEEP: "file_keep.lua";
     /// Ask for a stored file.
     FILE_USE: "file_use.lua";
+    /// Claim the key of a heartbeat.
+    HEARTBEAT_CLAIM: "heartbeat_claim.lua";
     /// Ask to be told when tasks end.
     TASK_WATCH: "task_watch.lua";
     /// Send a message to workers.

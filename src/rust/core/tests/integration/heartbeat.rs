@@ -1,5 +1,7 @@
 //! Keys that expire unless a process lives.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rrq_core::connection::never;
@@ -82,5 +84,31 @@ fn a_signal_left_for_an_earlier_process_is_not_delivered() {
     let _: i64 = f.ask("DEL alive");
     let mut beat = start(&f.server.url()).unwrap(); // the signal would end this process
     assert_eq!(f.ask::<i64>("EXISTS alive:signal"), 0);
+    beat.stop().unwrap();
+}
+
+#[test]
+fn a_signal_sent_while_it_starts_is_delivered() {
+    let f = Fixture::new();
+    let proxy = Arc::new(f.proxy());
+    let url = proxy.url().to_owned();
+    start(&url).unwrap().stop().unwrap(); // loads the script
+    let own = Connection::open(&url, never()).unwrap();
+    let long = Pulse { expire: Duration::from_secs(60), ..pulse() };
+    let begun = proxy.passed(Way::Down);
+    let heard = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGUSR1, heard.clone()).unwrap();
+    // The key exists, but the process that claimed it does not know yet.
+    proxy.close(true);
+    proxy.cut_after(Way::Down, 1);
+    let starting = std::thread::spawn(move || Heartbeat::start(own, long, PATIENCE, never()));
+    wait_until(|| f.ask::<i64>("EXISTS alive") == 1);
+    wait_until(|| proxy.passed(Way::Down) > begun);
+    let mut other = Connection::open(&f.server.url(), never()).unwrap();
+    assert!(heartbeat::kill(&mut other, "alive", signal_hook::consts::SIGUSR1).unwrap());
+    proxy.close(false);
+    let mut beat = starting.join().unwrap().unwrap();
+    wait_until(|| heard.load(Ordering::Relaxed));
+    assert_eq!(f.ask::<String>("GET alive"), "me");
     beat.stop().unwrap();
 }
