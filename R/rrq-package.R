@@ -13,3 +13,4 @@ the$workers <- list()
 the$supervised <- -Inf
 the$task <- NULL
 the$is_worker_process <- FALSE
+the$worker <- NULL

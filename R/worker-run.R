@@ -93,14 +93,21 @@ rrq_worker <- R6Class(
       )
       functions <- evaluation_calls(private$run, identity)
       info <- private$describe(config)
-      private$runner <- rust_call(rs_worker_register(
+      if (isTRUE(the$is_worker_process)) the$worker <- self
+      # Whoever handles an interrupt must know of the registration, so none comes in between.
+      rust_call(suspendInterrupts(private$keep(rs_worker_register(
         private$url, private$queue_id, self$id, private$config_name, info,
         spawned_by(), functions
-      ), call)
+      ))), call)
       private$leave_at_exit(Sys.getpid())
       # Before it counts as alive: whoever waits for that may read the log next.
       if (isTRUE(the$is_worker_process)) cat(format(info), sep = "\n")
       private$prepare(call)
+    },
+    # Also returns what is not a registration but an error.
+    keep = function(runner) {
+      if (typeof(runner) == "externalptr") private$runner <- runner
+      runner
     },
     # A task that calls quit() ends the worker: report it at once, not when the lease lapses. A
     # forked child that quits must not do so.

@@ -134,11 +134,20 @@ worker_process <- function(args = commandArgs(TRUE)) {
 run_worker_process <- function(queue_id, name_config, worker_id, timeout_config) {
   Sys.unsetenv("R_TESTS")
   the$is_worker_process <- TRUE
-  worker <- tryCatch(
-    rrq_worker$new(queue_id, name_config, worker_id, timeout_config),
-    error = function(e) quit_saying(conditionMessage(e), 1)
+  tryCatch(
+    {
+      worker <- tryCatch(
+        rrq_worker$new(queue_id, name_config, worker_id, timeout_config),
+        error = function(e) quit_saying(conditionMessage(e), 1)
+      )
+      worker$loop()
+    },
+    # The engine and the handlers of the loop see most interrupts first. This is for all others: while
+    # the environment is built, and before and after the loop. A further one must not end this.
+    interrupt = function(i) {
+      if (!is.null(the$worker)) suspendInterrupts(the$worker$shutdown("interrupted"))
+    }
   )
-  worker$loop()
   invisible()
 }
 

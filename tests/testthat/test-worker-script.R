@@ -132,6 +132,25 @@ test_that("SIGTERM and Ctrl-C end it cleanly, idle or busy", {
   expect_equal(rrq_task_status(id, controller = r), "DIED")
 })
 
+test_that("signals end it cleanly before it runs tasks, too", {
+  skip_on_os("windows")
+  r <- local_queue()
+  # The process gets the signal while it builds its environment, and R notices at once or later.
+  rrq_worker_envir_set(controller = r, function(envir) {
+    settings <- strsplit(Sys.getenv("RRQ_TEST_SIGNAL"), " ")[[1]]
+    tools::pskill(Sys.getpid(), as.integer(settings[[1]]))
+    Sys.sleep(as.numeric(settings[[2]]))
+  })
+  for (signal in c(tools::SIGTERM, tools::SIGINT)) {
+    for (pause in c(0, 60)) {
+      withr::local_envvar(RRQ_TEST_SIGNAL = paste(signal, pause))
+      expect_equal(session_status(local_script(r, c("--name=w", r$queue_id))), 0)
+      expect_equal(rrq_worker_status("w", r), c(w = "EXITED"))
+      expect_equal(tail(rrq_worker_log_tail("w", controller = r), 1)$message, "interrupted")
+    }
+  }
+})
+
 test_that("a second SIGTERM ends one that does not heed the first", {
   skip_on_os("windows")
   r <- local_queue()
