@@ -141,6 +141,38 @@ fn the_new_process_says_what_the_server_did_not_hear_from_the_old_one() {
     f.assert_counters();
 }
 
+#[test]
+fn a_copy_of_the_request_that_comes_when_the_new_process_works_changes_nothing() {
+    let mut f = Fixture::new();
+    let proxy = f.proxy();
+    submit_n(&mut f.queue, 3);
+    let handover = Arc::new(Mutex::new(String::new()));
+    let inside = handover.clone();
+    let restart = with_nonce(move |text| {
+        *inside.lock().unwrap() = text.to_owned();
+        // The worker must not go on.
+        std::panic::resume_unwind(Box::new("enough"));
+    });
+    let url = proxy.url().to_owned();
+    let thread = std::thread::spawn(move || {
+        let mut worker = ready(start(&url, config(|c| c.max_tasks = 1.0), None, restart));
+        let _ = worker.run(&mut Actor::echo(), true);
+    });
+    assert!(thread.join().is_err());
+    let calls = proxy.calls(&["w", "t", "n", "due", "w:w:log"]);
+    let handover = handover.lock().unwrap().clone();
+    let url = f.server.url();
+    let mut next = ready(start(&url, config(|_| {}), Some(&handover), with_nonce(|_| {})));
+    next.turn(&mut Actor::echo(), false).unwrap();
+    let before = f.contents();
+    assert!(!calls.is_empty());
+    for call in calls {
+        assert_eq!(f.resend(&call), redis::Value::Int(1));
+    }
+    assert_eq!(f.contents(), before);
+    assert_eq!(state(&mut f, "w"), "BUSY");
+}
+
 /// Stop a worker in the middle of the `k`th task of its next batch.
 fn run_until_vanished(worker: &mut Worker, k: usize) {
     let mut n = 0;

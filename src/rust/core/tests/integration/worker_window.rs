@@ -146,7 +146,7 @@ impl Forged {
         let ids = submit_n(&mut f.queue, 600);
         let worker = register(attach(proxy.url()), "template", never(), |_| {}).unwrap();
         let mut actor = Actor::new(|_| {
-            spin(Duration::from_micros(300));
+            spin(Duration::from_micros(200));
             complete("done")
         });
         run_until_idle(&mut ready(worker), &mut actor);
