@@ -18,7 +18,7 @@ local sets = prefix .. KEY.sets
 -- include: _header.lua
 -- include: _parents.lua
 -- include: _due.lua
-if redis.call('HEXISTS', config, FIELD.LAYOUT) == 0 then
+if not queue_exists(config) then
   return { 4 }
 end
 if set == '' then
