@@ -120,7 +120,7 @@ wait_for_tasks <- function(handle, ids, limit, time_poll, progress, follow = FAL
   ids[ids %in% failed]
 }
 
-# A wait that continues from one await() to the next. `heard` is when a task last ended, `goes_on`
+# A wait that continues from one await() to the next. `last_end` is when a task last ended, `goes_on`
 # whether tasks continue after a time-out.
 start_wait <- function(handle, ids, limit, follow = FALSE, call = caller_env()) {
   # Not rlang::env(), which would double the cost of a wait for one task.
@@ -132,7 +132,7 @@ start_wait <- function(handle, ids, limit, follow = FALSE, call = caller_env()) 
     deadline = now() + limit,
     late = FALSE,
     goes_on = TRUE,
-    heard = now(),
+    last_end = now(),
     bar = NULL
   ))
 }
@@ -158,10 +158,10 @@ await <- function(wait, any, call = caller_env()) {
     wait$n_open <- ended$open
     if (!is.null(wait$bar)) update_bar(wait$bar, ended)
     if (ended$open == 0 || length(ended$ids) > 0) {
-      wait$heard <- now()
+      wait$last_end <- now()
       return(ended)
     }
-    wait$heard <- say_if_nobody_works(wait$handle, wait$heard)
+    wait$last_end <- say_if_nobody_works(wait$handle, wait$last_end)
   }
 }
 
@@ -170,9 +170,9 @@ no_worker_s <- 5
 
 # A wait without workers would last for ever and look like work. Returns when a task last ended;
 # after the message, there is no other one until a task ends.
-say_if_nobody_works <- function(handle, heard) {
-  if (now() - heard < no_worker_s) {
-    return(heard)
+say_if_nobody_works <- function(handle, last_end) {
+  if (now() - last_end < no_worker_s) {
+    return(last_end)
   }
   if (!any(rust_call(rs_worker_states(handle))$active)) {
     cli::cli_inform(c(

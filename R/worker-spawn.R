@@ -129,7 +129,7 @@ worker_process <- function(args = commandArgs(TRUE)) {
   invisible()
 }
 
-# Runs until there is a reason to leave. That there is nothing to work for, or with, is told on
+# Runs until there is a reason to leave. A missing queue, configuration or server is reported on
 # stderr in one message, not with a traceback.
 run_worker_process <- function(queue_id, name_config, worker_id, timeout_config) {
   Sys.unsetenv("R_TESTS")

@@ -50,7 +50,7 @@ unwatch <- function(child) {
   the$workers <- Filter(function(other) !identical(other, child), the$workers)
 }
 
-# They are told to end: no crash, whatever happens.
+# They are asked to end, so whatever happens to them is no crash.
 expect_end <- function(children) {
   for (child in children) child$is_expected <- TRUE
 }

@@ -53,7 +53,7 @@ local function write_log(key, lines)
   end
 end
 
--- Collect what waiters must hear, so that each of their streams gets one entry per script.
+-- Collect the events for waiters, so that each of their streams gets one entry per script.
 local function note_event(events, waiters, id, status)
   if waiters ~= '' then
     local noted = events[waiters] or {}

@@ -2,7 +2,7 @@
 -- incarnation, so that a later worker of the same name does not take it for its own.
 -- KEYS: workers, then the control list of each worker
 -- ARGV: what to tell, ms after which an entry that nobody took is dropped, worker ids
--- Returns: the ids that are not those of workers alive; the others are told.
+-- Returns: the ids that do not belong to active workers; all others get the entry.
 local workers, entry, lifetime_ms = KEYS[1], ARGV[1], ARGV[2]
 
 -- include: _record.lua

@@ -272,7 +272,7 @@ texts! {
     LINKS = "D:";
     /// More links to a set that no longer exists are to be removed.
     SET = "E:";
-    /// A set was prepared, but its submitter was not heard of again.
+    /// A set was prepared, but its submitter has stopped sending requests.
     PREPARED = "P:";
     /// With `:` and the number of a part behind the set: that part of what it depends on is needed again.
     NEEDED = "N:";

@@ -154,7 +154,7 @@ scripts! {
     TASK_LOG: "task_log.lua";
     /// Cancel tasks.
     TASK_CANCEL: "task_cancel.lua";
-    /// Forget tasks, also when memory is short: it gives some back.
+    /// Delete tasks, also when memory is short: that frees some.
     TASK_DELETE: "task_delete.lua", " flags=allow-oom";
     /// Queue tasks again that have ended.
     TASK_RETRY: "task_retry.lua";
@@ -174,7 +174,7 @@ scripts! {
     FILE_USE: "file_use.lua";
     /// Claim the key of a heartbeat.
     HEARTBEAT_CLAIM: "heartbeat_claim.lua";
-    /// Ask to be told when tasks end.
+    /// Subscribe to the ends of tasks.
     TASK_WATCH: "task_watch.lua";
     /// Send a message to workers.
     MESSAGE_SEND: "message_send.lua";
@@ -192,7 +192,7 @@ scripts! {
     WORKER_BEGIN: "worker_begin.lua", " flags=allow-oom";
     /// Hand back tasks claimed but not started.
     WORKER_RETURN: "worker_return.lua", " flags=allow-oom";
-    /// A worker's process starts anew.
+    /// A worker's process restarts.
     WORKER_RESTART: "worker_restart.lua", " flags=allow-oom";
     /// A worker leaves.
     WORKER_EXIT: "worker_exit.lua", " flags=allow-oom";
@@ -204,11 +204,11 @@ scripts! {
     WORKER_WAKE: "worker_wake.lua", " flags=allow-oom";
     /// Store what a worker says of itself.
     WORKER_DESCRIBE: "worker_describe.lua";
-    /// Settle lost workers.
+    /// Do what is due: resolve lost workers, release, queue and expire tasks.
     WORKER_SWEEP: "worker_sweep.lua", " flags=allow-oom";
     /// Declare a worker lost whose process has ended.
     WORKER_LOSE: "worker_lose.lua", " flags=allow-oom";
-    /// Forget workers that have left.
+    /// Delete workers that have exited.
     WORKER_DELETE: "worker_delete.lua", " flags=allow-oom";
     /// Add to a worker's log.
     WORKER_LOG: "worker_log.lua";
