@@ -131,14 +131,14 @@ test_that("nothing is queued in a queue that was destroyed elsewhere", {
 
 test_that("a controller of a queue that somebody else destroyed is told, and stores nothing", {
   r <- local_queue()
-  id <- rrq_task_create_expr(1, controller = r)
+  id <- rrq_task_create_expr(sqrt(1), controller = r)
   rrq_destroy(controller = rrq_controller(r$queue_id, r$url))
   missing <- function(code) expect_error(code, class = "rrq_error_queue_missing")
   missing(rrq_queue_pause(controller = r))
   missing(rrq_queue_resume(controller = r))
   missing(rrq_worker_config_save("mine", rrq_worker_config(), controller = r))
   missing(rrq_worker_envir_set(function(envir) NULL, notify = FALSE, controller = r))
-  missing(rrq_task_create_expr(2, controller = r))
+  missing(rrq_task_create_expr(sqrt(2), controller = r))
   missing(rrq_task_wait(id, controller = r))
   expect_equal(r$con$KEYS(paste0(r$keys$prefix, "*")), list())
 })

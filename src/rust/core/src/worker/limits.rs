@@ -78,11 +78,11 @@ fn enforce_end(connection: &mut Connection, context: &Context) -> Result<()> {
             format!("{reason}; its process was not ended because it may be an interactive session");
         return connection.call(&registration.log(command, &message)).map(|_| ());
     };
+    restore_output();
     eprintln!("RESTART {reason}");
     let reported = report_finished(connection, registration, &mut batch);
     let handover = batch.hand_over(&registration.nonce, reason, Some((id, status)));
     let _ = reported.and_then(|()| connection.call(&registration.restart(&handover)));
-    restore_output();
     let error = restart(&handover.text());
     eprintln!("RESTART failed: {error}");
     process::end()
