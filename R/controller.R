@@ -200,9 +200,9 @@ rrq_default_controller_clear <- function() {
 #'   for them; see [rrq_worker_stop()].
 #' @param controller An [rrq_controller()]; `NULL` is the default one, see
 #'   [rrq_default_controller_set()].
-#' @return Nothing, invisibly. The default controller is cleared if it was this one. Other controllers
-#'   of the queue, in this session or another, get `rrq_error_queue_missing` when they use it again in
-#'   a way that would store something.
+#' @return Nothing, invisibly. The default controller is cleared if it was this one. Other
+#'   controllers of the queue, in this session or another, get `rrq_error_queue_missing` when they
+#'   use it again in a way that would store something.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

@@ -120,8 +120,8 @@ wait_for_tasks <- function(handle, ids, limit, time_poll, progress, follow = FAL
   ids[ids %in% failed]
 }
 
-# A wait that continues from one await() to the next. `last_end` is when a task last ended, `goes_on`
-# whether tasks continue after a time-out.
+# A wait that continues from one await() to the next. `last_end` is when a task last ended,
+# `goes_on` whether tasks continue after a time-out.
 start_wait <- function(handle, ids, limit, follow = FALSE, call = caller_env()) {
   # Not rlang::env(), which would double the cost of a wait for one task.
   list2env(parent = emptyenv(), list(

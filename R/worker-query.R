@@ -224,7 +224,9 @@ rrq_worker_detect_exited <- function(controller = NULL) {
       "!" = "Worker {worker} is lost.",
       i = if (length(ended)) "{length(ended)} task{?s} ended with it: {ended}.",
       i = if (length(again)) "{length(again)} task{?s} will be tried again: {again}.",
-      i = if (length(returned)) "{length(returned)} task{?s} had not begun and went back: {returned}."
+      i = if (length(returned)) {
+        "{length(returned)} task{?s} had not begun and went back: {returned}."
+      }
     ))
   }
   invisible(c(child_ids(found), as.character(names(lost))))

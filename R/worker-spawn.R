@@ -142,8 +142,9 @@ run_worker_process <- function(queue_id, name_config, worker_id, timeout_config)
       )
       worker$loop()
     },
-    # The engine and the handlers of the loop see most interrupts first. This is for all others: while
-    # the environment is built, and before and after the loop. A further one must not end this.
+    # The engine and the handlers of the loop see most interrupts first. This is for all others:
+    # while the environment is built, and before and after the loop. A further one must not end
+    # this.
     interrupt = function(i) {
       if (!is.null(the$worker)) suspendInterrupts(the$worker$shutdown("interrupted"))
     }
