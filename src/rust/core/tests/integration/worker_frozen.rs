@@ -69,7 +69,13 @@ fn worker_in_a_child() {
         };
         let options = Options { config, restart: Some(restart), ..options("w") };
         let mut worker = ready(Worker::register(attach(&url), options, never()).unwrap());
-        worker.run(&mut Actor::slow(Duration::from_secs(600)), false).unwrap();
+        let mut raw = raw(&std::env::var("RRQ_TEST_DIRECT").unwrap());
+        let mut actor = Actor::new(move |_| {
+            redis::cmd("SET").arg("begun").arg(1).exec(&mut raw).unwrap();
+            std::thread::sleep(Duration::from_secs(600));
+            complete("value")
+        });
+        worker.run(&mut actor, false).unwrap();
     }
 }
 
@@ -78,15 +84,15 @@ fn a_task_that_ignores_its_interrupt_is_ended() {
     let mut f = Fixture::new();
     let proxy = f.proxy();
     let limited = Submission { timeout_s: 0.3, ..submission("default", Vec::new()) };
-    let ids = submit(&mut f.queue, &limited, &["endless"]);
+    submit(&mut f.queue, &limited, &["endless"]);
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "trap '' INT; exec \"$0\" \"$@\""]);
     command.arg(std::env::current_exe().unwrap());
     command.args(["worker_frozen::worker_in_a_child", "--exact", "--ignored"]);
-    command.env("RRQ_TEST_URL", proxy.url());
+    command.env("RRQ_TEST_URL", proxy.url()).env("RRQ_TEST_DIRECT", f.server.url());
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut child = command.spawn().unwrap();
-    wait_until(|| status(&mut f.queue, &ids[0]) == Status::Running);
+    wait_until(|| f.ask::<i64>("EXISTS begun") == 1);
     proxy.freeze(true);
     wait_until(|| child.try_wait().unwrap().is_some());
 }
