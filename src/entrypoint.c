@@ -3,8 +3,10 @@
 
 void R_init_rrq_extendr(void *dll);
 void register_extendr_panic_hook(void);
+void rrq_on_load(void);
 
 void attribute_visible R_init_rrq(void *dll) {
   register_extendr_panic_hook();
+  rrq_on_load();
   R_init_rrq_extendr(dll);
 }

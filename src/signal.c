@@ -3,6 +3,8 @@
 void rrq_end_on_term(void) {}
 
 void rrq_hold_signals(int hold) { (void)hold; }
+
+void rrq_hold_sigpipe(int hold) { (void)hold; }
 #else
 #include <signal.h>
 #include <unistd.h>
@@ -36,5 +38,25 @@ void rrq_hold_signals(int hold) {
   sigaddset(&held, SIGPROF);
   sigaddset(&held, SIGWINCH);
   pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &held, NULL);
+}
+
+// A SIGPIPE that a write of this thread raised meanwhile is discarded. Calls are not nested.
+void rrq_hold_sigpipe(int hold) {
+  static _Thread_local int was_blocked;
+  sigset_t set, other;
+  sigemptyset(&set);
+  sigaddset(&set, SIGPIPE);
+  if (hold) {
+    pthread_sigmask(SIG_BLOCK, &set, &other);
+    was_blocked = sigismember(&other, SIGPIPE);
+    return;
+  }
+  if (was_blocked)
+    return;
+  int number;
+  sigpending(&other);
+  if (sigismember(&other, SIGPIPE))
+    sigwait(&set, &number);
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 #endif

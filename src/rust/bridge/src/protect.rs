@@ -14,6 +14,7 @@ unsafe extern "C" {
     ) -> SEXP;
     fn rrq_end_on_term();
     fn rrq_hold_signals(hold: c_int);
+    fn rrq_hold_sigpipe(hold: c_int);
     fn rrq_close_on_exec();
     fn rrq_fork() -> c_int;
     fn rrq_leave(status: c_int);
@@ -77,6 +78,13 @@ pub fn undisturbed<T>(f: impl FnOnce() -> T) -> T {
 pub fn close_on_exec() {
     // SAFETY: it sets flags of open files and touches nothing else.
     unsafe { rrq_close_on_exec() }
+}
+
+/// R calls this when it loads the library.
+#[unsafe(no_mangle)]
+pub extern "C" fn rrq_on_load() {
+    // SAFETY: it sets the signal mask of this thread.
+    rrq_core::sigpipe::set_hold(|hold| unsafe { rrq_hold_sigpipe(c_int::from(hold)) });
 }
 
 /// Whether a value has no attributes.

@@ -21,6 +21,7 @@ use redis::{
 use crate::error::{Error, Result};
 use crate::reply::RedisReply;
 use crate::scripts::{self, Call};
+use crate::sigpipe::held;
 use failure::{is_answer, is_disturbed, is_of_replica, is_passing, is_refusal};
 use posted::Posted;
 
@@ -188,7 +189,7 @@ impl Connection {
     /// because of a signal: what it popped may be lost too, and a retry could wait for something
     /// that has already come.
     pub fn block(&mut self, command: &redis::Cmd) -> Result<Option<Value>> {
-        match self.link().and_then(|(link, _)| command.query(link)) {
+        match held(|| self.link().and_then(|(link, _)| command.query(link))) {
             Ok(value) => Ok(Some(value)),
             Err(error) if is_refusal(&error) => Err(self.explain(error)),
             Err(_) => {
@@ -219,10 +220,11 @@ impl Connection {
         let deadline = Instant::now() + self.retry_timeout;
         let mut pause = Duration::from_millis(10);
         loop {
-            let error = match self.link().and_then(|(link, shebang)| operation(link, shebang)) {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
+            let error =
+                match held(|| self.link().and_then(|(link, shebang)| operation(link, shebang))) {
+                    Ok(value) => return Ok(value),
+                    Err(error) => error,
+                };
             if !is_answer(&error) || is_of_replica(&error) {
                 self.link = None;
             }

@@ -5,6 +5,7 @@
 use self::files::{SOCKET, data_dir, percent_encoded, private_file, quoted, scratch_dir};
 use self::poll::{POLL, wait_until};
 use self::program::{ask_to_end, locate, not_a_program, spawn};
+use crate::sigpipe::held;
 use crate::{Error, Result};
 use std::fmt;
 use std::fs::{self, File};
@@ -278,16 +279,20 @@ fn random_password() -> Result<String> {
 
 /// The process id as the server reports it: the child of this process is the watchdog.
 fn ask_pid(url: &str) -> redis::RedisResult<u32> {
-    let mut con = connect(url, Duration::from_secs(1))?;
-    redis::cmd("PING").exec(&mut con)?;
-    let info: redis::InfoDict = redis::cmd("INFO").arg("server").query(&mut con)?;
+    let info: redis::InfoDict = held(|| {
+        let mut con = connect(url, Duration::from_secs(1))?;
+        redis::cmd("PING").exec(&mut con)?;
+        redis::cmd("INFO").arg("server").query(&mut con)
+    })?;
     Ok(info.get("process_id").unwrap_or(0))
 }
 
 /// NOSAVE skips the snapshot only: the append-only file of a durable server is still flushed.
 fn shut_down(url: &str) -> redis::RedisResult<()> {
-    let mut con = connect(url, Duration::from_millis(500))?;
-    redis::cmd("SHUTDOWN").arg("NOSAVE").exec(&mut con)
+    held(|| {
+        let mut con = connect(url, Duration::from_millis(500))?;
+        redis::cmd("SHUTDOWN").arg("NOSAVE").exec(&mut con)
+    })
 }
 
 fn connect(url: &str, limit: Duration) -> redis::RedisResult<redis::Connection> {

@@ -9,12 +9,15 @@ use super::Connection;
 use super::posted::{Posted, lost, receive};
 use crate::error::Result;
 use crate::scripts::Call;
+use crate::sigpipe::held;
 
 impl Connection {
     /// Send a call without waiting for its reply. Only the last call posted can be collected.
     pub fn post(&mut self, call: &Call) {
-        let sent = self.link().and_then(|(link, shebang)| {
-            link.send_packed_command(&call.command(shebang).get_packed_command())
+        let sent = held(|| {
+            self.link().and_then(|(link, shebang)| {
+                link.send_packed_command(&call.command(shebang).get_packed_command())
+            })
         });
         self.posted = sent.is_ok().then_some(Posted::Unread);
         if sent.is_err() {

@@ -17,6 +17,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use crate::connection::{Connection, never};
 use crate::error::Result;
 use crate::keys::Keys;
+use crate::sigpipe::held;
 use crate::task::Log;
 use crate::task::log::store;
 use crate::worker::evaluate::Task;
@@ -108,7 +109,7 @@ impl Recorder {
             current.log.pid = pid;
             current.unstored.get_or_insert_with(Instant::now);
         }
-        let _ = (&self.bell).write_all(b"!");
+        let _ = held(|| (&self.bell).write_all(b"!"));
     }
 
     /// The task has ended: store the rest over the worker's own connection.

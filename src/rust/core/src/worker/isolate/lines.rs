@@ -5,6 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use crate::sigpipe::held;
+
 /// What was received within the time-out.
 pub enum Received {
     /// A line, without its end.
@@ -27,7 +29,7 @@ impl Lines {
     }
 
     pub fn send(&mut self, line: &str) -> io::Result<()> {
-        self.stream.write_all(format!("{line}\n").as_bytes())
+        held(|| self.stream.write_all(format!("{line}\n").as_bytes()))
     }
 
     /// The next line; waits for it, at most until the time-out.
