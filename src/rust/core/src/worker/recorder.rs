@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::pipe::pipe;
 
 use crate::connection::{Connection, never};
 use crate::error::Result;
@@ -67,9 +68,9 @@ pub struct Recorder {
 impl Recorder {
     /// Start one, with a connection of its own.
     pub fn start(mut connection: Connection, target: LogTarget) -> io::Result<Self> {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (reader, writer) = private_pipe()?;
         rustix::io::ioctl_fionbio(&reader, true)?;
-        let (waker, bell) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (waker, bell) = private_pipe()?;
         let sources = [reader.try_clone()?, waker];
         let reader = File::from(reader);
         let state = State { reader, current: None, stray: Vec::new() };
@@ -141,6 +142,14 @@ impl Recorder {
         state.read();
         state.stray.clear();
     }
+}
+
+/// A pipe that programs started from here do not inherit. macOS cannot create one in a single step.
+fn private_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = pipe()?;
+    fcntl_setfd(&reader, FdFlags::CLOEXEC)?;
+    fcntl_setfd(&writer, FdFlags::CLOEXEC)?;
+    Ok((reader, writer))
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
