@@ -1,6 +1,15 @@
 // Forking this R process, and leaving the fork. Rust can do neither without calling C.
 #include <stdio.h>
 
+void rrq_hold_sigpipe(int hold);
+
+// Rust calls this: R's handler of SIGPIPE must not jump when stdout is a pipe that nobody reads.
+void rrq_flush(void) {
+  rrq_hold_sigpipe(1);
+  fflush(NULL);
+  rrq_hold_sigpipe(0);
+}
+
 #ifndef _WIN32
 #include <signal.h>
 #include <unistd.h>
@@ -8,7 +17,7 @@
 // Returns the process id in the parent, 0 in the child, and -1 on failure. Flushing first keeps
 // buffered output from being written twice.
 int rrq_fork(void) {
-  fflush(NULL);
+  rrq_flush();
   int pid = fork();
   if (pid == 0) {
     setpgid(0, 0);
@@ -22,7 +31,7 @@ int rrq_fork(void) {
 // allow _exit(), so the fork becomes a program that ends with this status; without a shell, a
 // signal ends it.
 void rrq_leave(int status) {
-  fflush(NULL);
+  rrq_flush();
   char code[8];
   snprintf(code, sizeof code, "%d", status & 255);
   execl("/bin/sh", "sh", "-c", "exit \"$0\"", code, (char *)NULL);
@@ -33,5 +42,3 @@ int rrq_fork(void) { return -1; }
 
 void rrq_leave(int status) { (void)status; }
 #endif
-
-void rrq_flush(void) { fflush(NULL); }

@@ -5,6 +5,8 @@ void rrq_end_on_term(void) {}
 void rrq_hold_signals(int hold) { (void)hold; }
 
 void rrq_hold_sigpipe(int hold) { (void)hold; }
+
+void rrq_release_sigpipe(void) {}
 #else
 #include <signal.h>
 #include <unistd.h>
@@ -40,23 +42,34 @@ void rrq_hold_signals(int hold) {
   pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &held, NULL);
 }
 
-// A SIGPIPE that a write of this thread raised meanwhile is discarded. Calls are not nested.
+static _Thread_local int n_holds, was_blocked;
+
+// Discards the SIGPIPE that a write of this thread raised while it was blocked. Calls may be nested.
 void rrq_hold_sigpipe(int hold) {
-  static _Thread_local int was_blocked;
   sigset_t set, other;
   sigemptyset(&set);
   sigaddset(&set, SIGPIPE);
   if (hold) {
+    if (n_holds++ > 0)
+      return;
     pthread_sigmask(SIG_BLOCK, &set, &other);
     was_blocked = sigismember(&other, SIGPIPE);
     return;
   }
-  if (was_blocked)
+  if (--n_holds > 0 || was_blocked)
     return;
   int number;
   sigpending(&other);
   if (sigismember(&other, SIGPIPE))
     sigwait(&set, &number);
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+// Before an exec: the next program would inherit the block, and a pending signal.
+void rrq_release_sigpipe(void) {
+  if (n_holds > 0) {
+    n_holds = 1;
+    rrq_hold_sigpipe(0);
+  }
 }
 #endif

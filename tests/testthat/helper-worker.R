@@ -55,3 +55,10 @@ kill_unseen <- function(controller, ids) {
     child$process$kill()
   }
 }
+
+# Whether a thread, the main one unless told otherwise, is not sent SIGPIPE. It has number 13, the
+# fourth digit from the right of the mask.
+blocks_sigpipe <- function(status = "/proc/self/status") {
+  mask <- grep("^SigBlk:", readLines(status), value = TRUE)
+  strtoi(substr(mask, nchar(mask) - 3, nchar(mask) - 3), 16) %% 2 == 1
+}

@@ -157,3 +157,16 @@ test_that("arguments are checked before anything is sent", {
   expect_error(rrq_heartbeat_kill(1, "alive"), class = "rrq_error_argument")
   expect_length(con$KEYS("*"), 0)
 })
+
+test_that("a thread of the package blocks SIGPIPE, whose handler in R would jump", {
+  skip_if_not(dir.exists("/proc/self/task"), "there is no /proc")
+  con <- local_redis()
+  before <- list.files("/proc/self/task")
+  local_heartbeat(con, "alive")
+  threads <- setdiff(list.files("/proc/self/task"), before)
+  expect_length(threads, 1)
+  for (thread in threads) {
+    expect_true(blocks_sigpipe(file.path("/proc/self/task", thread, "status")))
+  }
+  expect_false(blocks_sigpipe())
+})

@@ -157,3 +157,15 @@ test_that("stopping reaches a worker that is starting anew", {
   wait_until(!manager$is_alive())
   expect_match(log_of(r, "STOP"), "asked to")
 })
+
+test_that("a process that replaces another one is sent SIGPIPE, as others are", {
+  skip_if_not(file.exists("/proc/self/status"), "there is no /proc")
+  r <- local_queue()
+  local_configured(r, timeout_process_die = 0.3)
+  expect_false(rrq_task_wait(task_in_c(r, timeout_task_run = 0.2), timeout = 20, controller = r))
+  probe <- blocks_sigpipe
+  environment(probe) <- globalenv()
+  id <- rrq_task_create_call(probe, list(), controller = r)
+  expect_true(rrq_task_wait(id, timeout = 30, controller = r))
+  expect_false(rrq_task_result(id, controller = r))
+})

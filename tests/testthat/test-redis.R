@@ -179,3 +179,19 @@ test_that("a child that ends while a connection is opened does no harm", {
     expect_false(child$is_alive())
   }
 })
+
+test_that("a server that has gone is an error, whatever its socket is", {
+  for (i in 1:3) {
+    server <- rrq_server()
+    connections <- lapply(c(server$url, server$tcp_url), rrq_redis)
+    r <- rrq_controller("jobs", server$url)
+    tools::pskill(server$pid, tools::SIGKILL)
+    wait_until(!server$is_alive())
+    for (con in connections) {
+      expect_error(con$PING(), class = "rrq_error_connection")
+      expect_error(con$pipeline(list("PING")), class = "rrq_error_connection")
+    }
+    expect_error(rrq_task_list(controller = r), class = "rrq_error_connection")
+    server$stop()
+  }
+})

@@ -15,6 +15,7 @@ unsafe extern "C" {
     fn rrq_end_on_term();
     fn rrq_hold_signals(hold: c_int);
     fn rrq_hold_sigpipe(hold: c_int);
+    fn rrq_release_sigpipe();
     fn rrq_close_on_exec();
     fn rrq_fork() -> c_int;
     fn rrq_leave(status: c_int);
@@ -74,10 +75,14 @@ pub fn undisturbed<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Close all open files on the next exec of this process. Any thread may call this.
-pub fn close_on_exec() {
-    // SAFETY: it sets flags of open files and touches nothing else.
-    unsafe { rrq_close_on_exec() }
+/// Keep open files and this thread's signal mask from the program that replaces this one. Any thread
+/// may call this, just before the exec.
+pub fn prepare_exec() {
+    // SAFETY: they set flags of open files and the signal mask of this thread.
+    unsafe {
+        rrq_close_on_exec();
+        rrq_release_sigpipe();
+    }
 }
 
 /// R calls this when it loads the library.

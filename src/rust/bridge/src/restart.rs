@@ -28,7 +28,7 @@ mod unix {
 
     use super::{Restart, Robj};
     use crate::convert::texts;
-    use crate::protect::close_on_exec;
+    use crate::protect::prepare_exec;
 
     /// Tells the new process, but no child of it, which registration to take over.
     const RESUME: &str = "RRQ_WORKER_RESUME";
@@ -44,13 +44,13 @@ mod unix {
             for path in &scratch {
                 let _ = std::fs::remove_dir_all(path);
             }
-            close_on_exec();
             let mut command = Command::new(&program);
             if let Some((name, rest)) = arguments.split_first() {
                 command.arg0(name).args(rest);
             }
             command.env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
             command.env(RESUME, format!("{}:{handover}", process::id())).current_dir(&folder);
+            prepare_exec();
             command.exec()
         };
         Some(Restart(Arc::new(start)))

@@ -1,8 +1,12 @@
 //! A write to a socket that the other side has closed raises SIGPIPE. Before Rust 1.90 the standard
 //! library prevents that for TCP only, and R's handler would jump through frames of Rust. Blocking a
 //! signal needs unsafe code, so the boundary provides the function that does it.
+//!
+//! The main thread blocks SIGPIPE only while it writes, because R and the programs that it starts
+//! expect the signal. Threads of the engine never run R, so they block it for good.
 
 use std::sync::OnceLock;
+use std::thread::{self, JoinHandle};
 
 static HOLD: OnceLock<fn(bool)> = OnceLock::new();
 
@@ -25,4 +29,9 @@ pub(crate) fn held<T>(f: impl FnOnce() -> T) -> T {
         Held(*hold)
     });
     f()
+}
+
+/// Start a thread that is never sent SIGPIPE.
+pub(crate) fn spawn(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    thread::spawn(|| held(f))
 }

@@ -2,6 +2,7 @@
 //! task, and the other threads may be waiting for a server that does not answer. At the limit the task
 //! is interrupted, and if it ignores that, its process is replaced.
 
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use crate::connection::{Connection, never};
@@ -79,13 +80,18 @@ fn enforce_end(connection: &mut Connection, context: &Context) -> Result<()> {
         return connection.call(&registration.log(command, &message)).map(|_| ());
     };
     restore_output();
-    eprintln!("RESTART {reason}");
+    print_line(&format!("RESTART {reason}"));
     let reported = report_finished(connection, registration, &mut batch);
     let handover = batch.hand_over(&registration.nonce, reason, Some((id, status)));
     let _ = reported.and_then(|()| connection.call(&registration.restart(&handover)));
     let error = restart(&handover.text());
-    eprintln!("RESTART failed: {error}");
+    print_line(&format!("RESTART failed: {error}"));
     process::end()
+}
+
+/// stderr may be a pipe that nobody reads, and a panic would end this thread alone.
+fn print_line(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn is_overdue(running: &Running) -> bool {

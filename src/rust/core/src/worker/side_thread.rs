@@ -1,11 +1,11 @@
 //! A thread beside a worker's main thread. It is told to end when its handle is dropped.
 
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::connection::SLICE;
+use crate::sigpipe;
 
 /// Whoever drops a handle waits this long for the thread to end. One that is in the middle of a
 /// request, to a server that does not answer, ends by itself as soon as that has failed.
@@ -22,7 +22,7 @@ impl SideThread {
     pub fn start(mut round: impl FnMut() + Send + 'static) -> Self {
         let (quit, quitting) = bounded::<()>(0);
         let (ending, ended) = bounded::<()>(0);
-        thread::spawn(move || {
+        sigpipe::spawn(move || {
             while quitting.recv_timeout(SLICE) == Err(RecvTimeoutError::Timeout) {
                 round();
             }
