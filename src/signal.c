@@ -7,6 +7,8 @@ void rrq_hold_signals(int hold) { (void)hold; }
 void rrq_hold_sigpipe(int hold) { (void)hold; }
 
 void rrq_release_sigpipe(void) {}
+
+void rrq_block_signals(int block) { (void)block; }
 #else
 #include <signal.h>
 #include <unistd.h>
@@ -63,6 +65,24 @@ void rrq_hold_sigpipe(int hold) {
   if (sigismember(&other, SIGPIPE))
     sigwait(&set, &number);
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+// A thread that is started meanwhile inherits the mask. R's handlers must not run in it: while R
+// sleeps or waits for input, its handler of SIGINT jumps back to where that began, on the stack of the
+// main thread, and both threads would then run R on that stack.
+void rrq_block_signals(int block) {
+  static _Thread_local sigset_t before;
+  if (!block) {
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return;
+  }
+  sigset_t set;
+  sigfillset(&set);
+  sigdelset(&set, SIGSEGV);
+  sigdelset(&set, SIGBUS);
+  sigdelset(&set, SIGFPE);
+  sigdelset(&set, SIGILL);
+  pthread_sigmask(SIG_BLOCK, &set, &before);
 }
 
 // Before an exec: the next program would inherit the block, and a pending signal.

@@ -2,6 +2,7 @@
 
 use extendr_api::prelude::*;
 use libR_sys::{Rf_defineVar, Rf_install, SEXP};
+use rrq_core::signals::Masks;
 use std::ffi::CStr;
 use std::os::raw::{c_int, c_void};
 
@@ -16,6 +17,7 @@ unsafe extern "C" {
     fn rrq_hold_signals(hold: c_int);
     fn rrq_hold_sigpipe(hold: c_int);
     fn rrq_release_sigpipe();
+    fn rrq_block_signals(block: c_int);
     fn rrq_close_on_exec();
     fn rrq_fork() -> c_int;
     fn rrq_leave(status: c_int);
@@ -88,8 +90,11 @@ pub fn prepare_exec() {
 /// R calls this when it loads the library.
 #[unsafe(no_mangle)]
 pub extern "C" fn rrq_on_load() {
-    // SAFETY: it sets the signal mask of this thread.
-    rrq_core::sigpipe::set_hold(|hold| unsafe { rrq_hold_sigpipe(c_int::from(hold)) });
+    // SAFETY: they set the signal mask of the calling thread.
+    rrq_core::signals::set_masks(Masks {
+        pipe: |hold| unsafe { rrq_hold_sigpipe(c_int::from(hold)) },
+        all: |block| unsafe { rrq_block_signals(c_int::from(block)) },
+    });
 }
 
 /// Whether a value has no attributes.

@@ -21,7 +21,7 @@ use redis::{
 use crate::error::{Error, Result};
 use crate::reply::RedisReply;
 use crate::scripts::{self, Call};
-use crate::sigpipe::held;
+use crate::signals::held;
 use failure::{is_answer, is_disturbed, is_of_replica, is_passing, is_refusal};
 use posted::Posted;
 

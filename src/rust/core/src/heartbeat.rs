@@ -14,7 +14,7 @@ use crate::connection::{Connection, SLICE, Stop, never};
 use crate::error::{Error, Result};
 use crate::process;
 use crate::scripts::{Call, HEARTBEAT_CLAIM};
-use crate::sigpipe;
+use crate::signals;
 use crate::value;
 
 /// The longest sleep in the server.
@@ -79,7 +79,7 @@ impl Heartbeat {
             beaten: Instant::now(),
         };
         thread.connection.set_retry_timeout(Duration::ZERO, never());
-        sigpipe::spawn(move || {
+        signals::spawn(move || {
             let _alive = alive;
             thread.run();
         });

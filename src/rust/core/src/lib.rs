@@ -19,7 +19,7 @@ pub mod queue;
 pub mod reply;
 mod scripts;
 pub mod server;
-pub mod sigpipe;
+pub mod signals;
 pub mod status;
 mod stored;
 pub mod task;

@@ -5,7 +5,7 @@
 use self::files::{SOCKET, data_dir, percent_encoded, private_file, quoted, scratch_dir};
 use self::poll::{POLL, wait_until};
 use self::program::{ask_to_end, locate, not_a_program, spawn};
-use crate::sigpipe::held;
+use crate::signals::held;
 use crate::{Error, Result};
 use std::fmt;
 use std::fs::{self, File};

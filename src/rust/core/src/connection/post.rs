@@ -9,7 +9,7 @@ use super::Connection;
 use super::posted::{Posted, lost, receive};
 use crate::error::Result;
 use crate::scripts::Call;
-use crate::sigpipe::held;
+use crate::signals::held;
 
 impl Connection {
     /// Send a call without waiting for its reply. Only the last call posted can be collected.

@@ -17,7 +17,7 @@ use crate::connection::{Connection, never};
 use crate::error::Result;
 use crate::process;
 use crate::scripts::{Call, WORKER_PUT_BACK};
-use crate::sigpipe;
+use crate::signals;
 use crate::task::query;
 use crate::value;
 use crate::worker::batch::lock;
@@ -52,7 +52,7 @@ impl ControlThread {
         connection.set_retry_timeout(Duration::ZERO, never());
         let (quit, quitting) = bounded(0);
         let mut control_loop = ControlLoop { connection, context, alert: None };
-        let thread = sigpipe::spawn(move || control_loop.run(&quitting));
+        let thread = signals::spawn(move || control_loop.run(&quitting));
         ControlThread { _quit: quit, _thread: thread }
     }
 }

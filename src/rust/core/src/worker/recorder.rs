@@ -18,7 +18,7 @@ use rustix::pipe::pipe;
 use crate::connection::{Connection, never};
 use crate::error::Result;
 use crate::keys::Keys;
-use crate::sigpipe::{self, held};
+use crate::signals::{self, held};
 use crate::task::Log;
 use crate::task::log::store;
 use crate::worker::evaluate::Task;
@@ -78,7 +78,7 @@ impl Recorder {
         // A server that does not answer must not keep the pipe from being read.
         connection.set_retry_timeout(Duration::ZERO, never());
         let (shared, to) = (state.clone(), target.clone());
-        sigpipe::spawn(move || read_on(&shared, &sources, &mut connection, &to));
+        signals::spawn(move || read_on(&shared, &sources, &mut connection, &to));
         Ok(Recorder { writer, bell: File::from(bell), state, target })
     }
 

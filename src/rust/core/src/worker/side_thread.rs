@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::connection::SLICE;
-use crate::sigpipe;
+use crate::signals;
 
 /// Whoever drops a handle waits this long for the thread to end. One that is in the middle of a
 /// request, to a server that does not answer, ends by itself as soon as that has failed.
@@ -22,7 +22,7 @@ impl SideThread {
     pub fn start(mut round: impl FnMut() + Send + 'static) -> Self {
         let (quit, quitting) = bounded::<()>(0);
         let (ending, ended) = bounded::<()>(0);
-        sigpipe::spawn(move || {
+        signals::spawn(move || {
             while quitting.recv_timeout(SLICE) == Err(RecvTimeoutError::Timeout) {
                 round();
             }

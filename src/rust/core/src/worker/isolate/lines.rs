@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use crate::sigpipe::held;
+use crate::signals::held;
 
 /// What was received within the time-out.
 pub enum Received {
