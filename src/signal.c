@@ -6,7 +6,7 @@ void rrq_hold_signals(int hold) { (void)hold; }
 
 void rrq_hold_sigpipe(int hold) { (void)hold; }
 
-void rrq_release_sigpipe(void) {}
+void rrq_release_signals(void) {}
 
 void rrq_block_signals(int block) { (void)block; }
 #else
@@ -46,6 +46,18 @@ void rrq_hold_signals(int hold) {
 
 static _Thread_local int n_holds, was_blocked;
 
+// SIGPIPE must be blocked.
+static void discard_sigpipe(void) {
+  sigset_t pending, set;
+  sigpending(&pending);
+  if (!sigismember(&pending, SIGPIPE))
+    return;
+  int number;
+  sigemptyset(&set);
+  sigaddset(&set, SIGPIPE);
+  sigwait(&set, &number);
+}
+
 // Discards the SIGPIPE that a write of this thread raised while it was blocked. Calls may be nested.
 void rrq_hold_sigpipe(int hold) {
   sigset_t set, other;
@@ -60,10 +72,7 @@ void rrq_hold_sigpipe(int hold) {
   }
   if (--n_holds > 0 || was_blocked)
     return;
-  int number;
-  sigpending(&other);
-  if (sigismember(&other, SIGPIPE))
-    sigwait(&set, &number);
+  discard_sigpipe();
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -85,11 +94,11 @@ void rrq_block_signals(int block) {
   pthread_sigmask(SIG_BLOCK, &set, &before);
 }
 
-// Before an exec: the next program would inherit the block, and a pending signal.
-void rrq_release_sigpipe(void) {
-  if (n_holds > 0) {
-    n_holds = 1;
-    rrq_hold_sigpipe(0);
-  }
+// Just before an exec: the next program would inherit what this thread blocks, and a pending SIGPIPE.
+void rrq_release_signals(void) {
+  discard_sigpipe();
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 #endif

@@ -62,3 +62,17 @@ blocks_sigpipe <- function(status = "/proc/self/status") {
   mask <- grep("^SigBlk:", readLines(status), value = TRUE)
   strtoi(substr(mask, nchar(mask) - 3, nchar(mask) - 3), 16) %% 2 == 1
 }
+
+# The signals of /proc/<pid>/task/*/status that a thread blocks, as a logical matrix: threads, signals.
+blocked_signals <- function(pid) {
+  threads <- list.files(sprintf("/proc/%d/task", pid))
+  masks <- vapply(threads, function(thread) {
+    status <- readLines(sprintf("/proc/%d/task/%s/status", pid, thread))
+    sub("SigBlk:\\s*", "", grep("^SigBlk", status, value = TRUE))
+  }, "")
+  bits <- function(mask) {
+    digits <- rev(strtoi(strsplit(mask, "")[[1]], 16))
+    as.logical(unlist(lapply(digits, function(digit) bitwAnd(digit, c(1, 2, 4, 8)) > 0)))
+  }
+  t(vapply(masks, bits, logical(64)))
+}

@@ -158,7 +158,7 @@ test_that("stopping reaches a worker that is starting anew", {
   expect_match(log_of(r, "STOP"), "asked to")
 })
 
-test_that("a process that replaces another one is sent SIGPIPE, as others are", {
+test_that("a process that replaces another one receives signals, as others do", {
   skip_if_not(file.exists("/proc/self/status"), "there is no /proc")
   r <- local_queue()
   local_configured(r, timeout_process_die = 0.3)
@@ -168,4 +168,7 @@ test_that("a process that replaces another one is sent SIGPIPE, as others are", 
   id <- rrq_task_create_call(probe, list(), controller = r)
   expect_true(rrq_task_wait(id, timeout = 30, controller = r))
   expect_false(rrq_task_result(id, controller = r))
+  pid <- rrq_worker_info(controller = r)[[1]]$pid
+  blocked <- blocked_signals(pid)[as.character(pid), ]
+  expect_false(any(blocked[c(tools::SIGINT, tools::SIGTERM, tools::SIGCHLD)]))
 })

@@ -1,17 +1,3 @@
-# The signals of /proc/<pid>/task/*/status that a thread blocks, as a logical matrix: threads, signals.
-blocked_signals <- function(pid) {
-  threads <- list.files(sprintf("/proc/%d/task", pid))
-  masks <- vapply(threads, function(thread) {
-    status <- readLines(sprintf("/proc/%d/task/%s/status", pid, thread))
-    sub("SigBlk:\\s*", "", grep("^SigBlk", status, value = TRUE))
-  }, "")
-  bits <- function(mask) {
-    digits <- rev(strtoi(strsplit(mask, "")[[1]], 16))
-    as.logical(unlist(lapply(digits, function(digit) bitwAnd(digit, c(1, 2, 4, 8)) > 0)))
-  }
-  t(vapply(masks, bits, logical(64)))
-}
-
 test_that("no thread but the main one receives signals", {
   skip_if_not(dir.exists("/proc/self/task"), "this system does not show signal masks")
   r <- local_queue()

@@ -16,7 +16,7 @@ unsafe extern "C" {
     fn rrq_end_on_term();
     fn rrq_hold_signals(hold: c_int);
     fn rrq_hold_sigpipe(hold: c_int);
-    fn rrq_release_sigpipe();
+    fn rrq_release_signals();
     fn rrq_block_signals(block: c_int);
     fn rrq_close_on_exec();
     fn rrq_fork() -> c_int;
@@ -83,7 +83,7 @@ pub fn prepare_exec() {
     // SAFETY: they set flags of open files and the signal mask of this thread.
     unsafe {
         rrq_close_on_exec();
-        rrq_release_sigpipe();
+        rrq_release_signals();
     }
 }
 
