@@ -3,8 +3,8 @@
 -- say until then what depends on what: bodies name only the parents whose values are handed over.
 --
 -- Invariants: a call links at most 500 parents. With so few, each chunk is a set of its own, linked by
--- the script that queues its tasks. With more, all chunks of a submission share a set that
--- set_prepare.lua has linked before; that set counts the submitter as one of its tasks until
+-- the script that queues its tasks. With more, or to the front of a queue, all chunks of a submission share
+-- a set that set_prepare.lua has linked before; that set counts the submitter as one of its tasks until
 -- set_close.lua, or a timer, takes it off. Tasks join a set that waits (LEFT) as DEFERRED, one that has
 -- failed (FAILED) as IMPOSSIBLE, and any other as PENDING; so a set that is released or failed while
 -- its last tasks are still to come need not be worked off twice.
@@ -18,17 +18,15 @@ end
 
 -- With the tasks of one set in the order they were submitted, whichever chunk comes first.
 local function place_in(set, n)
-  if options.set == '' then
-    return string.format('%s:%04d', set, n)
-  end
-  return string.format('%s:%09d', set, options.position + n)
+  local n_before = options.set == '' and 0 or options.position
+  return string.format('%s:%09d', set, n_before + n)
 end
 
 local function join_set(n_tasks)
   local set, sets = options.set, prefix .. KEY.sets
   local n_open = status == IMPOSSIBLE and 0 or n_tasks
   if set == '' then
-    set = digits(redis.call('HINCRBY', counters, FIELD.SET, 1))
+    set = new_set()
     redis.call('HSET', sets, set .. SET.SIZE, n_tasks, set .. SET.OPEN, n_open,
                set .. SET.ON, link_parents(set, parents))
     if status == IMPOSSIBLE then

@@ -1,4 +1,9 @@
 -- Part of worker_sweep.lua: tasks whose dependencies have ended, 256 of a set at a time.
+--
+-- Invariant: tasks that are released by the end of one task are queued in the order in which they were
+-- submitted. Each goes to the front, so the last goes first: of the sets that became due together, see
+-- _due.lua, that with the greatest number, and of a set the last task. What is left of a set stays due
+-- at the score it had, before the sets that were submitted earlier.
 -- ZSET deferred: '<set>:<position>:<task>', the tasks of a set in the order they were submitted.
 local sets = prefix .. KEY.sets
 
@@ -16,9 +21,9 @@ local function take_tasks(set)
   return members
 end
 
-local function end_set(set, n_taken, kind)
+local function end_set(set, n_taken, kind, score)
   if n_taken == 256 then
-    make_due_at_once(us, kind, set)
+    redis.call('ZADD', due, score, kind .. set)
   else
     redis.call('HDEL', sets, set .. SET.ANY, set .. SET.QUEUE, set .. SET.START, set .. SET.AT)
   end
@@ -26,7 +31,7 @@ end
 
 -- All dependencies are complete: to the front of the queue, so that order is kept; or to where tasks
 -- wait whose time has not come, each at a time of its own: of equal ones, `due` would sort by id.
-local function release_set(set)
+local function release_set(set, score)
   local found = redis.call('HMGET', sets, set .. SET.QUEUE, set .. SET.START)
   local queue, start = found[1], tonumber(found[2] or 0)
   local members, queued, n = take_tasks(set), {}, 0
@@ -49,11 +54,11 @@ local function release_set(set)
   if #queued > 0 then
     requeue(queue, queued)
   end
-  end_set(set, #members, DUE.RELEASE)
+  end_set(set, #members, DUE.RELEASE, score)
 end
 
 -- One dependency has failed: so has everything downstream, which becomes due in turn.
-local function fail_set(set)
+local function fail_set(set, score)
   local members = take_tasks(set)
   for _, id in ipairs(members) do
     local header = load_header(tasks, id)
@@ -61,5 +66,5 @@ local function fail_set(set)
       end_task(id, header, IMPOSSIBLE, us, events)
     end
   end
-  end_set(set, #members, DUE.IMPOSSIBLE)
+  end_set(set, #members, DUE.IMPOSSIBLE, score)
 end

@@ -61,7 +61,8 @@ end
 -- sweeps next resolves the set; without the timer its tasks would stay DEFERRED.
 local function notify_sets(id, ok, us)
   local low, sets, notified = '[' .. id .. ':', prefix .. KEY.sets, {}
-  local links = redis.call('ZRANGEBYLEX', prefix .. KEY.dependents, low, '(' .. id .. ';', 'LIMIT', 0, 256)
+  -- The last sets first, as they are worked off.
+  local links = redis.call('ZREVRANGEBYLEX', prefix .. KEY.dependents, '(' .. id .. ';', low, 'LIMIT', 0, 256)
   for i, link in ipairs(links) do
     local set = string.sub(link, ID_WIDTH + 2)
     notified[2 * i - 1], notified[2 * i] = 0, id .. '+' .. set

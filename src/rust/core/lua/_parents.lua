@@ -1,5 +1,10 @@
 -- Part of task_submit.lua and set_prepare.lua: the tasks that others are to depend on, and the links
--- from them to a set. Uses prefix and tasks of the script. Callers give at most 500 tasks a call.
+-- from them to a set. Uses prefix, tasks and counters of the script. Callers give at most 500 tasks a call.
+
+-- The number of a new set. All have ten digits, so that their texts sort like the numbers.
+local function new_set()
+  return digits(1000000000 + redis.call('HINCRBY', counters, FIELD.SET, 1))
+end
 
 -- The newest of the chain of retries of a task, and its header.
 -- HASH moved: id -> '<next id> <us> <status>'.

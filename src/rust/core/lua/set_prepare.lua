@@ -23,7 +23,7 @@ if not queue_exists(config) then
 end
 if set == '' then
   -- If the reply is lost, so is the number, which costs nothing.
-  return { 0, redis.call('HINCRBY', counters, FIELD.SET, 1) }
+  return { 0, new_set() }
 end
 local found = redis.call('HMGET', sets, set .. SET.GIVEN, set .. SET.SIZE)
 local given = tonumber(found[1] or 0)

@@ -63,28 +63,45 @@ local function lapsed_leases()
   return lapsed
 end
 
-local last = only_at_once and AT_ONCE or us / 1000
-local members = redis.call('ZRANGEBYSCORE', due, '-inf', last, 'LIMIT', 0, BUDGET)
-if #members == BUDGET and not only_at_once then
-  -- Lost workers must not wait behind a million tasks that have expired.
-  local leases = lapsed_leases()
-  for i, member in ipairs(members) do
-    leases[#leases + 1] = member
-  end
-  members = leases
+-- What is to be done at once: its score and member. It may make more of it due, so it is read one by one.
+local function first_at_once()
+  local score = redis.call('ZRANGEBYSCORE', due, '-inf', AT_ONCE, 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  return score and redis.call('ZREVRANGEBYSCORE', due, score, score, 'LIMIT', 0, 1)[1], score
 end
+
 local n, spent = 0, 0
-for _, member in ipairs(members) do
+-- Returns false when the budget is used up.
+local function handle(member, score)
   local kind = string.sub(member, 1, 2)
-  spent = spent + ((kind == DUE.SCHEDULED or kind == DUE.EXPIRY) and 1 or HEAVY)
-  if spent > BUDGET then
-    break
+  local cost = (kind == DUE.SCHEDULED or kind == DUE.EXPIRY) and 1 or HEAVY
+  if spent + cost > BUDGET then
+    return false
   end
   if redis.call('ZREM', due, member) == 1 then
     n = n + 1
-    spent = spent + (handlers[kind](string.sub(member, 3)) or 0)
+    spent = spent + cost + (handlers[kind](string.sub(member, 3), score) or 0)
+  end
+  return true
+end
+
+local function handle_all(members)
+  for _, member in ipairs(members) do
+    if not handle(member) then
+      break
+    end
   end
 end
+
+local member, score = first_at_once()
+local timed = only_at_once and {} or redis.call('ZRANGEBYSCORE', due, AT_ONCE, us / 1000, 'LIMIT', 0, BUDGET)
+-- Lost workers must not wait behind a million tasks that have expired, or are released.
+if not only_at_once and (member or #timed == BUDGET) then
+  handle_all(lapsed_leases())
+end
+while member and handle(member, score) do
+  member, score = first_at_once()
+end
+handle_all(timed)
 send_events(prefix, events)
 table.insert(report, 1, expired)
 table.insert(report, 1, n)

@@ -70,14 +70,16 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Send dependencies ahead if there are many. They must all exist.
+    /// Send dependencies ahead if there are more than one script takes, or if the chunks are stored in
+    /// another order than that of their tasks: in one set, each has its place. They must all exist.
     pub fn prepare(
         &mut self,
         queue: &mut Queue,
         parents: &[Parent],
         run_on_failure: bool,
+        last_first: bool,
     ) -> Result<()> {
-        if parents.len() <= PARENTS {
+        if parents.is_empty() || (parents.len() <= PARENTS && !last_first) {
             return Ok(());
         }
         let (keys, total) = (queue.keys.clone(), parents.len());

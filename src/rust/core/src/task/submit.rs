@@ -90,6 +90,12 @@ impl Submission {
         !self.labels.is_empty() || !self.tags.is_empty()
     }
 
+    /// At the front of a queue the last chunk is stored first, so that the order is kept.
+    fn is_last_first(&self) -> bool {
+        let is_delayed = matches!(self.start, Start::After(seconds) if seconds > 0.0);
+        self.at_front && !is_delayed
+    }
+
     /// The stored form of the label and tags of the task at `place`.
     fn label(&self, place: usize) -> String {
         let own = if self.labels.len() > 1 { self.labels.get(place) } else { self.labels.first() };
@@ -144,7 +150,7 @@ pub fn submit(
     let mut ids = Vec::new();
     let mut set = Prepared::default();
     let sent = set
-        .prepare(queue, &submission.parents, submission.run_on_failure)
+        .prepare(queue, &submission.parents, submission.run_on_failure, submission.is_last_first())
         .and_then(|()| send_chunks(queue, submission, &rules.pack(), &set, &mut chunks, &mut ids));
     if sent.as_ref().is_err_and(may_be_half_done) {
         discard::withdraw(queue, &ids);
@@ -194,9 +200,7 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     let (keys, watch) = (queue.keys.clone(), queue.own_watch()?);
     let (known, submitter) = (&queue.known_objects, &mut queue.submitter);
     let mut failed = Vec::new();
-    // At the front of a queue the last chunk is stored first, so that the order is kept.
-    let is_delayed = matches!(submission.start, Start::After(seconds) if seconds > 0.0);
-    let last_first = submission.at_front && !is_delayed;
+    let last_first = submission.is_last_first();
     let mut waiting = if last_first { chunks.rest()? } else { Vec::new() };
     if last_first {
         ids.extend(waiting.iter().flatten().map(|task| task.id.clone()));

@@ -154,7 +154,8 @@ impl Fixture {
 
     /// Make something due: its member of `due`, such as `S:<task>`.
     pub fn pass_time(&self, member: &str) {
-        let _: i64 = self.ask(&format!("ZADD {{{ID}}}:due XX 0 {member}"));
+        let n_changed: i64 = self.ask(&format!("ZADD {{{ID}}}:due XX CH 0 {member}"));
+        assert_eq!(n_changed, 1, "{member} is not due");
     }
 
     /// The control thread of a worker that was dropped goes on until it is woken.

@@ -37,6 +37,36 @@ fn a_released_task_goes_to_the_front_in_order() {
     assert_eq!(f.queue.list("default").unwrap()[..3], children[..]);
 }
 
+/// What stands in the queue once the parent has ended and its dependants were released.
+fn released(f: &mut Fixture) -> Vec<String> {
+    let mut worker = f.worker("w");
+    worker.turn(&mut Actor::echo(), false).unwrap();
+    worker.exit("done").unwrap();
+    sweep(&mut f.queue).unwrap();
+    f.queue.list("default").unwrap()
+}
+
+#[test]
+fn a_bulk_that_was_sent_in_chunks_is_released_in_order() {
+    for at_front in [false, true] {
+        let mut f = Fixture::new();
+        let parent = submit_all(&mut f.queue, &["a"]).remove(0);
+        let bulk = Submission { at_front, ..after(&[&parent]) };
+        let children = submit(&mut f.queue, &bulk, &["x"; 1300]);
+        assert!(released(&mut f) == children, "at the front: {at_front}");
+        f.assert_counters();
+    }
+}
+
+#[test]
+fn tasks_that_wait_for_the_same_one_are_released_in_order() {
+    let mut f = Fixture::new();
+    let parent = submit_all(&mut f.queue, &["a"]).remove(0);
+    let mut children = submit(&mut f.queue, &after(&[&parent]), &["x"; 30]);
+    children.extend((0..300).map(|_| submit_after(&mut f.queue, &[&parent], "x")));
+    assert!(released(&mut f) == children);
+}
+
 #[test]
 fn when_one_fails_everything_downstream_is_impossible() {
     let mut f = Fixture::new();

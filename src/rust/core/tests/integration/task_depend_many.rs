@@ -6,6 +6,9 @@ use rrq_core::{Error, Queue, Status};
 
 use crate::support::*;
 
+/// The first set of a queue.
+const SET: &str = "1000000001";
+
 fn after_all(parents: &[String]) -> Submission {
     after(&parents.iter().collect::<Vec<_>>())
 }
@@ -123,7 +126,7 @@ fn a_set_that_was_prepared_but_never_used_goes_when_its_time_has_come() {
             f.resend(call);
         }
         assert!(f.has_key("ds") && f.has_key("dn"));
-        f.pass_time("P:1");
+        f.pass_time(&format!("P:{SET}"));
         sweep(&mut f.queue).unwrap();
         assert_eq!(f.contents(), before);
     }
@@ -167,7 +170,7 @@ fn an_end_between_two_calls_counts_once() {
     assert_eq!(status(&mut f.queue, &sent.children[39]), Status::Pending);
     run_until_idle(&mut worker, &mut actor);
     assert_eq!(actor.done.iter().filter(|payload| *payload == "child").count(), 40);
-    f.pass_time("P:1");
+    f.pass_time(&format!("P:{SET}"));
     sweep(&mut f.queue).unwrap();
     task::delete(&mut f.queue, &sent.children, true).unwrap();
     assert!(!f.has_key("ds") && !f.has_key("dn"));
@@ -253,7 +256,7 @@ fn a_task_given_twice_is_waited_for_once() {
     let mut parents = submit_n(&mut f.queue, 700);
     parents.push(parents[0].clone());
     let child = submit_many(&mut f.queue, &after_all(&parents), 1).unwrap();
-    assert_eq!(f.ask::<i64>(&format!("HGET {{{ID}}}:ds 1:left")), 700);
+    assert_eq!(f.ask::<i64>(&format!("HGET {{{ID}}}:ds {SET}:left")), 700);
     run_until_idle(&mut f.worker("w"), &mut Actor::echo());
     assert_eq!(status(&mut f.queue, &child[0]), Status::Complete);
 }
@@ -265,10 +268,10 @@ fn all_are_needed_again_when_a_task_is_retried() {
     let child = submit_many(&mut f.queue, &after_all(&parents), 1).unwrap();
     run_until_idle(&mut f.worker("w"), &mut Actor::echo());
     let last = &parents[699];
-    let _: i64 = f.ask(&format!("ZREM {{{ID}}}:dn {last}+1"));
-    let _: i64 = f.ask(&format!("ZADD {{{ID}}}:dn 0 {last}-1"));
+    let _: i64 = f.ask(&format!("ZREM {{{ID}}}:dn {last}+{SET}"));
+    let _: i64 = f.ask(&format!("ZADD {{{ID}}}:dn 0 {last}-{SET}"));
     task::retry(&mut f.queue, &child).unwrap();
     sweep(&mut f.queue).unwrap();
-    assert_eq!(f.ask::<Option<f64>>(&format!("ZSCORE {{{ID}}}:dn {last}+1")), Some(0.0));
+    assert_eq!(f.ask::<Option<f64>>(&format!("ZSCORE {{{ID}}}:dn {last}+{SET}")), Some(0.0));
     assert_eq!(f.ask::<i64>(&format!("ZCARD {{{ID}}}:dn")), 700);
 }

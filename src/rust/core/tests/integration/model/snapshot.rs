@@ -30,7 +30,7 @@ impl Task for Header {
 
     /// The set it is of, and its position there, as they stand in keys.
     fn set(&self) -> Option<(String, String)> {
-        self.set.map(|(set, at)| (set.to_string(), format!("{at:04}")))
+        self.set.map(|(set, at)| (set.to_string(), format!("{at:09}")))
     }
 }
 
