@@ -1,6 +1,6 @@
--- Part of task_submit.lua: which chunks were queued, whether or not their tasks still exist.
--- In HASH config, '<SUBMITTER><token>' -> '<number>,<ms>', the last chunk that a process has submitted,
--- and when. For the numbers see submitter.rs.
+-- Part of task_submit.lua and task_withdraw.lua: which chunks were queued, whether or not their tasks still
+-- exist, or are not to be. In HASH config, '<SUBMITTER><token>' -> '<number>,<ms>', the last chunk that a
+-- process has submitted or given up, and when. For the numbers see submitter.rs.
 --
 -- A chunk comes twice when its reply is lost: the process repeats it for its retry time-out (5 s, after
 -- up to 30 s for the reply and 5 s to connect), and what was sent over a connection given up may still

@@ -148,6 +148,8 @@ scripts! {
     SET_CLOSE: "set_close.lua", " flags=allow-oom";
     /// Queue a chunk of tasks.
     TASK_SUBMIT: "task_submit.lua";
+    /// Refuse chunks of tasks that have not arrived yet.
+    TASK_WITHDRAW: "task_withdraw.lua", " flags=allow-oom";
     /// Store how far a task is.
     TASK_PROGRESS: "task_progress.lua";
     /// Store what a task has printed.

@@ -39,10 +39,13 @@ pub fn discard(
     stopped.map(|()| running)
 }
 
-/// Remove what was queued by a submission that failed: its caller will never know the ids. The error
-/// to report is that of the submission, so that one from here is dropped; without a connection there
-/// is nothing more to be done.
+/// Remove what was queued by a submission that failed, and let nothing of it be queued later: its
+/// caller will never know the ids. The error to report is that of the submission, so that one from here
+/// is dropped; without a connection there is nothing more to be done.
 pub(super) fn withdraw(queue: &mut Queue, ids: &[String]) {
+    if let Some(call) = queue.submitter.withdraw(&queue.keys) {
+        let _ = queue.connection.call(&call);
+    }
     let stop = queue.connection.stop();
     let _ = discard(queue, ids, WITHDRAW_LIMIT, &stop);
 }

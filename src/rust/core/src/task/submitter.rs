@@ -1,7 +1,11 @@
 //! Chunks of tasks are numbered, so that the server recognises a chunk that it was sent before even
 //! when the tasks it queued no longer exist. `lua/_submitter.lua` is the other side.
 
+use serde::Serialize;
+
 use crate::error::Result;
+use crate::keys::Keys;
+use crate::scripts::{Call, TASK_WITHDRAW};
 use crate::value;
 
 /// What a process has submitted through one handle of a queue. A chunk is sent when the one before it
@@ -24,4 +28,18 @@ impl Submitter {
         self.n_chunks += 1;
         Ok((self.token.clone(), self.n_chunks))
     }
+    /// The request by which the server refuses what was sent so far and has not arrived: a chunk whose
+    /// reply was lost may still be on its way when its submission is given up. None if nothing was sent.
+    pub fn withdraw(&self, keys: &Keys) -> Option<Call> {
+        let sent = Sent { token: &self.token, number: self.n_chunks };
+        let call = || Call::new(&TASK_WITHDRAW, vec![keys.config()]).options(&sent);
+        (self.n_chunks > 0).then(call)
+    }
+}
+
+/// What `task_withdraw.lua` is told, by these names.
+#[derive(Serialize)]
+struct Sent<'a> {
+    token: &'a str,
+    number: u64,
 }

@@ -122,6 +122,29 @@ fn tasks_cancelled_to_be_discarded_expire_should_nobody_delete_them() {
     f.assert_counters();
 }
 
+#[test]
+fn a_chunk_that_arrives_after_its_submission_was_withdrawn_is_refused() {
+    let mut f = Fixture::new();
+    let proxy = f.proxy();
+    let mut through = attach(proxy.url());
+    let ids = submit_n(&mut through, 40);
+    task::delete(&mut f.queue, &ids, true).unwrap();
+    // As if its two chunks were still on their way.
+    f.delete_submitters();
+    let empty = submission("default", Vec::new());
+    let failed = task::submit(&mut through, &empty, || Err(Error::Interrupted));
+    assert!(matches!(failed, Err(Error::Interrupted)));
+    let before = f.contents();
+    let chunks = proxy.calls(&["t", "b", "n"]);
+    assert!(chunks.len() >= 2);
+    for chunk in &chunks {
+        assert_eq!(f.resend(chunk), redis::Value::Array(vec![redis::Value::Int(0)]));
+    }
+    assert_eq!(f.contents(), before);
+    assert_eq!(submit_n(&mut through, 1).len(), 1);
+    assert_eq!(f.queue.length("default").unwrap(), 1);
+}
+
 /// A worker that runs tasks in a thread of its own until it is told to end.
 struct Running {
     end: Arc<AtomicBool>,
