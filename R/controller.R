@@ -149,16 +149,22 @@ listened_queues <- function(handle) {
   lapply(infos, function(info) info$queue)
 }
 
-# All keys must exist when their expiry is set: a worker that is still exiting would write others
-# that stay. So wait for the workers, but not for ever.
-stop_for_good <- function(controller, type, timeout, at_once) {
+# Some workers are waited for although nobody asked for it, but not for ever: those of a queue that is
+# to expire write on until they have exited, and one that is to be killed must have read that order
+# before it is deleted with the queue.
+stop_for_good <- function(controller, type, timeout, delete) {
   stop <- function(timeout) {
     rrq_worker_stop(type = type, timeout = timeout, progress = FALSE, controller = controller)
   }
-  if (at_once) {
+  least <- if (!rlang::is_bool(delete)) {
+    max(timeout, 10)
+  } else if (delete && type == "kill" && timeout == 0) {
+    5
+  }
+  if (is.null(least)) {
     stop(timeout)
   } else {
-    tryCatch(stop(max(timeout, 10)), rrq_error_timeout = function(e) NULL)
+    tryCatch(stop(least), rrq_error_timeout = function(e) NULL)
   }
 }
 
@@ -197,7 +203,9 @@ rrq_default_controller_clear <- function() {
 #' @param delete `TRUE` deletes at once, `FALSE` only stops the workers, and a number lets
 #'   everything expire after that many seconds.
 #' @param worker_stop_type,timeout_worker_stop How to stop the workers, and how many seconds to wait
-#'   for them; see [rrq_worker_stop()].
+#'   for them; see [rrq_worker_stop()]. Workers of a queue that expires get at least 10 s to exit. With
+#'   `"kill"` and 0 the queue is deleted as soon as all workers have received the order, after 5 s at the
+#'   latest.
 #' @param controller An [rrq_controller()]; `NULL` is the default one, see
 #'   [rrq_default_controller_set()].
 #' @return Nothing, invisibly. The default controller is cleared if it was this one. Other
@@ -219,7 +227,7 @@ rrq_destroy <- function(delete = TRUE, worker_stop_type = "message", timeout_wor
   controller <- get_controller(controller)
   handle <- queue_handle(controller)
   if (!all(rust_call(rs_worker_states(handle))$exited)) {
-    stop_for_good(controller, worker_stop_type, timeout_worker_stop, rlang::is_bool(delete))
+    stop_for_good(controller, worker_stop_type, timeout_worker_stop, delete)
   }
   if (!isFALSE(delete)) {
     rust_call(rs_queue_destroy(handle, if (!isTRUE(delete)) as.numeric(delete)))

@@ -94,6 +94,29 @@ test_that("a worker busy when its queue goes is not left waiting, nor brings key
   expect_equal(r$con$KEYS(paste0(r$keys$prefix, "*")), list())
 })
 
+test_that("a worker that is to be killed reads that before its queue is gone", {
+  server <- rrq_server()
+  withr::defer(server$stop())
+  r <- rrq_controller("jobs", server$url)
+  manager <- local_spawned(r)
+  id <- rrq_task_create_expr(Sys.sleep(1000), controller = r)
+  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  pid <- rrq_worker_info(controller = r)[[1]]$pid
+  tools::pskill(pid, tools::SIGSTOP)
+  withr::defer(tools::pskill(pid, tools::SIGKILL))
+  # Until then the order would wait for the worker in its connection.
+  expect_true(wait_until(grepl("blocked_clients:0", r$con$INFO("clients"))))
+  session <- local_session({
+    rrq_destroy(worker_stop_type = "kill", controller = rrq_controller("jobs", !!server$url))
+  })
+  is_told <- function() r$con$EXISTS(paste0(r$keys$prefix, "w:", manager$id, ":ctl")) == 1
+  wait_until(is_told() || !session$is_alive())
+  tools::pskill(pid, tools::SIGCONT)
+  expect_equal(session_status(session), 0)
+  expect_true(wait_until(!manager$is_alive()))
+  expect_equal(r$con$KEYS("*"), list())
+})
+
 test_that("what destroying is told is checked before anything is done", {
   r <- local_queue()
   local_worker(r)
