@@ -149,22 +149,16 @@ listened_queues <- function(handle) {
   lapply(infos, function(info) info$queue)
 }
 
-# Some workers are waited for although nobody asked for it, but not for ever: those of a queue that is
-# to expire write on until they have exited, and one that is to be killed must have read that order
-# before it is deleted with the queue.
+# A worker to be killed must have received that order before it is deleted with the queue, so it is
+# waited for although nobody asked for it, but not for ever.
 stop_for_good <- function(controller, type, timeout, delete) {
   stop <- function(timeout) {
     rrq_worker_stop(type = type, timeout = timeout, progress = FALSE, controller = controller)
   }
-  least <- if (!rlang::is_bool(delete)) {
-    max(timeout, 10)
-  } else if (delete && type == "kill" && timeout == 0) {
-    5
-  }
-  if (is.null(least)) {
+  if (isFALSE(delete) || type != "kill" || timeout > 0) {
     stop(timeout)
   } else {
-    tryCatch(stop(least), rrq_error_timeout = function(e) NULL)
+    tryCatch(stop(5), rrq_error_timeout = function(e) NULL)
   }
 }
 
@@ -201,11 +195,10 @@ rrq_default_controller_clear <- function() {
 #' Stops the workers of a queue and deletes everything that is stored for it, and nothing else.
 #'
 #' @param delete `TRUE` deletes at once, `FALSE` only stops the workers, and a number lets
-#'   everything expire after that many seconds.
+#'   everything expire after that many seconds, also what is stored until then.
 #' @param worker_stop_type,timeout_worker_stop How to stop the workers, and how many seconds to wait
-#'   for them; see [rrq_worker_stop()]. Workers of a queue that expires get at least 10 s to exit. With
-#'   `"kill"` and 0 the queue is deleted as soon as all workers have received the order, after 5 s at the
-#'   latest.
+#'   for them; see [rrq_worker_stop()]. With `"kill"` and 0 the queue is deleted as soon as all workers
+#'   have received the order, after 5 s at the latest.
 #' @param controller An [rrq_controller()]; `NULL` is the default one, see
 #'   [rrq_default_controller_set()].
 #' @return Nothing, invisibly. The default controller is cleared if it was this one. Other

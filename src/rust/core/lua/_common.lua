@@ -1,6 +1,23 @@
 -- Before every script: status letters, numbers and time, log entries, events.
 -- Parts use the locals that their script names: prefix, and what else they say at their top.
 
+-- A queue that was told to expire is used until then, see destroy.rs. What is created meanwhile goes with
+-- it: it would stay for ever otherwise. KEYS[1] is a key of the queue, but for rrq_heartbeat().
+local redis = redis
+local own = string.match(KEYS[1], '^{[^}]*}:')
+local left_ms = own and redis.call('PTTL', own .. KEY.config) or -1
+if left_ms >= 0 then
+  local call = redis.call
+  local creates = { HSET = 1, HSETNX = 1, HINCRBY = 1, RPUSH = 1, LPUSH = 1, SET = 1, XADD = 1, ZADD = 1 }
+  redis = { call = function(command, ...)
+    local reply, key = call(command, ...), ...
+    if creates[command] and call('PTTL', key) == -1 then
+      call('PEXPIRE', key, left_ms)
+    end
+    return reply
+  end }
+end
+
 -- The letters and words are those of status.rs.
 local PENDING, RUNNING, COMPLETE, ERROR, CANCELLED = 'A', 'B', 'C', 'D', 'E'
 local DIED, TIMEOUT, DEFERRED, IMPOSSIBLE, MOVED = 'F', 'G', 'H', 'I', 'J'

@@ -7,25 +7,55 @@ use crate::error::Result;
 use crate::files;
 use crate::keys::field;
 use crate::queue::Queue;
+use crate::value;
 use crate::worker;
 
 impl Queue {
     /// Delete every key of the queue, or let them expire after some seconds.
     pub fn destroy(&mut self, after_s: Option<u64>) -> Result<()> {
+        let end_ms = match after_s {
+            None => {
+                self.forbid_names()?;
+                None
+            }
+            Some(seconds) => Some(self.announce_end(seconds)?),
+        };
         let names = self.all_keys()?;
         let mut pipeline = Pipeline::new();
         // In one transaction: a heartbeat of a worker between two commands would create its timer
         // again.
         pipeline.atomic();
         for key in names {
-            match after_s {
+            match end_ms {
                 None => pipeline.cmd("UNLINK").arg(key),
-                Some(seconds) => pipeline.cmd("EXPIRE").arg(key).arg(seconds),
+                Some(end_ms) => pipeline.cmd("PEXPIREAT").arg(key).arg(end_ms),
             };
         }
         self.known_objects.clear();
         self.stream.close();
         self.connection.pipeline(&pipeline).map(|_| ())
+    }
+
+    /// From now on the queue does not exist for those who attach to it or use it in a new way, such as
+    /// under another name. What they stored after the keys were listed would stay for ever.
+    fn forbid_names(&mut self) -> Result<()> {
+        let mut command = redis::cmd("HDEL");
+        command.arg(self.keys.config()).arg(field::LAYOUT);
+        self.connection.command(&command).map(|_| ())
+    }
+
+    /// From now on scripts let what they create expire with the queue, see `_common.lua`: also what is
+    /// created after the keys were listed. All of it goes in the same millisecond, so that no script
+    /// finds a part. Returns when that is, by the server's clock.
+    fn announce_end(&mut self, seconds: u64) -> Result<u64> {
+        let mut times = value::texts(self.connection.command(&redis::cmd("TIME"))?)?.into_iter();
+        let now_s = times.next().and_then(|text| text.parse().ok()).unwrap_or(0u64);
+        let now_us = times.next().and_then(|text| text.parse().ok()).unwrap_or(0u64);
+        let end_ms = (now_s.saturating_add(seconds)).saturating_mul(1000) + now_us / 1000;
+        let mut command = redis::cmd("PEXPIREAT");
+        command.arg(self.keys.config()).arg(end_ms);
+        self.connection.command(&command)?;
+        Ok(end_ms)
     }
 
     /// Every key the queue can have. The counters come last: they say which others there are.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rrq_core::connection::{Stop, never};
-use rrq_core::task::{self, SharedObject, Waiter};
+use rrq_core::task::{self, SharedObject, Start, Submission, Waiter};
 use rrq_core::worker::{self, StopReason, Turn};
 use rrq_core::{Connection, Error, Queue, config, files, message};
 
@@ -74,6 +74,62 @@ fn a_queue_can_be_left_to_expire() {
     }
     let mine = f.keyspace().iter().filter(|k| k.contains("jobs")).count();
     assert_eq!(mine, 2);
+}
+
+#[test]
+fn what_is_stored_while_a_queue_waits_for_its_end_goes_with_it() {
+    let f = Fixture::new();
+    let mut queue = doomed(&f);
+    queue.destroy(Some(100)).unwrap();
+    use_it(&f, &mut queue);
+    let parent = submit_n(&mut queue, 700);
+    submit(&mut queue, &after(&[&parent[0]]), &["child"]);
+    let delayed = Submission { start: Start::After(50.0), ..submission("later", Vec::new()) };
+    submit(&mut queue, &delayed, &["x"]);
+    let mut worker = ready(register(doomed(&f), "late", never(), |_| {}).unwrap());
+    run_until_idle(&mut worker, &mut Actor::new(|_| failed("no")));
+    queue.pause("default", true).unwrap();
+    worker.exit("done").unwrap();
+    assert!(f.keyspace().iter().filter(|key| key.contains("doomed")).count() > 25);
+    for (name, ttl) in ttls(&f, "doomed") {
+        // Streams expire by themselves.
+        assert!((0..=120_000).contains(&ttl), "{name} {ttl}");
+    }
+}
+
+/// After how many ms each key expires, -1 if never.
+fn ttls(f: &Fixture, id: &str) -> Vec<(String, i64)> {
+    let keys = f.keyspace().into_iter().filter(|key| key.contains(id));
+    let ttl = |key: String| {
+        let name = key.rsplit_once(' ').unwrap().0.to_owned();
+        let ttl: i64 = redis::cmd("PTTL").arg(&name).query(&mut f.raw()).unwrap();
+        (name, ttl)
+    };
+    keys.map(ttl).collect()
+}
+
+#[test]
+fn a_queue_destroyed_while_others_use_it_in_new_ways_leaves_nothing_behind() {
+    for after_s in [None, Some(100)] {
+        let f = Fixture::new();
+        let (mut queue, mut busy) = (f.attach(), f.attach());
+        let user = std::thread::spawn(move || {
+            let mut n = 0;
+            while n < 400 {
+                let new = submission(&format!("new{n}"), Vec::new());
+                let mut payloads = [b"x".to_vec()].into_iter();
+                if task::submit(&mut busy, &new, || Ok(payloads.next())).is_err() {
+                    return;
+                }
+                n += 1;
+            }
+        });
+        wait_until(|| f.has_key("q:new10"));
+        queue.destroy(after_s).unwrap();
+        user.join().unwrap();
+        let left = ttls(&f, ID).into_iter().filter(|(_, ttl)| *ttl < 0 || after_s.is_none());
+        assert_eq!(left.collect::<Vec<_>>(), []);
+    }
 }
 
 #[test]
