@@ -190,6 +190,12 @@ impl Fixture {
         command.arg(request);
         command.query(&mut self.raw()).unwrap()
     }
+
+    /// Send recorded requests, of which there must be some, once more.
+    pub fn resend_all(&self, requests: &[Request]) -> Vec<Value> {
+        assert!(!requests.is_empty(), "nothing was recorded");
+        requests.iter().map(|request| self.resend(request)).collect()
+    }
 }
 
 fn items(raw: &mut redis::Connection, parts: &[&str]) -> Vec<String> {
@@ -296,6 +302,7 @@ pub fn statuses(queue: &mut Queue, ids: &[String]) -> Vec<Status> {
 
 /// A recorded request, with one argument instead of another.
 pub fn replace(request: &Request, from: &str, to: &str) -> Request {
+    assert!(request.iter().any(|part| part == from.as_bytes()), "{from} is not in the request");
     let other = |part: &Vec<u8>| if part == from.as_bytes() { to.into() } else { part.clone() };
     request.iter().map(other).collect()
 }

@@ -238,9 +238,8 @@ fn a_copy_of_a_request_that_comes_late_hands_back_nothing_that_has_begun() {
     let worker = ready(register(attach(proxy.url()), "w", never(), |_| {}).unwrap());
     let begun = vanish(worker, 233);
     let (_, before) = held(&mut f.raw(), "w");
-    for call in [proxy.calls(&STEP), begin_calls(&proxy)].concat() {
-        f.resend(&call);
-    }
+    f.resend_all(&proxy.calls(&STEP));
+    f.resend_all(&begin_calls(&proxy));
     let (held, n_open) = held(&mut f.raw(), "w");
     assert!(n_open <= before && n_open < held.len());
     lose(&mut f, "w");
