@@ -9,6 +9,8 @@
 # when its promise `leave` exists until the task's code has returned or was left; the handlers act
 # only then.
 new_run <- function() {
+  # R loads a function when it is first used. The handler of interrupts must load nothing.
+  list(leave_interrupted, leave, now, get, sys.calls, sys.parents)
   run <- new.env(parent = emptyenv())
   run$active <- FALSE
   run
@@ -28,21 +30,20 @@ evaluation_calls <- function(run, identity) {
   the$task <- run
   slot <- rlang::new_environment(list(
     run = function(kind, payload, template, variables, parents, timeout, seed, logged) {
-      outcome <- run_call(run, kind, payload, template, variables, parents, timeout, seed, logged)
-      run$outcome <- NULL
-      outcome
+      take_outcome(
+        run, run_call(run, kind, payload, template, variables, parents, timeout, seed, logged)
+      )
     },
     failed = function(message) {
       # Interrupted before the task's own code began.
       if (isTRUE(run$interrupted)) {
         run$interrupted <- FALSE
+        run$calls <- NULL
         return(list("DIED", task_error(run, simpleError(user_interrupt), "DIED", NULL), NULL, TRUE))
       }
       # Code in on.exit() failed while the task was being left for another reason.
-      if (!is.null(run$outcome)) {
-        outcome <- run$outcome
-        run$outcome <- NULL
-        return(outcome)
+      if (!is.null(run$outcome) || !is.null(run$calls)) {
+        return(take_outcome(run, run$outcome))
       }
       # A jump past the handlers, as when the C stack runs out: R's last error message explains it.
       if (run$active) {
@@ -113,6 +114,18 @@ run_call <- function(run, kind, payload, template, variables, parents, timeout, 
   } else {
     list("COMPLETE", value, extra_of(run), FALSE)
   }
+}
+
+# Of an interrupted task the handler has recorded only where it was.
+take_outcome <- function(run, outcome) {
+  force(outcome)
+  run$outcome <- NULL
+  if (is.null(run$calls)) {
+    return(outcome)
+  }
+  calls <- run$calls
+  run$calls <- NULL
+  interrupted_outcome(run, calls)
 }
 
 extra_of <- function(run) {
@@ -284,17 +297,26 @@ leave_with_error <- function(run, error) {
 
 user_interrupt <- "the worker was interrupted while it ran this task"
 
-# An interrupt comes from the engine if the time limit has passed, else from the user.
+# R signals an interrupt in the middle of C code, where a namespace that is loaded, with all the
+# memory that takes, has crashed R 4.2 in its garbage collector. So this runs as little R as it can
+# and leaves the rest to interrupted_outcome(), which is called when the task has been left.
 leave_interrupted <- function(run) {
-  late <- now() >= run$deadline
-  status <- if (late) "TIMEOUT" else "DIED"
-  message <- if (late) {
+  run$late <- now() >= run$deadline
+  run$parents <- sys.parents()
+  run$calls <- sys.calls()
+  leave(run, NULL)
+}
+
+# An interrupt comes from the engine if the time limit has passed, else from the user.
+interrupted_outcome <- function(run, calls) {
+  status <- if (run$late) "TIMEOUT" else "DIED"
+  message <- if (run$late) {
     sprintf("the task ran longer than the %g s it was allowed to", run$timeout)
   } else {
     user_interrupt
   }
-  trace <- tryCatch(task_trace(run), error = function(e) NULL)
-  leave(run, list(status, task_error(run, simpleError(message), status, trace), NULL, !late))
+  trace <- tryCatch(recorded_trace(as.list(calls), run$parents), error = function(e) NULL)
+  list(status, task_error(run, simpleError(message), status, trace), NULL, !run$late)
 }
 
 max_warnings <- 50
@@ -328,35 +350,6 @@ without_worker_call <- function(condition) {
 
 keep_progress <- function(condition) {
   rrq_task_progress_update(condition$value %||% conditionMessage(condition))
-}
-
-# The backtrace, cut to the user's frames: the worker is below them, R's error machinery above.
-task_trace <- function(run) {
-  trace <- rlang::trace_back(top = run$leave)
-  heads <- vapply(trace$call, function(call) deparse(call[[1]], nlines = 1)[[1]], "")
-  own <- user_frames(heads)
-  if (length(own) == 0) {
-    return(NULL)
-  }
-  trace <- trace[own, ]
-  trace$parent <- pmax(0L, trace$parent - own[[1]] + 1L)
-  trace
-}
-
-error_machinery <- c(".handleSimpleError", "h", "signal_abort", "signalCondition", "<fn>")
-
-# The frames after the worker's eval(), up to where the handler was called.
-user_frames <- function(heads) {
-  first <- match("eval", heads, 0L)
-  while (first <= length(heads) && heads[[first]] == "eval") {
-    first <- first + 1L
-  }
-  last <- match(TRUE, heads %in% c("leave_with_error", "leave_interrupted")) - 1L
-  is_handler <- heads %in% error_machinery | startsWith(heads, "(function(")
-  while (last >= first && is_handler[[last]]) {
-    last <- last - 1L
-  }
-  if (last >= first) seq.int(first, last)
 }
 
 # Lines of the process log: time, command, message.

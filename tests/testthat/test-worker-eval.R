@@ -1,8 +1,8 @@
 # Run a task as the worker does; its outcome.
 outcome_of <- function(run, payload, kind = "expr", template = NULL, timeout = 0) {
-  with_task_handlers(
+  with_task_handlers(run, take_outcome(
     run, run_call(run, kind, payload, template, NULL, NULL, timeout, NULL, FALSE)
-  )
+  ))
 }
 
 local_run <- function() {
