@@ -113,12 +113,13 @@ url_from_redux <- function(con) {
   sprintf("redis://%s%s:%s/%s", login %||% "", config$host, config$port, config$db %||% 0)
 }
 
-# Any server that responds counts, even if it requires a password: that is an error to report, not
+# Any Redis server that responds counts, even if it requires a password: that is an error to report, not
 # a reason to start another one.
 is_listening <- function(url) {
   tryCatch(
     is.list(rust_call(rs_redis_info(rust_call(rs_redis_open(url))))),
     rrq_error_connection = function(e) FALSE,
+    rrq_error_not_redis = function(e) FALSE,
     rrq_error = function(e) TRUE
   )
 }

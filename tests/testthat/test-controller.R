@@ -123,6 +123,16 @@ test_that("a server that cannot be reached is an error that names it", {
   )
 })
 
+test_that("a server that takes no writes cannot hold a queue, but can be inspected", {
+  server <- rrq_server()
+  withr::defer(server$stop())
+  rrq_redis(server$url)$REPLICAOF("127.0.0.1", 1)
+  err <- expect_error(rrq_controller("a", server$url), class = "rrq_error_server_unsuitable")
+  expect_match(conditionMessage(err), "connect to its primary, 127.0.0.1:1", fixed = TRUE)
+  expect_equal(err$ids, rrq_redis(server$url)$config()$address)
+  expect_match(rrq_redis(server$url)$INFO("replication"), "role:slave")
+})
+
 test_that("what is not a URL is an error", {
   err <- expect_error(rrq_controller("a", "not a url"), class = "rrq_error_url")
   expect_match(conditionMessage(err), "not a url", fixed = TRUE)

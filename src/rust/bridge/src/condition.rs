@@ -58,6 +58,8 @@ fn class_of(error: &Error) -> &'static str {
     match error {
         Error::Connection { .. } => "connection",
         Error::Authentication { .. } => "authentication",
+        Error::ServerUnsuitable { .. } => "server_unsuitable",
+        Error::NotRedis { .. } => "not_redis",
         Error::Url { .. } => "url",
         Error::Redis(_) => "redis",
         Error::Layout { .. } => "layout",
@@ -102,9 +104,10 @@ fn ids_of(error: &Error) -> Vec<String> {
         Error::FilesMissing { names } => names.clone(),
         Error::QueueMissing { queue } | Error::Layout { queue, .. } => vec![queue.clone()],
         Error::HeartbeatExists { key } => vec![key.clone()],
-        Error::Connection { address, .. } | Error::Authentication { address, .. } => {
-            vec![address.clone()]
-        }
+        Error::Connection { address, .. }
+        | Error::Authentication { address, .. }
+        | Error::ServerUnsuitable { address, .. }
+        | Error::NotRedis { address, .. } => vec![address.clone()],
         Error::Url { url, .. } => vec![url.clone()],
         Error::Redis(_)
         | Error::NoWorkers

@@ -11,7 +11,7 @@ pub use unix::{run, serve, take_over};
 
 /// The queue as these processes see it: no request is sent until it is used.
 fn queue(url: &str, queue_id: &str) -> RResult<Queue> {
-    Ok(Queue::handle(Connection::open(url, stop())?, queue_id))
+    Ok(Queue::handle(Connection::open_any(url, stop())?, queue_id))
 }
 
 #[cfg(unix)]

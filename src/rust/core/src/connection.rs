@@ -5,8 +5,10 @@
 
 mod commands;
 mod failure;
+mod handshake;
 mod post;
 mod posted;
+mod probe;
 
 use std::sync::Arc;
 use std::thread::sleep;
@@ -14,16 +16,20 @@ use std::time::{Duration, Instant};
 
 use redis::io::tcp::TcpSettings;
 use redis::{
-    Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisResult,
-    Value,
+    Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo,
+    RedisError, RedisResult, Value,
 };
 
 use crate::error::{Error, Result};
 use crate::reply::RedisReply;
-use crate::scripts::{self, Call};
+use crate::scripts::Call;
 use crate::signals::held;
-use failure::{is_answer, is_disturbed, is_of_replica, is_passing, is_refusal};
+use failure::{
+    explain, is_answer, is_disturbed, is_loading, is_of_replica, is_passing, is_refusal,
+};
+use handshake::{ServerInfo, log_in};
 use posted::Posted;
+use probe::what_answers;
 
 /// Called during every wait: whether to give up. Must be cheap and callable from any thread.
 pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -62,7 +68,7 @@ pub struct Connection {
     url: String,
     link: Option<redis::Connection>,
     owner: u32,
-    shebang: bool,
+    server: ServerInfo,
     retry_timeout: Duration,
     reply_timeout: Duration,
     stop: Stop,
@@ -70,16 +76,28 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connect. There is one attempt, so that a wrong address is reported at once; an attempt that
-    /// a signal interrupts is repeated, unless `stop` says to give up.
+    /// Connect to a server that can hold queues. There is one attempt, so that a wrong address is
+    /// reported at once; an attempt that a signal interrupts is repeated, unless `stop` says to give
+    /// up.
     pub fn open(url: &str, stop: Stop) -> Result<Self> {
+        let connection = Connection::open_any(url, stop)?;
+        match connection.server.problem() {
+            None => Ok(connection),
+            Some(problem) => {
+                Err(Error::ServerUnsuitable { address: connection.address(), problem })
+            }
+        }
+    }
+
+    /// Connect to any server. For processes whose worker has connected before, and for users.
+    pub fn open_any(url: &str, stop: Stop) -> Result<Self> {
         let info = parse(url)?;
         let mut connection = Connection {
             info,
             url: url.to_owned(),
             link: None,
             owner: std::process::id(),
-            shebang: false,
+            server: ServerInfo::default(),
             retry_timeout: Duration::from_secs(2),
             reply_timeout: REPLY_TIMEOUT,
             stop,
@@ -88,7 +106,10 @@ impl Connection {
         match connection.connect() {
             Ok(()) => Ok(connection),
             Err(error) if is_disturbed(&error) => Err(Error::Interrupted),
-            Err(error) => Err(connection.explain(error)),
+            Err(error) => {
+                let known = what_answers(connection.info.addr(), connection.address(), &error);
+                Err(known.unwrap_or_else(|| connection.explain(error)))
+            }
         }
     }
 
@@ -122,7 +143,7 @@ impl Connection {
             url: self.url.clone(),
             link: None,
             owner: std::process::id(),
-            shebang: false,
+            server: ServerInfo::default(),
             retry_timeout: self.retry_timeout,
             reply_timeout: REPLY_TIMEOUT,
             stop: self.stop.clone(),
@@ -212,12 +233,13 @@ impl Connection {
         self.run(|link, shebang| call.run(link, shebang))
     }
 
-    /// Run `operation` on a live link, repeating it over new links until the retry timeout.
+    /// Run `operation` on a live link, repeating it over new links until the retry timeout, which
+    /// begins again as long as the server loads its data.
     pub fn run<T>(
         &mut self,
         mut operation: impl FnMut(&mut redis::Connection, bool) -> RedisResult<T>,
     ) -> Result<T> {
-        let deadline = Instant::now() + self.retry_timeout;
+        let mut deadline = Instant::now() + self.retry_timeout;
         let mut pause = Duration::from_millis(10);
         loop {
             let error =
@@ -227,6 +249,10 @@ impl Connection {
                 };
             if !is_answer(&error) || is_of_replica(&error) {
                 self.link = None;
+            }
+            // However long a server takes to load its data, it says that it does.
+            if is_loading(&error) {
+                deadline = Instant::now() + self.retry_timeout;
             }
             if !is_passing(&error) || Instant::now() >= deadline {
                 return Err(self.explain(error));
@@ -263,7 +289,7 @@ impl Connection {
             self.connect()?;
         }
         let link = self.link.as_mut().ok_or((ErrorKind::Io, "not connected"))?;
-        Ok((link, self.shebang))
+        Ok((link, self.server.knows_shebang()))
     }
 
     /// Any signal, such as SIGCHLD, may interrupt a system call.
@@ -277,37 +303,39 @@ impl Connection {
     }
 
     fn connect_once(&mut self) -> RedisResult<()> {
-        let client = Client::open(self.info.clone())?;
+        // The client library would log in, too, but hide why that failed.
+        let anonymous = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let client = Client::open(self.info.clone().set_redis_settings(anonymous))?;
         let mut link =
             client.get_connection_with_timeout(CONNECT_TIMEOUT.min(self.reply_timeout))?;
         link.set_read_timeout(Some(self.reply_timeout))?;
         link.set_write_timeout(Some(self.reply_timeout))?;
-        let info: String = redis::cmd("INFO").arg("server").query(&mut link)?;
-        self.shebang = scripts::knows_shebang(&info);
+        self.server = log_in(&mut link, self.info.redis_settings())?;
         self.link = Some(link);
         Ok(())
     }
 
     fn explain(&self, source: RedisError) -> Error {
-        let address = self.address();
-        match source.kind() {
-            ErrorKind::AuthenticationFailed => Error::Authentication { address, source },
-            _ if matches!(source.code(), Some("NOAUTH" | "WRONGPASS")) => {
-                Error::Authentication { address, source }
-            }
-            _ if is_answer(&source) => Error::Redis(source),
-            _ => Error::Connection { address, source },
-        }
+        explain(source, self.address(), self.info.redis_settings().db())
     }
 }
 
 fn parse(url: &str) -> Result<ConnectionInfo> {
-    let info = url
-        .into_connection_info()
-        .map_err(|error| Error::Url { url: without_credentials(url), reason: error.to_string() })?;
-    let redis = info.redis_settings().clone().set_skip_set_lib_name();
+    let refused = |reason: String| Error::Url { url: without_credentials(url), reason };
+    if url.starts_with("rediss:") || url.starts_with("valkeys:") {
+        let reason =
+            "rrq does not support TLS; connect through a tunnel such as stunnel, with redis://";
+        return Err(refused(reason.to_owned()));
+    }
+    let info = url.into_connection_info().map_err(|error| {
+        let text = error.to_string();
+        refused(match text.split(" - ").next().unwrap_or(&text) {
+            "Redis URL did not parse" => "it must begin with redis:// or redis+unix://".to_owned(),
+            reason => reason.to_owned(),
+        })
+    })?;
     let tcp = TcpSettings::default().set_nodelay(true);
-    Ok(info.set_redis_settings(redis).set_tcp_settings(tcp))
+    Ok(info.set_tcp_settings(tcp))
 }
 
 /// The part of a URL that may be shown when it cannot be parsed.

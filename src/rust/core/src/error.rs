@@ -20,16 +20,36 @@ pub enum Error {
     },
 
     /// The server refused the user name or password.
-    #[error("the Redis server at {address} refused the user name or password: {source}")]
+    #[error("the Redis server at {address} {problem}: {source}")]
     Authentication {
         /// The server, without credentials.
         address: String,
+        /// What is wrong, after its address.
+        problem: &'static str,
         /// What the client library said.
         source: redis::RedisError,
     },
 
-    /// The URL of the server cannot be parsed.
-    #[error("'{url}' is not a Redis URL: {reason}")]
+    /// The server cannot hold queues: it is too old, a replica, a Sentinel, full and the like.
+    #[error("the Redis server at {address} {problem}")]
+    ServerUnsuitable {
+        /// The server, without credentials.
+        address: String,
+        /// What is wrong, after its address, and what to do.
+        problem: String,
+    },
+
+    /// Something else than a Redis server answers there.
+    #[error("the server at {address} {problem}")]
+    NotRedis {
+        /// The server, without credentials.
+        address: String,
+        /// What it is, after its address, and what to do.
+        problem: String,
+    },
+
+    /// The URL of the server cannot be used.
+    #[error("cannot use the URL '{url}': {reason}")]
     Url {
         /// The text, without credentials.
         url: String,

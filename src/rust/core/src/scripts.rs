@@ -276,13 +276,6 @@ pub fn is_no_script(error: &redis::RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
-/// Whether the server, from what `INFO server` says, knows `#!lua`.
-pub fn knows_shebang(info: &str) -> bool {
-    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
-    let major = version.and_then(|version| version.split('.').next());
-    major.and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 7)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,12 +349,5 @@ mod tests {
                 assert!(FILES.iter().any(|(script, _)| *script == file), "{file}");
             }
         }
-    }
-
-    #[test]
-    fn only_servers_from_version_7_get_the_first_line() {
-        assert!(knows_shebang("# Server\r\nredis_version:7.0.15\r\n"));
-        assert!(!knows_shebang("# Server\r\nredis_version:6.2.0\r\n"));
-        assert!(!knows_shebang(""));
     }
 }

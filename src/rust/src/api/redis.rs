@@ -10,7 +10,7 @@ use rrq_bridge::protect::undisturbed;
 
 #[extendr]
 fn rs_redis_open(url: &str) -> RResult<ExternalPtr<Connection>> {
-    let mut connection = Connection::open(url, stop())?;
+    let mut connection = Connection::open_any(url, stop())?;
     // A user's command may not be idempotent, so it is not retried.
     connection.set_retry_timeout(std::time::Duration::ZERO, stop());
     Ok(ExternalPtr::new(connection))

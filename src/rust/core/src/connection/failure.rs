@@ -6,14 +6,20 @@ use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use crate::error::Error;
+
 /// How that crate wraps an error of another crate.
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 
+/// What the operating system said.
+pub(super) fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
+    let source = error.source()?.downcast_ref::<Source>()?;
+    source.downcast_ref::<io::Error>().map(io::Error::kind)
+}
+
 /// Whether a signal interrupted a system call.
 pub(super) fn is_disturbed(error: &RedisError) -> bool {
-    let source = error.source().and_then(|source| source.downcast_ref::<Source>());
-    let source = source.and_then(|source| source.downcast_ref::<io::Error>());
-    source.is_some_and(|error| error.kind() == io::ErrorKind::Interrupted)
+    io_kind(error) == Some(io::ErrorKind::Interrupted)
 }
 
 /// Whether this is a reply of the server: then the link is still usable.
@@ -23,8 +29,68 @@ pub(super) fn is_answer(error: &RedisError) -> bool {
 
 /// Whether the server denies access, so that a retry is pointless.
 pub(super) fn is_refusal(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::AuthenticationFailed
-        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+    login_problem(error).is_some() || error.code() == Some("NOPERM")
+}
+
+/// Why the server does not let this client in.
+fn login_problem(error: &RedisError) -> Option<&'static str> {
+    match (error.code(), error.detail()) {
+        (Some("NOAUTH"), _) => Some("requires a password, and the URL has none"),
+        (Some("WRONGPASS"), _) => Some("refused the user name or password"),
+        (_, Some(text)) if text.contains("without any password configured") => {
+            Some("has no password, but the URL has one")
+        }
+        _ => None,
+    }
+}
+
+pub(super) const TOO_MANY_CLIENTS: &str =
+    "has as many clients as it may; close some, or raise its `maxclients`";
+
+/// Whether the server has more clients than it may. It closes the link then.
+fn is_full(error: &RedisError) -> bool {
+    error.detail().is_some_and(|text| text.starts_with("max number of clients"))
+}
+
+/// Whether the server is reading its data from disk.
+pub(super) fn is_loading(error: &RedisError) -> bool {
+    code(error) == Some("LOADING")
+}
+
+/// Why the server cannot do what was requested, and what to do.
+fn problem(error: &RedisError, db: i64) -> Option<String> {
+    let detail = error.detail().unwrap_or_default();
+    if is_full(error) {
+        return Some(TOO_MANY_CLIENTS.into());
+    }
+    if detail.contains("DB index") || detail.starts_with("SELECT is not allowed") {
+        return Some(format!("has no database {db}; the URL ends with that number"));
+    }
+    match code(error) {
+        Some("READONLY") => {
+            Some("is a replica, which takes no writes; connect to its primary".into())
+        }
+        Some("MOVED") => {
+            let node = detail.split(' ').next_back().unwrap_or_default();
+            Some(format!(
+                "is a node of a cluster whose node {node} holds this queue; connect to that one"
+            ))
+        }
+        Some("CLUSTERDOWN") => Some(format!("is a node of a cluster that is down: {detail}")),
+        _ => None,
+    }
+}
+
+/// The error of the engine for one of that crate.
+pub(super) fn explain(source: RedisError, address: String, db: i64) -> Error {
+    if let Some(problem) = login_problem(&source) {
+        return Error::Authentication { address, problem, source };
+    }
+    match problem(&source, db) {
+        Some(problem) => Error::ServerUnsuitable { address, problem },
+        None if is_answer(&source) => Error::Redis(source),
+        None => Error::Connection { address, source },
+    }
 }
 
 /// The code of the error. Servers before version 7 put the code of an error in a script behind a
@@ -46,7 +112,7 @@ pub(super) fn is_of_replica(error: &RedisError) -> bool {
 /// Whether the same request may succeed a moment later.
 pub(super) fn is_passing(error: &RedisError) -> bool {
     let passing = ["OOM", "MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED", "READONLY"];
-    if code(error).is_some_and(|code| passing.contains(&code)) {
+    if is_full(error) || code(error).is_some_and(|code| passing.contains(&code)) {
         return true;
     }
     match error.kind() {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // all of it is tests, their helpers included
 
 mod config_save;
+mod connection_open;
 mod connection_retry;
 mod files_store;
 mod heartbeat;

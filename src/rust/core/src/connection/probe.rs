@@ -1,0 +1,78 @@
+//! What answers at an address where no Redis server does, for the message of an error.
+
+use std::io::{ErrorKind as IoErrorKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use redis::{ConnectionAddr, ErrorKind, RedisError};
+
+use super::failure::{TOO_MANY_CLIENTS, io_kind};
+use crate::error::Error;
+
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// A server that speaks first does so within this time.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The smallest greeting of a TLS client: version 1.2, one cipher, no extensions. Only the zeros of
+/// its random number are left out.
+const HELLO: &[u8] = b"\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x03";
+const HELLO_END: &[u8] = b"\x00\x00\x02\x00\x2f\x01\x00";
+
+/// What is at the address, when the first request there has failed with this error.
+pub(super) fn what_answers(
+    info: &ConnectionAddr,
+    address: String,
+    error: &RedisError,
+) -> Option<Error> {
+    let is_nonsense = error.kind() == ErrorKind::Parse;
+    let is_closed = matches!(
+        io_kind(error),
+        Some(
+            IoErrorKind::ConnectionReset
+                | IoErrorKind::ConnectionAborted
+                | IoErrorKind::BrokenPipe
+                | IoErrorKind::UnexpectedEof
+        )
+    );
+    if !is_nonsense && !is_closed {
+        return None;
+    }
+    let answer = match info {
+        ConnectionAddr::Tcp(host, port) => greet(host, *port).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let problem = match answer.as_slice() {
+        [0x15 | 0x16, 3, ..] => {
+            "expects TLS, which rrq does not support; connect through a tunnel such as stunnel, or \
+             to a port without TLS"
+        }
+        [b'H', b'T', b'T', b'P', ..] | [b'<', ..] => {
+            "is a web server, not a Redis server; check the port"
+        }
+        // The error itself is lost if the server has closed the link before it was read.
+        text if text.starts_with(b"-ERR max number") => {
+            return Some(Error::ServerUnsuitable { address, problem: TOO_MANY_CLIENTS.into() });
+        }
+        _ if is_nonsense => "does not answer as a Redis server does; check the port",
+        _ => return None,
+    };
+    Some(Error::NotRedis { address, problem: problem.into() })
+}
+
+/// What a server says at once, or else answers to the greeting of a TLS client.
+fn greet(host: &str, port: u16) -> Option<Vec<u8>> {
+    let address = (host, port).to_socket_addrs().ok()?.next()?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).ok()?;
+    let mut answer = vec![0; 64];
+    stream.set_read_timeout(Some(PAUSE)).ok()?;
+    let mut size = stream.read(&mut answer).unwrap_or(0);
+    if size == 0 {
+        stream.set_read_timeout(Some(TIMEOUT)).ok()?;
+        stream.set_write_timeout(Some(TIMEOUT)).ok()?;
+        // The line end makes a server that reads lines answer.
+        stream.write_all(&[HELLO, &[0; 32], HELLO_END, b"\r\n\r\n"].concat()).ok()?;
+        size = stream.read(&mut answer).ok()?;
+    }
+    answer.truncate(size);
+    Some(answer)
+}
