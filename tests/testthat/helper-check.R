@@ -13,3 +13,14 @@ engine_error <- function(class, message, ids = character()) {
   value <- list(class = class, message = message, ids = ids)
   structure(list(value = value), class = "extendr_error")
 }
+
+# Each expression with the class and the message of its error, for snapshots: those of
+# `error = TRUE` depend on the versions of testthat and rlang.
+errors_of <- function(..., env = parent.frame()) {
+  force(env)
+  expressions <- eval(substitute(alist(...)))
+  errors <- lapply(expressions, function(x) tryCatch(eval(x, env), error = identity))
+  classes <- vapply(errors, function(error) class(error)[[1]], "")
+  messages <- vapply(errors, conditionMessage, "")
+  paste0("> ", vapply(expressions, deparse1, ""), "\n", classes, ": ", messages)
+}

@@ -249,9 +249,10 @@ test_that("a command is a single non-empty string", {
 
 test_that("the errors for invalid messages state the reason", {
   r <- local_queue()
-  expect_snapshot(error = TRUE, {
-    rrq_message_send("", controller = r)
-    rrq_message_send("EVAL", 1, controller = r)
+  errors <- errors_of(
+    rrq_message_send("", controller = r),
+    rrq_message_send("EVAL", 1, controller = r),
     rrq_message_send("TIMEOUT_SET", "soon", controller = r)
-  })
+  )
+  expect_snapshot(writeLines(errors))
 })

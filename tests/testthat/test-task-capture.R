@@ -159,12 +159,13 @@ test_that("quote() is one too many", {
 test_that("errors say what was probably meant", {
   withr::local_options(cli.unicode = FALSE)
   fun <- function(x) x
-  expect_snapshot(error = TRUE, {
-    capture_expr(quote(fun), environment())
-    capture_expr("sqrt({x})", environment())
-    capture_expr(quote(quote(f(x))), environment())
+  errors <- errors_of(
+    capture_expr(quote(fun), environment()),
+    capture_expr("sqrt({x})", environment()),
+    capture_expr(quote(quote(f(x))), environment()),
     capture_expr(quote(f(rrq_a, rrq_b)), environment())
-  })
+  )
+  expect_snapshot(writeLines(errors))
 })
 
 test_that("source references are not sent", {

@@ -109,13 +109,14 @@ test_that("an invalid value is described briefly", {
 })
 
 test_that("the messages of the checks are stable", {
-  expect_snapshot(error = TRUE, {
-    rrq_controller("a b")
-    rrq_controller("a", timeout_task_wait = -1)
-    rrq_task_create_expr(f(1), queue = c("a", "b"))
-    rrq_task_wait("a", progress = "yes")
+  errors <- errors_of(
+    rrq_controller("a b"),
+    rrq_controller("a", timeout_task_wait = -1),
+    rrq_task_create_expr(f(1), queue = c("a", "b")),
+    rrq_task_wait("a", progress = "yes"),
     rrq_worker_spawn(0)
-  })
+  )
+  expect_snapshot(writeLines(errors))
 })
 
 test_that("an id in another encoding is rejected", {

@@ -31,15 +31,16 @@ test_that("options are written in both ways", {
 })
 
 test_that("wrong options are told on stderr, with status 2", {
-  expect_snapshot(error = TRUE, {
-    parse_script(character())
-    parse_script(c("a", "b"))
-    parse_script(c("a", "--configure=b"))
-    parse_script(c("a", "--config"))
-    parse_script(c("a", "--config="))
-    parse_script(c("a", "--timeout-config=soon"))
+  errors <- errors_of(
+    parse_script(character()),
+    parse_script(c("a", "b")),
+    parse_script(c("a", "--configure=b")),
+    parse_script(c("a", "--config")),
+    parse_script(c("a", "--config=")),
+    parse_script(c("a", "--timeout-config=soon")),
     parse_script("a b")
-  })
+  )
+  expect_snapshot(writeLines(errors))
   out <- run_script(c("q", "--nonsense"))
   expect_equal(out$status, 2)
   expect_match(out$stderr, "'--nonsense'")
