@@ -136,7 +136,7 @@ test_that("a symbol bound to anything else is an error", {
 })
 
 test_that("what is not a call is an error", {
-  for (expr in list(1, "f(x)", NULL, TRUE, sum, quote(pkg::f), quote(function(x) x))) {
+  for (expr in list(1, "f(x)", NULL, TRUE, sum, quote(stats::sd), quote(function(x) x))) {
     expect_error(capture_expr(expr, environment()), "must be a call", class = "rrq_error_argument")
   }
 })

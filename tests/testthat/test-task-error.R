@@ -192,12 +192,12 @@ test_that("a condition that is signalled but no error does not end a task", {
 
 test_that("a function that is not on the worker is an error that names it", {
   r <- local_queue()
-  ids <- c(
-    rrq_task_create_expr(rrq_absent_function(1), controller = r),
-    rrq_task_create_expr(library(rrqAbsentPackage), controller = r),
-    rrq_task_create_expr(rrqAbsentPackage::f(1), controller = r)
-  )
-  results <- run_results(ids, r)
+  create <- function(text) {
+    code <- str2lang(text) # R CMD check looks for packages in code, but not in strings
+    rrq_task_create_expr(code, controller = r)
+  }
+  code <- c("rrq_absent_function(1)", "library(rrqAbsentPackage)", "rrqAbsentPackage::f(1)")
+  results <- run_results(vapply(code, create, "", USE.NAMES = FALSE), r)
   expect_match(conditionMessage(results[[1]]), "rrq_absent_function")
   expect_match(conditionMessage(results[[2]]), "rrqAbsentPackage")
   expect_s3_class(results[[3]], "packageNotFoundError")

@@ -10,7 +10,8 @@ test_that("a qualified function is sent by name", {
 })
 
 test_that("a qualified function that does not exist is an error", {
-  for (expr in alist(rrqnopackage::f, stats::rrq_nothing, stats:::rrq_nothing, datasets::cars)) {
+  absent <- c("rrqnopackage::f", "stats::rrq_nothing", "stats:::rrq_nothing", "datasets::cars")
+  for (expr in lapply(absent, str2lang)) {
     expect_error(capture_function(expr, environment()), class = "rrq_error_argument")
   }
   expect_error(

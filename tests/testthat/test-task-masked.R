@@ -132,10 +132,10 @@ test_that("objects of a package that the task attaches are found there", {
     library(cli)
     f(symbol$tick)
   })), character())
-  expect_unknown(quote({
+  expect_unknown(str2lang("{
     library(rrqnopackage)
     f(symbol$tick)
-  }), "symbol")
+  }"), "symbol")
 })
 
 # The packages may not be here, and are not declared: their code stands in strings.

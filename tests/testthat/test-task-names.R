@@ -38,10 +38,10 @@ test_that("`$` and `@` need their left side only", {
 })
 
 test_that("names qualified by a package need nothing", {
-  expect_equal(capture_names(quote(f(pkg::name)))$required, character())
-  expect_equal(capture_names(quote(f(pkg:::name)))$required, character())
-  expect_equal(capture_names(quote(pkg::f(x)))$required, "x")
-  expect_equal(capture_names(quote(pkg::obj$f(x)))$required, "x")
+  expect_equal(capture_names(quote(f(cli::name)))$required, character())
+  expect_equal(capture_names(quote(f(cli:::name)))$required, character())
+  expect_equal(capture_names(quote(cli::f(x)))$required, "x")
+  expect_equal(capture_names(quote(cli::obj$f(x)))$required, "x")
 })
 
 test_that("empty arguments are passed over", {
@@ -342,7 +342,7 @@ test_that("the dot of a pipe is its left side", {
   expect_equal(capture_names(quote(x %>% f(y, .) %>% head))$required, c("x", "y"))
   expect_equal(capture_names(quote(x %>% subset(z > 1))), list(required = "x", optional = "z"))
   expect_equal(capture_names(quote(d %$% cor(a, b)))$required, "d")
-  expect_equal(capture_names(quote(x %>% pkg::f()))$required, "x")
+  expect_equal(capture_names(quote(x %>% cli::f()))$required, "x")
 })
 
 test_that("`.env` stands for where the expression is written, also in quoted code", {
@@ -360,7 +360,7 @@ test_that("the left side of `:=` is a name, or makes one", {
 
 test_that("package names are not variables", {
   expect_equal(capture_names(quote({
-    library(dplyr)
+    library(cli)
     suppressMessages(require(stats))
     library(p, character.only = TRUE)
     rm(z)
