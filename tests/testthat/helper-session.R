@@ -26,8 +26,8 @@ session_err <- function(session) {
 }
 
 # Wait until a session has ended; its exit status.
-session_status <- function(session, timeout = 20) {
-  wait_until(!session$is_alive(), timeout)
+session_status <- function(session) {
+  wait_until(!session$is_alive())
   session$get_exit_status()
 }
 

@@ -1,5 +1,20 @@
+# How many times longer than on an idle machine it takes to start R, at least 1. Measured once.
+slowness <- function() {
+  if (is.null(shared$slowness)) {
+    start <- proc.time()[["elapsed"]]
+    processx::run(file.path(R.home("bin"), "Rscript"), c("-e", "library(rrq)"),
+      env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep), R_TESTS = "")
+    )
+    shared$slowness <- max(1, (proc.time()[["elapsed"]] - start) / 0.5)
+  }
+  shared$slowness
+}
+
+# The time in seconds after which an event that should come soon will not come.
+time_limit <- function() 30 * slowness()
+
 # Ask until it is true; fails, saying what was never true, when time is up.
-wait_until <- function(expr, timeout = 10) {
+wait_until <- function(expr, timeout = time_limit()) {
   expr <- substitute(expr)
   env <- parent.frame()
   deadline <- proc.time()[["elapsed"]] + timeout

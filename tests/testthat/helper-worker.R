@@ -1,6 +1,6 @@
 # Spawned workers that are soon taken for lost when they go silent.
 local_fast <- function(controller, n = 1, env = parent.frame()) {
-  fast <- rrq_worker_config(heartbeat_period = 0.3)
+  fast <- rrq_worker_config(heartbeat_period = 0.3 * slowness())
   rrq_worker_config_save("fast", fast, controller = controller)
   local_spawned(controller, n, name_config = "fast", env = env)
 }

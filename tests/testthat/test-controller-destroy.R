@@ -90,7 +90,7 @@ test_that("a worker busy when its queue goes is not left waiting, nor brings key
   wait_until(rrq_task_status(id, controller = r) == "RUNNING")
   rrq_destroy(controller = r)
   file.create(release)
-  wait_until(!any(manager$is_alive()), 15)
+  wait_until(!any(manager$is_alive()))
   expect_equal(r$con$KEYS(paste0(r$keys$prefix, "*")), list())
 })
 

@@ -5,7 +5,7 @@ test_that("a worker that starts anew takes its fork server along, and leaves no 
   local_spawned(r, name_config = "few")
   pid <- rrq_worker_info(controller = r)[[1]]$pid
   ids <- rrq_task_create_bulk_call(sqrt, 1:6, separate_process = TRUE, controller = r)
-  rrq_task_wait(ids, timeout = 60, controller = r)
+  rrq_task_wait(ids, timeout = time_limit(), controller = r)
   expect_equal(rrq_task_results(ids, controller = r), as.list(sqrt(1:6)))
   # Started again in the same process; in between it is not among the workers.
   wait_until(identical(unname(lapply(rrq_worker_info(controller = r), `[[`, "pid")), list(pid)))
@@ -30,7 +30,7 @@ test_that("a captured task that is ended hard keeps its log, and the worker its 
   expect_equal(rrq_task_status(id, controller = r), "CANCELLED")
   expect_equal(rrq_task_log(id, controller = r), "so far")
   id <- rrq_task_create_expr(1 + 1, controller = r)
-  rrq_task_wait(id, timeout = 20, controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
   wait_until(any(grepl(paste("TASK_COMPLETE", id), manager$logs()[[1]])))
   expect_match(manager$logs()[[1]], "RESTART task", all = FALSE)
 })

@@ -132,7 +132,7 @@ test_that("the first failure ends the work at once", {
   local_spawned(r, 2)
   f <- function(i) if (i == 3) stop("three") else if (i > 3) Sys.sleep(60)
   expect_error(
-    rrq_lapply(1:4, f, chunk_size = 1, timeout = 30, controller = r),
+    rrq_lapply(1:4, f, chunk_size = 1, timeout = time_limit(), controller = r),
     "three", class = "rrq_task_error"
   )
 })
@@ -149,7 +149,7 @@ test_that("what is left can be left to go on", {
     "3 tasks stay"
   )
   ids <- rrq_task_list(controller = r)
-  rrq_task_wait(ids, timeout = 20, controller = r)
+  rrq_task_wait(ids, timeout = time_limit(), controller = r)
   expect_setequal(rrq_task_status(ids, controller = r), c("ERROR", "COMPLETE"))
   rrq_lapply(1:3, identity, cancel = FALSE, controller = r)
   expect_setequal(rrq_task_list(controller = r), ids)

@@ -184,7 +184,8 @@ test_that("waiting ends when no worker is left to respond", {
 
 test_that("waiting ends when a worker is killed", {
   r <- local_queue()
-  rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.2), controller = r)
+  quick <- rrq_worker_config(heartbeat_period = 0.2 * slowness())
+  rrq_worker_config_save("quick", quick, controller = r)
   manager <- local_spawned(r, name_config = "quick")
   rrq_task_create_expr(Sys.sleep(60), controller = r)
   wait_until("BUSY" %in% rrq_worker_status(controller = r))

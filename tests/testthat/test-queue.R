@@ -83,7 +83,7 @@ test_that("resuming a queue wakes an idle worker", {
   rrq_queue_pause(controller = r)
   id <- rrq_task_create_expr(sqrt(1), controller = r)
   rrq_queue_resume(controller = r)
-  expect_true(rrq_task_wait(id, timeout = 20, controller = r))
+  expect_true(rrq_task_wait(id, timeout = time_limit(), controller = r))
 })
 
 test_that("a controller shows paused queues and queues without workers", {

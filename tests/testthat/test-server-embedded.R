@@ -22,7 +22,7 @@ test_that("the private server and its workers are gone after the session is kill
     cat(c(pids, sub(".*process_id:([0-9]+).*", "\\1", r$con$INFO("server"))), sep = "\n")
     Sys.sleep(60)
   }, no_server)
-  wait_until(length(session_out(session)) == 3, 20)
+  wait_until(length(session_out(session)) == 3)
   pids <- as.integer(session_out(session))
   expect_true(all(vapply(pids, process_is_alive, TRUE)))
   session$kill()

@@ -263,7 +263,7 @@ test_that("a session killed in the middle of a bulk leaves tasks that are listed
     r <- rrq_controller(!!r$queue_id, !!r$url)
     repeat rrq_task_create_bulk_call(identity, 1:50000, controller = r)
   })
-  wait_until(rrq_queue_length(controller = r) > 0, timeout = 30)
+  wait_until(rrq_queue_length(controller = r) > 0)
   session$kill()
   wait_until(!session$is_alive())
   # What was sent last may arrive after that.
@@ -274,7 +274,7 @@ test_that("a session killed in the middle of a bulk leaves tasks that are listed
   })
   ids <- rrq_queue_list(controller = r)
   local_spawned(r)
-  expect_true(rrq_task_wait(ids[1:10], timeout = 20, controller = r))
+  expect_true(rrq_task_wait(ids[1:10], timeout = time_limit(), controller = r))
   rrq_task_cancel(ids, ended = "ignore", controller = r)
   rrq_task_delete(ids, controller = r)
   expect_equal(sum(queue_sizes(r)), 0)

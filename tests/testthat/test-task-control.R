@@ -77,7 +77,7 @@ test_that("a running task is stopped and its worker goes on", {
   expect_lt(took, 5)
   expect_equal(rrq_task_result(id, controller = r)$status, "CANCELLED")
   id <- rrq_task_create_expr(sqrt(16), controller = r)
-  expect_true(rrq_task_wait(id, timeout = 10, progress = FALSE, controller = r))
+  expect_true(rrq_task_wait(id, timeout = time_limit(), progress = FALSE, controller = r))
   log <- rrq_worker_log_tail(worker$id, Inf, r)
   expect_true("TASK_CANCELLED" %in% log$command)
 })
@@ -125,7 +125,7 @@ test_that("waiting for the end of a running task has a limit, and can be left ou
     class = "rrq_error_timeout"
   )
   file.create(go)
-  expect_true(rrq_task_wait(id, timeout = 10, progress = FALSE, controller = r))
+  expect_true(rrq_task_wait(id, timeout = time_limit(), progress = FALSE, controller = r))
 })
 
 test_that("deleted tasks are gone with all that was stored for them", {

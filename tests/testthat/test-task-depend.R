@@ -54,7 +54,7 @@ test_that("dependants of a failed task become impossible, and waits for them end
   b <- rrq_task_create_expr(1 + 1, depends_on = a, controller = r)
   c <- rrq_task_create_expr(1 + 1, depends_on = b, controller = r)
   run_worker(local_worker(r))
-  expect_false(rrq_task_wait(c, timeout = 5, controller = r))
+  expect_false(rrq_task_wait(c, timeout = time_limit(), controller = r))
   expect_equal(rrq_task_status(c(b, c), controller = r), c("IMPOSSIBLE", "IMPOSSIBLE"))
   expect_s3_class(rrq_task_result(c, controller = r), "rrq_task_error")
 })
@@ -136,7 +136,7 @@ test_that("waiting for tasks that were impossible from the start ends at once", 
     rrq_task_create_expr(1 + 1, depends_on = a, controller = r),
     class = "rrq_error_dependency_failed"
   )
-  expect_false(rrq_task_wait(e$task_ids, timeout = 5, controller = r))
+  expect_false(rrq_task_wait(e$task_ids, timeout = time_limit(), controller = r))
 })
 
 test_that("a dependency cannot have the name of an argument or column", {

@@ -218,7 +218,7 @@ test_that("endless recursion is an error of the task, and the worker goes on", {
     }, controller = r),
     rrq_task_create_expr(sqrt(4), controller = r)
   )
-  rrq_task_wait(ids, timeout = 30, controller = r)
+  rrq_task_wait(ids, timeout = time_limit(), controller = r)
   results <- rrq_task_results(ids, controller = r)
   expect_equal(rrq_task_status(ids, controller = r), c("ERROR", "ERROR", "COMPLETE"))
   expect_match(conditionMessage(results[[1]]), "nested too deeply|C stack|stack overflow")
@@ -234,7 +234,7 @@ test_that("a task over its time limit is stopped, and the worker goes on", {
     rrq_task_create_expr(repeat NULL, timeout_task_run = 0.3, controller = r),
     rrq_task_create_expr(sqrt(4), timeout_task_run = 30, controller = r)
   )
-  expect_false(rrq_task_wait(ids, timeout = 20, controller = r))
+  expect_false(rrq_task_wait(ids, timeout = time_limit(), controller = r))
   expect_equal(rrq_task_status(ids, controller = r), c("TIMEOUT", "TIMEOUT", "COMPLETE"))
   result <- rrq_task_result(ids[[1]], controller = r)
   expect_s3_class(result, "rrq_task_error")
@@ -244,12 +244,13 @@ test_that("a task over its time limit is stopped, and the worker goes on", {
 
 test_that("a task that died has a value that says so", {
   r <- local_queue()
-  rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.2), controller = r)
+  quick <- rrq_worker_config(heartbeat_period = 0.2 * slowness())
+  rrq_worker_config_save("quick", quick, controller = r)
   manager <- local_spawned(r, name_config = "quick")
   id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
   wait_until(rrq_task_status(id, controller = r) == "RUNNING")
   kill_unseen(r, manager$id)
-  expect_false(rrq_task_wait(id, timeout = 20, controller = r))
+  expect_false(rrq_task_wait(id, timeout = time_limit(), controller = r))
   result <- rrq_task_result(id, controller = r)
   expect_s3_class(result, "rrq_task_error")
   expect_equal(result[c("task_id", "status")], list(task_id = id, status = "DIED"))

@@ -25,7 +25,7 @@ test_that("a task in the worker's own process has a log if captured", {
     rrq_task_create_expr(stop("no"), capture = TRUE, controller = r),
     rrq_task_create_call(chatty, list(), capture = TRUE, controller = r)
   )
-  rrq_task_wait(ids, timeout = 20, controller = r)
+  rrq_task_wait(ids, timeout = time_limit(), controller = r)
   expected <- c("[1] 1 2 3", "a message", "Warning in fn(): careful", "from a program")
   logs <- lapply(ids, rrq_task_log, controller = r)
   expect_equal(logs, list(expected, NULL, NULL, expected))

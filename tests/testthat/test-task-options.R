@@ -14,7 +14,7 @@ test_that("a task with a delay is pending, but not in its queue before that", {
   far <- rrq_task_create_expr(sqrt(1), delay = 3600, controller = r)
   expect_equal(rrq_task_status(far, controller = r), "PENDING")
   expect_equal(rrq_queue_list(controller = r), character())
-  expect_true(rrq_task_wait(c(later, fixed), timeout = 20, controller = r))
+  expect_true(rrq_task_wait(c(later, fixed), timeout = time_limit(), controller = r))
   times <- rrq_task_times(c(later, fixed), controller = r)
   expect_gte(times[1, "start"] - times[1, "submit"], 0.5)
   expect_gte(times[2, "start"], as.numeric(before) + 0.49)

@@ -26,7 +26,7 @@ test_that("queries for a retried task follow to the newest task of its chain", {
   expect_equal(rrq_task_position(id, controller = r), 1)
   expect_equal(rrq_task_preceeding(id, controller = r), character())
   run_worker(worker)
-  expect_true(rrq_task_wait(id, timeout = 5, controller = r))
+  expect_true(rrq_task_wait(id, timeout = time_limit(), controller = r))
   expect_equal(rrq_task_result(id, controller = r), 2)
   expect_equal(rrq_task_results(c(id, again), controller = r), list(2, 2))
   expect_s3_class(rrq_task_result(id, follow = FALSE, controller = r), "rrq_task_error")

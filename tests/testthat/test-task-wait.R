@@ -48,7 +48,7 @@ test_that("a wait that timed out may be repeated", {
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   expect_error(rrq_task_wait(id, timeout = 0.1, controller = r), class = "rrq_error_timeout")
   run_worker(local_worker(r))
-  expect_true(rrq_task_wait(id, timeout = 10, controller = r))
+  expect_true(rrq_task_wait(id, timeout = time_limit(), controller = r))
   expect_equal(rrq_task_result(id, controller = r), 2)
 })
 
@@ -70,7 +70,7 @@ test_that("an unknown task is an error that names it", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   err <- expect_error(
-    rrq_task_wait(c("a", id, "b"), timeout = 5, controller = r),
+    rrq_task_wait(c("a", id, "b"), timeout = time_limit(), controller = r),
     class = "rrq_error_task_missing"
   )
   expect_setequal(err$ids, c("a", "b"))
@@ -97,8 +97,8 @@ test_that("tasks of another controller of the queue can be waited for", {
   other <- rrq_controller(r$queue_id, r$con)
   ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = other)
   local_spawned(r)
-  expect_true(rrq_task_wait(ids, timeout = 20, controller = r))
-  expect_true(rrq_task_wait(ids, timeout = 20, controller = other))
+  expect_true(rrq_task_wait(ids, timeout = time_limit(), controller = r))
+  expect_true(rrq_task_wait(ids, timeout = time_limit(), controller = other))
 })
 
 test_that("several sessions may wait for one task", {
@@ -120,8 +120,8 @@ test_that("many tasks can be waited for", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(identity, 1:3000, controller = r)
   local_spawned(r)
-  expect_true(rrq_task_wait(ids, timeout = 30, controller = r))
-  expect_true(rrq_task_wait(ids, timeout = 30, controller = r))
+  expect_true(rrq_task_wait(ids, timeout = time_limit(), controller = r))
+  expect_true(rrq_task_wait(ids, timeout = time_limit(), controller = r))
 })
 
 test_that("a progress bar is drawn on stderr, not on stdout", {
@@ -199,10 +199,10 @@ test_that("waiting for any returns with the first that ends, while others run", 
   gate <- withr::local_tempfile()
   held <- create_held(gate, r)
   quick <- rrq_task_create_expr(stop("quick"), controller = r)
-  expect_equal(rrq_task_wait_any(c(held, quick), timeout = 20, controller = r), quick)
-  expect_equal(rrq_task_wait_any(c(held, quick), timeout = 20, controller = r), quick)
+  expect_equal(rrq_task_wait_any(c(held, quick), timeout = time_limit(), controller = r), quick)
+  expect_equal(rrq_task_wait_any(c(held, quick), timeout = time_limit(), controller = r), quick)
   file.create(gate)
-  expect_equal(rrq_task_wait_any(held, timeout = 20, controller = r), held)
+  expect_equal(rrq_task_wait_any(held, timeout = time_limit(), controller = r), held)
 })
 
 test_that("waiting for any returns all that have ended, the first first", {
@@ -247,7 +247,7 @@ test_that("Ctrl-C ends the wait and leaves task and connection alone", {
   })
   wait_until(n_blocked(r) == 1)
   session$signal(tools::SIGINT)
-  expect_equal(session_status(session, 5), 0)
+  expect_equal(session_status(session), 0)
   expect_equal(session_out(session), c("interrupted", "PENDING", "1"))
 })
 
@@ -262,7 +262,7 @@ test_that("Ctrl-C ends a wait with a progress bar, too", {
   })
   wait_until(n_blocked(r) == 1)
   session$signal(tools::SIGINT)
-  expect_equal(session_status(session, 5), 0)
+  expect_equal(session_status(session), 0)
   expect_equal(session_out(session), c("interrupted", "PENDING"))
 })
 

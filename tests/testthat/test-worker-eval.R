@@ -24,7 +24,7 @@ test_that("an error in on.exit() does not hide the one before it", {
   ids <- rrq_task_create_bulk_call(fn, 1:2, controller = r)
   # A worker in this process would show the second error to testthat's own handlers.
   local_spawned(r)
-  rrq_task_wait(ids, timeout = 30, controller = r)
+  rrq_task_wait(ids, timeout = time_limit(), controller = r)
   results <- rrq_task_results(ids, controller = r)
   expect_equal(vapply(results, conditionMessage, ""), c("first", "second"))
 })

@@ -236,7 +236,7 @@ test_that("a running task is stopped when it is cancelled", {
   expect_false(process_is_alive(pid))
   expect_null(rrq_task_info(id, r)$pid)
   id <- isolated(function() "next", r)
-  rrq_task_wait(id, timeout = 20, controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
   expect_equal(rrq_task_result(id, controller = r), "next")
 })
 
@@ -247,11 +247,11 @@ test_that("a killed fork server costs its task and is replaced", {
   id <- isolated(function() Sys.sleep(60), r)
   pid <- process_of(id, r)
   tools::pskill(descendants(rrq_worker_info(controller = r)[[1]]$pid)[[1]], tools::SIGKILL)
-  rrq_task_wait(id, timeout = 20, controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
   expect_equal(rrq_task_status(id, controller = r), "DIED")
   wait_until(!process_is_alive(pid))
   id <- isolated(function() "next", r)
-  rrq_task_wait(id, timeout = 20, controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
   expect_equal(rrq_task_result(id, controller = r), "next")
 })
 
@@ -266,7 +266,7 @@ test_that("with a killed worker go its fork server, its task and their processes
   all <- descendants(worker)
   kill_unseen(r, manager$id)
   wait_until(!any(vapply(all, process_is_alive, NA)))
-  rrq_task_wait(id, timeout = 20, controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
   expect_equal(rrq_task_status(id, controller = r), "DIED")
 })
 
@@ -277,17 +277,24 @@ test_that("hundreds of tasks leave no process and no open file", {
   worker <- rrq_worker_info(controller = r)[[1]]$pid
   run <- function(n) {
     ids <- rrq_task_create_bulk_call(identity, seq_len(n), separate_process = TRUE, controller = r)
-    rrq_task_wait(ids, timeout = 100, controller = r)
+    rrq_task_wait(ids, timeout = time_limit(), controller = r)
     expect_equal(rrq_task_results(ids, controller = r), as.list(seq_len(n)))
   }
-  n_open <- function(pid) length(dir(sprintf("/proc/%d/fd", pid)))
+  open_files <- function() {
+    paths <- dir(sprintf("/proc/%d/fd", c(worker, descendants(worker))), full.names = TRUE)
+    stats::setNames(Sys.readlink(paths), paths)
+  }
+  # A task's result arrives before its process has ended.
+  is_idle <- function() length(descendants(worker)) == 1
   run(5)
+  wait_until(is_idle())
   server <- descendants(worker)
-  before <- vapply(c(worker, server), n_open, 0L)
+  before <- open_files()
   run(200)
+  wait_until(is_idle())
   expect_equal(descendants(worker), server)
   # A connection that few tasks need may have been opened.
-  expect_lte(sum(vapply(c(worker, server), n_open, 0L) - before), 1)
+  wait_until(length(open_files()) <= length(before) + 1)
 })
 
 test_that("Ctrl-C ends the task with its worker", {

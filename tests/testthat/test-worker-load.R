@@ -100,7 +100,7 @@ test_that("failed tasks and the running one count as load", {
     Sys.sleep(0.2)
     stop("failed")
   }, controller = r)
-  rrq_task_wait(id, timeout = 10, controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
   rrq_task_create_expr(Sys.sleep(60), controller = r)
   wait_until("BUSY" %in% rrq_worker_status(controller = r))
   wait_until(max(rrq_worker_load(controller = r)$minutes_1) > 0.3)

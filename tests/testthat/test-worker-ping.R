@@ -24,7 +24,7 @@ test_that("a worker answers while it computes in C", {
   ping <- rrq_worker_ping(timeout = 2, controller = r)
   expect_equal(ping$task_id, id)
   expect_equal(rrq_task_status(id, controller = r), "RUNNING")
-  expect_true(rrq_task_wait(id, timeout = 60, controller = r))
+  expect_true(rrq_task_wait(id, timeout = time_limit(), controller = r))
 })
 
 test_that("a paused worker answers, and one that builds its environment", {
@@ -36,7 +36,7 @@ test_that("a paused worker answers, and one that builds its environment", {
     notify = FALSE, controller = r
   )
   starting <- local_spawned(r, timeout = 0, worker_id_base = "starting")
-  wait_until(rrq_worker_status("starting_1", r) == "STARTING", 20)
+  wait_until(rrq_worker_status("starting_1", r) == "STARTING")
   ping <- rrq_worker_ping(c("paused_1", "starting_1"), timeout = 5, controller = r)
   expect_equal(ping$busy, c(FALSE, FALSE))
   expect_equal(rrq_worker_ping(timeout = 5, controller = r)$worker_id, "paused_1")

@@ -53,7 +53,7 @@ test_that("a busy worker is known by its task", {
   expect_named(tasks, c("w_1", "w_2"))
   expect_setequal(tasks, c(id, NA))
   file.create(release)
-  rrq_task_wait(id, timeout = 10, controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
   expect_equal(rrq_worker_task_id(controller = r), c(w_1 = NA_character_, w_2 = NA_character_))
 })
 
@@ -146,7 +146,8 @@ test_that("a log that is not here is an error that says where it is", {
 
 test_that("lost workers are found and told about", {
   r <- local_queue()
-  rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.2), controller = r)
+  quick <- rrq_worker_config(heartbeat_period = 0.2 * slowness())
+  rrq_worker_config_save("quick", quick, controller = r)
   manager <- local_spawned(r, 2, name_config = "quick", worker_id_base = "w")
   id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
   wait_until("BUSY" %in% rrq_worker_status(controller = r))

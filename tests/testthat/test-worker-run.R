@@ -152,7 +152,7 @@ test_that("the environment is built before the worker counts as alive", {
   build <- function(envir) while (!file.exists(marker)) Sys.sleep(0.01)
   rrq_worker_envir_set(build, controller = r)
   manager <- local_spawned(r, timeout = 0, worker_id_base = "w")
-  wait_until(rrq_worker_status("w_1", r) == "STARTING", 20)
+  wait_until(rrq_worker_status("w_1", r) == "STARTING")
   expect_equal(rrq_worker_len(r), 0)
   file.create(marker)
   wait_until(rrq_worker_len(r) == 1)
@@ -230,7 +230,7 @@ test_that("a task that quits ends as DIED at once, and its worker has left", {
     rrq_task_create_expr(quit(save = "no", status = 3), controller = r),
     rrq_task_create_expr(sqrt(4), controller = r)
   )
-  expect_false(rrq_task_wait(ids[[1]], timeout = 20, controller = r))
+  expect_false(rrq_task_wait(ids[[1]], timeout = time_limit(), controller = r))
   expect_equal(rrq_task_status(ids, controller = r), c("DIED", "PENDING"))
   expect_equal(rrq_worker_status(manager$id, r), rlang::set_names("EXITED", manager$id))
   expect_match(conditionMessage(rrq_task_result(ids[[1]], controller = r)), manager$id)

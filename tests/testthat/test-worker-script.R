@@ -73,10 +73,10 @@ test_that("an environment that fails is told on stderr", {
 test_that("it works where it is run until it is told to stop", {
   r <- local_queue()
   process <- local_script(r, c("--name=w", r$queue_id))
-  rrq_worker_wait("w", timeout = 30, controller = r)
+  rrq_worker_wait("w", timeout = time_limit(), controller = r)
   expect_equal(rrq_worker_info("w", r)$w$wd, "/")
   id <- rrq_task_create_expr(Sys.getpid(), controller = r)
-  rrq_task_wait(id, timeout = 20, controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
   expect_equal(rrq_task_result(id, controller = r), process$get_pid())
   expect_match(run_script(c("--name=w", r$queue_id))$stderr, "'w' is already alive")
   rrq_worker_stop("w", controller = r)
@@ -95,7 +95,7 @@ test_that("the versioned script needs nothing from its environment", {
 test_that("it runs under nohup", {
   r <- local_queue()
   process <- local_script(r, c("--worker-id", "w", r$queue_id), "nohup")
-  rrq_worker_wait("w", timeout = 30, controller = r)
+  rrq_worker_wait("w", timeout = time_limit(), controller = r)
   process$signal(1)
   expect_equal(rrq_message_send_and_wait("PING", controller = r), list(w = "PONG"))
   rrq_worker_stop("w", controller = r)
@@ -109,7 +109,7 @@ test_that("it waits for a queue and a configuration that are not there yet", {
   r <- rrq_controller("late", server$url)
   withr::defer(rrq_destroy(controller = r))
   rrq_worker_config_save("late", rrq_worker_config(queue = "special"), controller = r)
-  rrq_worker_wait("w", timeout = 30, controller = r)
+  rrq_worker_wait("w", timeout = time_limit(), controller = r)
   expect_equal(rrq_worker_info("w", r)$w$queue, c("special", "default"))
   rrq_worker_stop("w", controller = r)
   expect_equal(session_status(process), 0)
@@ -120,14 +120,14 @@ test_that("SIGTERM and Ctrl-C end it cleanly, idle or busy", {
   r <- local_queue()
   for (signal in c(tools::SIGTERM, tools::SIGINT)) {
     process <- local_script(r, c("--name=w", r$queue_id))
-    wait_until("w" %in% rrq_worker_list(r), 30)
+    wait_until("w" %in% rrq_worker_list(r))
     process$signal(signal)
     expect_equal(session_status(process), 0)
     expect_equal(rrq_worker_status("w", r), c(w = "EXITED"))
   }
   process <- local_script(r, c("--name=w", r$queue_id))
   id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
-  wait_until(rrq_task_status(id, controller = r) == "RUNNING", 30)
+  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
   process$signal(tools::SIGTERM)
   expect_equal(session_status(process), 0)
   expect_equal(rrq_task_status(id, controller = r), "DIED")
@@ -166,7 +166,7 @@ test_that("a second SIGTERM ends one that does not heed the first", {
   seen <- file.path(withr::local_tempdir(), c("ready", "heard"))
   rrq_task_create_call(stubborn, as.list(seen), controller = r)
   for (file in seen) {
-    wait_until(file.exists(file), 30)
+    wait_until(file.exists(file))
     process$signal(tools::SIGTERM)
   }
   expect_equal(session_status(process), -tools::SIGTERM)

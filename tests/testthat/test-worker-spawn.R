@@ -30,7 +30,7 @@ test_that("workers start at the same time", {
     file.create(file.path(barrier, Sys.getpid()))
     while (length(dir(barrier)) < 3) Sys.sleep(0.01)
   }, controller = r)
-  manager <- local_spawned(r, 3, timeout = 30)
+  manager <- local_spawned(r, 3)
   expect_equal(rrq_worker_len(r), 3)
 })
 
@@ -38,7 +38,7 @@ test_that("spawned workers run tasks", {
   r <- local_queue()
   manager <- local_spawned(r, 2)
   ids <- rrq_task_create_bulk_call(function(x) Sys.getpid(), 1:50, controller = r)
-  expect_true(rrq_task_wait(ids, timeout = 20, controller = r))
+  expect_true(rrq_task_wait(ids, timeout = time_limit(), controller = r))
   pids <- vapply(rrq_worker_info(controller = r), function(info) info$pid, 1L)
   expect_true(all(unlist(rrq_task_results(ids, controller = r)) %in% pids))
 })
@@ -82,7 +82,7 @@ test_that("stopping is clean, and may be repeated", {
 test_that("one may stop workers that have only just been started", {
   r <- local_queue()
   manager <- local_spawned(r, 2, timeout = 0)
-  manager$stop(timeout = 60)
+  manager$stop(timeout = time_limit())
   expect_false(any(manager$is_alive()))
   expect_equal(unname(rrq_worker_status(manager$id, r)), c("EXITED", "EXITED"))
 })
@@ -146,7 +146,7 @@ test_that("the session's library, folder and environment variables are the worke
   id <- rrq_task_create_expr(
     list(getwd(), .libPaths()[[1]], Sys.getenv("RRQ_TEST_VARIABLE")), controller = r
   )
-  rrq_task_wait(id, timeout = 20, controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
   expect_equal(rrq_task_result(id, controller = r), list(dir, lib, "{a b}"))
 })
 
@@ -201,23 +201,24 @@ test_that("workers live on when their manager is gone", {
   for (i in 1:3) gc()
   expect_equal(rrq_worker_status(controller = r), c(w_1 = "IDLE", w_2 = "IDLE"))
   ids <- rrq_task_create_bulk_call(sqrt, 1:4, controller = r)
-  expect_true(rrq_task_wait(ids, timeout = 20, controller = r))
-  rrq_worker_stop(timeout = 20, controller = r)
+  expect_true(rrq_task_wait(ids, timeout = time_limit(), controller = r))
+  rrq_worker_stop(timeout = time_limit(), controller = r)
 })
 
 test_that("workers end when their session is killed, idle and busy ones", {
   r <- local_queue()
-  rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.3), controller = r)
+  quick <- rrq_worker_config(heartbeat_period = 0.3 * slowness())
+  rrq_worker_config_save("quick", quick, controller = r)
   session <- local_session({
     r <- rrq_controller(!!r$queue_id, !!r$url)
     rrq_worker_spawn(2, name_config = "quick", controller = r)
     rrq_task_create_expr(Sys.sleep(600), controller = r)
     Sys.sleep(600)
   })
-  wait_until(setequal(rrq_worker_status(controller = r), c("BUSY", "IDLE")), 30)
+  wait_until(setequal(rrq_worker_status(controller = r), c("BUSY", "IDLE")))
   pids <- vapply(rrq_worker_info(controller = r), function(info) info$pid, 1L)
   session$kill()
-  expect_true(wait_until(!any(vapply(pids, process_is_alive, TRUE)), 15))
+  expect_true(wait_until(!any(vapply(pids, process_is_alive, TRUE))))
 })
 
 test_that("workers end when their session ends by itself", {
@@ -227,8 +228,8 @@ test_that("workers end when their session ends by itself", {
     rrq_worker_spawn(2, controller = r)
     cat(vapply(rrq_worker_info(controller = r), function(info) info$pid, 1L), sep = "\n")
   })
-  expect_equal(session_status(session, 30), 0)
+  expect_equal(session_status(session), 0)
   pids <- as.integer(session_out(session))
   expect_length(pids, 2)
-  expect_true(wait_until(!any(vapply(pids, process_is_alive, TRUE)), 15))
+  expect_true(wait_until(!any(vapply(pids, process_is_alive, TRUE))))
 })

@@ -18,7 +18,7 @@ test_that("only the workers named are stopped", {
 test_that("stopping can wait until the workers have exited", {
   r <- local_queue()
   manager <- local_spawned(r, 2)
-  stopped <- withVisible(rrq_worker_stop(timeout = 10, controller = r))
+  stopped <- withVisible(rrq_worker_stop(timeout = time_limit(), controller = r))
   expect_equal(stopped, list(value = manager$id, visible = FALSE))
   expect_equal(rrq_worker_len(r), 0)
 })
@@ -35,7 +35,7 @@ test_that("workers that do not stop in time are named", {
 
 test_that("without workers there is nothing to stop", {
   r <- local_queue()
-  expect_equal(rrq_worker_stop(timeout = 10, controller = r), character())
+  expect_equal(rrq_worker_stop(timeout = time_limit(), controller = r), character())
   local_worker(r, worker_id = "w")
   expect_equal(rrq_worker_stop(character(), controller = r), character())
   expect_equal(rrq_worker_status("w", r), c(w = "IDLE"))
@@ -58,11 +58,12 @@ test_that("unknown and exited workers are errors that list them", {
 
 test_that("a local worker is killed in the middle of a task, which dies", {
   r <- local_queue()
-  rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.3), controller = r)
+  quick <- rrq_worker_config(heartbeat_period = 0.3 * slowness())
+  rrq_worker_config_save("quick", quick, controller = r)
   manager <- local_spawned(r, name_config = "quick")
   id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
   wait_until(rrq_task_status(id, controller = r) == "RUNNING")
-  rrq_worker_stop(type = "kill_local", timeout = 10, controller = r)
+  rrq_worker_stop(type = "kill_local", timeout = time_limit(), controller = r)
   expect_equal(rrq_worker_status(manager$id, r), rlang::set_names("LOST", manager$id))
   expect_equal(rrq_task_status(id, controller = r), "DIED")
   expect_false(unname(manager$is_alive()))
@@ -99,7 +100,7 @@ test_that("a worker is killed from anywhere, idle or deep in C, and its task die
   manager <- local_spawned(r, 2, worker_id_base = "w")
   id <- task_in_c(r)
   wait_until(rrq_task_status(id, controller = r) == "RUNNING")
-  expect_equal(rrq_worker_stop(type = "kill", timeout = 10, controller = r), manager$id)
+  expect_equal(rrq_worker_stop(type = "kill", timeout = time_limit(), controller = r), manager$id)
   expect_equal(rrq_task_status(id, controller = r), "DIED")
   expect_equal(rrq_worker_status(manager$id, r), c(w_1 = "EXITED", w_2 = "EXITED"))
   log <- rrq_worker_log_tail("w_1", 2, r)
@@ -112,10 +113,10 @@ test_that("a worker is killed from anywhere, idle or deep in C, and its task die
 test_that("workers that are not killed go on", {
   r <- local_queue()
   manager <- local_spawned(r, 2, worker_id_base = "w")
-  rrq_worker_stop("w_1", type = "kill", timeout = 10, controller = r)
+  rrq_worker_stop("w_1", type = "kill", timeout = time_limit(), controller = r)
   wait_until(!manager$is_alive("w_1"))
   id <- rrq_task_create_expr(sqrt(4), controller = r)
-  expect_true(rrq_task_wait(id, timeout = 10, controller = r))
+  expect_true(rrq_task_wait(id, timeout = time_limit(), controller = r))
   expect_equal(rrq_worker_list(r), "w_2")
 })
 

@@ -11,7 +11,7 @@ test_that("a wait for tasks notices a killed worker long before its lease lapses
   id <- create_endless(r)
   pid <- kill_hard(r, manager$id)
   messages <- testthat::capture_messages({
-    expect_false(rrq_task_wait(id, timeout = 20, controller = r))
+    expect_false(rrq_task_wait(id, timeout = time_limit(), controller = r))
   })
   expect_equal(rrq_task_status(id, controller = r), "DIED")
   expect_equal(unname(rrq_worker_status(manager$id, r)), "LOST")
@@ -24,12 +24,12 @@ test_that("a wait for tasks notices a killed worker long before its lease lapses
 
 test_that("every other wait notices it as well", {
   waits <- list(
-    any = function(id, r) rrq_task_wait_any(id, timeout = 20, controller = r),
-    collect = function(id, r) rrq_task_collect(id, timeout = 20, controller = r),
-    iterator = function(id, r) rrq_task_iterator(id, timeout = 20, controller = r)$next_task(),
+    any = function(id, r) rrq_task_wait_any(id, timeout = time_limit(), controller = r),
+    collect = function(id, r) rrq_task_collect(id, timeout = time_limit(), controller = r),
+    iterator = function(id, r) rrq_task_iterator(id, time_limit(), controller = r)$next_task(),
     log = function(id, r) rrq_task_log(id, follow = TRUE, controller = r),
     message = function(id, r) {
-      expect_error(rrq_message_send_and_wait("PING", timeout = 20, controller = r),
+      expect_error(rrq_message_send_and_wait("PING", timeout = time_limit(), controller = r),
         class = "rrq_error_worker_gone"
       )
     },
@@ -80,8 +80,8 @@ test_that("code that ends the worker's R process is a crash", {
   # Its worker still ends the task itself.
   expect_message(
     {
-      rrq_task_wait(id, timeout = 20, controller = r)
-      wait_until(!manager$is_alive(), 20)
+      rrq_task_wait(id, timeout = time_limit(), controller = r)
+      wait_until(!manager$is_alive())
     },
     sprintf("ended with exit status 3; its task %s ended as DIED", id)
   )
@@ -102,7 +102,7 @@ test_that("workers that leave by themselves or because they were told to are not
     rrq_worker_stop("killed_1", type = "kill", controller = r)
     rrq_worker_stop("local_1", type = "kill_local", controller = r)
     rrq_message_send("STOP", worker_ids = "message_1", controller = r)
-    wait_until(!any(unlist(lapply(managers, function(manager) manager$is_alive()))), 20)
+    wait_until(!any(unlist(lapply(managers, function(manager) manager$is_alive()))))
   })
   expect_setequal(rrq_worker_status(unlist(lapply(managers, `[[`, "id")), r), c("EXITED", "LOST"))
 })
@@ -111,7 +111,7 @@ test_that("workers that leave because their queue was destroyed are not reported
   r <- rrq_controller("test-destroyed", test_server()$url)
   manager <- rrq_worker_spawn(2, progress = FALSE, controller = r)
   rrq_destroy(worker_stop_type = "kill", controller = r)
-  expect_silent(wait_until(!any(manager$is_alive()), 20))
+  expect_silent(wait_until(!any(manager$is_alive())))
 })
 
 test_that("a manager that kills its workers settles what they held", {
@@ -139,10 +139,10 @@ test_that("a worker whose process replaced itself is not taken for lost", {
   rrq_worker_config_save("once", config, controller = r)
   manager <- local_spawned(r, name_config = "once")
   ids <- rrq_task_create_bulk_call(function(x) Sys.getpid(), 1:3, controller = r)
-  expect_silent(rrq_task_wait(ids, timeout = 30, controller = r))
+  expect_silent(rrq_task_wait(ids, timeout = time_limit(), controller = r))
   id <- create_endless(r)
   pid <- kill_hard(r, manager$id)
-  expect_message(rrq_task_wait(id, timeout = 20, controller = r), sprintf("pid %d", pid))
+  expect_message(rrq_task_wait(id, timeout = time_limit(), controller = r), sprintf("pid %d", pid))
   expect_equal(rrq_task_status(id, controller = r), "DIED")
 })
 
@@ -166,7 +166,7 @@ test_that("a fork of the session leaves its workers alone", {
   fork <- parallel::mcparallel(length(supervise(at_once = TRUE)))
   expect_equal(parallel::mccollect(fork)[[1]], 0)
   file.create(gate)
-  expect_true(rrq_task_wait(id, timeout = 20, controller = r))
+  expect_true(rrq_task_wait(id, timeout = time_limit(), controller = r))
 })
 
 test_that("a lost worker is replaced, and the pool is complete again", {
@@ -177,7 +177,9 @@ test_that("a lost worker is replaced, and the pool is complete again", {
   ids <- rrq_task_create_bulk_call(sqrt, 1:20, controller = r)
   killed <- rrq_task_info(endless[[1]], r)$worker
   pid <- kill_hard(r, killed)
-  expect_message(rrq_task_wait(ids, timeout = 30, controller = r), "It was restarted as pid [0-9]+")
+  expect_message(
+    rrq_task_wait(ids, timeout = time_limit(), controller = r), "It was restarted as pid [0-9]+"
+  )
   expect_equal(rrq_task_status(endless, controller = r), c("DIED", "RUNNING"))
   expect_true(all(rrq_task_status(ids, controller = r) == "COMPLETE"))
   expect_equal(manager$is_alive(), c(w_1 = TRUE, w_2 = TRUE))
@@ -194,7 +196,7 @@ test_that("a worker that was told to stop is not replaced", {
   manager$stop("w_1")
   manager$kill("w_2")
   rrq_message_send("STOP", worker_ids = "w_3", controller = r)
-  wait_until(!any(manager$is_alive()), 20)
+  wait_until(!any(manager$is_alive()))
   expect_silent(supervise(at_once = TRUE))
   expect_length(children_named(r, manager$id), 0)
 })
@@ -209,7 +211,7 @@ test_that("a worker that crashes while it starts is given up", {
     rrq_worker_envir_set(crashes[[name]], controller = r)
     messages <- testthat::capture_messages({
       err <- expect_error(
-        rrq_worker_spawn(worker_id_base = name, restart = 2, timeout = 60, controller = r),
+        rrq_worker_spawn(worker_id_base = name, restart = 2, controller = r),
         class = "rrq_error_worker_start"
       )
     })
@@ -225,7 +227,7 @@ test_that("a worker that crashes with each task is given up, and a wait says so"
   kill <- function(i) tools::pskill(Sys.getpid(), tools::SIGKILL)
   ids <- rrq_task_create_bulk_call(kill, 1:2, controller = r)
   expect_message(
-    expect_message(rrq_task_wait(ids, timeout = 60, controller = r), "restarted"),
+    expect_message(rrq_task_wait(ids, timeout = time_limit(), controller = r), "restarted"),
     "Gave up after 2 crashes in a row"
   )
   expect_false(manager$is_alive())
@@ -238,7 +240,9 @@ test_that("crashes count only in a row", {
   for (i in 1:3) {
     good <- rrq_task_create_expr(sqrt(4), controller = r)
     bad <- rrq_task_create_call(kill, list(), controller = r)
-    expect_message(rrq_task_wait(c(good, bad), timeout = 60, controller = r), "It was restarted")
+    expect_message(
+      rrq_task_wait(c(good, bad), timeout = time_limit(), controller = r), "It was restarted"
+    )
   }
   expect_equal(children_named(r, manager$id)[[1]]$n_crashes, 1)
 })

@@ -1,7 +1,7 @@
 test_that("waiting ends when all are alive", {
   r <- local_queue()
   manager <- local_spawned(r, 2, worker_id_base = "w", timeout = 0)
-  out <- withVisible(rrq_worker_wait(manager$id, timeout = 30, time_poll = 0.05, controller = r))
+  out <- withVisible(rrq_worker_wait(manager$id, time_limit(), time_poll = 0.05, controller = r))
   expect_equal(out, list(value = c("w_1", "w_2"), visible = FALSE))
   expect_equal(unname(rrq_worker_status(controller = r)), c("IDLE", "IDLE"))
   expect_equal(rrq_worker_wait("w_2", timeout = 0, controller = r), "w_2")
@@ -41,7 +41,7 @@ test_that("those that have exited are named, with what they logged", {
     expect_error(local_worker(r, worker_id = "w_1"), class = "rrq_error_envir")
   )
   err <- expect_error(
-    rrq_worker_wait(c("w_1", "w_2"), timeout = 20, controller = r), "no such data",
+    rrq_worker_wait(c("w_1", "w_2"), timeout = time_limit(), controller = r), "no such data",
     class = "rrq_error_worker_start"
   )
   expect_equal(err$ids, "w_1")
@@ -51,13 +51,14 @@ test_that("those that have exited are named, with what they logged", {
 
 test_that("a worker killed while it starts is noticed", {
   r <- local_queue()
-  rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.2), controller = r)
+  quick <- rrq_worker_config(heartbeat_period = 0.2 * slowness())
+  rrq_worker_config_save("quick", quick, controller = r)
   rrq_worker_envir_set(function(envir) Sys.sleep(60), controller = r)
   manager <- local_spawned(r, timeout = 0, name_config = "quick")
   wait_until("STARTING" %in% rust_call(rs_worker_states(queue_handle(r)))$state)
   kill_unseen(r, manager$id)
   expect_error(
-    rrq_worker_wait(manager$id, timeout = 30, controller = r), class = "rrq_error_worker_start"
+    rrq_worker_wait(manager$id, time_limit(), controller = r), class = "rrq_error_worker_start"
   )
 })
 
@@ -68,7 +69,7 @@ test_that("waiting can be interrupted", {
     cat("ready\n")
     tryCatch(rrq_worker_wait("nobody", controller = r), interrupt = function(e) cat("left\n"))
   })
-  wait_until("ready" %in% session_out(session), 20)
+  wait_until("ready" %in% session_out(session))
   session$interrupt()
   session_status(session)
   expect_equal(session_out(session), c("ready", "left"))
@@ -81,7 +82,9 @@ test_that("nobody is waited for at once", {
 
 test_that("what waiting is told is checked", {
   r <- local_queue()
-  wait <- function(ids, timeout = 20, ...) rrq_worker_wait(ids, timeout, ..., controller = r)
+  wait <- function(ids, timeout = time_limit(), ...) {
+    rrq_worker_wait(ids, timeout, ..., controller = r)
+  }
   expect_error(wait(1), "`worker_ids`", class = "rrq_error_argument")
   expect_error(wait("w", -1), "`timeout`", class = "rrq_error_argument")
   expect_error(wait("w", time_poll = NA), "`time_poll`", class = "rrq_error_argument")
