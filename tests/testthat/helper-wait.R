@@ -67,6 +67,19 @@ test_bar <- function(controller, ..., env = parent.frame()) {
   bar
 }
 
+# A task that sleeps, once its code runs: it is RUNNING as soon as a worker has claimed it, and a
+# worker that is interrupted before the code runs gives it back.
+start_sleeper <- function(controller, env = parent.frame()) {
+  begun <- withr::local_tempfile(.local_envir = env)
+  sleep <- function(path) {
+    file.create(path)
+    Sys.sleep(60)
+  }
+  id <- rrq_task_create_call(sleep, list(begun), controller = controller)
+  wait_until(file.exists(begun))
+  id
+}
+
 # A task that ends when the file `gate` exists.
 create_held <- function(gate, controller) {
   hold <- function(path) while (!file.exists(path)) Sys.sleep(0.02)

@@ -76,7 +76,7 @@ test_that("spawned workers end when their queue is destroyed", {
   r <- local_queue()
   manager <- local_spawned(r, 2)
   pids <- vapply(rrq_worker_info(controller = r), function(info) info$pid, 1L)
-  rrq_destroy(timeout_worker_stop = 10, controller = r)
+  rrq_destroy(timeout_worker_stop = time_limit(), controller = r)
   wait_until(!any(vapply(pids, process_is_alive, TRUE)))
   expect_equal(r$con$KEYS(paste0(r$keys$prefix, "*")), list())
 })

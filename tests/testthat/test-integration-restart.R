@@ -36,10 +36,18 @@ test_that("a cancelled task that ignores interrupts is CANCELLED, others of its 
   skip_on_os("windows")
   r <- local_queue()
   local_configured(r, timeout_process_die = 0.3)
-  id <- rrq_task_create_expr(repeat tryCatch(Sys.sleep(60), interrupt = identity), controller = r)
+  begun <- withr::local_tempfile()
+  persist <- function(begun) {
+    sleep <- function() {
+      file.create(begun)
+      Sys.sleep(60)
+    }
+    repeat tryCatch(sleep(), interrupt = identity)
+  }
+  id <- rrq_task_create_call(persist, list(begun), controller = r)
   others <- rrq_task_create_bulk_call(sqrt, 1:20, controller = r)
-  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
-  expect_equal(rrq_task_cancel(id, timeout_wait = 20, controller = r), "CANCELLED")
+  wait_until(file.exists(begun))
+  expect_equal(rrq_task_cancel(id, timeout_wait = time_limit(), controller = r), "CANCELLED")
   expect_true(rrq_task_wait(others, timeout = time_limit(), controller = r))
   times <- rrq_task_times(id, controller = r)
   expect_gte(times[, "complete"] - times[, "start"], 0.3)

@@ -60,7 +60,7 @@ test_that("after a full session a destroyed queue leaves no key behind", {
   try(rrq_task_wait(rrq_task_create_expr(f(1), queue = "no", controller = r), 0.1, controller = r),
     silent = TRUE
   )
-  rrq_destroy(timeout_worker_stop = 20, controller = r)
+  rrq_destroy(timeout_worker_stop = time_limit(), controller = r)
   expect_equal(con$KEYS(paste0(r$keys$prefix, "*")), list())
   expect_equal(others(), before)
 })

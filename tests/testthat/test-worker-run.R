@@ -252,11 +252,7 @@ test_that("an interrupt ends a busy worker and its task", {
   r <- local_queue()
   manager <- local_spawned(r)
   pid <- rrq_worker_info(controller = r)[[1]]$pid
-  ids <- c(
-    rrq_task_create_expr(Sys.sleep(60), controller = r),
-    rrq_task_create_expr(sqrt(4), controller = r)
-  )
-  wait_until(rrq_task_status(ids[[1]], controller = r) == "RUNNING")
+  ids <- c(start_sleeper(r), rrq_task_create_expr(sqrt(4), controller = r))
   tools::pskill(pid, tools::SIGINT)
   wait_until(!process_is_alive(pid))
   expect_equal(rrq_task_status(ids, controller = r), c("DIED", "PENDING"))

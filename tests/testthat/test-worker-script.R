@@ -126,8 +126,7 @@ test_that("SIGTERM and Ctrl-C end it cleanly, idle or busy", {
     expect_equal(rrq_worker_status("w", r), c(w = "EXITED"))
   }
   process <- local_script(r, c("--name=w", r$queue_id))
-  id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
-  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  id <- start_sleeper(r)
   process$signal(tools::SIGTERM)
   expect_equal(session_status(process), 0)
   expect_equal(rrq_task_status(id, controller = r), "DIED")
