@@ -42,8 +42,9 @@ fn run(f: &Fixture, queue: &mut Queue, for_worker: Queue) -> Outcome {
     }
 }
 
-/// Run with a cut after `n` bytes, if any; also tells how many bytes passed each way.
-fn run_with_cut(f: &Fixture, cut: Option<(Way, usize)>) -> (Outcome, [usize; 2]) {
+/// Run with a cut after `n` bytes, if any; also tells how many bytes passed each way, and whether so
+/// many did.
+fn run_with_cut(f: &Fixture, cut: Option<(Way, usize)>) -> (Outcome, [usize; 2], bool) {
     let proxy = f.proxy();
     let (mut queue, for_worker) = (attach(proxy.url()), attach(proxy.url()));
     let passed = || [Way::Up, Way::Down].map(|way| proxy.passed(way));
@@ -52,26 +53,26 @@ fn run_with_cut(f: &Fixture, cut: Option<(Way, usize)>) -> (Outcome, [usize; 2])
         proxy.cut_after(way, n);
     }
     let outcome = run(f, &mut queue, for_worker);
-    assert!(proxy.has_cut(), "no cut: {cut:?}");
-    let after = passed();
+    let (after, has_cut) = (passed(), proxy.has_cut());
     let _: String = f.ask("FLUSHALL");
-    (outcome, [after[0] - before[0], after[1] - before[1]])
+    (outcome, [after[0] - before[0], after[1] - before[1]], has_cut)
 }
 
 /// Runs that are cut at many places give what a run without a cut gives.
 fn survives_cuts(way: Way, n_cuts: usize) {
     let f = Fixture::new();
     run_with_cut(&f, None); // loads the scripts
-    let (expected, bytes) = run_with_cut(&f, None);
-    // In a run that happens to take long, other threads of the worker use the connection, too.
-    let others = (0..5).map(|_| run_with_cut(&f, None).1[way as usize]);
-    let least = others.fold(bytes[way as usize], usize::min);
-    let total = least - 60; // times and counts vary in length
+    let (expected, bytes, _) = run_with_cut(&f, None);
+    let total = bytes[way as usize];
+    let mut n_reached = 0;
     for i in 0..n_cuts {
         let n = 1 + i * (total - 1) / (n_cuts - 1);
-        let (outcome, _) = run_with_cut(&f, Some((way, n)));
+        let (outcome, _, has_cut) = run_with_cut(&f, Some((way, n)));
         assert_eq!(outcome, expected, "cut after {n} of {total} bytes {way:?}");
+        n_reached += usize::from(has_cut);
     }
+    // How many bytes a run takes depends on what the threads of the worker do when.
+    assert!(n_reached > n_cuts * 3 / 4, "{n_reached} of {n_cuts} cuts");
 }
 
 #[test]
@@ -239,7 +240,7 @@ fn a_server_that_has_gone_is_an_error_after_a_while_and_works_again_when_it_is_b
     let start = Instant::now();
     let outcome = task::statuses(&mut queue, &ids);
     assert!(matches!(outcome, Err(Error::Connection { .. })));
-    assert!((300..1500).contains(&start.elapsed().as_millis()));
+    assert!((patience..patience + soon(1200)).contains(&start.elapsed()));
     server.start();
     assert_eq!(statuses(&mut queue, &ids), [Status::Pending; 3]);
 }
@@ -328,7 +329,7 @@ fn the_user_can_end_the_repeating_of_a_request() {
     queue.connection.set_retry_timeout(patience, stop);
     let outcome = queue.length("default");
     assert!(matches!(outcome, Err(Error::Interrupted)), "{outcome:?}");
-    assert!(asked.elapsed() < Duration::from_millis(250));
+    assert!(asked.elapsed() < soon(250));
 }
 
 #[test]
@@ -353,6 +354,6 @@ fn an_error_of_the_server_is_told_at_once_and_leaves_the_connection_usable() {
     let wrong = [b"LPUSH".to_vec(), b"{jobs}:cfg".to_vec(), b"x".to_vec()];
     let outcome = f.queue.connection.raw_command(&wrong);
     assert!(matches!(outcome, Err(Error::Redis(_))));
-    assert!(start.elapsed() < Duration::from_millis(500));
+    assert!(start.elapsed() < soon(500));
     assert_eq!(f.queue.length("default").unwrap(), 0);
 }

@@ -5,6 +5,7 @@ mod actor;
 mod proxy;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use redis::{FromRedisValue, Value};
@@ -37,7 +38,7 @@ pub struct Fixture {
 impl Fixture {
     pub fn new() -> Self {
         ignore_interrupts();
-        let server = Server::start(&ServerOptions::default()).unwrap();
+        let server = start_server();
         let queue = attach(&server.url());
         Fixture { server, queue }
     }
@@ -59,7 +60,7 @@ impl Fixture {
 
     /// A worker that counts as lost within a second of its last heartbeat.
     pub fn short_lived(&self, id: &str) -> Worker {
-        self.worker_with(id, |config| config.heartbeat_period = Some(0.15))
+        self.worker_with(id, |config| config.heartbeat_period = Some(0.15 * slowness()))
     }
 
     /// A proxy before the server.
@@ -340,11 +341,33 @@ pub fn change_options(step: &Request, change: impl FnOnce(&mut StepOptions)) -> 
     step
 }
 
-/// Wait until something is true, for at most 10 s.
+static SLOWNESS: OnceLock<f64> = OnceLock::new();
+
+fn start_server() -> Server {
+    let begun = Instant::now();
+    let server = Server::start(&ServerOptions::default()).unwrap();
+    SLOWNESS.get_or_init(|| (begun.elapsed().as_secs_f64() / 0.03).max(1.0));
+    server
+}
+
+/// How many times longer than on an idle machine it takes to start a server, at least 1.
+pub fn slowness() -> f64 {
+    if SLOWNESS.get().is_none() {
+        drop(start_server());
+    }
+    SLOWNESS.get().copied().unwrap()
+}
+
+/// The time within which something should happen that takes so many milliseconds on an idle machine.
+pub fn soon(millis: u64) -> Duration {
+    Duration::from_millis(millis).mul_f64(slowness())
+}
+
+/// Wait until something is true.
 pub fn wait_until(mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let (begun, limit) = (Instant::now(), soon(20_000));
     while !done() {
-        assert!(Instant::now() < deadline, "it did not happen within 10 s");
+        assert!(begun.elapsed() < limit, "it did not happen within {limit:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -40,7 +40,7 @@ fn a_time_limit_holds() {
     let freezing = proxy.clone();
     let mut actor = Actor::new(move |_| {
         freeze(&freezing);
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + soon(10_000);
         while !interrupted.load(Ordering::Relaxed) && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -118,9 +118,9 @@ fn waiters_hear_of_a_task_that_died_with_its_worker() {
 fn a_task_longer_than_the_lease_keeps_its_worker_alive() {
     let mut f = Fixture::new();
     let id = submit_n(&mut f.queue, 1).remove(0);
-    let mut worker = f.worker_with("w", |config| config.heartbeat_period = Some(0.3));
+    let mut worker = f.worker_with("w", |config| config.heartbeat_period = Some(0.15 * slowness()));
     let thread = std::thread::spawn(move || {
-        run_until_idle(&mut worker, &mut Actor::slow(Duration::from_millis(2000)));
+        run_until_idle(&mut worker, &mut Actor::slow(soon(1200)));
     });
     while !thread.is_finished() {
         assert!(worker::sweep(&mut f.queue).unwrap().is_empty());
@@ -132,9 +132,9 @@ fn a_task_longer_than_the_lease_keeps_its_worker_alive() {
 #[test]
 fn a_server_out_of_memory_lets_no_lease_lapse() {
     let mut f = Fixture::new();
-    let _worker = f.worker_with("w", |config| config.heartbeat_period = Some(0.3));
+    let _worker = f.worker_with("w", |config| config.heartbeat_period = Some(0.15 * slowness()));
     let _: String = f.ask("CONFIG SET maxmemory 1");
-    let end = std::time::Instant::now() + Duration::from_millis(1800);
+    let end = std::time::Instant::now() + soon(1200);
     while std::time::Instant::now() < end {
         assert!(worker::sweep(&mut f.queue).unwrap().is_empty());
         std::thread::sleep(Duration::from_millis(20));
