@@ -72,7 +72,7 @@ test_that("a signal reaches the process that keeps the key alive", {
   skip_on_os("windows")
   con <- local_redis()
   session <- local_session({
-    beat <- rrq_heartbeat$new("alive", 1, config = !!con$config()$url)
+    beat <- rrq_heartbeat$new("alive", !!slowness(), config = !!con$config()$url)
     tryCatch(Sys.sleep(600), interrupt = function(e) cat("interrupted\n"))
     tryCatch(Sys.sleep(600), interrupt = function(e) cat("again\n"))
     beat$stop()
@@ -81,7 +81,7 @@ test_that("a signal reaches the process that keeps the key alive", {
   killed <- withVisible(rrq_heartbeat_kill(con, "alive"))
   expect_equal(killed, list(value = TRUE, visible = FALSE))
   wait_until("interrupted" %in% session_out(session))
-  rrq_heartbeat_kill(con$config()$url, "alive", tools::SIGINT)
+  expect_true(rrq_heartbeat_kill(con$config()$url, "alive", tools::SIGINT))
   expect_equal(session_status(session), 0)
   expect_equal(session_out(session), c("interrupted", "again"))
   expect_length(con$KEYS("alive*"), 0)
