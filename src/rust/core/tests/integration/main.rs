@@ -3,6 +3,7 @@
 
 mod config_save;
 mod connection_open;
+mod connection_reply;
 mod connection_retry;
 mod files_store;
 mod heartbeat;
@@ -34,6 +35,8 @@ mod worker_delete;
 mod worker_frozen;
 #[cfg(unix)]
 mod worker_isolate;
+#[cfg(unix)]
+mod worker_isolate_serve;
 mod worker_kill;
 mod worker_lose;
 mod worker_lost;
