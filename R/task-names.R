@@ -31,7 +31,7 @@ walk <- function(expr, scope) {
   } else if (is.call(expr)) {
     unquoted <- if (!is.null(scope$unquote)) unquoted_arg(expr, scope$unquote)
     if (is.null(unquoted)) {
-      walker <- walkers[[head_name(expr)]] %||% walk_call
+      walker <- get(walkers[[head_name(expr)]] %||% "walk_call", mode = "function")
       walker(expr, scope)
     } else {
       walk(unquoted, unquoted_scope(scope))
@@ -330,18 +330,22 @@ unquoting <- list(bquote = c(".", ".."), expr = "!", exprs = "!", quo = "!", quo
 
 pipes <- c("%>%", "%T>%", "%!>%", "%<>%", "%$%")
 
+# By name: debuggers and coverage tools replace functions in the namespace, and would miss copies.
 walkers <- c(
-  rlang::rep_named(names(quoting), list(walk_quoting)),
-  rlang::rep_named(c("<-", "=", "<<-"), list(walk_assign)),
-  rlang::rep_named(c("assign", "delayedAssign"), list(walk_assign_function)),
-  rlang::rep_named(c("if", "switch"), list(walk_branches)),
-  rlang::rep_named(c("::", ":::", "rm"), list(walk_nothing)),
-  rlang::rep_named(c("$", "@"), list(walk_element)),
-  rlang::rep_named(c("library", "require"), list(walk_library)),
-  rlang::rep_named(c("...length", "...elt", "...names"), list(walk_dots)),
-  rlang::rep_named(pipes, list(walk_pipe)),
+  rlang::rep_named(names(quoting), "walk_quoting"),
+  rlang::rep_named(c("<-", "=", "<<-"), "walk_assign"),
+  rlang::rep_named(c("assign", "delayedAssign"), "walk_assign_function"),
+  rlang::rep_named(c("if", "switch"), "walk_branches"),
+  rlang::rep_named(c("::", ":::", "rm"), "walk_nothing"),
+  rlang::rep_named(c("$", "@"), "walk_element"),
+  rlang::rep_named(c("library", "require"), "walk_library"),
+  rlang::rep_named(c("...length", "...elt", "...names"), "walk_dots"),
+  rlang::rep_named(pipes, "walk_pipe"),
   rlang::rep_named(
-    c("data", "load", "source", "sys.source", "attach", "list2env"), list(walk_open)
+    c("data", "load", "source", "sys.source", "attach", "list2env"), "walk_open"
   ),
-  list(":=" = walk_column_assign, "for" = walk_for, "function" = walk_function, local = walk_local)
+  list(
+    ":=" = "walk_column_assign", "for" = "walk_for", "function" = "walk_function",
+    local = "walk_local"
+  )
 )
