@@ -90,4 +90,26 @@ mod tests {
         assert!(a.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase()));
         assert_ne!(a, b);
     }
+
+    #[test]
+    fn a_reply_of_another_type_is_an_error_that_says_so() {
+        let wrong = [
+            array(Value::Int(1)).map(drop),
+            text(Value::Nil).map(drop),
+            bytes(Value::Array(Vec::new())).map(drop),
+            integer(Value::BulkString(b"x".to_vec())).map(drop),
+            text(Value::BulkString(vec![0xff])).map(drop),
+        ];
+        for result in wrong {
+            assert!(result.unwrap_err().to_string().contains("the server's reply"));
+        }
+    }
+
+    #[test]
+    fn a_hash_is_a_map_or_a_list_of_pairs() {
+        let (field, value) = (|| Value::SimpleString("f".into()), || Value::Int(1));
+        let expected = [("f".to_owned(), b"1".to_vec())];
+        assert_eq!(pairs(Value::Map(vec![(field(), value())])).unwrap(), expected);
+        assert_eq!(pairs(Value::Array(vec![field(), value()])).unwrap(), expected);
+    }
 }

@@ -166,6 +166,18 @@ mod tests {
         assert_eq!((read.kind, read.payload, read.shared), (body.kind, body.payload, body.shared));
     }
 
+    #[test]
+    fn words_read_back_and_unknown_ones_are_the_usual() {
+        for kind in [Kind::Expression, Kind::Call, Kind::BulkExpression, Kind::BulkCall] {
+            assert_eq!(Kind::from_word(kind.word()), kind);
+        }
+        for isolation in [Isolation::None, Isolation::Fork, Isolation::Fresh] {
+            assert_eq!(Isolation::from_word(isolation.word()), isolation);
+        }
+        assert_eq!(Kind::from_word("x"), Kind::Expression);
+        assert_eq!(Isolation::from_word("x"), Isolation::None);
+    }
+
     /// Written by the first version that had bodies of this form.
     const STORED: &[u8] = b"\x96\xa1C\xc4\x04\x00\x9f\x92\x96\x91\x92\xa1x\xa2ab\xcb?\xf8\x00\x00\
         \x00\x00\x00\x00\x91\x92\xa1p\xa2cd\x94\x96\x01\xfe\x03\xfc\x05\xfa\xa1f\xc3\x91\xa1e";

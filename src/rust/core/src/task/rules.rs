@@ -110,6 +110,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn words_of_causes_read_back() {
+        assert!(Cause::ALL.into_iter().all(|cause| Cause::from_word(cause.word()) == Some(cause)));
+        assert_eq!(Cause::from_word("other"), None);
+    }
+
+    #[test]
     fn rules_read_back_as_written() {
         let retry = Retry {
             max_attempts: 3,

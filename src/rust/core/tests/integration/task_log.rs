@@ -1,5 +1,8 @@
 //! What tasks print: stored while they run, by their worker only, and gone when they are deleted.
 
+use std::io::{self, Write};
+use std::process::Command;
+
 use rrq_core::status::Status;
 use rrq_core::task::{self, Isolation, Log};
 
@@ -120,4 +123,33 @@ fn destroying_the_queue_deletes_the_logs() {
     worker.exit("done").unwrap();
     f.queue.destroy(None).unwrap();
     assert_eq!(f.keyspace(), Vec::<String>::new());
+}
+
+/// Not a test: it redirects the output of a process of its own, where no other test prints.
+#[test]
+#[ignore = "run by another test"]
+fn captured_task_in_a_child() {
+    let mut f = Fixture::new();
+    let mut submission = submission("default", Vec::new());
+    submission.special.capture = true;
+    let id = submit(&mut f.queue, &submission, &["task"]).remove(0);
+    let mut actor = Actor::new(|_| {
+        io::stdout().write_all(b"one\n").unwrap();
+        io::stderr().write_all(b"two\n").unwrap();
+        complete("value")
+    });
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    assert_eq!(status(&mut f.queue, &id), Status::Complete);
+    assert_eq!(text(&mut f, &id), "one\ntwo\n");
+    io::stdout().write_all(b"three\n").unwrap();
+}
+
+#[test]
+fn what_a_captured_task_prints_is_its_log_and_nothing_after_it() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["task_log::captured_task_in_a_child", "--exact", "--ignored"]);
+    let output = command.output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("1 passed") && printed.contains("three"), "{output:?}");
+    assert!(!printed.contains("one\n"), "{output:?}");
 }

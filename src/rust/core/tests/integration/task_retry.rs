@@ -42,6 +42,22 @@ fn a_retried_task_has_moved_and_runs_again_under_a_new_id() {
 }
 
 #[test]
+fn the_result_of_a_retried_task_is_its_own_unless_the_chain_is_followed() {
+    let mut f = Fixture::new();
+    let id = submit_all(&mut f.queue, &["a"]).remove(0);
+    run(&f, &mut Actor::new(|_| failed("no")));
+    let both = [id.clone(), retry_one(&mut f.queue, &id)];
+    run_until_idle(&mut f.worker("v"), &mut Actor::echo());
+    let mut results = |follow| {
+        let results = task::results_of(&mut f.queue, &both, follow).unwrap().into_iter();
+        results.map(|r| (r.status, r.value.unwrap())).collect::<Vec<_>>()
+    };
+    let (old, new) = ((Status::Error, b"no".to_vec()), (Status::Complete, b"a".to_vec()));
+    assert_eq!(results(false), [old, new.clone()]);
+    assert_eq!(results(true), [new.clone(), new]);
+}
+
+#[test]
 fn any_id_of_a_chain_stands_for_the_newest() {
     let mut f = Fixture::new();
     let asked = Submission { labels: vec!["name".into()], ..submission("q", Vec::new()) };
