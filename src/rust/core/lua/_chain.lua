@@ -1,14 +1,15 @@
--- Part of task_delete.lua: the tasks that were requested, the chains of retries they are of, and what
--- is stored for a task under more than its id.
+-- Part of task_delete.lua: the requested tasks, their chains of retries, and what is stored for a task
+-- under more than its id.
 --
--- Invariant: a chain of retries exists as a whole or not at all. Its parts are no use alone: `moved` and
--- `was` lead from each task to the next, a retry takes the body along, and with it the references to
--- objects, and whoever holds an older id (the user, the bodies of dependant tasks, links) reaches status
--- and value through it. Without a middle task newest() would end nowhere, so that a parent that is complete
--- would count as absent; without the newest the older ones would be MOVED to nothing, with no body to run
--- again. So a chain with one task that is open or needed is kept, and a request that does not name all of
--- a chain changes nothing: the caller reads the bodies before the request, and a task may be retried in
--- between. It is then told the others, and asks again with their bodies.
+-- Invariant: a chain of retries exists as a whole or not at all. Its parts are useless alone: `moved` and
+-- `was` lead from each task to the next; a retry takes over the body, and with it the references to
+-- objects; and holders of an older id (the user, the bodies of dependant tasks, links) reach status and
+-- value through the chain. Without a task in the middle, newest() would lead nowhere, and a complete
+-- parent would count as missing; without the newest, the older ones would be MOVED to nothing, with no
+-- body to run again. So a chain is kept while one of its tasks is open or needed, and a request that does
+-- not name a whole chain changes nothing: the caller reads the bodies before the request, and a task may
+-- be retried in between. The reply then names the other tasks, and the caller tries again with their
+-- bodies.
 local ids, object_places, requested = {}, {}, {}
 for i = 4 + n_objects, #ARGV, 2 do
   ids[#ids + 1], object_places[#object_places + 1] = ARGV[i], ARGV[i + 1]
@@ -19,7 +20,7 @@ local function missing_of_chains(known)
   local others = { 2 }
   for _, key in ipairs({ moved, was }) do
     for _, found in ipairs(redis.call('HMGET', key, unpack(known))) do
-      -- Of long chains the rest is named when these were requested.
+      -- The rest of a long chain is named when these have been requested.
       while found and not requested[string.sub(found, 1, ID_WIDTH)] and #others <= 1000 do
         local other = string.sub(found, 1, ID_WIDTH)
         requested[other] = true
@@ -31,7 +32,7 @@ local function missing_of_chains(known)
   return others
 end
 
--- Those of the tasks that have not ended, that others need, or that are of one chain with such a task.
+-- The tasks that have not ended, that others need, or that are in one chain with such a task.
 local function chains_in_use(present)
   local kept = {}
   local function keep(id, key)
@@ -56,7 +57,7 @@ local function chains_in_use(present)
 end
 
 local function delete_task(id, header, us)
-  -- Also the latest, if it failed and the next one has not begun.
+  -- Including the latest, if it failed and the next one has not begun.
   for attempt = 1, tonumber(header.attempt) do
     redis.call('HDEL', attempts, id .. ':' .. attempt)
   end

@@ -3,7 +3,7 @@
 -- 1. Only the header says whether a task waits in this queue; the list is a hint, see _queue.lua.
 -- 2. A claimed task leaves the list, gets its header and is held by the worker in one script. So it is
 --    either in a list or held by exactly one worker.
--- 3. Each claim is an attempt. Only hand_back() takes that back.
+-- 3. Each claim is an attempt. Only hand_back() undoes that.
 
 local function claim_from(queue)
   local ids, headers, more = claim(queue, claim_limit)

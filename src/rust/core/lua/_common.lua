@@ -1,5 +1,5 @@
--- Before every script: status letters, numbers and time, log entries, events.
--- Parts use the locals that their script names: prefix, and what else they say at their top.
+-- Prepended to every script: status letters, numbers and time, log entries, events.
+-- Parts use locals of their script: prefix, and those listed at the top of the part.
 
 -- A queue that was told to expire is used until then, see destroy.rs. What is created meanwhile goes with
 -- it: it would stay for ever otherwise. KEYS[1] is a key of the queue, but for rrq_heartbeat().
@@ -36,7 +36,7 @@ local function now_us()
   return t[1] * 1000000 + t[2]
 end
 
--- Lua itself would write a time with an exponent, and any number by way of a slow float format.
+-- Lua itself would write a time with an exponent, and formats every number slowly, as a float.
 local function digits(number)
   return string.format('%d', number)
 end
@@ -51,13 +51,13 @@ local function count_status(counters, status, by)
   count(counters, FIELD.STATUS .. WORDS[status], by)
 end
 
--- What is written after somebody has destroyed the queue would stay for ever.
+-- Anything written after somebody has destroyed the queue would stay for ever.
 local function queue_exists(config)
   return redis.call('HEXISTS', config, FIELD.LAYOUT) == 1
 end
 
--- A log entry may name many tasks: readers make a line of each. `child` is the process it is about,
--- where that is not the worker's own.
+-- A log entry may name many tasks; readers turn each into a line. `child` is the process it is about,
+-- if that is not the worker's own.
 local function log_line(lines, us, command, message, child)
   local time = child and digits(us) .. '/' .. child or digits(us)
   lines[#lines + 1] = time .. ' ' .. command .. ' ' .. message
@@ -79,7 +79,7 @@ local function note_event(events, waiters, id, status)
   end
 end
 
--- A stream that no longer exists belongs to a waiter that went away: NOMKSTREAM does not bring it back.
+-- A stream that no longer exists belonged to a waiter that has gone: NOMKSTREAM does not recreate it.
 local function send_events(prefix, events)
   for waiters, noted in pairs(events) do
     local text = table.concat(noted)

@@ -1,22 +1,22 @@
--- Part of task_submit.lua: the tasks of a chunk join a set, so that n tasks on m parents cost n + m
--- entries. What waits is worked off by _depend.lua; the entries stay until the tasks are deleted, and
--- say until then what depends on what: bodies name only the parents whose values are handed over.
+-- Part of task_submit.lua: the tasks of a chunk join a set, so that n tasks with m parents cost n + m
+-- entries. _depend.lua resolves waiting tasks; the entries stay until the tasks are deleted, and record
+-- until then what depends on what: bodies name only the parents whose values are passed on.
 --
--- Invariants: a call links at most 500 parents. With so few, each chunk is a set of its own, linked by
--- the script that queues its tasks. With more, or to the front of a queue, all chunks of a submission share
--- a set that set_prepare.lua has linked before; that set counts the submitter as one of its tasks until
--- set_close.lua, or a timer, takes it off. Tasks join a set that waits (LEFT) as DEFERRED, one that has
--- failed (FAILED) as IMPOSSIBLE, and any other as PENDING; so a set that is released or failed while
--- its last tasks are still to come need not be worked off twice.
+-- Invariants: a call links at most 500 parents. With no more than that, each chunk is a separate set,
+-- linked by the script that queues its tasks. With more, or at the front of a queue, all chunks of a
+-- submission share a set that set_prepare.lua has linked before; that set counts the submitter as one of
+-- its tasks until set_close.lua, or a timer, removes it. Tasks join a waiting set (LEFT) as DEFERRED, a
+-- failed one (FAILED) as IMPOSSIBLE, and any other as PENDING; so a set that is released or fails before
+-- its last tasks arrive need not be resolved twice.
 
--- So long a prepared set waits for the next request of its submitter.
+-- How long a prepared set waits for the next request of its submitter.
 local HOLD_US = 1000 * options.kept_ms
 
 local function hold_set(set)
   make_due(us + HOLD_US, DUE.PREPARED, set)
 end
 
--- With the tasks of one set in the order they were submitted, whichever chunk comes first.
+-- Keeps the tasks of a set in the order of submission, whichever chunk comes first.
 local function place_in(set, n)
   local n_before = options.set == '' and 0 or options.position
   return string.format('%s:%09d', set, n_before + n)

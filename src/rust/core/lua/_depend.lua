@@ -7,7 +7,7 @@
 -- ZSET deferred: '<set>:<position>:<task>', the tasks of a set in the order they were submitted.
 local sets = prefix .. KEY.sets
 
--- The next tasks of a set, the last first.
+-- The next tasks of a set, last one first.
 local function take_tasks(set)
   local after = redis.call('HGET', sets, set .. SET.AT)
   local high = after and '(' .. after or '(' .. set .. ';'
@@ -29,19 +29,20 @@ local function end_set(set, n_taken, kind, score)
   end
 end
 
--- All dependencies are complete: to the front of the queue, so that order is kept; or to where tasks
--- wait whose time has not come, each at a time of its own: of equal ones, `due` would sort by id.
+-- All dependencies are complete: the tasks go to the front of the queue, last one first, which keeps
+-- their order. If their start time has not been reached, they go into `due` instead, each with a
+-- different time, because `due` sorts equal times by id.
 local function release_set(set, score)
   local found = redis.call('HMGET', sets, set .. SET.QUEUE, set .. SET.START)
   local queue, start = found[1], tonumber(found[2] or 0)
   local members, queued, n = take_tasks(set), {}, 0
   for _, id in ipairs(members) do
     local header = load_header(tasks, id)
-    -- One that was cancelled or deleted meanwhile stays so.
+    -- A task that was cancelled or deleted in the meantime stays so.
     if header and header.status == DEFERRED then
       header.status, n = PENDING, n + 1
       if start > us / 1000 then
-        -- As in _store.lua; the order in which the set is worked off is the reverse one.
+        -- As in _store.lua; sets are resolved in reverse order.
         schedule(id, header, start + place_in_set(header) / 1000)
       else
         queued[#queued + 1] = id
@@ -57,7 +58,7 @@ local function release_set(set, score)
   end_set(set, #members, DUE.RELEASE, score)
 end
 
--- One dependency has failed: so has everything downstream, which becomes due in turn.
+-- A dependency has failed, and with it everything downstream, which becomes due in turn.
 local function fail_set(set, score)
   local members = take_tasks(set)
   for _, id in ipairs(members) do

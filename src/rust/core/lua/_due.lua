@@ -1,8 +1,8 @@
--- What happens at a time: ZSET `due`, scores are ms of server time. worker_sweep.lua does it.
+-- Timed work: ZSET `due`, scores are ms of server time. worker_sweep.lua does what is due.
 
--- What is to be done at once goes before what waits for a time, however much of that is due: its
--- scores are below this one, in the order of the requests. What one script makes due has one score, and
--- is done from the last member to the first: later sets of tasks before earlier ones, see _depend.lua.
+-- Work to be done at once goes before work that waits for a time, however much of that is due: its
+-- scores are below this one, in the order of the requests. Work that one script makes due has one score,
+-- and is done from the last member to the first: later sets of tasks before earlier ones, see _depend.lua.
 local AT_ONCE = 1000000
 local is_due_at_once = false
 

@@ -1,5 +1,5 @@
--- What follows from the end of a task. Uses prefix, tasks and counters of the script. Sets of tasks
--- that depend on the same others are worked off by _depend.lua; rules are those of rules.rs.
+-- What follows from the end of a task. Uses prefix, tasks and counters of the script. _depend.lua
+-- resolves sets of tasks that depend on the same others; for rules see rules.rs.
 
 -- include: _due.lua
 -- include: _header.lua
@@ -16,7 +16,7 @@ local function read_rules(header)
   return rules
 end
 
--- After how many ms a task that ended so is tried again; nil if it is not.
+-- After how many ms a task that ended this way is retried; nil if it is not.
 local function retry_delay(id, header, status)
   local cause = CAUSES[status]
   if header.rules == '' or not cause or has_flag(header, FLAG_CANCEL) then
@@ -28,14 +28,14 @@ local function retry_delay(id, header, status)
   end
   local longest = rules[R_LONGEST]
   local delay = math.min(rules[R_DELAY] * (rules[R_FACTOR] / 1000) ^ (attempt - 1), longest)
-  -- A quarter more or less, by the id: what failed together should not come back together. Also
-  -- where the longest is reached, so only less there.
+  -- A jitter of up to a quarter, derived from the id: tasks that failed together should not come back
+  -- together. At the maximum delay it can only shorten the delay.
   local least, most = 0.75 * delay, math.min(1.25 * delay, longest)
   local at = attempt % (ID_WIDTH - 4) + 1
   return math.floor(least + (most - least) * tonumber(string.sub(id, at, at + 3), 16) / 65536)
 end
 
--- Back to the queue, after an attempt that failed. What is known of the attempt is kept.
+-- Back to the queue after a failed attempt, which is recorded.
 -- HASH attempts: '<id>:<attempt>' -> status, worker, start, end, result, as lines.
 local function retry_task(id, header, status, result, delay, us)
   local record = { status, header.worker, header.start, header.ended, result }
@@ -49,16 +49,16 @@ local function retry_task(id, header, status, result, delay, us)
   end
 end
 
--- Notify the sets that wait for this task of its end, at most 256 of them now. Returns whether that
--- was all. For the links of a task see _links.lua.
+-- Notify the sets that wait for this task of its end, at most 256 of them now. Returns whether these
+-- were all. For the links of a task see _links.lua.
 --
 -- Invariant: SET.LEFT counts the ':' links to a set, and exists only while the set is undecided. Counting
 -- down and marking the link are in one script, so a set is counted once per task, however often the rest
--- is continued (DUE.COMPLETE, DUE.FAILED). What decides a set deletes LEFT: neither the last success after
--- a failure nor a second failure may decide it again, which would release tasks that are IMPOSSIBLE. A
--- decided set only becomes due: to resolve its tasks here would make the end of one task cost as much as all that
--- depends on it. The timer and the deletion of LEFT are one step, so if the process dies now, whoever
--- sweeps next resolves the set; without the timer its tasks would stay DEFERRED.
+-- is continued (DUE.COMPLETE, DUE.FAILED). Deciding a set deletes LEFT: neither the last success after a
+-- failure nor a second failure may decide it again, which would release tasks that are IMPOSSIBLE. A
+-- decided set only becomes due: if its tasks were resolved here, the end of one task would cost as much as
+-- everything that depends on it. The timer and the deletion of LEFT are one step, so if the process dies
+-- now, the next sweep resolves the set; without the timer its tasks would stay DEFERRED.
 local function notify_sets(id, ok, us)
   local low, sets, notified = '[' .. id .. ':', prefix .. KEY.sets, {}
   -- The last sets first, as they are worked off.
@@ -90,7 +90,7 @@ local function notify_sets(id, ok, us)
   return false
 end
 
--- One of the tasks of a set has ended, or one that had is to be tried again; how many are open now.
+-- One of the tasks of a set has ended, or is to be retried after its end; how many are open now.
 local function count_open(header, by)
   local set = set_of(header)
   return set and redis.call('HINCRBY', prefix .. KEY.sets, set .. SET.OPEN, by)

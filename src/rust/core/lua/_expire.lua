@@ -1,4 +1,4 @@
--- Part of worker_sweep.lua: single tasks whose time has come.
+-- Part of worker_sweep.lua: single tasks that are due to be queued or deleted.
 
 -- include: _links.lua
 
@@ -7,15 +7,15 @@ local function start_scheduled(id)
   if header and header.status == PENDING and has_flag(header, FLAG_SCHEDULED) then
     drop_flag(header, FLAG_SCHEDULED)
     write_header(tasks, id, header)
-    -- One taken out of its queue meanwhile stays out.
+    -- A task removed from its queue in the meantime stays out.
     if is_queued(header) then
       enqueue(header.queue, { id })
     end
   end
 end
 
--- Name a task to whoever sweeps: deleting it takes more than a script knows. Should that one go
--- away first, the task is named again. Returns what that cost, as part of a sweep's budget.
+-- Name an expired task to the sweeping process: deleting it takes more than a script knows. If that
+-- process ends first, the task is named again. Returns what this cost, as part of a sweep's budget.
 local function expire(id)
   local header = load_header(tasks, id)
   if not header or is_open(header.status) or header.status == MOVED then

@@ -1,7 +1,7 @@
 -- Included by the scripts of files.
 
--- Let a file live on for a while, and the index as long as the last of them: `f` says under which
--- names rrq_destroy() finds them. A queue that is told to expire is not outlived.
+-- Extend the expiry of a file, and that of the index to the last of the files: `f` has the names under
+-- which rrq_destroy() finds them. They do not outlive a queue that was told to expire.
 local function keep_file(config, index, key, name, lifetime)
   local left = redis.call('PTTL', config)
   if left >= 0 and left < lifetime then

@@ -1,4 +1,4 @@
--- Part of worker_step.lua: end one task, given where its report starts in ARGV.
+-- Part of worker_step.lua: end one task, given the position of its report in ARGV.
 
 local function end_finished(header, task, status, result, extra)
   task_ended(task, header, status == COMPLETE, us)

@@ -1,4 +1,4 @@
--- A task's header: the only place that knows how it is stored, beside header.rs.
+-- A task's header: besides header.rs, the only place that knows how it is stored.
 --
 -- Lines of text, the result last because it may contain line ends. Matching and joining text costs a
 -- quarter of what packing and unpacking MessagePack does here. Scripts see a table with these fields,
@@ -8,7 +8,7 @@
 --   submit    µs of server time              rules     see rules.rs
 --   start     µs, or '0'                     set       '<set>:<position>' of a task that depends on
 --   ended     µs, or '0'                               others
---   flags     sum of the FLAGs               result    where it is small
+--   flags     sum of the FLAGs               result    if it is small
 --   queue     its name
 
 local HEADER = '^(.)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$'
@@ -42,7 +42,7 @@ local function pack_header(h)
     .. '\n' .. h.set .. '\n' .. h.result
 end
 
--- Packs headers that differ only in when they were submitted and in their place in a set.
+-- Packs headers that differ only in their time of submission and their place in a set.
 local function header_packer(h)
   local head = h.status .. '\n' .. h.attempt .. '\n'
   local middle = '\n' .. h.start .. '\n' .. h.ended .. '\n' .. h.flags .. '\n' .. h.queue .. '\n'
@@ -74,20 +74,20 @@ local function drop_flag(header, flag)
   end
 end
 
--- Nothing but that other tasks depend on it outlives an attempt.
+-- Of the flags, only the one for dependants outlives an attempt.
 local function reset_flags(header)
   if header.flags ~= '0' then
     header.flags = has_flag(header, FLAG_PARENT) and digits(FLAG_PARENT) or '0'
   end
 end
 
--- Whether it stands in its queue, where workers claim it.
+-- Whether it waits in its queue, where workers claim it.
 local function is_queued(header)
   return header.status == PENDING
     and not has_flag(header, FLAG_UNQUEUED) and not has_flag(header, FLAG_SCHEDULED)
 end
 
--- The set it is of, or nil.
+-- Its set, or nil.
 local function set_of(header)
   return header.set ~= '' and string.match(header.set, '%d+') or nil
 end

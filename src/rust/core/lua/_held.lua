@@ -1,9 +1,9 @@
--- What becomes of the tasks that a worker held when it went away, or hands back.
+-- What happens to the tasks that a worker held when it left, or that it hands back.
 
 -- include: _end.lua
 -- include: _record.lua
 
--- End one task that a worker held and did not report, or queue it again; returns what became of it,
+-- End one task that a worker held and did not report, or queue it again; returns its new status as
 -- '<letter><id>'.
 local function resolve_task(worker_id, id, status, us, events, lines)
   local header = load_header(tasks, id)
@@ -26,8 +26,8 @@ local function resolve_task(worker_id, id, status, us, events, lines)
   return header.status .. id
 end
 
--- Hand back tasks that a worker has claimed and surely not begun: to the front of their queues, in
--- order, no attempt counted. One that was to be cancelled ends. Returns those it still held, the last
+-- Hand back tasks that a worker has claimed and definitely not begun: to the front of their queues, in
+-- order, without counting an attempt. Tasks to be cancelled end. Returns those it still held, last one
 -- first.
 local function hand_back(worker_id, ids, us, events, lines)
   local returned, n_pending = {}, 0
@@ -53,10 +53,10 @@ local function hand_back(worker_id, ids, us, events, lines)
   return returned
 end
 
--- Resolve everything that a worker held when it went away. What it has surely not begun goes back, the
--- rest has died. If it can, the worker says itself what it has begun (`begun`, a set of ids); otherwise
--- only those that it kept open count as not begun.
--- Returns what became of each: '<letter><id>', or '-<id>' for one that went back or was cancelled.
+-- Resolve everything that a worker held when it left. What it has definitely not begun goes back, the
+-- rest has died. If it can, the worker itself says what it has begun (`begun`, a set of ids); otherwise
+-- only the open tasks count as not begun.
+-- Returns the new status of each: '<letter><id>', or '-<id>' if it went back or was cancelled.
 local function resolve_held(worker_id, record, us, events, lines, begun)
   local ids, not_begun, resolved = held_ids(record), {}, {}
   for i, id in ipairs(ids) do

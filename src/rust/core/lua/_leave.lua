@@ -1,5 +1,5 @@
--- How a registration ends, for whatever reason: what the worker held ends, is tried again or goes back,
--- and what others sent it is deleted, so that a later worker of the same name does not get it. Uses
+-- How a registration ends, for whatever reason: tasks that the worker held end, are retried or go back,
+-- and messages to it are deleted, so that a later worker of the same name does not get them. Uses
 -- prefix, us, events, workers, tasks and counters of the script. `notes` are the last lines of its log,
 -- pairs of command and message; `begun` is as for resolve_held(), whose value is returned.
 

@@ -1,13 +1,13 @@
 -- The links that say which sets of tasks depend on a task. They stay until the task is deleted, or the
 -- last task of the set. Uses prefix of the script.
--- ZSET dependents: '<task>:<set>' while the set is to be notified of the task's end, '<task>+<set>'
--- when it was, '<task>-<set>' when its tasks were seen to have ended.
+-- ZSET dependents: '<task>:<set>' until the set is notified of the task's end, then '<task>+<set>', and
+-- '<task>-<set>' once the tasks of the set are known to have ended.
 --
 -- Invariants: a set has one link from each task in its parts of ':on', in one of the three forms, until
--- that task is deleted. A set exists while SIZE > 0: it counts its tasks, and while it is prepared its
+-- that task is deleted. A set exists while SIZE > 0: it counts its tasks and, while it is prepared, its
 -- submitter. OPEN counts those of them that have not ended; while it is not 0, no parent expires. LEFT,
--- while the set waits, is the number of its ':' links, and one more until all its parents were given.
--- Whatever goes through the parents of a set takes a part of them a call, at most 500.
+-- while the set waits, is the number of its ':' links, plus one until all its parents were given.
+-- Code that goes through the parents of a set handles one part per call, at most 500.
 --
 -- Who changes a link, and when:
 --   ':' to '+'  notify_sets() in _end.lua only, as it counts down the set
@@ -15,21 +15,21 @@
 --   '-' to '+'  need_parents(), when a task of such a set is to run again
 --   removed     drop_links(), the task was deleted: '+' and '-', never ':'
 --               leave_parents(), the last task of the set was deleted: whatever the mark
--- A link outlives the notification because it still says who depends on the task, that its value may be
--- fetched, and what to remove with the set. It gets another mark so that notifying, which stops after
--- 256 sets, goes on with the ':' that are left, and counts no set down twice. In between, the task may
--- be deleted or the process that sweeps may end: the timer DUE.COMPLETE or DUE.FAILED and the ':' links
--- are then all that is known of the end. Removed with the task, they would leave their sets DEFERRED
--- for ever; go_on_notifying() in worker_sweep.lua removes them when the last set is notified. The mark
--- '-' bounds the work: expiry asks twice whether a task is needed, when it is named and when it is
--- deleted, and without the mark each would read the same resolved sets again. The marks sort as
--- + , - : ; which the ranges below rely on.
+-- A link outlives the notification because it still records who depends on the task, that its value may
+-- be fetched, and what to remove with the set. It gets another mark so that notification, which stops
+-- after 256 sets, continues with the remaining ':' links and counts no set down twice. In between, the
+-- task may be deleted or the sweeping process may end: the timer DUE.COMPLETE or DUE.FAILED and the ':'
+-- links are then the only record of the end. If they were removed with the task, their sets would stay
+-- DEFERRED for ever; go_on_notifying() in worker_sweep.lua removes them when the last set is notified.
+-- The mark '-' bounds the work: expiry checks twice whether a task is needed, when it is named and when
+-- it is deleted, and without the mark each check would read the same resolved sets again. The marks sort
+-- as + , - : ; and the ranges below rely on that.
 
 -- include: _due.lua
 
--- Whether a task that depends on this one has not ended. Of many sets, 256 are looked at; the second
--- value says that there may be more, the third is how many were. Those whose tasks have ended need no
--- second look.
+-- Whether a task that depends on this one has not ended. At most 256 sets are read; the second value says
+-- whether there may be more, the third is how many were read. Sets whose tasks have ended are not read
+-- again.
 local function is_needed(id)
   local links, fields, closed = prefix .. KEY.dependents, {}, {}
   local found = redis.call('ZRANGEBYLEX', links, '[' .. id .. '+', '(' .. id .. ',', 'LIMIT', 0, 256)
@@ -65,7 +65,7 @@ local function drop_links(id, us)
   end
 end
 
--- The parents of a set in part k of them, and the field they stand in; nothing behind the last part.
+-- The parents of a set in part k, and the field that holds them; nothing after the last part.
 -- HASH sets: '<set>:on', then '<set>:on1', ... up to the number in '<set>:parts'. Only set_prepare.lua
 -- writes more than one part.
 local function parents_in(set, k)
@@ -73,8 +73,8 @@ local function parents_in(set, k)
   return redis.call('HGET', prefix .. KEY.sets, field), field
 end
 
--- Remove the links to a set that no longer exists, those of 1000 tasks it depended on a script: the
--- last part first, a part a call.
+-- Remove the links to a set that no longer exists, from at most 1000 tasks per script: one part per
+-- call, the last part first.
 local n_left = 0
 local function leave_parents(set, us)
   local sets, links = prefix .. KEY.sets, {}
@@ -104,8 +104,8 @@ local function leave_parents(set, us)
   end
 end
 
--- A set that was seen to have ended has not any more: its parents are needed again. Those of part k
--- at once, later parts as they become due.
+-- A set marked as ended has open tasks again, so its parents are needed again: those of part k at once,
+-- later parts as they become due.
 local function need_parents(set, k, us)
   local links, on = prefix .. KEY.dependents, parents_in(set, k)
   if not on then
@@ -122,8 +122,8 @@ local function need_parents(set, k, us)
   end
 end
 
--- One of those that a set counts goes: a task, or who submits them. With the last one goes the set.
--- Returns whether it did.
+-- Remove one of those that a set counts: a task or the submitter. The set is removed with the last one.
+-- Returns whether it was.
 local function shrink_set(set, us)
   local sets = prefix .. KEY.sets
   if redis.call('HINCRBY', sets, set .. SET.SIZE, -1) > 0 then
@@ -144,8 +144,8 @@ local function leave_set(id, header, us)
   end
 end
 
--- The submitter of a prepared set adds no more tasks to it, or went away. GIVEN is there until then, so
--- that it is taken off once. Returns whether the set went with it.
+-- The submitter of a prepared set adds no more tasks to it, or has gone. GIVEN exists until then, so that
+-- the submitter is removed only once. Returns whether the set was removed with it.
 local function close_set(set, us)
   local sets = prefix .. KEY.sets
   if redis.call('HDEL', sets, set .. SET.GIVEN) == 0 then

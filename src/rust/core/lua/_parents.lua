@@ -1,5 +1,5 @@
--- Part of task_submit.lua and set_prepare.lua: the tasks that others are to depend on, and the links
--- from them to a set. Uses prefix, tasks and counters of the script. Callers give at most 500 tasks a call.
+-- Part of task_submit.lua and set_prepare.lua: the parents of new tasks, and the links from them to a
+-- set. Uses prefix, tasks and counters of the script. Callers pass at most 500 parents per call.
 
 -- The number of a new set. All have ten digits, so that their texts sort like the numbers.
 local function new_set()

@@ -1,4 +1,4 @@
--- Part of task_submit.lua: how a set stands that set_prepare.lua has prepared.
+-- Part of task_submit.lua: the state of a set that set_prepare.lua has prepared.
 
 -- The dependency whose failure made a set impossible, as the reply that names it. It may have been
 -- retried since, or deleted.
@@ -10,7 +10,7 @@ local function failed_reply(id)
   return { 3, id, status and WORDS[status] or 'MISSING' }
 end
 
--- What read_parents() says of other sets, but without the tasks: they are linked.
+-- What read_parents() returns for other sets, but without the tasks, which are already linked.
 local function read_prepared(set)
   local found = redis.call('HMGET', prefix .. KEY.sets, set .. SET.GIVEN, set .. SET.LEFT, set .. SET.FAILED)
   return { is_gone = not found[1], n_waiting = tonumber(found[2] or 0), absent = { 2 },

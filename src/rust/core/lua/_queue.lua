@@ -1,11 +1,10 @@
--- The lists of waiting tasks, and who is woken for them. No other file touches a list, its marker or
--- its counter. Uses prefix, tasks and counters of the script.
+-- The lists of waiting tasks, and their wake markers. No other file touches a list, its marker or its
+-- counter. Uses prefix, tasks and counters of the script.
 --
--- Invariants: a task that is_queued() stands in the list of its queue and is counted once. A list may
--- also hold ids of tasks that do not wait there any more: they were cancelled, deleted or taken out,
--- which leaves the id where it is, and the next claim that meets it drops it. Whatever adds to a
--- list sets the marker, which wakes one worker; that worker's next step sets it again while the
--- list is not empty.
+-- Invariants: a task that is_queued() is in the list of its queue and is counted once. A list may also
+-- hold ids of tasks that no longer wait there: cancelling, deleting or removing a task leaves its id in
+-- the list, and the next claim that finds it drops it. Adding to a list sets the marker, which wakes one
+-- worker; that worker's next step sets it again while the list is not empty.
 
 -- include: _due.lua
 -- include: _header.lua
@@ -32,7 +31,7 @@ local function enqueue(queue, ids)
   wake(queue)
 end
 
--- Add tasks to the front of a queue, given the last first: the last of `ids` is the next to run.
+-- Add tasks to the front of a queue, last one first: the last of `ids` is the next to run.
 local function requeue(queue, ids)
   redis.call('LPUSH', list_of(queue), unpack(ids))
   count_queue(queue, #ids)
@@ -44,7 +43,7 @@ local function check_queue(queue)
   redis.call('LLEN', list_of(queue))
 end
 
--- A task is PENDING, but comes to its queue only at `ms` of server time.
+-- A task is PENDING, but goes to its queue only at `ms` of server time.
 local function schedule(id, header, ms)
   add_flag(header, FLAG_SCHEDULED)
   redis.call('ZADD', prefix .. KEY.due, ms, DUE.SCHEDULED .. id)
@@ -60,8 +59,8 @@ local function schedule_new(queue, timers)
   wake(queue)
 end
 
--- So many tasks do not wait any more, other than by a claim. With the last one goes the list, and the
--- marker; tasks that were only scheduled (n = 0) have set that, too.
+-- `n` tasks no longer wait, for reasons other than a claim. The list and the marker are removed with the
+-- last one; tasks that were only scheduled (n = 0) have also set the marker.
 local function leave_queue(queue, n)
   count_queue(queue, -n)
   if (redis.call('HGET', counters, FIELD.QUEUE .. queue) or '0') == '0' then
@@ -69,7 +68,7 @@ local function leave_queue(queue, n)
   end
 end
 
--- A scheduled task will not come to its queue.
+-- A scheduled task will not go to its queue.
 local function unschedule(id, header)
   redis.call('ZREM', prefix .. KEY.due, DUE.SCHEDULED .. id)
   drop_flag(header, FLAG_SCHEDULED)
@@ -81,14 +80,14 @@ local function is_paused(queue)
   return n_paused ~= '0' and redis.call('HEXISTS', prefix .. KEY.config, FIELD.PAUSE .. queue) == 1
 end
 
--- A marker wakes one worker: that one calls this, so that the next is woken while there is work left.
+-- A marker wakes one worker, which calls this to wake the next one while there is work left.
 local function wake_next(queue)
   if redis.call('LLEN', list_of(queue)) > 0 and not is_paused(queue) then
     wake(queue)
   end
 end
 
--- Drop what is stale at the head of a list, many at a time.
+-- Drop stale ids at the head of a list, many at a time.
 local function skip_stale(queue)
   local ids, stale = redis.call('LRANGE', list_of(queue), 0, 255), 0
   for i, packed in ipairs(#ids > 0 and redis.call('HMGET', tasks, unpack(ids)) or {}) do

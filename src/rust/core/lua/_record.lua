@@ -1,15 +1,15 @@
--- A worker's record, in the hash `workers` of the script: the only place that knows how it is stored,
--- beside record.rs. Leases also stand in `due`. MessagePack of an array; scripts see a table with these
+-- A worker's record, in the hash `workers` of the script: besides record.rs, the only place that knows
+-- how it is stored. Leases are also in `due`. MessagePack of an array; scripts see a table with these
 -- fields:
---   incarnation  of the worker of this name; requests of an older one are refused
+--   incarnation  of the worker of this name; requests of an older one are rejected
 --   sequence     number of its last step
 --   state        STARTING, IDLE, BUSY, PAUSED, EXITED or LOST
 --   held         ids of the tasks it has claimed, without separator, in the order in which it runs them
 --   lease        when its lease ends (server ms)
 --   lease_ms     how long a lease lasts
 --   nonce        of its registration
---   n_open       how many of the tasks it holds, at the end, it has surely not begun: before it begins
---                one of these it makes the number smaller, and waits for the reply
+--   n_open       how many of the tasks it holds, at the end, have definitely not begun: before it begins
+--                one of these, the worker reduces the number and waits for the reply
 
 local function read_worker(id)
   local packed = redis.call('HGET', workers, id)
@@ -36,7 +36,7 @@ local function registered(id, incarnation)
   return is_active(record) and record.incarnation == incarnation and record or nil
 end
 
--- Also the first write of scripts that must work at maxmemory: before Redis 7 a script may write there
+-- Also the first write of scripts that must work at maxmemory: before Redis 7, such a script may write
 -- only after a write that frees memory.
 local function end_lease(id)
   redis.call('ZREM', due, DUE.LEASE .. id)
@@ -64,8 +64,8 @@ local function id_set(list, first)
   return set
 end
 
--- How many tasks a worker holds behind this one, and where its id begins; nil if it does not hold it.
--- Ids are random and of one width, so none matches across two.
+-- How many tasks a worker holds after this one, and where its id begins; nil if it does not hold it.
+-- Ids are random and have one length, so no match spans two of them.
 local function n_held_behind(record, id)
   local at = string.find(record.held, id, 1, true)
   return at and (#record.held - at + 1) / ID_WIDTH - 1, at

@@ -1,4 +1,4 @@
--- Part of task_submit.lua: the tasks themselves, in whatever state they begin.
+-- Part of task_submit.lua: stores the tasks themselves, whatever their first status is.
 local n_tasks = (#ARGV - first_task + 1) / stride
 local set = (options.set ~= '' or #parents > 0) and join_set(n_tasks)
 local header = new_header(queue, waiters, rules)
@@ -9,7 +9,7 @@ elseif scheduled then
   add_flag(header, FLAG_SCHEDULED)
 end
 local pack = header_packer(header)
--- Those that have ended as they begin expire too.
+-- Tasks that are IMPOSSIBLE from the beginning also expire.
 local ttl = status == IMPOSSIBLE and tonumber(string.match(rules, '^%d+')) or 0
 local expiry = ttl > 0 and math.floor(us / 1000) + ttl
 local ids, headers, rows, members, timers, n = {}, {}, {}, {}, {}, 0
@@ -21,7 +21,7 @@ for i = first_task, #ARGV, stride do
     members[2 * n - 1], members[2 * n] = 0, member .. ':' .. id
   end
   ids[n] = id
-  -- A microsecond apart, so that the order of submission can be told.
+  -- A microsecond apart, which preserves the order of submission.
   headers[2 * n - 1], headers[2 * n] = id, pack(digits(us + n), member)
   rows[2 * n - 1], rows[2 * n] = id, ARGV[i + 1]
   if expiry then

@@ -2,14 +2,14 @@
 -- exist, or are not to be. In HASH config, '<SUBMITTER><token>' -> '<number>,<ms>', the last chunk that a
 -- process has submitted or given up, and when. For the numbers see submitter.rs.
 --
--- A chunk comes twice when its reply is lost: the process repeats it for its retry time-out (5 s, after
--- up to 30 s for the reply and 5 s to connect), and what was sent over a connection given up may still
--- arrive as long as TCP sends it again (about 15 minutes) or the server does not read it. By then its
--- tasks may have run and expired or been deleted, so their headers cannot tell. A copy is recognised as
--- long as the field exists: at least KEEP_MS after the process submitted last. After that, or when the
--- queue was destroyed and created again, only the header of its first task tells. A field costs about
--- 100 bytes. Whoever adds one looks at 16 fields and drops those that are too old; so where n processes
--- have submitted within KEEP_MS, about n / 15 older ones are left.
+-- A chunk arrives twice if its reply is lost: the process repeats it until its retry time-out (5 s, after
+-- up to 30 s for the reply and 5 s to connect), and data sent over an abandoned connection may still
+-- arrive while TCP resends it (about 15 minutes) or the server does not read it. By then the tasks may
+-- have run and expired or been deleted, so their headers do not show that it is a copy. A copy is
+-- recognised while the field exists: at least KEEP_MS after the last submission of the process. After
+-- that, or if the queue was destroyed and created again, only the header of the first task shows it. A
+-- field costs about 100 bytes. A script that adds one checks 16 fields and drops those that are too old;
+-- so if n processes have submitted within KEEP_MS, about n / 15 older fields are left.
 local KEEP_MS = 3600000
 local submitter = FIELD.SUBMITTER .. options.token
 

@@ -1,7 +1,7 @@
 -- Store or delete a setting of the queue. Repeating it changes nothing.
 -- KEYS: config
 -- ARGV: field, value ('': delete it), 1 to replace what is stored
--- Returns: 1 if it is stored so now, 0 if another value was kept, -1 when the queue no longer exists.
+-- Returns: 1 if the value is stored now, 0 if another one was kept, -1 when the queue no longer exists.
 local config = KEYS[1]
 local field, value, replace = ARGV[1], ARGV[2], ARGV[3] == '1'
 

@@ -1,4 +1,4 @@
--- Store a chunk of a file under a name of its own, until file_keep. Repeating it changes nothing.
+-- Store a chunk of a file under a temporary name, until file_keep. Repeating it changes nothing.
 -- KEYS: config files file
 -- ARGV: name, position, bytes, lifetime in ms
 -- Returns: 1, or 0 when the queue no longer exists.

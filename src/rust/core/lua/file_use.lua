@@ -1,4 +1,4 @@
--- In how many chunks a file is stored. Asking counts as use.
+-- Return the number of chunks of a file, and extend its expiry.
 -- KEYS: config files file
 -- ARGV: sum, lifetime in ms
 -- Returns: their number, or -1 when it is not stored.

@@ -1,5 +1,5 @@
--- Claim the key of a heartbeat, which must not exist, and drop signals that were for an earlier process.
--- A signal sent from now on stays. Repeating it changes nothing.
+-- Claim the key of a heartbeat, which must not exist, and drop signals for an earlier process. Signals
+-- sent from now on are kept. Repeating it changes nothing.
 -- KEYS: key signals
 -- ARGV: nonce, ms until the key expires
 -- Returns: 1, or 0 when another process has it.

@@ -1,12 +1,12 @@
--- Put a message on the lists of some workers and wake them. Repeating it changes nothing.
+-- Append a message to the lists of workers and wake them. Repeating it changes nothing.
 -- KEYS: workers, then per worker its messages, its marker and its responses
 -- ARGV: message id, message, worker ids
--- Returns: the ids that are not those of active workers; nothing was sent if there is one.
+-- Returns: the ids that do not belong to active workers; if there are any, nothing was sent.
 local workers = KEYS[1]
 local message_id, message = ARGV[1], ARGV[2]
 
 -- include: _record.lua
--- Repeated late, it may have been answered, by a worker that has left since.
+-- When a late repetition arrives, a worker may have responded and exited since.
 local unknown, answered = {}, {}
 for i = 3, #ARGV do
   answered[i] = redis.call('HEXISTS', KEYS[3 * i - 5], message_id) == 1

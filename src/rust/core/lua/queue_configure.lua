@@ -1,4 +1,4 @@
--- Set what holds for a queue from its first task on. Repeating it changes nothing.
+-- Set the default rules for the tasks of a new queue. Repeating it changes nothing.
 -- KEYS: config
 -- ARGV: settings
 -- Returns: 1; 0 when the queue exists already, with other settings.

@@ -1,7 +1,7 @@
 -- Open the event stream of a waiter, or keep it open.
 -- KEYS: config, the waiter's events
 -- ARGV: stream lifetime in ms
--- Returns: the position behind what it holds, false when the queue no longer exists.
+-- Returns: the position after its last entry, false when the queue no longer exists.
 local config, stream = unpack(KEYS)
 local lifetime = ARGV[1]
 

@@ -1,8 +1,8 @@
--- Take tasks out of a queue. They stay PENDING, but no worker will claim them. Repeating it changes
+-- Remove tasks from a queue. They stay PENDING, but no worker will claim them. Repeating it changes
 -- nothing, and returns the same.
 -- KEYS: tasks counters
 -- ARGV: key prefix, queue, ids
--- Returns: one text with '1' for each that waits out of the queue now, '0' for the others.
+-- Returns: one text with '1' for each task that is removed now, '0' for the others.
 local tasks, counters = unpack(KEYS)
 local prefix, queue = ARGV[1], ARGV[2]
 

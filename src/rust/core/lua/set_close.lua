@@ -1,4 +1,4 @@
--- No more tasks join a set that was prepared. Repeating it changes nothing.
+-- End the preparation of a set: no more tasks join it. Repeating it changes nothing.
 -- KEYS: due
 -- ARGV: key prefix, the set
 -- Returns: 1 if the set has no tasks and is being deleted, else 0

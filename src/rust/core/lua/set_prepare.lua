@@ -1,15 +1,15 @@
--- Prepare a set for tasks that depend on more tasks than one script may look at: some hundred a call,
--- in the order given. Repeating a call changes nothing.
+-- Prepare a set for tasks with more parents than one script may handle: up to 500 parents per call, in
+-- the order given. Repeating a call changes nothing.
 -- KEYS: tasks counters config
--- ARGV: key prefix, the set or '' to be given a number, how many parents earlier calls gave, how many
---       there are in all, 1 if the tasks run although one fails, how many ms the set is kept, parents...
+-- ARGV: key prefix, the set or '' for a new number, how many parents earlier calls gave, how many there
+--       are in all, 1 if the tasks run even if one fails, how many ms the set is kept, parents...
 -- Returns: {0, number of the set}; {2, id...} there are no such parents, {4} the queue no longer exists,
 --          {5} the set no longer exists: nothing was written; {3, (id, status)...} these parents failed.
 --
 -- Invariants: SIZE and OPEN count the submitter as a task, so the set and its parents stay until
--- close_set(), which a timer calls should the submitter go away. LEFT counts the parents that were
--- given and are open, and 1 until all were given: the end of a parent between two calls counts as
--- ever, but cannot release the set before. GIVEN tells a repeated call from a new one.
+-- close_set(), which a timer calls if the submitter stops. LEFT counts the parents that were given and
+-- are open, plus 1 until all were given: the end of a parent between two calls counts as usual, but
+-- cannot release the set early. GIVEN distinguishes a repeated call from a new one.
 local tasks, counters, config = unpack(KEYS)
 local prefix, set, before, total = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local run_on_failure, kept_ms, first_parent = ARGV[5] == '1', tonumber(ARGV[6]), 7
@@ -22,13 +22,13 @@ if not queue_exists(config) then
   return { 4 }
 end
 if set == '' then
-  -- If the reply is lost, so is the number, which costs nothing.
+  -- If the reply is lost, the number is wasted, which costs nothing.
   return { 0, new_set() }
 end
 local found = redis.call('HMGET', sets, set .. SET.GIVEN, set .. SET.SIZE)
 local given = tonumber(found[1] or 0)
 if found[2] and not found[1] then
-  -- Its tasks were submitted since.
+  -- Its tasks have been submitted since.
   return { 0, set }
 end
 if given < before then

@@ -1,4 +1,4 @@
--- Cancel tasks. Those that wait end at once; for those that run their worker is asked to stop them.
+-- Cancel tasks. Waiting tasks end at once; for running tasks, the worker is told to stop them.
 -- Tasks that have ended keep their status, so repeating it changes nothing.
 -- KEYS: tasks counters
 -- ARGV: key prefix, rules that replace those of all given tasks ('' keeps them), ids
@@ -9,7 +9,7 @@ local us, events, codes = now_us(), {}, {}
 
 -- include: _end.lua
 -- include: _worker_keys.lua
--- The entry only wakes the worker's control thread: what to stop stands in the headers.
+-- The entry only wakes the worker's control thread: the headers say what to stop.
 local function ask_to_stop(id, header)
   add_flag(header, FLAG_CANCEL)
   local control = worker_key(header.worker, WORKER.control)
@@ -24,7 +24,7 @@ local function expire_by_rules(id, header)
   make_due(us + 1000 * read_rules(header)[R_TTL], DUE.EXPIRY, id)
 end
 
--- The last first: tasks come after those they depend on, which would make them IMPOSSIBLE.
+-- Last one first: cancelling a dependency before the tasks after it would make them IMPOSSIBLE.
 for i = #ARGV, 3, -1 do
   local id = ARGV[i]
   local header = load_header(tasks, id)

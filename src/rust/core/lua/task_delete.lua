@@ -1,9 +1,9 @@
--- Delete tasks and all that is stored for them. Repeating it changes nothing.
+-- Delete tasks and everything stored for them. Repeating it changes nothing.
 -- KEYS: those of Keys::task_hashes() in keys.rs, then counters objects object_refs due
 -- ARGV: key prefix, 1 to delete only what has ended and nothing needs, number of objects m, their
 --       hashes, then per task its id and, as text, the places of the objects it refers to
--- Returns: {0} done; {1, id...} these run, {2, id...} these are of a chain of retries of which not
---          all were given: nothing was changed.
+-- Returns: {0} done; nothing was changed: {1, id...} these tasks are running, {2, id...} these also
+--          belong to the chains of retries of the given tasks.
 local tasks, attempts, moved, was = KEYS[1], KEYS[6], KEYS[8], KEYS[9]
 local counters, objects, refs, due = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local prefix, only_idle, n_objects = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])

@@ -1,7 +1,7 @@
--- Store how far a task is, as long as it runs: after its queue is gone nothing may be written.
+-- Store the progress of a task while it runs: after the queue was destroyed, nothing may be written.
 -- KEYS: tasks progress
 -- ARGV: task id, value
--- Returns: 1, or 0 when it does not run.
+-- Returns: 1, or 0 when it is not running.
 local tasks, progress = unpack(KEYS)
 local id, value = ARGV[1], ARGV[2]
 

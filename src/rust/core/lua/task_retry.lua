@@ -1,8 +1,8 @@
 -- Queue tasks that have ended again, under new ids. Repeating it changes nothing.
 -- KEYS: tasks bodies labels moved was counters due
 -- ARGV: key prefix, waiter, then (id, new id) pairs
--- Returns: one text with the status of each, '-' when there is no such task. If one of them is not
---          that of a task that can be retried, nothing was changed.
+-- Returns: one text with the status of each, '-' when there is no such task. If one of them cannot be
+--          retried, nothing was changed.
 local tasks, bodies, labels, moved, was, counters, due = unpack(KEYS)
 local prefix, waiter = ARGV[1], ARGV[2]
 local RETRIABLE = { [COMPLETE] = true, [ERROR] = true, [CANCELLED] = true, [DIED] = true,
@@ -11,7 +11,7 @@ local RETRIABLE = { [COMPLETE] = true, [ERROR] = true, [CANCELLED] = true, [DIED
 -- include: _end.lua
 -- include: _links.lua
 
--- One that was cancelled before it could start waits as before, for it shares that with its set.
+-- A task that was cancelled while its set waits becomes DEFERRED again, like the rest of its set.
 local function first_status(header)
   local set = set_of(header)
   local found = set and redis.call('HMGET', prefix .. KEY.sets, set .. SET.LEFT, set .. SET.FAILED) or {}
@@ -24,7 +24,7 @@ for i = 3, #ARGV, 2 do
   local next = redis.call('HGET', moved, ARGV[i])
   headers[i] = header
   if next and string.sub(next, 1, ID_WIDTH) == ARGV[i + 1] then
-    -- This very request was served before.
+    -- This request was executed before.
     codes[#codes + 1], headers[i] = COMPLETE, nil
   else
     local begins = header and RETRIABLE[header.status] and first_status(header)
@@ -38,7 +38,7 @@ if refused then
 end
 
 local us = now_us()
--- A task that depended on others uses their values again.
+-- A task with dependencies uses their values again.
 local function join_again(id, header)
   local set = set_of(header)
   if set then

@@ -1,4 +1,4 @@
--- Queue a chunk of tasks, with the objects they share, perhaps to wait for other tasks or a time.
+-- Queue a chunk of tasks with the objects they share; they may have to wait for other tasks or a time.
 -- Repeating it changes nothing.
 -- KEYS: tasks bodies counters objects object_refs labels config, and the queue's list and marker
 -- ARGV: options, see ChunkOptions in task/submit.rs; n_objects * (hash, references, bytes or ''),
@@ -22,11 +22,11 @@ if first and first ~= IMPOSSIBLE then
   return { 0 }
 end
 local found = redis.call('HMGET', config, FIELD.LAYOUT, submitter)
--- Keys written after somebody else destroyed the queue would stay for ever.
+-- Keys written after somebody else has destroyed the queue would stay for ever.
 if not found[1] then
   return { 4 }
 end
--- Of those that are impossible, a copy gets the reply that was lost.
+-- If the tasks are impossible, a copy gets the reply that was lost.
 if not first and is_copy(found[2]) then
   return { 0 }
 end

@@ -1,4 +1,4 @@
--- Ask to be notified on a stream when tasks end. Tasks this waiter submitted already know it.
+-- Register a waiter for the end of tasks. Tasks that this waiter submitted already carry its number.
 -- KEYS: tasks, the waiter's events, config
 -- ARGV: waiter number, stream lifetime in ms, ids
 -- Returns: one text with the status of each, '-' when there is no such task; false when the

@@ -1,4 +1,4 @@
--- Renew a worker's lease, also when the server is out of memory or R computes for hours.
+-- Renew a worker's lease, even when the server is out of memory.
 -- KEYS: workers due heartbeat
 -- ARGV: worker id, incarnation
 -- Returns: 1, or 0 when it is no longer registered.

@@ -1,11 +1,11 @@
--- A worker is about to begin tasks it had kept open, up to the one named. It waits for the reply before
--- it begins one: so whatever is open when the worker is lost has not begun.
+-- A worker is about to begin open tasks, up to the one named. It waits for the reply before it begins
+-- one, so tasks that are open when the worker is lost have not begun.
 --
--- It only ever makes the number of open tasks smaller. So a late copy, also one that meets a later claim
--- of the same task, can at most leave fewer tasks to be handed back.
+-- This only ever reduces the number of open tasks. So a late copy, even after a later claim of the same
+-- task, can at most leave fewer tasks to be handed back.
 -- KEYS: workers
 -- ARGV: worker id, incarnation, task id
--- Returns: 1, or 0 when the worker does not hold the task any more.
+-- Returns: 1, or 0 when the worker no longer holds the task.
 local workers = KEYS[1]
 local id, incarnation, task = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 

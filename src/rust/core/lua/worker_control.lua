@@ -1,7 +1,7 @@
--- Wake the control threads of workers and tell them something. Each entry begins with the worker's
--- incarnation, so that a later worker of the same name does not take it for its own.
+-- Wake the control threads of workers with a command. Each entry begins with the worker's incarnation,
+-- so that a later worker of the same name ignores it.
 -- KEYS: workers, then the control list of each worker
--- ARGV: what to tell, ms after which an entry that nobody took is dropped, worker ids
+-- ARGV: the command, ms after which an entry that nobody took is dropped, worker ids
 -- Returns: the ids that do not belong to active workers; all others get the entry.
 local workers, entry, lifetime_ms = KEYS[1], ARGV[1], ARGV[2]
 
@@ -14,7 +14,7 @@ for i = 3, #ARGV do
     if not redis.call('LPOS', list, own) then
       redis.call('RPUSH', list, own)
     end
-    -- What else waits there only wakes, too.
+    -- Other entries in the list also only wake the thread.
     redis.call('PEXPIRE', list, lifetime_ms)
   else
     absent[#absent + 1] = ARGV[i]

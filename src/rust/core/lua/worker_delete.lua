@@ -1,7 +1,7 @@
 -- Delete workers that have exited or were lost. Repeating it changes nothing.
 -- KEYS: workers worker_infos
 -- ARGV: key prefix, worker ids
--- Returns: the ids of those that take part; nothing was changed if there is one.
+-- Returns: the ids of those that have not exited; if there are any, nothing was changed.
 local workers, infos = unpack(KEYS)
 local prefix = ARGV[1]
 

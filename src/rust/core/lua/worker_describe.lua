@@ -1,7 +1,7 @@
--- Store what a worker says of itself. Repeating it changes nothing.
+-- Store a worker's description of itself. Repeating it changes nothing.
 -- KEYS: workers worker_infos
 -- ARGV: worker id, information
--- Returns: 1, or 0 when there is no such worker any more.
+-- Returns: 1, or 0 when the worker no longer exists.
 local workers, infos = unpack(KEYS)
 local id, info = ARGV[1], ARGV[2]
 

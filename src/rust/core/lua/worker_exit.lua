@@ -1,9 +1,9 @@
--- A worker leaves: what it has begun and not reported has died with it, everything else that it held
--- goes back, also what was claimed for it and never reached it. Its messages are dropped.
+-- A worker exits: tasks it has begun and not reported die with it; everything else that it held goes back,
+-- including tasks of a reply that never reached it. Its messages are dropped.
 -- KEYS: workers tasks counters due, and those of the worker that _leave.lua names: log messages marker
 --       heartbeat control
 -- ARGV: worker id, incarnation, reason, key prefix, ids of the tasks begun and not reported
--- Returns: 1, or 0 when it had left before.
+-- Returns: 1, or 0 when it had already exited.
 local workers, tasks, counters, due = unpack(KEYS)
 local id, incarnation, reason, prefix = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local FIRST_ID = 5

@@ -1,5 +1,5 @@
--- Declare a worker lost before its lease lapses: its process has ended. Only the registration made by
--- that process counts, never a later one of the same name. Repeating it changes nothing.
+-- Declare a worker lost before its lease expires, because its process has ended. Only the registration
+-- made by that process counts, never a later one of the same name. Repeating it changes nothing.
 -- KEYS: workers tasks counters due
 -- ARGV: key prefix, worker id, token of the process
 -- Returns: the state the worker is in now, or false when the process has no registration.

@@ -1,4 +1,4 @@
--- Put back an entry of the control list that the thread of an ended worker has taken: it is for a
+-- Put back an entry of the control list that the thread of a worker that has ended took: it is for a
 -- later worker of the same name, if there is one.
 -- KEYS: workers control
 -- ARGV: worker id, entry

@@ -1,4 +1,4 @@
--- A worker whose environment is built starts to count as alive.
+-- A worker counts as alive once its environment has been built.
 -- KEYS: workers log
 -- ARGV: worker id, incarnation, queue names as text
 -- Returns: 1, or 0 when it is no longer registered.

@@ -1,4 +1,4 @@
--- Register a worker under a name nobody alive has. Repeating it with the same nonce changes nothing.
+-- Register a worker under a name that no live worker has. Repeating it with the same nonce changes nothing.
 -- KEYS: workers worker_infos counters due log tasks heartbeat config
 -- ARGV: worker id, nonce, lease in ms, information, key prefix
 -- Returns: its incarnation, 0 when the name is taken, or -1 when the queue no longer exists.
@@ -19,8 +19,8 @@ if is_active(record) and record.lease > us / 1000 then
 end
 
 local incarnation = redis.call('HINCRBY', counters, FIELD.INCARNATION, 1)
--- Between the end of a lease and the sweep, a worker that takes the name again finds what was the
--- other's: tasks, and messages such as the one to stop.
+-- Between the end of a lease and the sweep, a worker that takes the same name finds what belonged to the
+-- other one: tasks, and messages such as STOP.
 -- include: _leave.lua
 if is_active(record) then
   lose_worker(id, record)

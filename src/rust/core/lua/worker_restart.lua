@@ -1,13 +1,13 @@
--- A worker's process starts again and keeps its registration: it counts as starting for some time.
--- The task named ends with the status named, or is tried again; what else it has begun and not
--- reported has died, and what it has not begun goes back.
+-- A worker restarts its process and keeps its registration: it counts as STARTING for some time. The given
+-- task ends with the given status, or is retried; other tasks it has begun and not reported have died, and
+-- those it has not begun go back.
 --
--- It is numbered like a step. So the old process and the new one may both send it, because the server
--- may not have answered the old one, and a late copy of it, or of a step of the old process, is refused.
+-- It is numbered like a step. So both the old process and the new one may send it, in case the server has
+-- not replied to the old one, and a late copy of it, or of a step of the old process, is rejected.
 -- KEYS: workers tasks counters due log
 -- ARGV: worker id, incarnation, sequence, reason, key prefix, ms it has to start, a task id or '', its
 --       status, ids of the tasks begun and not reported
--- Returns: 1, or 0 when it is not registered any more.
+-- Returns: 1, or 0 when it is no longer registered.
 local workers, tasks, counters, due, log = unpack(KEYS)
 local id, incarnation, sequence, reason = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local prefix, start_ms, task, status = ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
@@ -30,7 +30,7 @@ resolve_held(id, record, us, events, lines, id_set(ARGV, FIRST_ID))
 log_line(lines, us, 'RESTART', reason)
 write_log(log, lines)
 send_events(prefix, events)
--- The new process goes on counting from here.
+-- The new process continues to count from here.
 record.state, record.sequence = 'STARTING', sequence
 renew_lease(id, record, math.floor(us / 1000) + math.max(start_ms, record.lease_ms))
 write_worker(id, record)

@@ -1,10 +1,10 @@
--- Hand back tasks that were claimed in a batch but not begun: to the front, no attempt counted.
--- One that was to be cancelled meanwhile ends. Repeating it changes nothing: until it is answered the
--- worker sends no step, and after its next step, which may claim the same tasks again, a late copy is
--- refused by its sequence.
+-- Hand back tasks that were claimed in a batch but not begun: to the front, without counting an attempt.
+-- Tasks to be cancelled end. Repeating it changes nothing: the worker sends no step until it is answered,
+-- and after its next step, which may claim the same tasks again, a late copy is rejected by its sequence
+-- number.
 -- KEYS: workers tasks counters
 -- ARGV: worker id, incarnation, sequence of its last step, key prefix, ids
--- Returns: how many it does not hold any more.
+-- Returns: how many it no longer holds.
 local workers, tasks, counters = KEYS[1], KEYS[2], KEYS[3]
 local id, incarnation, sequence, prefix = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local FIRST_ID = 5

@@ -1,31 +1,31 @@
 -- One turn of a worker: report finished tasks, then take a message or claim more tasks. The order
 -- matters:
--- 1. The report comes first: until then the outcomes exist in the worker's memory only, and a message may
---    end or restart its process. What has ended is no longer held, and a task that is tried again may
+-- 1. The report comes first: until then the outcomes exist only in the worker's memory, and a message may
+--    end or restart its process. Tasks that have ended are no longer held, and a task that is retried may
 --    be claimed in the same turn.
 -- 2. A message comes before tasks: a worker that is told to stop or pause claims nothing more. It stays
 --    in the list until message_respond.lua, so it is not lost with the reply.
--- 3. Claims come from the queues in the worker's order. What is claimed is added to what the worker
---    holds, in the order in which it runs, and is open but for the first `window` tasks.
--- 4. The marker that woke the worker is set again if tasks are left after the claim: it wakes another
---    worker for these only.
+-- 3. Claims come from the queues in the worker's order. Claimed tasks are added to those the worker
+--    holds, in the order in which it runs them; all but the first `window` are open.
+-- 4. The marker that woke the worker is set again only if tasks are left after the claim: it wakes
+--    another worker for these.
 --
--- A step with the number of the last one is a replay: the reply to that was lost. Its report was
--- applied, so it is ignored, and so is the window. The worker has begun nothing of what it was given,
--- and all it holds is the reply again, before a message that came meanwhile. A smaller number is
--- refused: the worker has sent a later step, which reported the same tasks.
+-- A step with the number of the last one is a replay: the reply was lost. Its report was already applied,
+-- so it is ignored, and so is the window. The worker has begun none of the tasks it was given; the reply
+-- again lists all it holds, before any message that came in the meantime. A smaller number is rejected:
+-- the worker has sent a later step, which reported the same tasks.
 --
--- Invariant: after each step the record names all tasks that are RUNNING by this worker. What it does
--- not name is neither replayed nor resolved if the worker is lost, so it is written in the script that
--- claims. A worker that dies before a step still holds what it has run, and its outcomes are lost;
--- one that dies after it holds what it was given, though it may never have read the reply.
+-- Invariant: after each step the record names all tasks that are RUNNING by this worker. A task that it
+-- does not name is neither replayed nor resolved if the worker is lost, so the record is written by the
+-- script that claims. A worker that dies before a step still holds what it has run, and the outcomes are
+-- lost; one that dies after a step holds what it was given, even if it never read the reply.
 --
 -- KEYS: workers tasks bodies results extras counters due messages log, then the lists of its queues
 --       and their markers
 -- ARGV: options, see StepOptions in worker/step.rs; then per finished task:
 --       id, attempt, status, started us ago, ended us ago, result, rare attributes or '',
---       1 if its rules may try it again, the process it had of its own or ''
--- Returns: {'GONE'} not registered any more; {'MESSAGE', text};
+--       1 if its rules allow a retry, the id of its separate process or ''
+-- Returns: {'GONE'} no longer registered; {'MESSAGE', text};
 --          {'TASKS', is anything due, (id, attempt, body)...};
 --          {'IDLE', is anything due, ms until the next timer, state}
 local workers, tasks, bodies, results, extras, counters, due, messages, log = unpack(KEYS)
@@ -81,7 +81,7 @@ if not replay and #ARGV >= FIRST_FINISH then
       log_line(lines, us, end_command(status), table.concat(same, ' '))
     end
   end
-  -- Before claims read the headers: a task that is tried again may be in its queue already.
+  -- Before claims read the headers: a task that is retried may already be in its queue.
   if ended[PENDING] then
     redis.call('HSET', tasks, unpack(writes))
     writes, n_writes = {}, 0
@@ -90,7 +90,7 @@ end
 
 local message = redis.call('LINDEX', messages, 0)
 if replay then
-  -- A message may have come after the answer that was lost: the tasks that answer gave go first.
+  -- A message may have come after the reply that was lost: the tasks of that reply go first.
   if claim_limit > 0 and record.held ~= '' then
     message = nil
   end
@@ -98,10 +98,10 @@ if replay then
     local header = load_header(tasks, task)
     claimed[i], attempts[i] = task, header and header.attempt or 0
   end
--- Tasks that depended on what has just ended go first: the worker sweeps, then asks again.
+-- Tasks that depend on those that have just ended go first: the worker sweeps, then sends a new step.
 elseif not message and record.state ~= 'PAUSED' and claim_limit > 0 and not is_due_at_once then
   for _, queue in ipairs(queues) do
-    -- A batch comes from one queue: it may leave tasks there that go before those of the next.
+    -- A batch comes from one queue, because tasks left in it go before those of the next queue.
     if #claimed == 0 and not is_paused(queue) then
       claim_from(queue)
     end
@@ -112,7 +112,7 @@ elseif not message and record.state ~= 'PAUSED' and claim_limit > 0 and not is_d
     log_line(lines, us, 'TASK_START', table.concat(claimed, ' '))
   end
 end
--- A report in the middle of a batch also says that the worker goes on with it.
+-- A report in the middle of a batch also moves the window.
 if not replay and #claimed == 0 then
   local n_behind = math.max(0, #record.held / ID_WIDTH - options.window)
   record.n_open = math.min(record.n_open, n_behind)

@@ -1,11 +1,10 @@
--- Do what is due: resolve workers whose lease has lapsed, release tasks whose dependencies have
--- ended or whose time has come, name tasks to be deleted. A call does at most four things that
--- touch up to 256 tasks each, or 256 that touch one; what is left stays due.
+-- Do what is due: resolve workers whose lease has expired, release tasks whose dependencies have ended
+-- or whose start time has been reached, name tasks to be deleted. A call does at most four things that
+-- touch up to 256 tasks each, or 256 that touch one; the rest stays due.
 -- KEYS: workers tasks counters due
--- ARGV: key prefix, 1 to do only what is to be done at once: what follows for tasks that depend on
---       others
+-- ARGV: key prefix, 1 to do only what is to be done at once: resolving dependants
 -- Returns: how many things were done, the ids of tasks to be deleted, then per lost worker
---          {worker id, what became of each task, see resolve_held()...}
+--          {worker id, the new status of each task, see resolve_held()...}
 local workers, tasks, counters, due = unpack(KEYS)
 local prefix, only_at_once = ARGV[1], ARGV[2] == '1'
 local us, events, report, expired = now_us(), {}, {}, {}
@@ -48,7 +47,7 @@ local handlers = {
   [DUE.SCHEDULED] = start_scheduled,
   [DUE.EXPIRY] = expire,
 }
--- The leases that have lapsed, wherever they stand among what is due.
+-- The leases that have expired, wherever they are among the due entries.
 local function lapsed_leases()
   local lapsed, ids = {}, redis.call('HKEYS', workers)
   for first = 1, #ids, 1000 do
