@@ -10,8 +10,8 @@ abort <- function(what, message, ..., class = NULL, call = caller_env(), parent 
   )
 }
 
-# The user's next step after an engine error, by class.
-hints <- c(
+# The user's next step after an engine error, by class. Of two texts, the second is for several ids.
+hints <- list(
   connection = "Check that the server is running and that the address is correct.",
   authentication = "Check the user name and password in the URL.",
   layout = "Use the version of rrq that created this queue, or another queue id.",
@@ -19,17 +19,26 @@ hints <- c(
     "Settings of a queue cannot be changed: use another queue id, or delete this queue with",
     "`rrq_destroy()`."
   ),
-  task_missing = "It may have been deleted, or belong to another queue.",
+  task_missing = c(
+    "It may have been deleted, or belong to another queue.",
+    "They may have been deleted, or belong to another queue."
+  ),
   dependency_failed = "The new tasks are IMPOSSIBLE; their ids are in `$task_ids`.",
-  task_unfinished = "Wait for it with `rrq_task_wait()`.",
+  task_unfinished = c(
+    "Wait for it with `rrq_task_wait()`.",
+    "Wait for them with `rrq_task_wait()`."
+  ),
   worker_missing = "`rrq_worker_list()` lists the active workers.",
-  worker_active = "Stop them first with `rrq_worker_stop()`.",
+  worker_active = c(
+    "Stop it first with `rrq_worker_stop()`.",
+    "Stop them first with `rrq_worker_stop()`."
+  ),
   worker_exists = "Choose another `worker_id`.",
   worker_gone = "Its lease may have expired, or the queue may have been destroyed.",
   no_workers = "Start some with `rrq_worker_spawn()`.",
   heartbeat_exists = "Stop the other one, or choose another `key`.",
   config_missing = "See `rrq_worker_config_list()`, or save it with `rrq_worker_config_save()`.",
-  queue_missing = "Check the queue id. `rrq_controller()` creates a new queue.",
+  queue_missing = "Check the queue id, or create the queue with `rrq_controller()`.",
   files_large = "Pack fewer files, or raise `options(rrq.files_max_size = )`, in bytes.",
   files_missing = "Pack them again: files expire 24 hours after their last use.",
   server_missing = paste(
@@ -47,8 +56,9 @@ rust_call <- function(result, call = caller_env()) {
   if (identical(error$class, "interrupted")) {
     rlang::interrupt()
   }
-  hint <- unname(hints[error$class])
-  message <- c(capitalise(error$message), i = if (!is.na(hint)) hint)
+  hint <- hints[[error$class]]
+  if (length(hint) > 1) hint <- hint[[if (length(error$ids) > 1) 2 else 1]]
+  message <- c(capitalise(error$message), i = hint)
   abort(error$class, message, ids = error$ids, status = error$status, call = call)
 }
 

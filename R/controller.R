@@ -1,14 +1,14 @@
-#' Controllers of a queue
+#' Queue controller
 #'
 #' Attaches this session to a queue, creating the queue if it does not exist. A controller creates
 #' tasks, queries them and fetches results. Any number of sessions may use the same queue, at the
 #' same time or later.
 #'
-#' @param queue_id The name of the queue: text without braces and white space.
+#' @param queue_id The name of the queue: a string without braces or white space.
 #' @param con The server: a URL (see [rrq_redis()]), an `rrq_redis` or redux connection, or `NULL`:
 #'   the environment variables `RRQ_URL`, `REDIS_URL`, `REDUX_URL`, `REDIS_HOST` and `REDIS_PORT`,
 #'   then 127.0.0.1:6379. If none of them is set and nothing listens there, a private server is
-#'   started with [rrq_server()], unless `options(rrq.embedded = FALSE)`.
+#'   started with [rrq_server()], unless the option `rrq.embedded` is `FALSE`.
 #' @param timeout_task_wait The default time limit of [rrq_task_wait()] in seconds; `NULL` is the
 #'   option `rrq.timeout_task_wait`, by default no limit.
 #' @param follow Whether queries for a retried task return the newest task of its chain; `NULL` is
@@ -22,7 +22,8 @@
 #'   (too old, a replica, a Sentinel, another node of a cluster, no such database, too many clients)
 #'   and `rrq_error_not_redis` (a web server, a server that expects TLS) name the server's address;
 #'   `rrq_error_layout` names both versions if another version of rrq created the queue.
-#' @seealso [rrq_default_controller_set()] for a default, which need not be passed to each function.
+#' @seealso [rrq_default_controller_set()] for a default, so that you need not pass the controller
+#'   to every function.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -138,7 +139,7 @@ format_queues <- function(handle) {
     tasks <- if (name %in% names(waiting)) waiting[[name]] else 0
     workers <- if (name %in% names(worked)) worked[[name]] else 0
     paused <- if (name %in% states$paused) "; paused" else ""
-    alone <- if (tasks > 0 && workers == 0) " - nobody listens to it" else ""
+    alone <- if (tasks > 0 && workers == 0) " - no worker listens to it" else ""
     sprintf("  %s: %g waiting, %d worker%s%s%s", name, tasks, workers,
       if (workers == 1) "" else "s", paused, alone)
   }, "", USE.NAMES = FALSE)
@@ -151,8 +152,8 @@ listened_queues <- function(handle) {
   lapply(infos, function(info) info$queue)
 }
 
-# A worker to be killed must have received that order before it is deleted with the queue, so it is
-# waited for although nobody asked for it, but not for ever.
+# A worker to be killed must receive that order before it is deleted with the queue, so this waits
+# for it even without a time-out, but not for ever.
 stop_for_good <- function(controller, type, timeout, delete) {
   stop <- function(timeout) {
     rrq_worker_stop(type = type, timeout = timeout, progress = FALSE, controller = controller)
@@ -164,9 +165,9 @@ stop_for_good <- function(controller, type, timeout, delete) {
   }
 }
 
-#' The default controller
+#' Default controller
 #'
-#' Functions with the argument `controller = NULL` use the controller that is set here.
+#' Sets or clears the controller used by functions that are called without `controller`.
 #'
 #' @param controller An [rrq_controller()]; `NULL` clears the default.
 #' @return `rrq_default_controller_set()` returns the previous one, invisibly.
@@ -178,6 +179,7 @@ stop_for_good <- function(controller, type, timeout, delete) {
 #' rrq_destroy()
 #' server$stop()
 rrq_default_controller_set <- function(controller) {
+  check_given_argument(controller, "controller", rlang::current_env())
   if (!is.null(controller)) {
     get_controller(controller)
   }
@@ -192,20 +194,20 @@ rrq_default_controller_clear <- function() {
   rrq_default_controller_set(NULL)
 }
 
-#' Deleting a queue
+#' Queue deletion
 #'
-#' Stops the workers of a queue and deletes everything that is stored for it, and nothing else.
+#' Stops the workers of a queue and deletes everything stored for it, and nothing else.
 #'
 #' @param delete `TRUE` deletes at once, `FALSE` only stops the workers, and a number lets
-#'   everything expire after that many seconds, also what is stored until then.
+#'   everything expire after that many seconds, including what is stored until then.
 #' @param worker_stop_type,timeout_worker_stop How to stop the workers, and how many seconds to wait
-#'   for them; see [rrq_worker_stop()]. With `"kill"` and 0 the queue is deleted as soon as all workers
-#'   have received the order, after 5 s at the latest.
+#'   for them; see [rrq_worker_stop()]. With `"kill"` and 0, the queue is deleted as soon as all
+#'   workers have received the order, or after 5 s.
 #' @param controller An [rrq_controller()]; `NULL` is the default one, see
 #'   [rrq_default_controller_set()].
-#' @return Nothing, invisibly. The default controller is cleared if it was this one. Other
-#'   controllers of the queue, in this session or another, get `rrq_error_queue_missing` when they
-#'   use it again in a way that would store something.
+#' @return `NULL`, invisibly. The default controller is cleared if it was this one. Other
+#'   controllers of the queue, in this session or another, get `rrq_error_queue_missing` if they
+#'   then try to store something; their queries find nothing.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

@@ -1,17 +1,17 @@
 #' Worker environment
 #'
 #' Tasks run in an environment that each worker builds when it starts. By default it is empty, on
-#' top of the global environment. `rrq_worker_envir_set()` stores a function that fills it with
-#' packages, functions from files, or data to read once; `rrq_envir()` makes such a function.
-#' `rrq_worker_envir_refresh()` makes workers rebuild their environment. If the function fails on a
-#' worker, the worker logs the error and exits.
+#' top of the global environment. `rrq_worker_envir_set()` stores a function that fills it, for
+#' example with packages, functions from files, or data that is read only once; `rrq_envir()` makes
+#' such a function. `rrq_worker_envir_refresh()` makes workers rebuild their environment. If the
+#' function fails on a worker, the worker logs the error and exits.
 #'
 #' @param packages A character vector of packages to attach on the worker, in this order.
 #' @param sources A character vector of R files to source on the worker. The files are not sent:
 #'   workers on other machines must find them under the same absolute path.
 #' @param create A function of one argument, the environment to fill, for example made by
 #'   `rrq_envir()`. It is sent by value, with the contents of its own environment. `NULL` removes
-#'   the current function.
+#'   the stored function.
 #' @param notify Whether active workers rebuild their environment now. If `FALSE`, only workers
 #'   started from now on use the function.
 #' @param worker_ids A character vector of worker ids; `NULL` (the default) is all active workers.

@@ -1,26 +1,26 @@
 #' Process heartbeat
 #'
-#' Keeps a Redis key alive for as long as this process lives, so that others can check whether it
-#' does. A separate thread renews the key every `period` seconds, even while R computes. Workers
-#' have a heartbeat of their own; this class is for other programs.
+#' Keeps a Redis key alive for as long as this process lives, so that others can check whether the
+#' process is alive. A separate thread renews the key every `period` seconds, even while R computes.
+#' Workers have their own heartbeat; this class is for other programs.
 #'
 #' The thread reconnects after a lost connection or a server failure; whether the key survives the
 #' interruption depends on `expire`. When the process ends, for whatever reason, the key expires.
 #'
-#' The key name is used as given, and so is `<key>:signal`: `rrq_heartbeat_kill()` stores signals
-#' there, which the thread sends to its own process. So you can interrupt a process on any machine,
-#' even if its R code never contacts the server.
+#' The key name is used as given. `rrq_heartbeat_kill()` stores a signal in `<key>:signal`, and the
+#' thread sends it to its own process. So you can interrupt a process on any machine, even if its R
+#' code never contacts the server.
 #'
 #' @section Methods:
 #' * `rrq_heartbeat$new(key, period, expire = 3 * period, value = expire, config = NULL,
 #'   start = TRUE, timeout = 10)`: the key holds `value`, a string or a number, and expires `expire`
 #'   seconds after its last renewal; `expire` must be greater than `period`. `config` is the server,
-#'   as `con` of [rrq_controller()]. `timeout` limits how many seconds to try to reach the server at
-#'   the start, and how many seconds `$stop()` may take.
-#' * `$start()`: create the key and start to renew it; an error if the key exists. `$stop()`: stop
-#'   renewing and delete the key. Both return the object, invisibly.
+#'   as `con` of [rrq_controller()]. `timeout` is the longest time, in seconds, to try to reach the
+#'   server at the start, and the longest time that `$stop()` may take.
+#' * `$start()`: creates the key and starts renewing it; an error if the key exists. `$stop()`:
+#'   stops renewing the key and deletes it. Both return the object, invisibly.
 #' * `$is_running()`: whether the key is being renewed, `TRUE` or `FALSE`.
-#' * `$format()`: a one-line description, used for printing.
+#' * `$format()`: a one-line description, as printed.
 #'
 #' @param con The server, as in [rrq_controller()].
 #' @param key The key of a heartbeat, a string.

@@ -1,17 +1,17 @@
 #' Parallel lapply() and mapply()
 #'
 #' `rrq_lapply()` and `rrq_mapply()` are [lapply()] and [mapply()] with the work done by the queue's
-#' workers. Slow elements are sent one per task; quick elements are sent many per task, which
-#' shares the overhead of a task among them.
+#' workers. Slow elements are sent one per task; quick elements are batched, many per task, to
+#' spread the overhead.
 #'
-#' Without `chunk_size`, the first elements, one per worker, run as tasks of their own. The time
-#' they take decides how many of the other elements go into a task: as many as take about a tenth of
-#' a second, but always few enough to keep all workers busy.
+#' Without `chunk_size`, the first elements, one per worker, run as separate tasks. The time they
+#' take determines how many of the other elements go into a task: as many as take about a tenth of a
+#' second, but always few enough to keep all workers busy.
 #'
-#' The first element that fails ends the call. Its tasks are deleted at the end. After an error, a
-#' time-out or Ctrl-C, the remaining tasks are cancelled first, unless `cancel = FALSE`: then they
-#' go on, and all tasks stay in the queue. A message reports how many running tasks could not be
-#' stopped within 10 seconds; they are deleted when they have ended.
+#' The call ends when all elements are done or the first one fails, and then deletes its tasks.
+#' After an error, a time-out or Ctrl-C, the remaining tasks are cancelled first, unless
+#' `cancel = FALSE`: then they continue, and all tasks stay in the queue. A message reports how many
+#' running tasks could not be stopped within 10 seconds; these are deleted once they have ended.
 #'
 #' @param X A vector or list.
 #' @param FUN A function, as `fn` of [rrq_task_create_call()].
@@ -22,15 +22,14 @@
 #' @param SIMPLIFY,USE.NAMES As in [mapply()]: whether to simplify the values to a vector or matrix
 #'   if possible, and whether to take names from the first of `...`, or from its values if it is a
 #'   character vector.
-#' @param chunk_size Number of elements per task; `NULL` chooses it as described above.
+#' @param chunk_size Number of elements per task; `NULL` chooses it as described below.
 #' @param seed Seed of the random numbers, as `seed` of [rrq_task_create_call()]. Each element gets
-#'   a stream of its own, so that the values do not depend on the number of workers or on
-#'   `chunk_size`.
+#'   its own stream, so that the values do not depend on the number of workers or on `chunk_size`.
 #' @param timeout Seconds to wait for all elements together; `NULL` is the controller's setting, by
 #'   default no limit.
 #' @param cancel Whether to cancel the remaining tasks after an error, a time-out or Ctrl-C.
 #' @param options Options made by [rrq_task_options()], or `NULL`. The arguments `queue` and `seed`
-#'   win over those in `options`. Options apply to each task, that is, to a chunk of elements:
+#'   override those in `options`. Options apply to each task, that is, to a chunk of elements:
 #'   `timeout_task_run`, for example, limits the time of a chunk. `depends_on`, `on_failure`,
 #'   `delay`, `at` and `ttl` are not supported.
 #' @inheritParams rrq_task_create_expr
@@ -38,8 +37,8 @@
 #' @return `rrq_lapply()`: a list of the same length as `X`, with its names. `rrq_mapply()`: the
 #'   same as [mapply()].
 #' @section Errors:
-#' - `rrq_task_error`, with the classes of the original error: the first element that failed.
-#' - `rrq_error_timeout`: the elements did not finish within `timeout`.
+#' - `rrq_task_error`, with the classes of the original error: an element failed.
+#' - `rrq_error_timeout`: not all elements were done within `timeout`.
 #' - `rrq_error_argument`: an argument is invalid, or an option is not supported.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -102,12 +101,13 @@ rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. 
 }
 
 check_elements <- function(x, arg, call = caller_env()) {
+  check_given_argument(x, arg, call)
   if (!is.atomic(x) && !is.list(x) && !is.expression(x)) {
     abort_argument(arg, "a list or a vector", x, call)
   }
 }
 
-# Returns the length of the longest.
+# Returns the length of the longest vector.
 check_vectors <- function(vectors, call = caller_env()) {
   names <- names(vectors) %||% rep("", length(vectors))
   for (i in seq_along(vectors)) {
@@ -115,11 +115,11 @@ check_vectors <- function(vectors, call = caller_env()) {
   }
   n <- lengths(vectors, use.names = FALSE)
   if (any(n == 0) && any(n > 0)) {
-    abort_argument("...", "vectors that are all empty or all not", call = call)
+    abort_argument("...", "vectors that are all empty or all non-empty", call = call)
   }
   longest <- max(0, n)
   if (longest > 0 && any(longest %% n != 0)) {
-    rlang::warn("The longest of `...` is not a multiple of the length of the others.")
+    rlang::warn("The longest vector in `...` is not a multiple of the length of the others.")
   }
   longest
 }
@@ -209,10 +209,10 @@ choose_chunk_size <- function(job, n, n_workers) {
   max(1, floor(min(fit, n / (tasks_per_worker * n_workers))))
 }
 
-# How long running tasks are waited for before their end is left to the workers.
+# How long to wait for running tasks before leaving their end to the workers.
 stop_s <- 10
 
-# Runs when the job is left, also by an error. The user must see that error, so this never throws.
+# Runs when the job ends, even with an error. The user must see that error, so this never throws.
 end_job <- function(job, limit = stop_s) {
   n <- length(job$ids)
   if (n == 0) {
@@ -238,7 +238,7 @@ delete_tasks <- function(job, limit) {
   if (running > 0) {
     cli::cli_inform(c(
       "!" = "{running} task{?s} could not be stopped within {limit} s.",
-      i = "Once {cli::qty(running)}{?it has/they have} ended, {?it is/they are} deleted."
+      i = "{cli::qty(running)}{?It/They} will be deleted when {?it has/they have} ended."
     ))
   }
 }

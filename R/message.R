@@ -19,7 +19,7 @@
 #'   changed.
 #' * `REFRESH`: rebuilds the environment, see [rrq_envir()]; responds `"OK"`. If that fails, the
 #'   worker responds with the error, logs it and exits.
-#' * `TIMEOUT_SET` takes a number of seconds after which an idle worker exits; responds `"OK"`.
+#' * `TIMEOUT_SET` takes the number of seconds after which an idle worker exits; responds `"OK"`.
 #' * `TIMEOUT_GET`: responds with the numbers `timeout_idle` and `remaining`, in seconds.
 #' * `STOP` takes a reason (a string) or `NULL`: the worker responds `"BYE"` and exits.
 #'
@@ -50,8 +50,8 @@
 #'     worker.
 #' @section Errors: `rrq_error_no_workers` if no worker is active; `rrq_error_worker_missing` lists
 #'   the ids of workers that are unknown or have exited. `rrq_error_timeout` names the workers that
-#'   have not responded in time; `rrq_error_worker_gone` names those that exited without a response,
-#'   if no other worker is left to wait for.
+#'   did not respond in time; `rrq_error_worker_gone` names those that exited without a response, if
+#'   there is no other worker left to wait for.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

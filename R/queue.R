@@ -33,7 +33,7 @@ rrq_queue_list <- function(queue = NULL, controller = NULL) {
   rust_call(rs_queue_list(handle, name))
 }
 
-#' Remove tasks from a queue
+#' Task removal from a queue
 #'
 #' No worker runs a task that was removed from its queue; the task stays `PENDING` until it is
 #' cancelled with [rrq_task_cancel()] or deleted with [rrq_task_delete()]. Removal is safe against
@@ -60,7 +60,7 @@ rrq_queue_remove <- function(task_ids, queue = NULL, controller = NULL) {
   rust_call(rs_queue_remove(handle, name, task_ids))
 }
 
-#' Pause and resume a queue
+#' Pausing and resuming a queue
 #'
 #' Workers take no tasks from a paused queue until it is resumed. Running tasks continue, and you
 #' can still queue tasks. Other queues are not affected.

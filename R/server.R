@@ -1,4 +1,4 @@
-#' A private Redis server
+#' Private Redis server
 #'
 #' Starts a `redis-server` or `valkey-server` for this R session. It listens on a unix socket and on
 #' a port of the loopback interface, requires a random password, and ends with the session, even if
@@ -7,14 +7,14 @@
 #' [rrq_controller()] starts one automatically if no server is configured and none listens at the
 #' default address.
 #'
-#' @param dir A folder for the data, which then outlive the session (an append-only file, written
-#'   every second). `NULL` keeps no data.
+#' @param dir A directory for the data, which then outlive the session (in an append-only file,
+#'   written every second). `NULL` keeps no data.
 #' @param port The loopback port; `NULL` chooses a free one.
 #' @return An `rrq_server` with `$url` (for [rrq_controller()] and other processes on this machine),
 #'   `$tcp_url`, `$port`, `$socket`, `$pid`, `$is_alive()` and `$stop()`.
 #' @section Errors: `rrq_error_server_missing` if no server program is on the `PATH` or in the
 #'   environment variable `RRQ_REDIS_SERVER`; `rrq_error_server_start`, with the end of the server's
-#'   log, if it does not start.
+#'   log, if the server does not start.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -113,8 +113,8 @@ url_from_redux <- function(con) {
   sprintf("redis://%s%s:%s/%s", login %||% "", config$host, config$port, config$db %||% 0)
 }
 
-# Any Redis server that responds counts, even if it requires a password: that is an error to report, not
-# a reason to start another one.
+# Any Redis server that responds counts, even if it requires a password: that is an error to report,
+# not a reason to start another server.
 is_listening <- function(url) {
   tryCatch(
     is.list(rust_call(rs_redis_info(rust_call(rs_redis_open(url))))),

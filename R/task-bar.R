@@ -1,9 +1,9 @@
 # The progress bar of waits for tasks, on the error stream. The wait itself does not know which
-# tasks are running and their progress: the bar asks the server for these at most every `time_poll`
-# seconds. The cost does not depend on the number of tasks, for it asks each worker for its task.
+# tasks are running, nor their progress: the bar asks the server at most every `time_poll` seconds.
+# It looks up the current task of each worker, so the cost does not depend on the number of tasks.
 
 # `total` may count smaller units than tasks: each task is then `bar$size` units, and earlier tasks
-# have done `bar$before` units.
+# account for `bar$before` units.
 task_bar <- function(handle, ids, time_poll = 1, total = length(ids), what = "tasks",
                      env = caller_env()) {
   id <- cli::cli_progress_bar(
@@ -67,7 +67,7 @@ blocks <- function(fraction) {
   paste0(strrep(cli::symbol$square, n), strrep(cli::symbol$line, n_blocks - n))
 }
 
-# Of how many running tasks the progress is fetched, and of how many it is shown.
+# For how many running tasks progress is fetched, and for how many it is shown.
 max_asked <- 32
 max_shown <- 3
 
@@ -124,7 +124,7 @@ bar_parts <- function(bar, done, work, n_running, progress) {
   )
 }
 
-# On one line; if that is too short, it drops first what follows from the other parts.
+# On one line; if it is too narrow, parts that follow from the others are dropped first.
 fit_parts <- function(parts, width) {
   for (name in c("waiting", "rate", "running")) {
     if (nchar(paste(parts, collapse = " | ")) > width) parts <- parts[names(parts) != name]

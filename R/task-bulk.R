@@ -3,23 +3,23 @@
 #' Queues one task per row of a data frame or per element of a vector. Data that the tasks share is
 #' stored once, and each worker reads it once.
 #'
-#' @param expr An expression in the columns of `data`; other variables are looked up where it is
-#'   written, and `!!x` inserts the value of `x`. Columns take precedence over variables.
+#' @param expr An expression that uses the columns of `data`. Other variables are looked up where
+#'   the expression is written; columns take precedence. `!!x` inserts the value of `x`.
 #' @param fn A function: `pkg::name`, a symbol or an anonymous function.
 #' @param data A data frame: one task per row, with the columns as variables of `expr` or as named
 #'   arguments of `fn`. For `fn` also a list or vector: one task per element, its first argument.
 #' @param args A list of further arguments, the same for all tasks.
 #' @section Failures while tasks are being queued:
 #' Tasks are queued in chunks, and workers may start the first ones before the last one is sent. If
-#' an element cannot be serialised, or the server refuses a chunk, all tasks of the bulk are
-#' withdrawn: those that wait are deleted, those that run are stopped and then deleted. If the
-#' session is killed meanwhile, or loses its connection, nothing can be withdrawn: the tasks queued
-#' so far run, and [rrq_task_list()] lists them; give the bulk a tag to find them.
+#' an element cannot be serialised, or the server rejects a chunk, the whole bulk is withdrawn:
+#' waiting tasks are deleted; running tasks are stopped, then deleted. If the session is killed
+#' during the call, or loses its connection, nothing can be withdrawn: the tasks queued so far run,
+#' and [rrq_task_list()] lists them. Give the bulk a tag to find them.
 #'
 #' @inheritParams rrq_task_create_expr
 #' @return A character vector with the ids of the tasks, in the order of `data`.
-#' @section Errors: as [rrq_task_create_expr()]; `rrq_error_argument` for empty `data`;
-#'   `rrq_error_corrupt` for an element that cannot be serialised.
+#' @section Errors: Those of [rrq_task_create_expr()]; `rrq_error_argument` if `data` is empty;
+#'   `rrq_error_corrupt` if an element cannot be serialised.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -32,6 +32,7 @@
 #' server$stop()
 rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, globals = TRUE,
                                                    controller = NULL) {
+  check_given_argument(data, "data", rlang::current_env())
   options <- engine_options(rlang::current_env(), NROW(data))
   if (!is.data.frame(data)) {
     abort_argument("data", "a data frame", data, rlang::current_env())
@@ -51,6 +52,7 @@ rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, g
 #' @export
 rrq_task_create_bulk_call <- with_options(function(fn, data, args = NULL, options = NULL,
                                                    controller = NULL) {
+  check_given_argument(data, "data", rlang::current_env())
   options <- engine_options(rlang::current_env(), NROW(data))
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
   if (!is_elements(data)) {
@@ -74,10 +76,10 @@ is_elements <- function(x) {
 
 check_data <- function(data, call = caller_env()) {
   if (NROW(data) == 0 || length(data) == 0) {
-    abort_argument("data", "non-empty: there would be no task", call = call)
+    abort("argument", "`data` must not be empty.", argument = "data", call = call)
   }
   if (is.data.frame(data) && (anyDuplicated(names(data)) || !all(nzchar(names(data))))) {
-    abort_argument("data", "a data frame with different, non-empty column names", call = call)
+    abort_argument("data", "a data frame with unique, non-empty column names", call = call)
   }
   invisible(data)
 }

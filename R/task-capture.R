@@ -1,5 +1,5 @@
-# What an expression takes along from where it is written: the expression without source
-# references, and the values of its variables.
+# What is captured where an expression is written: the expression without source references, and
+# the values of its variables.
 #
 # 1. capture_names(): the names it uses, from syntax alone.
 # 2. find_variables(): their values, along the user's frames.
@@ -40,9 +40,9 @@ warn_large <- function(variables, limit = 10e6) {
   total <- format_size(sum(sizes))
   cli::cli_warn(
     c(
-      "The variables sent with this task take {total}.",
-      i = "The biggest: {.var {names(biggest)}} ({each}).",
-      i = "Send only the part that is needed, or let the worker read it from a file."
+      "The variables sent with this task take up {total}.",
+      i = "The largest: {.var {names(biggest)}} ({each}).",
+      i = "Send only what is needed, or let the worker read the data from a file."
     ),
     class = c("rrq_warning_large", "rrq_warning")
   )
@@ -62,11 +62,12 @@ quoting_heads <- c(
 
 resolve_expr <- function(expr, envir, call) {
   if (rlang::is_missing(expr)) {
-    abort_capture("{.arg expr} is missing: give a call or a {.code {{ }}} block.", call = call)
+    abort_capture("{.arg expr} is missing: pass a call or a {.code {{ }}} block.", call = call)
   }
   name <- if (is.symbol(expr)) as.character(expr)
   if (!is.null(name)) {
-    expr <- variable_value(name, envir, call)
+    hint <- "If it exists only on the worker, use {.code get(\"{names[[1]]}\")}."
+    expr <- variable_value(name, envir, call, hint)
   }
   if (!is.call(expr) || is_function_syntax(expr) || inherits(expr, "formula")) {
     abort_not_call(expr, name, call)
@@ -132,7 +133,7 @@ strip_formals <- function(params) {
 
 # Values -----------------------------------------------------------------------------------
 
-# Every R process has these attached: what they hold need not be sent.
+# Every R process has these attached, so their objects need not be sent.
 default_packages <- c(
   "base", "methods", "datasets", "utils", "grDevices", "graphics", "stats"
 )
@@ -148,14 +149,14 @@ find_variables <- function(expr, given, envir, call) {
     unknown <- intersect(unknown, needed_names(expr, values, envir))
   }
   if (length(unknown) > 0) {
-    hint <- "If it is a column, or only the worker has it, name what to send in {.arg globals}."
+    hint <- "If it is a column, or exists only on the worker, list what to send in {.arg globals}."
     abort_unknown(unknown, envir, call, hint)
   }
   values[!vapply(values, is.function, NA)]
 }
 
-# The names in a formula or beside a data frame are mostly columns: a package's object of the same
-# name would be there by accident.
+# The names in a formula or beside a data frame are mostly columns: a package's object of that name
+# is there by coincidence.
 is_sent <- function(frame, required) {
   package <- frame_package(frame)
   if (required) !package %in% default_packages else !nzchar(package)
@@ -164,18 +165,18 @@ is_sent <- function(frame, required) {
 check_globals <- function(globals, call) {
   if (is.list(globals) && !is.data.frame(globals)) {
     globals <- rlang::names2(globals)
-    if (anyDuplicated(globals)) {
-      abort_argument("globals", "a list with a different name for each value", call = call)
+    if (anyDuplicated(globals) || !all(nzchar(globals))) {
+      abort_argument("globals", "a list with a unique name for each value", call = call)
     }
   }
   is_names <- is.character(globals) && !anyNA(globals) && all(nzchar(globals))
   if (!is_names && !isTRUE(globals) && !isFALSE(globals)) {
-    abort_argument("globals", "TRUE, FALSE, names of variables or a named list", globals, call)
+    abort_argument("globals", "TRUE, FALSE, variable names or a named list", globals, call)
   }
   if (is_names) check_no_dots(globals, call)
 }
 
-# What the user declared is sent also if it is a function or belongs to a package.
+# What the user declared is sent even if it is a function or belongs to a package.
 declared_variables <- function(globals, envir, call) {
   if (isFALSE(globals)) {
     globals <- list()
@@ -184,14 +185,15 @@ declared_variables <- function(globals, envir, call) {
     globals <- read_variables(find_frames(names, envir), call)
     unknown <- setdiff(names, names(globals))
     if (length(unknown) > 0) {
-      abort_unknown(unknown, envir, call)
+      hint <- "If it exists only on the worker, leave it out of {.arg globals}."
+      abort_unknown(unknown, envir, call, hint)
     }
   }
   globals <- lapply(globals, function(x) if (is.function(x)) strip_function_source(x) else x)
   rlang::set_names(globals, rlang::names2(globals))
 }
 
-# The frames of those names that have one.
+# The frames of those names that have a value.
 find_frames <- function(names, envir) {
   frames <- lapply(rlang::set_names(names), find_frame, envir)
   frames[!vapply(frames, is.null, NA)]
@@ -221,11 +223,11 @@ read_variables <- function(frames, call) {
   values[!vapply(values, rlang::is_missing, NA)]
 }
 
-variable_value <- function(name, envir, call) {
+variable_value <- function(name, envir, call, hint) {
   check_no_dots(name, call)
   values <- read_variables(find_frames(name, envir), call)
   if (length(values) == 0) {
-    abort_unknown(name, envir, call)
+    abort_unknown(name, envir, call, hint)
   }
   values[[1]]
 }
@@ -259,8 +261,7 @@ is_dots <- function(names) {
   startsWith(names, "..") & grepl("^[.][.]([.]|[0-9]+)$", names)
 }
 
-abort_unknown <- function(names, envir, call,
-                          hint = "If only the worker has it, use {.code get(\"{names[[1]]}\")}.") {
+abort_unknown <- function(names, envir, call, hint) {
   places <- if (identical(envir, globalenv())) {
     "the global environment and the attached packages"
   } else {

@@ -1,33 +1,33 @@
 #' Results as tasks end
 #'
 #' `rrq_task_collect()` calls a function with each task's id and result as soon as the task ends,
-#' while others run. `rrq_task_iterator()` returns one ended task after another, for a loop of your
-#' own. Results of tasks that ended together are fetched together.
+#' while others run. `rrq_task_iterator()` returns the tasks one by one as they end, for your own
+#' loop. Results of tasks that ended together are fetched together.
 #'
 #' Tasks that had already ended come first, in the order of `task_ids`; the others follow in the
-#' order in which they end. An error in `fun` and Ctrl-C end the collection, but not the tasks:
-#' collect again, and you get all results. `fun`, and the code in a loop, may queue tasks, wait for
-#' them and collect them.
+#' order in which they end. An error in `fun`, or Ctrl-C, ends the collection, but not the tasks: to
+#' get all results, collect again. `fun`, and the code of a loop, may itself queue, wait for and
+#' collect tasks.
 #'
 #' @param task_ids A character vector of task ids. Duplicated ids are handled once.
 #' @param fun A function of an id, a result and `...`; `NULL` returns the results. The result of a
-#'   failed task is an `rrq_task_error`, as from [rrq_task_result()]. So is that of a task that was
-#'   deleted or has expired in the meantime, with the `status` `"MISSING"`.
+#'   failed task is an `rrq_task_error`, as from [rrq_task_result()]. A task that was deleted or has
+#'   expired in the meantime also yields one, with the `status` `"MISSING"`.
 #' @param ... Further arguments of `fun`.
-#' @param error Whether the first task that fails ends the collection: its error is thrown.
+#' @param error Whether the first failure ends the collection and throws the task's error.
 #' @param timeout The longest time to wait in total, in seconds; `NULL` is the controller's setting,
-#'   by default no limit. For an iterator, the default of each `$next_task()`.
+#'   by default no limit. For an iterator, the default time limit of each `$next_task()`.
 #' @inheritParams rrq_task_wait
 #' @return `rrq_task_collect()` returns a list in the order of `task_ids` and with its names: the
 #'   values of `fun`, invisibly, or without `fun` the results.
 #'
 #'   `rrq_task_iterator()` returns an object with two functions. `$next_task(timeout = NULL)` waits
 #'   until another task has ended and returns a list of its `id`, `status` and `result`, or `NULL`
-#'   after the last task. `$n_left()` is the number of tasks it has not returned yet.
+#'   after the last task. `$n_left()` returns the number of tasks not returned yet.
 #' @section Errors: `rrq_error_timeout` after `timeout` seconds; `rrq_error_task_missing` for
 #'   unknown ids. After a time-out, `$next_task()` may be called again.
-#' @seealso [rrq_task_wait_any()] for only the ids of tasks that have ended, [rrq_task_results()]
-#'   for the results of tasks that have all ended.
+#' @seealso [rrq_task_wait_any()] for just the ids of tasks that have ended, [rrq_task_results()]
+#'   for results once all tasks have ended.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

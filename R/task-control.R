@@ -1,29 +1,31 @@
 #' Task cancellation
 #'
-#' Cancels tasks that wait or run. A task that waits, in a queue or for other tasks, will not run. A
-#' running task is interrupted as by Ctrl-C; its worker goes on with the next task. The process of
-#' an isolated task is ended with all processes it started: first asked to end, then killed after
-#' the `timeout_process_die` of its worker's configuration. Tasks that depend on a cancelled one
-#' become `IMPOSSIBLE`: they are so when this
-#' returns, unless they are so many that this takes longer than 5 seconds.
+#' Cancels waiting and running tasks. A waiting task, whether pending or deferred, will not run. A
+#' running task is interrupted as if by Ctrl-C, and its worker continues with the next task. A task
+#' in a separate process is ended together with all processes it started: they are asked to exit,
+#' then killed after the `timeout_process_die` of the worker's configuration. Tasks that depend on a
+#' cancelled one become `IMPOSSIBLE`, usually before this function returns; if there are so many
+#' that this takes more than 5 seconds, the rest follows later.
 #'
 #' In the worker's own process, code that catches the interrupt, or is in the middle of a long
-#' computation in C, may go on and complete: its result is kept. The same holds for a task that ends
-#' just before it can be stopped. Code that goes on for too long is killed, see
+#' computation in C, may run to completion, and its result is kept. The same holds for a task that
+#' ends just before it can be stopped. Code that continues for too long is killed, see
 #' `timeout_process_die` of [rrq_worker_config()].
 #'
-#' @param task_id Ids of tasks.
+#' @param task_id A character vector of task ids.
 #' @param wait Whether to wait until running tasks have ended.
-#' @param timeout_wait Seconds to wait at most.
-#' @param ended What to do about tasks that have ended, and ids that are not known: `"error"` raises
-#'   an error, and no task is cancelled; `"ignore"` cancels those that are still open.
+#' @param timeout_wait The longest time to wait, in seconds.
+#' @param ended What to do about tasks that have already ended, and about unknown ids: `"error"`
+#'   raises an error, and no task is cancelled; `"ignore"` cancels the tasks that are still open.
 #' @inheritParams rrq_destroy
 #' @return The status of each task afterwards, invisibly: `"CANCELLED"`, except for tasks that ended
-#'   by themselves meanwhile and, with `wait = FALSE`, those still `"RUNNING"`. With
-#'   `ended = "ignore"` also how the others had ended, and `"MISSING"` for unknown ids.
-#' @section Errors: `rrq_error_task_state` lists the tasks that have ended in `$ids` and how in
-#'   `$status`, `rrq_error_task_missing` those not known; no task is cancelled then.
-#'   `rrq_error_timeout` when running tasks have not ended in time; they may still do.
+#'   by themselves in the meantime and, with `wait = FALSE`, those still `"RUNNING"`. With
+#'   `ended = "ignore"`, tasks that had already ended have their status, and unknown ids are
+#'   `"MISSING"`.
+#' @section Errors: `rrq_error_task_state` lists the tasks that have already ended in `$ids` and
+#'   their statuses in `$status`; `rrq_error_task_missing` lists the unknown ids. In both cases no
+#'   task is cancelled. `rrq_error_timeout` if running tasks have not ended in time; they may still
+#'   end later.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -52,7 +54,7 @@ rrq_task_cancel <- function(task_id, wait = TRUE, timeout_wait = 10, ended = c("
   invisible(rust_call(rs_task_status(handle, task_id, FALSE)))
 }
 
-# A task that is deleted meanwhile, or expires, has ended as well.
+# A task that is deleted in the meantime, or expires, has ended as well.
 wait_for_end <- function(handle, ids, limit, ignore_missing, call = caller_env()) {
   deadline <- now() + limit
   repeat {
@@ -74,16 +76,17 @@ wait_for_end <- function(handle, ids, limit, ignore_missing, call = caller_env()
 
 #' Task deletion
 #'
-#' Deletes tasks with all that is stored for them: code, results, warnings, progress, and shared
-#' values that no other task uses. Tasks that wait will not run, and tasks that depend on deleted
-#' ones become `IMPOSSIBLE`. Running tasks must be cancelled first, see [rrq_task_cancel()].
+#' Deletes tasks and everything stored for them: code, results, warnings, progress, and shared
+#' values that no other task uses. Waiting tasks will not run, and tasks that depend on deleted ones
+#' become `IMPOSSIBLE`. Running tasks must be cancelled first, see [rrq_task_cancel()].
 #'
-#' @param check Whether an unknown id is an error; otherwise it is ignored.
+#' @param check Whether unknown ids are an error; otherwise they are ignored.
 #' @inheritParams rrq_task_status
-#' @return Nothing, invisibly.
-#' @section Errors: `rrq_error_task_state` lists the running tasks in `$ids`,
-#'   `rrq_error_task_missing` those not known. No task is deleted then; of more than 128, some may
-#'   be if a worker takes another one at that very moment.
+#' @return `NULL`, invisibly.
+#' @section Errors: `rrq_error_task_state` lists the running tasks in `$ids`, and
+#'   `rrq_error_task_missing` the unknown ids. In both cases no task is deleted, with one exception:
+#'   if more than 128 ids are given and a worker claims one of the tasks during the call, others may
+#'   have been deleted.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

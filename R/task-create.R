@@ -4,35 +4,37 @@
 #' runs it; [rrq_task_wait()] waits for it and [rrq_task_result()] fetches the value.
 #'
 #' @section What is sent:
-#' Of an expression, the variables it uses are found where it is written and sent along: not those
-#' it makes itself, and not functions, which come from the worker's environment (see
-#' [rrq_worker_envir_set()]) or from packages. A variable that cannot be found is an error, unless
-#' it can be a column: in an index of a data frame or of something not known here, such as
-#' `dt[cyl == 4, .N]`, beside a data frame in a call, or in a call of a function that quotes its
-#' arguments. Where this finds too much or too little, `globals` declares the variables.
+#' An expression is sent together with the variables it uses, which are looked up where it is
+#' written. Variables that it creates itself are not sent, nor are functions: these come from the
+#' worker environment (see [rrq_worker_envir_set()]) or from packages. A variable that cannot be
+#' found is an error, unless it can be a column: in an index of a data frame or of an unknown
+#' object, such as `dt[cyl == 4, .N]`; beside a data frame in a call; or in a call of a function
+#' that quotes its arguments. If this finds too much or too little, declare the variables with
+#' `globals`.
 #'
-#' Of a call, `pkg::fn` and functions of packages are sent by name; any other function is sent
-#' itself, with the environment it was made in, but never the global environment: there it sees the
-#' worker's environment instead. Arguments arrive as they are, language objects unevaluated.
+#' In a call, `pkg::fn` and functions of packages are sent by name. Any other function is sent by
+#' value, with the environment in which it was created; but the global environment is never sent,
+#' and the function sees the worker environment in its place. Arguments arrive as they are, language
+#' objects unevaluated.
 #'
-#' Each task runs in a fresh environment: nothing of one is seen by the next.
+#' Each task runs in a fresh environment, so one task does not see the variables of another.
 #'
 #' @param expr A call, a block in braces, or a symbol bound to a call. It is not evaluated here.
 #' @param fn A function: `pkg::name`, a symbol or an anonymous function.
 #' @param args A list of arguments, named or not.
-#' @param options Options made by [rrq_task_options()], or `NULL`. An argument of this function wins
-#'   over the one in `options`.
-#' @param globals Which variables of the expression are sent. `TRUE`: those it uses, see below.
-#'   `FALSE`: none; the worker must have all it needs. A character vector: exactly these, found
-#'   where the expression is written, functions too. A named list: these values.
+#' @param options Options made by [rrq_task_options()], or `NULL`. Arguments of this function
+#'   override those in `options`.
+#' @param globals Which variables are sent with the expression. `TRUE`: those it uses, see below.
+#'   `FALSE`: none; the worker must have everything it needs. A character vector: exactly these,
+#'   including functions, looked up where the expression is written. A named list: these values.
 #' @inheritParams rrq_task_options
 #' @inheritParams rrq_destroy
 #' @return The task's id: 32 lower-case hexadecimal characters.
-#' @section Errors: `rrq_error_argument` for what is not a call or not a function;
-#'   `rrq_error_variable`, naming it, for a variable that cannot be found; `rrq_error_task_missing`
-#'   for an unknown id in `depends_on`; `rrq_error_queue_missing` when the queue was destroyed by
-#'   somebody else. Nothing is queued then. `rrq_error_dependency_failed` when one of them has
-#'   failed already: the new tasks are recorded as `IMPOSSIBLE`, their ids are the condition's
+#' @section Errors: `rrq_error_argument` if `expr` is not a call or `fn` not a function;
+#'   `rrq_error_variable` names a variable that cannot be found; `rrq_error_task_missing` lists the
+#'   unknown ids in `depends_on`; `rrq_error_queue_missing` if the queue has been destroyed. In all
+#'   these cases nothing is queued. `rrq_error_dependency_failed` if a dependency has already
+#'   failed: the new tasks are recorded as `IMPOSSIBLE`, and their ids are in the condition's
 #'   `$task_ids`.
 #' @seealso [rrq_task_create_bulk_call()] for many tasks at once.
 #' @export
@@ -75,7 +77,7 @@ rrq_task_create_call <- with_options(function(fn, args, options = NULL, controll
   submit(handle, "call", list(list(fn = fn, args = args)), shared, options)
 })
 
-# Values from this size in bytes on are stored by their hash, once for all tasks that use them.
+# Values of at least this size in bytes are stored by their hash, once for all tasks that use them.
 large_bytes <- 1e5
 
 is_large <- function(values) {
@@ -96,6 +98,7 @@ merge_shared <- function(payload, shared) {
 }
 
 check_args <- function(args, null = FALSE, arg = "args", call = caller_env()) {
+  check_given_argument(args, arg, call)
   if (null && is.null(args)) {
     return(list())
   }

@@ -1,10 +1,10 @@
 #' Deferred tasks
 #'
-#' Lists the tasks that wait for other tasks, with the status of each task they wait for.
+#' Lists the tasks that wait for other tasks, with the status of each of their dependencies.
 #'
 #' @inheritParams rrq_destroy
 #' @return A list named by the ids of the `DEFERRED` tasks. Each element is a character vector of
-#'   statuses, named by the ids of the tasks waited for.
+#'   statuses, named by the ids of the dependencies.
 #' @seealso `depends_on` of [rrq_task_create_expr()].
 #' @export
 #' @examplesIf rrq:::can_run_examples()

@@ -1,4 +1,4 @@
-# Failed tasks as values: a condition with the classes and fields of the original, and its origin.
+# Failed tasks as values: conditions with the classes and fields of the original, and their origin.
 
 task_error <- function(run, error, status, trace) {
   fields <- list(
@@ -23,8 +23,8 @@ ended_without_value <- function(id, queue_id, status, worker) {
   message <- switch(status,
     DIED = sprintf("the worker '%s' was lost while it ran this task", worker),
     CANCELLED = "the task was cancelled",
-    TIMEOUT = "the task ran longer than it was allowed to",
-    IMPOSSIBLE = "a task this one depends on failed",
+    TIMEOUT = "the task exceeded its time limit",
+    IMPOSSIBLE = "a dependency of the task failed",
     MOVED = "the task was retried under another id",
     MISSING = "the task was deleted before its result was fetched",
     "the task ended without a value"
@@ -71,7 +71,7 @@ conditionMessage.rrq_task_error <- function(c) {
   c$message
 }
 
-# Throws one error that counts and lists the failures among outcomes, if there are any.
+# If any of the outcomes are failures, throws one error that counts and lists them.
 throw_failures <- function(outcomes, call) {
   errors <- outcomes$value[outcomes$status != "COMPLETE"]
   if (length(errors) == 0) {

@@ -1,14 +1,15 @@
-# The function of a call: by name where it is from a package, else by value.
+# The function of a call: by name if it is from a package, otherwise by value.
 
 capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
   if (rlang::is_missing(fn_expr)) {
-    abort_capture("{.arg {arg}} is missing: give a function.", call = call)
+    abort_capture("{.arg {arg}} is missing: pass a function.", call = call)
   }
   if (is_namespaced(fn_expr)) {
     return(function_by_name(fn_expr, call))
   }
   fn <- if (is.symbol(fn_expr)) {
-    variable_value(as.character(fn_expr), envir, call)
+    hint <- "If it exists only on the worker, use {.code function(...) {names[[1]]}(...)}."
+    variable_value(as.character(fn_expr), envir, call, hint)
   } else {
     eval(fn_expr, envir)
   }
@@ -31,9 +32,10 @@ function_by_name <- function(fn_expr, call) {
   }
   if (!is.function(namespace_object(name, namespace, internal))) {
     hint <- if (is.function(namespace_object(name, namespace, TRUE))) {
-      c(i = "It has one that is not exported: write {.code {namespace}:::{name}}.")
+      c(i = "It has an internal one: use {.code {namespace}:::{name}}.")
     }
-    message <- "Package {.pkg {namespace}} has no function {.fn {name}}."
+    what <- if (internal) "function" else "exported function"
+    message <- "Package {.pkg {namespace}} has no {what} {.fn {name}}."
     abort_capture(c(message, hint), call = call)
   }
   list(name = name, namespace = namespace, internal = internal)
@@ -81,7 +83,7 @@ abort_not_function <- function(x, fn_expr, arg, call) {
   } else if (is.call(fn_expr)) {
     "Did you mean {.fn rrq_task_create_expr}?"
   } else {
-    "Give {.code pkg::name}, a function by its name, or {.code function(x) ...}."
+    "Pass {.code pkg::name}, a function by its name, or {.code function(x) ...}."
   }
   abort_capture(c("{.arg {arg}} must be a function, not {kind}.", i = hint), call = call)
 }

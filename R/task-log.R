@@ -4,15 +4,15 @@
 #' the output of programs it starts. Output is kept for tasks in separate processes (see
 #' `separate_process` of [rrq_task_create_expr()]) and for tasks created with `capture = TRUE`.
 #'
-#' The first and last 64 KB are kept, with a line between them that reports how much was omitted.
-#' With `logdir` in its configuration (see [rrq_worker_config()]), a worker also writes the complete
+#' The first and last 64 KB are kept, with a line between them that says how much was omitted. A
+#' worker whose configuration sets `logdir` (see [rrq_worker_config()]) also writes the complete
 #' output to a file. If a task is retried, the log is that of the latest attempt.
 #'
 #' @param follow Whether to print the output as it arrives, until the task ends. Ctrl-C stops
 #'   following, not the task.
 #' @inheritParams rrq_task_info
-#' @return A character vector of lines, or `NULL` if there are none. With `follow = TRUE` the same
-#'   after the end of the task, invisibly.
+#' @return A character vector of lines, or `NULL` if there are none; with `follow = TRUE` invisibly,
+#'   after the task has ended.
 #' @section Errors: `rrq_error_task_missing` for an unknown id.
 #' @export
 #' @examplesIf rrq:::can_run_examples()

@@ -1,9 +1,9 @@
-# What becomes of the options in option-table.R that a user gave, up to what the engine is sent.
+# Checks the task options that a user gave, and converts them to what the engine is sent.
 
 #' Task options
 #'
-#' Collects options of tasks, to be used for many calls of the functions that queue tasks: pass the
-#' result as `options`. An argument given to such a function itself wins over the one in `options`.
+#' Collects task options for reuse: pass the result as `options` to the functions that queue tasks.
+#' Arguments of such a function override those in `options`.
 #'
 #' @eval document_options()
 #' @return An object of class `rrq_task_options` with the options that were given. It prints them.
@@ -40,21 +40,21 @@ print.rrq_task_options <- function(x, ...) {
   invisible(x)
 }
 
-# The options that were given to the function whose frame this is.
+# The options that were given to the function with this frame.
 explicit_options <- function(frame, names) {
   is_given <- function(name) !eval(call("missing", as.name(name)), frame)
   mget(Filter(is_given, names), envir = frame)
 }
 
-# What every task is sent.
+# What the engine is sent for every task.
 plain_options <- list(queue = default_queue)
 
-# What the engine is sent for `n` tasks: from the arguments of the function whose frame this is, and
-# from the one called `options`.
+# What the engine is sent for `n` tasks: from the arguments of the function with this frame, among
+# them `options`.
 engine_options <- function(frame, n = 1) {
   given <- mget(option_names, envir = frame)
   if (is.null(frame$options)) {
-    # A task that asks for nothing should not cost a dozen checks.
+    # A task without options should not cost a dozen checks.
     if (identical(given, option_defaults)) {
       return(plain_options)
     }
@@ -64,15 +64,15 @@ engine_options <- function(frame, n = 1) {
   convert_options(given, n, call = frame)
 }
 
-# The same for `rrq_lapply()`, which has few of the options as arguments of its own.
+# The same for `rrq_lapply()`, which has only a few of the options as arguments.
 lapply_options <- function(frame) {
   own <- explicit_options(frame, c("queue", "seed"))
   given <- merge_options(frame$options, own, call = frame)
   usable <- vapply(option_table[names(given)], function(option) option$in_lapply, NA)
   if (!all(usable)) {
     names <- toString(sprintf("`%s`", names(given)[!usable]))
-    must <- sprintf("without %s: this function does not support that", names)
-    abort_argument("options", must, call = frame)
+    message <- sprintf("`options` must not contain %s: they are not supported here.", names)
+    abort("argument", message, argument = "options", call = frame)
   }
   convert_options(given, 1, call = frame)
 }
@@ -100,7 +100,7 @@ check_options <- function(given, call) {
     option_table[[name]]$check(given[[name]], arg = name, call = call)
   }
   if (!is.null(given$at) && !is.null(given$delay)) {
-    abort_argument("at", "NULL where `delay` is given", given$at, call)
+    abort("argument", "Use either `delay` or `at`, not both.", argument = "at", call = call)
   }
 }
 
@@ -123,7 +123,7 @@ check_time <- function(x, arg, call) {
 
 check_label <- function(label, n, call) {
   if (length(label) > 1 && length(label) != n) {
-    must <- if (n == 1) "one name" else sprintf("one name or %d, one for each task", n)
+    must <- if (n == 1) "one name" else sprintf("one name, or %d names (one per task)", n)
     abort_argument("label", must, label, call)
   }
   label
@@ -134,22 +134,24 @@ check_depends <- function(depends_on, arg, call) {
   names <- rlang::names2(depends_on)
   given <- names[nzchar(names)]
   if (anyDuplicated(given) || any(make.names(given) != given | is_dots(given))) {
-    abort_argument(arg, "named by different syntactic names, if at all", call = call)
+    message <- sprintf("The names of `%s` must be unique and syntactic.", arg)
+    abort("argument", message, argument = arg, call = call)
   }
 }
 
-# A task that is listed with a name and without is waited for once.
+# A task that is listed both with and without a name is waited for once.
 as_parents <- function(depends_on) {
   names <- rlang::names2(depends_on)
   parents <- stats::setNames(as.character(depends_on), names)
   parents[nzchar(names) | !(parents %in% parents[nzchar(names)] | duplicated(parents))]
 }
 
-# Names of values that tasks hand over must not clash with what the code has already.
+# The values of dependencies must not have names that the code already uses.
 check_given <- function(options, names, what, call = caller_env()) {
   twice <- intersect(names(options$depends_on), names[nzchar(names)])
   if (length(twice) > 0) {
-    must <- sprintf("named differently from %s: there is a `%s` already", what, twice[[1]])
-    abort_argument("depends_on", must, call = call)
+    name <- twice[[1]]
+    message <- sprintf("`depends_on` must not use the name `%s`: %s has it already.", name, what)
+    abort("argument", message, argument = "depends_on", call = call)
   }
 }

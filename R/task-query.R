@@ -1,18 +1,18 @@
 #' Task status
 #'
 #' Reports the status of tasks, and lists tasks by status, tag, queue or time. `PENDING` tasks wait
-#' in a queue, `RUNNING` tasks were claimed by a worker, `DEFERRED` tasks wait for other tasks. All
-#' others have ended: `COMPLETE` with a value, `ERROR` with an R error, `TIMEOUT` because they ran
-#' too long, `DIED` because their worker or process was lost, `CANCELLED`, `IMPOSSIBLE` because a
-#' dependency failed, or `MOVED` because they were retried.
+#' in a queue, `RUNNING` tasks have been claimed by a worker, `DEFERRED` tasks wait for other tasks.
+#' All others have ended: `COMPLETE` with a value, `ERROR` with an R error, `TIMEOUT` because they
+#' ran too long, `DIED` because their worker or process was lost, `CANCELLED`, `IMPOSSIBLE` because
+#' a dependency failed, or `MOVED` because they were retried.
 #'
 #' @param task_ids A character vector of task ids.
 #' @param named Whether the result is named by task id.
 #' @param follow Whether a retried task stands for the newest task of its chain, see
 #'   [rrq_task_retry()]; `NULL` (the default) is the controller's setting.
-#' @param status A character vector: only tasks with one of these statuses.
-#' @param tag,queue Strings: only tasks with this tag, or of this queue.
-#' @param since Only tasks submitted at this time or later: a `POSIXct`, or seconds since 1970.
+#' @param status A character vector: list only tasks with one of these statuses.
+#' @param tag,queue Strings: list only tasks with this tag, or of this queue.
+#' @param since A `POSIXct`, or seconds since 1970: list only tasks submitted at this time or later.
 #' @inheritParams rrq_destroy
 #' @return `rrq_task_status()`: a character vector, `"MISSING"` for an unknown id.
 #'   `rrq_task_exists()`: a logical vector. `rrq_task_list()`: a character vector of ids, in order
@@ -120,7 +120,7 @@ task_counts <- function(handle, call = caller_env()) {
 #'     none,
 #'   * `attempt`, how many times a worker claimed it, and `attempts`, a list with one list per
 #'     attempt: `status`, `worker`, `start`, `end`, and `error` for all but the last,
-#'   * `seed`, the start of its random numbers, as `.Random.seed`, or `NULL`,
+#'   * `seed`, the initial state of its random numbers, as `.Random.seed`, or `NULL`,
 #'   * `warnings`, a list of the warnings signalled while it ran, or `NULL`.
 #'
 #'   `rrq_task_data()`: a list of `type` (`"expr"`), `expr` and `variables`, or of `type`

@@ -6,8 +6,8 @@
 #'
 #' @section Manual retries: The old task becomes `MOVED`. Queries for its id follow to the newest
 #' task of its chain, unless `follow = FALSE`. The new task has the queue, time limit, seed, label,
-#' tags and rules of the old one, and goes to the end of its queue. Tasks that became `IMPOSSIBLE`
-#' because the old task failed stay `IMPOSSIBLE`.
+#' tags, retry policy and time to live of the old one, and goes to the end of its queue. Tasks that
+#' became `IMPOSSIBLE` because the old task failed stay `IMPOSSIBLE`.
 #'
 #' @section Automatic retries:
 #' After an attempt that failed in one of the ways in `on`, the task is `PENDING` again. It returns
@@ -84,8 +84,10 @@ new_retry <- function(policy) {
 #' @export
 print.rrq_retry <- function(x, ...) {
   cat(sprintf("<rrq_retry> %s\n", summarise_retry(x)))
-  growth <- if (x$backoff > 1) sprintf(", growing by %g up to %g s", x$backoff, x$max_delay) else ""
-  cat(sprintf("  delay: %g s%s\n", x$delay, if (x$delay > 0) growth else ""))
+  growth <- if (x$backoff > 1) {
+    sprintf(", growing by a factor of %g up to %g s", x$backoff, x$max_delay)
+  }
+  cat(sprintf("  delay: %g s%s\n", x$delay, if (x$delay > 0) growth %||% "" else ""))
   if (length(x$classes)) cat("  only errors of class:", toString(x$classes), "\n")
   invisible(x)
 }

@@ -1,33 +1,33 @@
 #' Waiting for tasks
 #'
 #' `rrq_task_wait()` blocks until all tasks have ended, successfully or not; `rrq_task_wait_any()`
-#' until at least one has. They return at once when that is the case. Ctrl-C ends the wait, but not
+#' until at least one has. They return as soon as that is the case. Ctrl-C ends the wait, but not
 #' the tasks.
 #'
-#' The progress bar shows how many tasks have ended, how many of them failed, how many are running
-#' and waiting, how many end per second, and the estimated remaining time. For the first few running
-#' tasks that report their progress as a number from 0 to 1, or as text such as `"3 / 10"` (see
-#' [rrq_task_progress()]), it shows that progress; these fractions count as done. The bar is drawn
-#' on the error stream and removed after the wait.
+#' The progress bar shows how many tasks have ended, failed, are running and are waiting, how many
+#' end per second, and the estimated time left. It also shows the progress of the first few running
+#' tasks that report it as a number from 0 to 1, or as text such as `"3 / 10"` (see
+#' [rrq_task_progress()]); these fractions count as done. The bar is drawn on the error stream and
+#' removed after the wait.
 #'
 #' While it waits, the session checks the workers it spawned, see [rrq_worker_spawn()].
 #'
 #' @param task_id,task_ids A character vector of task ids, at least one.
 #' @param timeout The longest time to wait, in seconds; `NULL` is the controller's setting, by
 #'   default no limit.
-#' @param time_poll Seconds between two updates of the progress bar. It does not delay the return.
+#' @param time_poll Seconds between updates of the progress bar. It does not delay the return.
 #' @param progress Whether to show a progress bar. `NULL` is the option `rrq.progress`; if that is
 #'   not set, a bar is shown in interactive sessions, but neither in knitr nor on a CI service
 #'   (where the environment variable `CI` is `true`).
-#' @param error Whether failed tasks are an error, once all tasks have ended.
+#' @param error Whether to throw an error if any task failed, once all tasks have ended.
 #' @inheritParams rrq_task_status
 #' @inheritParams rrq_task_result
-#' @return `rrq_task_wait()`: `TRUE` if all tasks are `COMPLETE`, else `FALSE`. A task that is
+#' @return `rrq_task_wait()`: `TRUE` if all tasks are `COMPLETE`, otherwise `FALSE`. A task that is
 #'   deleted during the wait counts as failed. `rrq_task_wait_any()`: the ids of all tasks that have
 #'   ended so far, in the order in which they ended.
-#' @section Errors: `rrq_error_timeout` after `timeout` seconds; `rrq_error_argument` without ids;
-#'   `rrq_error_task_missing` for unknown ids. With `error = TRUE`, `rrq_task_error_group`, as in
-#'   [rrq_task_results()].
+#' @section Errors: `rrq_error_timeout` after `timeout` seconds; `rrq_error_argument` if no ids are
+#'   given; `rrq_error_task_missing` for unknown ids. With `error = TRUE`, `rrq_task_error_group`,
+#'   as in [rrq_task_results()].
 #' @seealso [rrq_task_collect()] to handle each result as its task ends.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -127,6 +127,7 @@ start_wait <- function(handle, ids, limit, follow = FALSE, call = caller_env()) 
   list2env(parent = emptyenv(), list(
     handle = handle,
     waiter = rust_call(rs_wait_start(handle, ids, follow), call),
+    id = if (length(ids) == 1) ids,
     n_open = length(ids),
     limit = limit,
     deadline = now() + limit,
@@ -161,7 +162,7 @@ await <- function(wait, any, call = caller_env()) {
       wait$last_end <- now()
       return(ended)
     }
-    wait$last_end <- say_if_nobody_works(wait$handle, wait$last_end)
+    wait$last_end <- report_if_no_worker(wait$handle, wait$last_end)
   }
 }
 
@@ -169,8 +170,8 @@ await <- function(wait, any, call = caller_env()) {
 no_worker_s <- 5
 
 # A wait without workers would last for ever and look like work. Returns when a task last ended;
-# after the message, there is no other one until a task ends.
-say_if_nobody_works <- function(handle, last_end) {
+# after the message, there is no further one until a task ends.
+report_if_no_worker <- function(handle, last_end) {
   if (now() - last_end < no_worker_s) {
     return(last_end)
   }
@@ -191,11 +192,16 @@ now <- function() {
 abort_timeout <- function(wait, call) {
   n <- wait$n_open
   hint <- paste(
-    if (n == 1) "It goes on" else "They go on",
-    "meanwhile. Wait again, or look at `rrq_task_status()`."
+    if (n == 1) "The task continues." else "The tasks continue.",
+    "Wait again, or check with `rrq_task_status()`."
   )
+  # Its id is known if the wait was for this task alone.
+  what <- if (is.null(wait$id)) sprintf("%g task%s", n, if (n == 1) "" else "s") else {
+    paste("Task", wait$id)
+  }
+  has <- if (n == 1) "has" else "have"
   message <- c(
-    sprintf("%g task%s not ended after %g s.", n, if (n == 1) " has" else "s have", wait$limit),
+    sprintf("%s %s not ended after %g s.", what, has, wait$limit),
     i = if (wait$goes_on) hint
   )
   abort("timeout", message, open = n, call = call)

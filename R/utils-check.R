@@ -6,6 +6,13 @@ abort_argument <- function(arg, must, x, call) {
   abort("argument", sprintf("`%s` must be %s%s.", arg, must, got), argument = arg, call = call)
 }
 
+# R's own error for a missing argument would name the function that checks it.
+check_given_argument <- function(x, arg, call) {
+  if (missing(x)) {
+    abort("argument", sprintf("`%s` is missing.", arg), argument = arg, call = call)
+  }
+}
+
 describe <- function(x) {
   if (is.null(x)) {
     return("NULL")
@@ -17,6 +24,7 @@ describe <- function(x) {
 }
 
 check_string <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
+  check_given_argument(x, arg, call)
   if (null && is.null(x)) {
     return(invisible(x))
   }
@@ -61,6 +69,7 @@ is_number <- function(x, min, infinite) {
 # Times in seconds and sizes in bytes.
 check_number <- function(x, min = 0, infinite = TRUE, null = FALSE,
                          arg = rlang::caller_arg(x), call = caller_env()) {
+  check_given_argument(x, arg, call)
   if (null && is.null(x)) {
     return(invisible(x))
   }
@@ -81,6 +90,7 @@ check_count <- function(x, min = 1, infinite = FALSE,
 
 # Ids of tasks, workers or messages.
 check_ids <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
+  check_given_argument(x, arg, call)
   if (null && is.null(x)) {
     return(invisible(x))
   }
@@ -95,6 +105,7 @@ check_ids <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller
 }
 
 check_id <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
+  check_given_argument(x, arg, call)
   if (!is.character(x) || length(x) != 1 || is.na(x)) {
     abort_argument(arg, "a single id", x, call)
   }
@@ -125,6 +136,7 @@ check_choice <- function(x, choices, arg = rlang::caller_arg(x), call = caller_e
 }
 
 check_function <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
+  check_given_argument(x, arg, call)
   if (null && is.null(x)) {
     return(invisible(x))
   }

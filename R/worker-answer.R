@@ -1,5 +1,5 @@
-# How a worker answers messages. An answer is a list of the value to send back and, if the state of
-# the worker changes, an effect and its argument. Nothing here throws.
+# How a worker responds to messages. An answer is a list of the value to send back and, if the state
+# of the worker changes, an effect and its argument. Nothing here throws.
 
 # Why a worker exits if its environment cannot be built.
 no_envir <- "its environment could not be built"
@@ -72,14 +72,14 @@ answers <- list(
     list(value = c(timeout_idle = idle$timeout_idle, remaining = idle$remaining))
   },
   STOP = function(run, argument, idle) {
-    reason <- if (length(argument)) paste(argument, collapse = " ") else "asked to"
+    reason <- if (length(argument)) paste(argument, collapse = " ") else "told to stop"
     list(value = "BYE", effect = "stop", argument = reason)
   }
 )
 
 answer_unknown <- function(command) {
   function(run, argument, idle) {
-    message <- sprintf("unknown message '%s'", command)
+    message <- sprintf("unknown command '%s'", command)
     list(value = structure(
       class = c("rrq_unknown_message", "condition"),
       list(message = message, call = NULL, command = command, args = argument)

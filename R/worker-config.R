@@ -1,38 +1,39 @@
 #' Worker configurations
 #'
-#' A configuration defines how workers behave. It is stored in the queue under a name; a worker that
-#' is started with that name uses it. A new queue has one named `"localhost"`, with the defaults
-#' given here, which workers use unless told otherwise.
+#' A configuration defines how workers behave. It is stored in the queue under a name, and is used
+#' by the workers that are started with that name. A new queue has one configuration,
+#' `"localhost"`, with the defaults given here, which workers use by default.
 #'
-#' @param queue A character vector: the names of the queues a worker takes tasks from, in order of
-#'   priority. `"default"` is always included, last unless given.
+#' @param queue A character vector: the names of the queues from which a worker takes tasks, in
+#'   order of priority. `"default"` is always included, last unless given.
 #' @param verbose Whether the worker prints what it does.
-#' @param logdir A folder on the worker's machine for the output of tasks that have a log, see
+#' @param logdir A directory on the worker's machine for the output of tasks that have a log, see
 #'   [rrq_task_log()]: one complete file `<task id>.log` per task. `NULL` writes no files.
 #' @param poll_queue The longest time in seconds that an idle worker sleeps before it checks for
 #'   tasks. New tasks wake it, so there is seldom a reason to set this. `NULL` is 5.
 #' @param timeout_idle Seconds without a task after which the worker exits.
 #' @param poll_process How often, in seconds, the worker checks whether a task in a separate process
-#'   must be stopped. It does so at least ten times a second; values below 0.1 are more often.
-#' @param timeout_process_die Seconds that a task may continue after it was told to stop, because it
-#'   was cancelled or reached its time limit. Then the process of an isolated task is killed. Code
-#'   in the worker's own process that ignores interrupts, for example while it computes in C, is
-#'   ended by restarting that process; the task is `CANCELLED` or `TIMEOUT`. Only workers started by
-#'   [rrq_worker_spawn()] do that; any other, which may be your own session, notes it in its log and
-#'   waits for the task. So does `Inf`.
-#' @param heartbeat_period How often, in seconds, the worker renews its lease. A worker that was
+#'   must be stopped. It does so at least ten times per second, so only values below 0.1 have an
+#'   effect.
+#' @param timeout_process_die How many seconds a task may continue after it was told to stop,
+#'   because it was cancelled or reached its time limit. A separate process is then killed. If the
+#'   task runs in the worker's own process and ignores interrupts, for example while it computes in
+#'   C, that process is restarted, and the task ends as `CANCELLED` or `TIMEOUT`. Only workers
+#'   started by [rrq_worker_spawn()] can restart; any other, which may be your own session, logs
+#'   this and waits for the task. So do all workers if the value is `Inf`.
+#' @param heartbeat_period How often, in seconds, the worker renews its lease. A worker that is
 #'   silent for five periods is lost. `NULL` is 3.
 #' @param max_tasks,max_memory Limits for the process of a worker: the number of tasks it runs, and
-#'   the bytes of memory it may use after a task (where the system provides that, as Linux does).
-#'   They contain code that leaks memory or changes the state of R. A worker started by
-#'   [rrq_worker_spawn()] then restarts its process and keeps its name and process id; any other
-#'   exits with the reason in its log.
+#'   the bytes of memory it may use after a task (if the system reports that, as Linux does). Use
+#'   them for code that leaks memory or changes the state of R. At the limit, a worker started by
+#'   [rrq_worker_spawn()] restarts its process and keeps its name and process id; any other exits
+#'   with the reason in its log.
 #' @param offload_threshold_size The size in bytes from which results are stored outside the server.
 #'   Not available yet: must be `Inf`.
-#' @param name The name of a configuration.
+#' @param name The name of a configuration, a string.
 #' @param config A configuration made by `rrq_worker_config()`.
 #' @param overwrite Whether to replace an existing configuration of that name.
-#' @param timeout Seconds to wait until the configuration exists.
+#' @param timeout How many seconds to wait for a configuration that does not exist yet.
 #' @inheritParams rrq_destroy
 #' @return `rrq_worker_config()` and `rrq_worker_config_read()` return a list of class
 #'   `rrq_worker_config`, `rrq_worker_config_list()` a character vector of names.
@@ -61,7 +62,8 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
   check_number(timeout_process_die)
   check_number(heartbeat_period, infinite = FALSE, null = TRUE)
   if (identical(as.numeric(heartbeat_period), 0)) {
-    abort_argument("heartbeat_period", "a number above 0", heartbeat_period, rlang::current_env())
+    must <- "a number greater than 0"
+    abort_argument("heartbeat_period", must, heartbeat_period, rlang::current_env())
   }
   check_count(max_tasks, infinite = TRUE)
   check_number(max_memory, min = 1)
@@ -85,6 +87,7 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
 #' @export
 rrq_worker_config_save <- function(name, config, overwrite = TRUE, controller = NULL) {
   check_string(name)
+  check_given_argument(config, "config", rlang::current_env())
   if (!inherits(config, "rrq_worker_config")) {
     abort_argument("config", "made by `rrq_worker_config()`", config, rlang::current_env())
   }

@@ -311,7 +311,7 @@ leave_interrupted <- function(run) {
 interrupted_outcome <- function(run, calls) {
   status <- if (run$late) "TIMEOUT" else "DIED"
   message <- if (run$late) {
-    sprintf("the task ran longer than the %g s it was allowed to", run$timeout)
+    sprintf("the task exceeded its time limit of %g s", run$timeout)
   } else {
     user_interrupt
   }

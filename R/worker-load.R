@@ -1,13 +1,13 @@
 #' Worker load
 #'
-#' The fraction of their time that workers spend on tasks, from their logs.
+#' Returns the fraction of their time that workers spend on tasks, computed from their logs.
 #'
 #' @inheritParams rrq_worker_status
-#' @return An `rrq_worker_load`: a data frame with one row per worker, its id in `worker_id` and, in
-#'   `minutes_1`, `minutes_5` and `minutes_15`, the fraction (0 to 1) of the last 1, 5 and 15
-#'   minutes in which the worker ran tasks, whatever their status was in the end. If a worker is
-#'   younger, or its log does not reach back that far, it is the fraction of the time covered by the
-#'   log. The `mean()` of an `rrq_worker_load` is that of all its workers.
+#' @return An `rrq_worker_load`: a data frame with one row per worker. The column `worker_id` is its
+#'   id; `minutes_1`, `minutes_5` and `minutes_15` are the fractions (0 to 1) of the last 1, 5 and
+#'   15 minutes in which the worker ran tasks, however they ended. If the worker is younger, or its
+#'   log does not reach back that far, they are fractions of the time that the log covers. `mean()`
+#'   of an `rrq_worker_load` averages over the workers.
 #' @section Errors: `rrq_error_worker_missing` lists unknown ids.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -79,7 +79,7 @@ busy_intervals <- function(log, running, now) {
   )
 }
 
-# How long at least one of the intervals lasted between two times.
+# For how long between two times at least one of the intervals was open.
 time_within <- function(intervals, begin, end) {
   intervals <- intervals[order(intervals$from), ]
   from <- pmax(intervals$from, begin)

@@ -1,22 +1,22 @@
-#' Pinging workers
+#' Worker pings
 #'
 #' Checks that workers respond, even in the middle of a task. Unlike messages, pings are answered at
 #' once, by a thread of the worker's process that does not need R.
 #'
-#' @param timeout Seconds to wait for answers.
+#' @param timeout The longest time to wait for responses, in seconds.
 #' @inheritParams rrq_worker_status
 #' @return A data frame with one row per worker:
 #'   * `worker_id`;
-#'   * `round_trip`, the seconds until its answer arrived;
+#'   * `round_trip`, the seconds until its response arrived;
 #'   * `busy`, whether it runs a task; `task_id`, the id of that task, and `task_age`, the seconds
 #'     since the task started;
-#'   * `rss`, the memory of its process in bytes, `NA` where the system does not provide it (Linux
-#'     does);
+#'   * `rss`, the resident memory of its process in bytes, or `NA` if the system does not report it
+#'     (Linux does);
 #'   * `uptime`, the seconds since the worker started.
 #'
-#'   All columns but `worker_id` are `NA` for a worker that did not answer in time or has exited.
-#' @section Errors: `rrq_error_worker_missing` lists unknown ids.
-#' @seealso [rrq_message_send()], whose messages R answers between two tasks.
+#'   All columns but `worker_id` are `NA` for a worker that did not respond in time or has exited.
+#' @section Errors: `rrq_error_worker_missing` lists the unknown ids.
+#' @seealso [rrq_message_send()] for messages, which R answers between tasks.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

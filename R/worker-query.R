@@ -1,13 +1,13 @@
-#' Lists of workers
+#' Worker lists
 #'
-#' A worker is active from when its environment is built until it exits or is lost. Lists are in
-#' natural order: `w_2` comes before `w_10`.
+#' Counts and lists the workers of a queue. A worker is active from when its environment has been
+#' built until it exits or is lost. Lists are in natural order: `w_2` comes before `w_10`.
 #'
 #' @param name The id of a worker.
 #' @inheritParams rrq_destroy
-#' @return `rrq_worker_len()` returns the number of active workers, `rrq_worker_list()` their ids,
-#'   `rrq_worker_exists()` whether a worker of that name is active. `rrq_worker_list_exited()`
-#'   returns the ids of workers that exited or were lost.
+#' @return `rrq_worker_len()`: the number of active workers. `rrq_worker_list()`: their ids.
+#'   `rrq_worker_exists()`: whether a worker with that id is active. `rrq_worker_list_exited()`: the
+#'   ids of workers that have exited or were lost.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -48,9 +48,9 @@ rrq_worker_list_exited <- function(controller = NULL) {
   states$id[states$exited]
 }
 
-#' Status and information of workers
+#' Worker status
 #'
-#' The status of workers, the tasks they run, and information about their processes.
+#' Returns the status of workers, the tasks they run, and information about their processes.
 #'
 #' @param worker_ids A character vector of worker ids; `NULL` is all active workers.
 #' @inheritParams rrq_destroy
@@ -58,12 +58,14 @@ rrq_worker_list_exited <- function(controller = NULL) {
 #'   * `rrq_worker_status()`: a named character vector. `IDLE`, `BUSY` and `PAUSED` workers are
 #'     active, `STARTING` ones build their environment, `EXITED` ones have exited, and `LOST` ones
 #'     crashed or stopped responding. `MISSING` is an unknown id.
-#'   * `rrq_worker_task_id()`: a named character vector of the tasks they run, `NA` for none.
-#'   * `rrq_worker_info()`: a named list of `rrq_worker_info`, each a list of `worker`, `config`,
-#'     `rrq_version`, `platform`, `running`, `hostname`, `username`, `queue`, `wd`, `pid`,
+#'   * `rrq_worker_task_id()`: a named character vector of the ids of the tasks they run, `NA` for
+#'     workers without a task.
+#'   * `rrq_worker_info()`: a named list of `rrq_worker_info` objects, each a list of `worker`,
+#'     `config`, `rrq_version`, `platform`, `running`, `hostname`, `username`, `queue`, `wd`, `pid`,
 #'     `redis_host`, `redis_port`, `heartbeat_key`, `offload_path` and `logfile`, as of when the
-#'     worker started or last answered an `INFO` message.
-#' @section Errors: `rrq_error_worker_missing` lists unknown ids, except for `rrq_worker_status()`.
+#'     worker started or last responded to an `INFO` message.
+#' @section Errors: `rrq_error_worker_missing` lists the unknown ids, except for
+#'   `rrq_worker_status()`.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -115,29 +117,32 @@ print.rrq_worker_info <- function(x, ...) {
   invisible(x)
 }
 
-#' Logs of workers
+#' Worker logs
 #'
-#' `rrq_worker_log_tail()` shows the events of workers, `rrq_worker_process_log()` what a worker
-#' printed.
+#' `rrq_worker_log_tail()` returns the events of workers, `rrq_worker_process_log()` the lines that
+#' a worker printed.
 #'
-#' Each worker keeps its last 5000 events in the queue: `HEARTBEAT` (after how long a silence it is
-#' lost), `ENVIR`, `QUEUE` and `ALIVE` when it starts, `MESSAGE` and `RESPONSE` with the command,
-#' `TASK_START`, `TASK_COMPLETE`, `TASK_ERROR` and so on with the task id, `TIMEOUT` and `CANCEL`
-#' for a task that continues when it should have ended, `REMOTE` when it is killed from elsewhere,
-#' `RESTART` and `STOP` with the reason, `LOST`. In addition, a worker prints to its standard
-#' output; spawned workers print to a file.
+#' Each worker keeps its last 5000 events in the queue:
+#' * `HEARTBEAT` (after how many seconds of silence it is lost), `ENVIR`, `QUEUE` and `ALIVE` when
+#'   it starts;
+#' * `MESSAGE` and `RESPONSE` with the command;
+#' * `TASK_START`, `TASK_COMPLETE`, `TASK_ERROR` and so on with the task id;
+#' * `TIMEOUT` and `CANCEL` for a task that continues when it should have ended;
+#' * `REMOTE` when it is killed from elsewhere, `RESTART` and `STOP` with the reason, and `LOST`.
+#'
+#' In addition, a worker prints to its standard output; spawned workers print to a file.
 #'
 #' @param worker_ids A character vector of worker ids; `NULL` is all workers, including those that
 #'   have exited.
-#' @param n The number of events per worker; `Inf` is all.
-#' @param worker_id The id of a worker.
+#' @param n The number of latest events per worker; `Inf` is all.
+#' @param worker_id The id of a worker, a string.
 #' @inheritParams rrq_destroy
-#' @return `rrq_worker_log_tail()` returns a data frame with one row per event, ordered by worker,
-#'   then time. Its columns are `worker_id`, `child` (the process id of a task that ended in a
-#'   separate process, else `NA`), `time` (seconds since 1970 by the server's clock), `command` and
-#'   `message`. `rrq_worker_process_log()` returns the lines the worker printed.
-#' @section Errors: `rrq_error_worker_missing` lists unknown ids. `rrq_error_no_log` names the place
-#'   of the printed log if it cannot be read from here.
+#' @return `rrq_worker_log_tail()`: a data frame with one row per event, ordered by worker, then
+#'   time. Its columns are `worker_id`, `child` (the process id of a task that has ended in a
+#'   separate process, otherwise `NA`), `time` (seconds since 1970 by the server's clock), `command`
+#'   and `message`. `rrq_worker_process_log()`: a character vector of lines.
+#' @section Errors: `rrq_error_worker_missing` lists the unknown ids. `rrq_error_no_log` says where
+#'   the process log is if it cannot be read from this machine.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -178,31 +183,32 @@ rrq_worker_process_log <- function(worker_id, controller = NULL) {
   path <- info$logfile
   if (is.null(path)) {
     message <- sprintf(
-      "Worker %s keeps no file of what it prints: see where process %d on %s was started.",
+      "Worker %s has no log file: its output goes where process %d on %s was started.",
       worker_id, info$pid, info$hostname
     )
     abort("no_log", message, ids = worker_id)
   }
   if (!file.exists(path)) {
     message <- sprintf(
-      "The log of worker %s is not here: it is %s on %s.", worker_id, path, info$hostname
+      "The log of worker %s is not on this machine: it is %s on %s.", worker_id, path, info$hostname
     )
     abort("no_log", message, ids = worker_id)
   }
   read_log(path)
 }
 
-#' Detecting lost workers
+#' Detection of lost workers
 #'
-#' A worker that was killed, or whose machine disappeared, cannot report it. It is lost when it was
-#' silent for five of its heartbeat periods (see [rrq_worker_config()]), or, if this session spawned
-#' it, when its process has ended. Other workers, and sessions that wait, detect lost workers and
-#' end their tasks automatically; this function does the same at once.
+#' Declares workers lost that have disappeared, and ends their tasks. A worker that was killed, or
+#' whose machine disappeared, cannot report this itself. It counts as lost after five heartbeat
+#' periods of silence (see [rrq_worker_config()]) or, if this session spawned it, once its process
+#' has ended. Other workers and waiting sessions detect lost workers automatically; this function
+#' checks at once.
 #'
 #' @inheritParams rrq_destroy
-#' @return The ids of the workers that were declared lost just now, invisibly. They are `LOST`, and
-#'   the tasks they had begun `DIED`, or queued again if their policy says so, see [rrq_retry()].
-#'   Tasks that they had claimed and not begun are back in their queue. A message lists them.
+#' @return The ids of the workers declared lost by this call, invisibly. They are `LOST`. The tasks
+#'   they had begun are `DIED`, or queued again if they have a retry policy, see [rrq_retry()].
+#'   Tasks that they had claimed but not begun are back in their queue. A message lists all of them.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -223,29 +229,29 @@ rrq_worker_detect_exited <- function(controller = NULL) {
     cli::cli_inform(c(
       "!" = "Worker {worker} is lost.",
       i = if (length(ended)) "{length(ended)} task{?s} ended with it: {ended}.",
-      i = if (length(again)) "{length(again)} task{?s} will be tried again: {again}.",
+      i = if (length(again)) "{length(again)} task{?s} will be retried: {again}.",
       i = if (length(returned)) {
-        "{length(returned)} task{?s} had not begun and went back: {returned}."
+        "{length(returned)} task{?s} had not begun and went back to the queue: {returned}."
       }
     ))
   }
   invisible(c(child_ids(found), as.character(names(lost))))
 }
 
-# For how many seconds a wait may do what is due in the queue before it looks at what it waits for.
+# For how many seconds a wait may do what is due in the queue before it checks its own tasks.
 sweep_limit <- 0.1
 
-#' Deleting exited workers
+#' Deletion of exited workers
 #'
-#' Deletes the information, the events and the responses of workers that exited or were lost. The
-#' files they printed to remain.
+#' Deletes the information, events and responses of workers that have exited or were lost. Their
+#' process logs remain.
 #'
-#' @param worker_ids A character vector of worker ids; `NULL` is all workers that exited or were
-#'   lost.
+#' @param worker_ids A character vector of worker ids; `NULL` is all workers that have exited or
+#'   were lost.
 #' @inheritParams rrq_destroy
 #' @return The ids of the deleted workers, invisibly.
-#' @section Errors: `rrq_error_worker_missing` for unknown ids and `rrq_error_worker_active` for
-#'   workers that have not exited; nothing is deleted then.
+#' @section Errors: `rrq_error_worker_missing` lists the unknown ids, `rrq_error_worker_active` the
+#'   workers that have not exited. In both cases nothing is deleted.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

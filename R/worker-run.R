@@ -1,4 +1,4 @@
-#' A worker in this R process
+#' Worker in the current R process
 #'
 #' `rrq_worker$new()` registers a worker and builds its environment; `$loop()` then runs tasks until
 #' the worker is told to stop, interrupted, or idle for too long. Use it to write a launcher or to
@@ -10,13 +10,14 @@
 #'   queue or a configuration that does not exist yet. The server is found as by [rrq_controller()].
 #' * `$loop(immediate = FALSE)`: runs tasks; with `immediate = TRUE`, it returns as soon as there is
 #'   nothing to do. Returns the reason why it stopped, invisibly.
-#' * `$step(immediate = FALSE)`: one turn of the loop; with `immediate = TRUE`, it does not wait for
-#'   something to do. Returns, invisibly, whether something was done, `NA` if the worker has exited.
-#' * `$id`, `$info()`: the name of the worker, and its information as [rrq_worker_info()] returns.
+#' * `$step(immediate = FALSE)`: performs one turn of the loop; with `immediate = TRUE`, it does not
+#'   wait until there is something to do. Returns, invisibly, whether anything was done, or `NA` if
+#'   the worker has exited.
+#' * `$id`, `$info()`: the name of the worker, and its information as from [rrq_worker_info()].
 #' * `$shutdown(reason = "shut down")`: exits.
-#' @section Errors: `rrq_error_queue_missing` and `rrq_error_config_missing` if the queue or the
-#'   configuration still does not exist, `rrq_error_worker_exists` if a worker of that name is
-#'   alive, `rrq_error_envir` if its environment cannot be built.
+#' @section Errors: `rrq_error_queue_missing` or `rrq_error_config_missing` if the queue or the
+#'   configuration does not exist after `timeout_config` seconds, `rrq_error_worker_exists` if a
+#'   worker of that name is alive, `rrq_error_envir` if the environment cannot be built.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -94,22 +95,22 @@ rrq_worker <- R6Class(
       functions <- evaluation_calls(private$run, identity)
       info <- private$describe(config)
       if (isTRUE(the$is_worker_process)) the$worker <- self
-      # Whoever handles an interrupt must know of the registration, so none comes in between.
+      # The handler of an interrupt must know about the registration, so none comes in between.
       rust_call(suspendInterrupts(private$keep(rs_worker_register(
         private$url, private$queue_id, self$id, private$config_name, info,
         spawned_by(), functions
       ))), call)
       private$leave_at_exit(Sys.getpid())
-      # Before it counts as alive: whoever waits for that may read the log next.
+      # Before it counts as alive: a session that waits for that may read the log next.
       if (isTRUE(the$is_worker_process)) cat(format(info), sep = "\n")
       private$prepare(call)
     },
-    # Also returns what is not a registration but an error.
+    # Returns an error as it is.
     keep = function(runner) {
       if (typeof(runner) == "externalptr") private$runner <- runner
       runner
     },
-    # A task that calls quit() ends the worker: report it at once, not when the lease lapses. A
+    # A task that calls quit() ends the worker: report this at once, not when the lease expires. A
     # forked child that quits must not do so.
     leave_at_exit = function(pid) {
       reg.finalizer(self, onexit = TRUE, function(worker) {
@@ -144,9 +145,11 @@ rrq_worker <- R6Class(
     },
     check_alive = function() {
       if (is.null(private$runner)) {
-        abort("worker_gone", sprintf("Worker '%s' has left its queue.", self$id),
-          ids = self$id, call = caller_env(2)
+        message <- c(
+          sprintf("Worker '%s' has exited.", self$id),
+          i = "Start another one with `rrq_worker$new()`."
         )
+        abort("worker_gone", message, ids = self$id, call = caller_env(2))
       }
     }
   )
@@ -166,7 +169,10 @@ prepare_task_logs <- function(logdir, call) {
   }
   dir.create(logdir, showWarnings = FALSE, recursive = TRUE)
   if (file.access(logdir, 2) != 0) {
-    message <- sprintf("The folder for logs of tasks cannot be written to: '%s'.", logdir)
+    message <- c(
+      sprintf("Cannot write to '%s', the directory for the logs of tasks.", logdir),
+      i = "Change `logdir` in the worker's configuration, or the permissions of the directory."
+    )
     abort("logdir", message, call = call)
   }
 }

@@ -1,4 +1,4 @@
-#' A script that starts workers
+#' Worker script
 #'
 #' Writes the executable `rrq_worker`, which runs a worker until it is told to stop. Use it to start
 #' workers on other machines, in cluster jobs, or under a service manager.
@@ -10,24 +10,24 @@
 #' `<id>` is the id of the queue. `--config` names the worker's configuration (default:
 #' `localhost`), see [rrq_worker_config_save()]. `--worker-id`, or `--name`, is the worker's name
 #' (default: a random one). `--timeout-config` is the number of seconds to wait for a queue or a
-#' configuration that does not exist yet. `--help` shows this text. Options are written as
-#' `--config=NAME` or as `--config NAME`.
+#' configuration that does not exist yet. `--help` shows a summary. Options can be written as
+#' `--config=NAME` or `--config NAME`.
 #'
 #' The server comes from the environment variables `RRQ_URL`, `REDIS_URL`, `REDUX_URL`, or
 #' `REDIS_HOST` and `REDIS_PORT`; it is 127.0.0.1:6379 if none of them is set. The script works from
 #' any directory, which becomes the worker's working directory.
 #'
-#' The exit status is 0 if the worker was told to stop, was idle for too long, or its queue was
-#' destroyed. It is also 0 after SIGTERM and Ctrl-C: the worker exits at once, and a task that it
-#' was running ends as `DIED`. A second SIGTERM ends the process as that signal usually does. The
-#' status is 1, with a message on stderr, if the queue or the configuration does not exist, the
-#' server does not respond, the name is taken, or the environment cannot be built; it is 2 for wrong
-#' options.
+#' The exit status is 0 if the worker was told to stop, reached its idle time limit, or its queue
+#' was destroyed. It is also 0 after SIGTERM and Ctrl-C: the worker exits at once, and the task that
+#' it was running ends as `DIED`. A second SIGTERM ends the process immediately. The status is 1,
+#' with a message on stderr, if the queue or the configuration does not exist, the server does not
+#' respond, the name is taken, or the environment cannot be built; it is 2 for invalid options.
 #'
-#' @param path The folder for the script. It is created if necessary, and an existing script is
+#' @param path The directory for the script. It is created if necessary, and an existing script is
 #'   replaced.
-#' @param versioned `FALSE`: the script runs the `Rscript` on the `PATH`, with the packages of the
-#'   user who runs it. `TRUE`: it runs this R with this session's library paths, in any environment.
+#' @param versioned If `FALSE` (the default), the script runs the `Rscript` on the `PATH`, with the
+#'   packages of the user who runs it. If `TRUE`, it runs this R with this session's library paths,
+#'   whatever the environment.
 #' @return The path of the script, invisibly.
 #' @export
 #' @examplesIf .Platform$OS.type == "unix"
@@ -37,7 +37,7 @@ rrq_worker_script <- function(path, versioned = FALSE) {
   check_string(path)
   check_flag(versioned)
   if (!dir.exists(path) && !dir.create(path, recursive = TRUE, showWarnings = FALSE)) {
-    abort("io", sprintf("Cannot make the folder '%s'.", path))
+    abort("io", sprintf("Cannot create the directory '%s'.", path))
   }
   to <- file.path(normalizePath(path), "rrq_worker")
   template <- readLines(system.file("rrq_worker.sh", package = "rrq", mustWork = TRUE))
@@ -64,18 +64,18 @@ Runs a worker of the queue <id> until it is told to stop.
 Options:
   --config=NAME             The worker's configuration [default: localhost].
   --worker-id=ID, --name=ID The worker's name [default: a random one].
-  --timeout-config=SECONDS  How long to wait for a queue that nobody has created
-                            yet, or a configuration not saved yet [default: 0].
-  --help                    Show this.
+  --timeout-config=SECONDS  How long to wait for a queue or a configuration that
+                            does not exist yet [default: 0].
+  --help                    Show this help.
 
 The server comes from RRQ_URL, REDIS_URL, REDUX_URL, or REDIS_HOST and
-REDIS_PORT; it is 127.0.0.1:6379 where none of them is set."
+REDIS_PORT; it is 127.0.0.1:6379 if none of them is set."
 
 # What the script runs.
 worker_script <- function(args = commandArgs(TRUE)) {
   # R puts an `--args` of its own before that of the script.
   options <- tryCatch(parse_script(args[-1]), rrq_error_argument = function(e) {
-    quit_saying(paste0(conditionMessage(e), "\n", "Try 'rrq_worker --help'."), 2)
+    quit_with_error(paste0(conditionMessage(e), "\n", "Try 'rrq_worker --help'."), 2)
   })
   if (options$help) {
     cat(script_usage, "\n", sep = "")
@@ -103,7 +103,7 @@ parse_script <- function(args) {
     }
     key <- script_options[sub("=.*", "", arg)]
     if (is.na(key)) {
-      abort("argument", sprintf("there is no option '%s'.", arg))
+      abort("argument", sprintf("unknown option '%s'.", arg))
     }
     if (!grepl("=", arg, fixed = TRUE)) {
       if (length(args) == 0) {
@@ -125,7 +125,7 @@ script_options <- c(
 
 check_script <- function(options) {
   if (length(options$id) != 1) {
-    abort("argument", sprintf("it takes one queue id, not %d.", length(options$id)))
+    abort("argument", sprintf("expected one queue id, got %d.", length(options$id)))
   }
   check_queue_id(options$id, arg = "<id>")
   check_name(options$config, arg = "--config")

@@ -1,43 +1,45 @@
-#' Start workers on this machine
+#' Starting workers on this machine
 #'
-#' Starts R processes that run the tasks of a queue, all in parallel. They have this session's
-#' library paths, working directory and environment variables, and end when the session ends,
-#' however it ends.
+#' Starts R processes that run the tasks of a queue in parallel. They have this session's library
+#' paths, working directory and environment variables, and end when the session ends, however it
+#' ends.
 #'
 #' @section Crashes: The session is the parent of these processes, so it notices at once when one
-#'   of them crashes. It declares the worker lost without waiting for its lease to lapse, and a
-#'   message says what became of its task. With `restart` it then starts a new process under the
-#'   same name. A worker has crashed when its process ended for any reason but that it was told to
-#'   stop, was idle for too long, or its queue was destroyed.
+#'   of them crashes. It declares the worker lost without waiting for its lease to expire, and a
+#'   message says what became of its task. With `restart`, it then starts a new process under the
+#'   same name. A worker counts as crashed if its process ends although it was not told to stop, did
+#'   not reach its idle time limit, and its queue was not destroyed.
 #'
-#'   R has a single thread, so the session can only do this while it waits (for tasks, answers or
-#'   workers), and when `rrq_worker_detect_exited()` or a function of the manager is called. While
-#'   it does something else, the other workers notice a lost one when its lease has lapsed, and
-#'   nothing is restarted.
+#'   R has a single thread, so the session can only do this while it waits (for tasks, responses or
+#'   workers), and when `rrq_worker_detect_exited()` or a function of the manager is called. At
+#'   other times, the other workers notice a lost worker when its lease has expired, and nothing is
+#'   restarted.
 #'
-#'   Only crashes in a row lead to giving up: the count starts again when a worker has completed a
-#'   task or has run for a minute.
+#'   Only crashes in a row count: the count starts again when a worker has completed a task or has
+#'   run for a minute.
 #'
-#' @param n How many.
-#' @param logdir A folder for what they print, in a file `<name>.log` for each; a restarted worker
-#'   gets `<name>.2.log` and so on. `NULL` is a folder in the session's temporary folder.
-#' @param timeout Seconds to wait until all are alive. 0 does not wait.
-#' @param name_config The saved configuration they use, see [rrq_worker_config_save()].
-#' @param worker_id_base Their names are `<base>_1` to `<base>_n`; `NULL` draws a base.
-#' @param time_poll Seconds between two checks of whether they are alive.
+#' @param n The number of workers.
+#' @param logdir A directory for the workers' output, one file `<name>.log` per worker; a restarted
+#'   worker gets `<name>.2.log` and so on. `NULL` is a directory in the session's temporary
+#'   directory.
+#' @param timeout The longest time to wait until all workers are alive, in seconds; 0 does not wait.
+#' @param name_config The name of the workers' configuration, see [rrq_worker_config_save()].
+#' @param worker_id_base The workers' names are `<base>_1` to `<base>_n`; `NULL` chooses a random
+#'   base.
+#' @param time_poll Seconds between checks of whether the workers are alive.
 #' @param offload_path Not available yet: must be `NULL`.
-#' @param restart Whether a worker that crashed is replaced by a new process of the same name. A
-#'   number is how many crashes in a row are too many; `TRUE` is 5. A message tells of each
-#'   replacement, and of giving up.
+#' @param restart Whether to replace a worker that has crashed by a new process of the same name. A
+#'   number is the number of crashes in a row after which the worker is given up; `TRUE` is 5. A
+#'   message reports each replacement, and when a worker is given up.
 #' @inheritParams rrq_task_wait
 #' @inheritParams rrq_destroy
-#' @return An `rrq_worker_manager`. `$id` are the workers' names; `$is_alive()`, `$logs()`,
-#'   `$stop()` and `$kill()` take names or numbers, all by default; `$wait_alive(timeout)` waits.
-#'   Workers that were stopped or killed by their manager are not restarted; the tasks of those
-#'   killed have ended when `$kill()` returns.
-#' @section Errors: `rrq_error_worker_start` when a worker ends before it is alive, for instance
-#'   because its environment could not be built: the message shows the end of its log. With
-#'   `restart` that is after so many crashes. `rrq_error_timeout` when time is up.
+#' @return An `rrq_worker_manager`. `$id` is a character vector of the workers' names.
+#'   `$is_alive()`, `$logs()`, `$stop()` and `$kill()` take names or numbers of workers, by default
+#'   all; `$wait_alive(timeout)` waits until all are alive. Workers that were stopped or killed by
+#'   their manager are not restarted; the tasks of killed workers have ended when `$kill()` returns.
+#' @section Errors: `rrq_error_worker_start`, with the end of its log, if a worker ends before it is
+#'   alive, for example because its environment could not be built; with `restart`, after the given
+#'   number of crashes. `rrq_error_timeout` if not all workers are alive in time.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -82,7 +84,9 @@ check_restart <- function(restart, call = caller_env()) {
     check_count(restart, call = call)
     return(restart)
   }
-  check_flag(restart, call = call)
+  if (!rlang::is_bool(restart)) {
+    abort_argument("restart", "TRUE, FALSE or a number of crashes", restart, call)
+  }
   if (restart) 5 else 0
 }
 
@@ -90,7 +94,10 @@ check_unused <- function(handle, ids, call = caller_env()) {
   states <- rust_call(rs_worker_states(handle), call)
   taken <- intersect(ids, states$id[!states$exited])
   if (length(taken)) {
-    message <- sprintf("Workers of these names are alive: %s.", toString(taken))
+    message <- c(
+      sprintf("Workers with these names are already alive: %s.", toString(taken)),
+      i = "Choose another `worker_id_base`."
+    )
     abort("worker_exists", message, ids = taken, call = call)
   }
 }
@@ -120,8 +127,8 @@ start_worker <- function(id, log, controller, name_config, end_file) {
   )
 }
 
-# What a spawned process runs. The file says that it has ended as a worker should; it is missing if
-# code of a task, or anything else, ended the process.
+# What a spawned process runs. The file says that the worker has exited in an orderly way; it is
+# missing if a task's code, or anything else, ended the process.
 worker_process <- function(args = commandArgs(TRUE)) {
   end_file <- Sys.getenv("RRQ_WORKER_END")
   run_worker_process(args[[1]], args[[2]], args[[3]], 0)
@@ -129,8 +136,8 @@ worker_process <- function(args = commandArgs(TRUE)) {
   invisible()
 }
 
-# Runs until there is a reason to leave. A missing queue, configuration or server is reported on
-# stderr in one message, not with a traceback.
+# Runs until there is a reason to exit. A missing queue, configuration or server is reported on
+# stderr in one message, without a traceback.
 run_worker_process <- function(queue_id, name_config, worker_id, timeout_config) {
   Sys.unsetenv("R_TESTS")
   the$is_worker_process <- TRUE
@@ -138,13 +145,13 @@ run_worker_process <- function(queue_id, name_config, worker_id, timeout_config)
     {
       worker <- tryCatch(
         rrq_worker$new(queue_id, name_config, worker_id, timeout_config),
-        error = function(e) quit_saying(conditionMessage(e), 1)
+        error = function(e) quit_with_error(conditionMessage(e), 1)
       )
       worker$loop()
     },
-    # The engine and the handlers of the loop see most interrupts first. This is for all others:
-    # while the environment is built, and before and after the loop. A further one must not end
-    # this.
+    # The engine and the handlers of the loop see most interrupts first. This handler is for all
+    # others: while the environment is built, and before and after the loop. A further interrupt
+    # must not end the shutdown.
     interrupt = function(i) {
       if (!is.null(the$worker)) suspendInterrupts(the$worker$shutdown("interrupted"))
     }
@@ -152,7 +159,7 @@ run_worker_process <- function(queue_id, name_config, worker_id, timeout_config)
   invisible()
 }
 
-quit_saying <- function(message, status) {
+quit_with_error <- function(message, status) {
   cat("Error: ", message, "\n", sep = "", file = stderr())
   quit(save = "no", status = status)
 }
@@ -201,9 +208,11 @@ match_workers <- function(ids, worker, call) {
   at <- if (is.character(worker)) match(worker, ids) else match(worker, seq_along(ids))
   if (anyNA(at)) {
     unknown <- toString(worker[is.na(at)])
-    abort("worker_missing", sprintf("Not workers of this manager: %s.", unknown),
-      ids = as.character(worker[is.na(at)]), call = call
+    message <- c(
+      sprintf("This manager has no such worker: %s.", unknown),
+      i = sprintf("Its workers are %s.", toString(ids))
     )
+    abort("worker_missing", message, ids = as.character(worker[is.na(at)]), call = call)
   }
   at
 }
@@ -222,7 +231,7 @@ stop_children <- function(controller, workers, timeout) {
       for (worker in left) end_process(worker$process)
       break
     }
-    # A process that has not registered yet is asked as soon as it has.
+    # A process that has not registered yet is told to stop as soon as it has.
     silent <- setdiff(child_ids(left), asked)
     if (length(silent)) asked <- c(asked, ask_to_stop(handle, silent))
     left[[1]]$process$wait(min(100, 1000 * (deadline - now())))
@@ -231,7 +240,7 @@ stop_children <- function(controller, workers, timeout) {
   invisible(child_ids(workers))
 }
 
-# Returns the ids of those that were there to be asked.
+# Returns the ids of the workers that were told.
 ask_to_stop <- function(handle, ids) {
   states <- rust_call(rs_worker_states(handle))
   alive <- intersect(ids, states$id[!states$exited])
@@ -256,7 +265,7 @@ wait_alive <- function(controller, workers, timeout, time_poll, progress, call) 
   for (worker in workers) worker$is_awaited <- TRUE
   on.exit(for (worker in workers) worker$is_awaited <- FALSE)
   watch <- list(
-    # One that will be restarted is still watched.
+    # A worker that will be restarted is still watched.
     is_dead = function(ids_left, states) {
       !vapply(workers[match(ids_left, ids)], is_watched, NA)
     },

@@ -1,22 +1,21 @@
 #' Stopping workers
 #'
-#' Tells workers to exit, or ends their processes.
+#' Tells workers to exit, or kills their processes.
 #'
 #' @param worker_ids A character vector of worker ids; `NULL` is all workers that have not exited.
 #' @param type How to stop them. `"message"`: the worker finishes its current task and exits.
-#'   `"kill"`: a thread of the worker ends its process, whatever R is doing; a task that it was
-#'   running ends as `DIED` at once. This works from any machine. `"kill_local"`: a signal ends its
-#'   process. This works only for workers on this machine, but needs no connection between worker
-#'   and server; a task that it was running ends as `DIED` once the loss is noticed, see
-#'   [rrq_worker_detect_exited()].
-#' @param timeout Seconds to wait until they have exited; 0 does not wait.
-#' @param time_poll Seconds between two checks.
+#'   `"kill"`: a thread of the worker ends its process, whatever R is doing, and its current task
+#'   ends as `DIED` at once. This works from any machine. `"kill_local"`: a signal ends the process.
+#'   This works only for workers on this machine, but needs no connection between worker and server;
+#'   the current task ends as `DIED` once the loss is detected, see [rrq_worker_detect_exited()].
+#' @param timeout The longest time to wait for them to exit, in seconds; 0 does not wait.
+#' @param time_poll Seconds between checks.
 #' @inheritParams rrq_task_wait
 #' @inheritParams rrq_destroy
 #' @return The ids of the workers, invisibly.
-#' @section Errors: `rrq_error_worker_missing` for ids of workers that are not alive, and
-#'   `rrq_error_not_local` for workers that cannot be killed from here; nothing is done then.
-#'   `rrq_error_timeout` names the workers that are still alive after `timeout` seconds.
+#' @section Errors: `rrq_error_worker_missing` lists the workers that are not alive,
+#'   `rrq_error_not_local` those that cannot be killed from this session; in both cases nothing is
+#'   done. `rrq_error_timeout` names the workers that are still running after `timeout` seconds.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -50,7 +49,7 @@ rrq_worker_stop <- function(worker_ids = NULL, type = c("message", "kill", "kill
   invisible(worker_ids)
 }
 
-# Including those that still build their environment.
+# Including those that are still building their environment.
 workers_to_stop <- function(handle, worker_ids, call = caller_env()) {
   states <- worker_states(handle, call)
   alive <- states$id[!states$exited]
@@ -72,8 +71,8 @@ kill_local <- function(handle, worker_ids, call = caller_env()) {
   if (any(elsewhere)) {
     others <- worker_ids[elsewhere]
     message <- c(
-      sprintf("These workers are not on this machine: %s.", toString(others)),
-      i = "Use `type = \"kill\"`; nothing was killed."
+      sprintf("Workers that are not on this machine: %s. None was killed.", toString(others)),
+      i = "Use `type = \"kill\"`, which works on any machine."
     )
     abort("not_local", message, ids = others, call = call)
   }
@@ -88,7 +87,10 @@ is_local <- function(infos) {
 refuse_own <- function(worker_ids, infos, call) {
   own <- worker_ids[vapply(infos, function(info) info$pid == Sys.getpid(), NA)]
   if (length(own) > 0) {
-    message <- sprintf("Worker %s runs in this R session: it is not killed.", toString(own))
+    message <- c(
+      sprintf("Worker %s runs in this R session. No worker was killed.", toString(own)),
+      i = "Stop it with its method `$shutdown()`."
+    )
     abort("not_local", message, ids = own, call = call)
   }
 }
@@ -111,7 +113,10 @@ wait_exited <- function(handle, worker_ids, timeout, time_poll, progress, call =
       return(invisible())
     }
     if (now() >= deadline) {
-      message <- sprintf("Still running after %g s: %s.", timeout, toString(left))
+      message <- c(
+        sprintf("Workers still running after %g s: %s.", timeout, toString(left)),
+        i = "They exit after their current task; `type = \"kill\"` does not wait for it."
+      )
       abort("timeout", message, ids = left, call = call)
     }
     Sys.sleep(min(max(time_poll, 0.01), deadline - now()))

@@ -1,15 +1,15 @@
 # Workers that this session started: it is the parent of their processes, so it can tell at once
-# when one ends. It asks in the slices of every wait and in every call of a manager; in between it
-# does nothing, for R has a single thread. A child has crashed if its process ended without leaving
-# its end file behind. The session
-# 1. declares the worker lost, so that its tasks end before its lease lapses;
+# when one ends. It checks in the slices of every wait and in every call of a manager; in between it
+# does nothing, because R has a single thread. A child has crashed if its process ended without
+# leaving its end file behind. The session
+# 1. declares the worker lost, so that its tasks end before its lease expires;
 # 2. reports the crash, unless the end was expected;
-# 3. starts a new process of the same name, if wanted and unless it crashed too often in a row.
+# 3. starts a new process of the same name, if requested, and unless it crashed too often in a row.
 
-# How often a wait asks.
+# How often a wait checks.
 supervise_s <- 0.5
 
-# A worker that has run this long did not crash because of how it was started.
+# A worker that has run this long did not crash because of the way it was started.
 steady_s <- 60
 
 # A child is a worker, not a process: `process`, `token`, `logs` and `started` are those of its
@@ -33,8 +33,8 @@ start_child <- function(child) {
     child$id, log, child$controller, child$name_config, child$end_file
   )
   child$started <- now()
-  # processx ends a process when its handle is garbage-collected; workers live as long as the
-  # session, whatever becomes of their manager.
+  # processx ends a process when its handle is garbage-collected, but workers live as long as the
+  # session, even without their manager.
   the$workers <- c(the$workers, list(child))
 }
 
@@ -50,7 +50,7 @@ unwatch <- function(child) {
   the$workers <- Filter(function(other) !identical(other, child), the$workers)
 }
 
-# They are asked to end, so whatever happens to them is no crash.
+# They are told to end, so whatever happens to them is not a crash.
 expect_end <- function(children) {
   for (child in children) child$is_expected <- TRUE
 }
@@ -64,18 +64,18 @@ children_named <- function(controller, ids) {
   Filter(function(child) child$id %in% ids && is_of_queue(child, controller), the$workers)
 }
 
-# The longest a wait may sleep without asking.
+# The longest a wait may sleep without checking.
 supervise_pause <- function() {
   if (length(the$workers)) supervise_s else Inf
 }
 
-# Returns the children that were found lost. `at_once` asks even if somebody did just before.
+# Returns the children found to be lost. `at_once` checks even if the last check was just now.
 supervise <- function(at_once = FALSE) {
   if (length(the$workers) == 0 || (!at_once && now() - the$supervised < supervise_s)) {
     return(list())
   }
   the$supervised <- now()
-  # In a fork of the session processx takes them all for dead: they are not its children.
+  # In a fork of the session, processx considers them all dead: they are not its children.
   own <- Filter(function(child) child$session == Sys.getpid(), the$workers)
   ended <- Filter(function(child) !child$process$is_alive(), own)
   Filter(child_ended, ended)
@@ -83,7 +83,7 @@ supervise <- function(at_once = FALSE) {
 
 # Returns whether the worker was lost.
 child_ended <- function(child) {
-  # First: a handler of the messages may wait in turn.
+  # First, because a handler of the messages below may wait itself.
   unwatch(child)
   if (file.exists(child$end_file)) {
     unlink(child$end_file)
@@ -96,8 +96,8 @@ child_ended <- function(child) {
   identical(last$state, "LOST")
 }
 
-# Declare the worker lost if it did not leave, and read from its log what became of its tasks. A
-# server that cannot be reached leaves that to others.
+# Declare the worker lost if it did not leave, and read from its log what became of its tasks. If
+# the server cannot be reached, that is left to others.
 last_words <- function(child) {
   last <- list(state = NULL, tasks = character(), is_expected = FALSE, did_work = FALSE)
   tryCatch(
@@ -117,12 +117,12 @@ last_words <- function(child) {
   )
 }
 
-# What the log of a worker that has ended says of its last process: the tasks it held, named by id,
-# whether somebody killed it on purpose, and whether it had done any work.
+# What the log of a worker that has ended says about its last process: the tasks it held, named by
+# id, whether somebody killed it on purpose, and whether it had done any work.
 read_life <- function(log) {
   ends <- which(log$command %in% c("LOST", "STOP"))
   if (length(ends) == 0) {
-    # Deleted meanwhile.
+    # Deleted in the meantime.
     return(list())
   }
   end <- ends[[length(ends)]]
@@ -145,7 +145,7 @@ report_crash <- function(child, last) {
   child$n_crashes <- child$n_crashes + 1
   text <- crash_text(child, last$tasks)
   if (child$max_crashes == 0) {
-    # An error shows the log of one that is waited for.
+    # If somebody waits for it, an error shows its log.
     if (!child$is_awaited) cli::cli_inform(c("!" = "{text}"))
   } else if (child$n_crashes >= child$max_crashes) {
     cli::cli_inform(c(
@@ -163,7 +163,7 @@ crash_text <- function(child, tasks) {
   ends <- vapply(unique(tasks), function(end) {
     ids <- names(tasks)[tasks == end]
     which <- if (length(ids) == 1) paste("its task", ids) else paste(length(ids), "of its tasks")
-    paste(which, if (end == "RETRY") "will be tried again" else paste("ended as", end))
+    paste(which, if (end == "RETRY") "will be retried" else paste("ended as", end))
   }, "")
   text <- paste(c(sprintf("Worker '%s' (pid %d) %s", child$id, child$process$get_pid(), how), ends),
     collapse = "; "
@@ -171,7 +171,7 @@ crash_text <- function(child, tasks) {
   paste0(text, ".")
 }
 
-# processx gives the number of a signal as a negative status, and NA if somebody else took it.
+# processx returns the number of a signal as a negative status, and NA if it could not read one.
 describe_status <- function(status) {
   if (is.null(status) || is.na(status)) {
     "has ended"

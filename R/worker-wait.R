@@ -1,24 +1,24 @@
 #' Waiting for workers
 #'
-#' Blocks until workers with the given names are alive, for instance those of cluster jobs, see
-#' [rrq_worker_script()]. [rrq_worker_spawn()] waits for its workers itself.
+#' Blocks until workers with the given names are alive, for example those of cluster jobs, see
+#' [rrq_worker_script()]. [rrq_worker_spawn()] itself waits for its workers.
 #'
 #' @param worker_ids A character vector: the names that the workers will have.
-#' @param timeout Seconds to wait.
-#' @param time_poll Seconds between two checks.
-#' @param is_dead A function of the ids that are not alive yet. It returns a logical vector with one
-#'   element per id: whether the job that was to start this worker has ended. `NULL` if that cannot
-#'   be known.
+#' @param timeout The longest time to wait, in seconds.
+#' @param time_poll Seconds between checks.
+#' @param is_dead A function of the ids of workers that are not alive yet. It returns a logical
+#'   vector with one element per id: whether the job that should start this worker has ended. `NULL`
+#'   if that cannot be determined.
 #' @param fetch_logs A function of the ids of workers that failed to start. It returns a list with
-#'   one character vector per id: the lines of its log. `NULL` shows what the workers wrote to their
-#'   logs in the queue.
+#'   one character vector per id: the lines of its log. `NULL` uses the logs that workers keep in
+#'   the queue.
 #' @inheritParams rrq_task_wait
 #' @inheritParams rrq_destroy
 #' @return The ids, invisibly.
-#' @section Errors: `rrq_error_worker_start`, with the end of their logs, if `is_dead()` returns
-#'   `TRUE`, or if workers have exited or were lost. If that was an earlier worker of the same name,
-#'   delete it first with [rrq_worker_delete_exited()]. `rrq_error_timeout` names the workers that
-#'   are not alive in time.
+#' @section Errors: `rrq_error_worker_start`, with the end of their logs, names the workers for
+#'   which `is_dead()` returns `TRUE`, or that have exited or were lost. If this is an earlier
+#'   worker of the same name, delete it first with [rrq_worker_delete_exited()]. `rrq_error_timeout`
+#'   names the workers that are not alive in time.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -55,7 +55,8 @@ ask_dead <- function(is_dead, ids, call) {
   }
   dead <- is_dead(ids)
   if (!is.logical(dead) || length(dead) != length(ids) || anyNA(dead)) {
-    abort_argument("is_dead", "a function that returns TRUE or FALSE per id", dead, call)
+    must <- "a function that returns TRUE or FALSE for each id"
+    abort_argument("is_dead", must, dead, call)
   }
   dead
 }
@@ -63,7 +64,8 @@ ask_dead <- function(is_dead, ids, call) {
 ask_logs <- function(fetch_logs, ids, call) {
   logs <- fetch_logs(ids)
   if (!is.list(logs) || length(logs) != length(ids) || !all(vapply(logs, is_lines, NA))) {
-    abort_argument("fetch_logs", "a function that returns a list of lines per id", logs, call)
+    must <- "a function that returns a list with one character vector per id"
+    abort_argument("fetch_logs", must, logs, call)
   }
   logs
 }
@@ -80,8 +82,8 @@ queue_logs <- function(handle, ids) {
 # How many lines of a log an error shows.
 log_shown <- 10
 
-# Wait until all are alive. `watch$is_dead(ids, states)` returns which will never be,
-# `watch$logs(ids)` their logs, named by where they come from, if known.
+# Wait until all are alive. `watch$is_dead(ids, states)` returns which ones never will be,
+# `watch$logs(ids)` their logs, named by their origin if that is known.
 wait_started <- function(handle, ids, watch, timeout, time_poll, progress, call) {
   deadline <- now() + timeout
   if (progress) cli::cli_progress_step("Waiting for {length(ids)} worker{?s}")
@@ -99,7 +101,10 @@ wait_started <- function(handle, ids, watch, timeout, time_poll, progress, call)
       abort_worker_start(waiting[dead], watch$logs(waiting[dead]), call)
     }
     if (now() >= deadline) {
-      message <- sprintf("Not alive after %g s: %s.", timeout, toString(waiting))
+      message <- c(
+        sprintf("Workers not alive after %g s: %s.", timeout, toString(waiting)),
+        i = "They may still be starting: wait again with `rrq_worker_wait()`."
+      )
       abort("timeout", message, ids = waiting, call = call)
     }
     Sys.sleep(max(0.01, min(time_poll, deadline - now())))
@@ -109,7 +114,7 @@ wait_started <- function(handle, ids, watch, timeout, time_poll, progress, call)
 abort_worker_start <- function(ids, logs, call) {
   tails <- vapply(logs, function(log) paste(utils::tail(log, log_shown), collapse = "\n"), "")
   message <- c(
-    sprintf("Ended before being alive: %s.", toString(ids)),
+    sprintf("Workers ended before they were alive: %s.", toString(ids)),
     stats::setNames(sprintf("Log of %s:\n%s", names(logs) %||% ids, tails), rep("x", length(ids)))
   )
   abort("worker_start", message, ids = ids, call = call)

@@ -28,13 +28,21 @@ test_that("the message is a sentence, with a hint if there is one", {
 })
 
 test_that("every hint belongs to an engine error class and is a sentence", {
-  expect_true(all(grepl("[.?]$", hints)))
+  expect_true(all(grepl("[.?]$", unlist(hints))))
   for (class in names(hints)) {
     expect_error(
       rust_call(engine_error(class, "it failed")),
-      hints[[class]], fixed = TRUE, class = paste0("rrq_error_", class)
+      hints[[class]][[1]], fixed = TRUE, class = paste0("rrq_error_", class)
     )
   }
+})
+
+test_that("a hint is in the plural if several ids are missing", {
+  r <- local_queue()
+  expect_error(rrq_task_info("a", controller = r), "It may have", class = "rrq_error_task_missing")
+  expect_error(
+    rrq_task_wait(c("a", "b"), controller = r), "They may have", class = "rrq_error_task_missing"
+  )
 })
 
 test_that("braces and percent signs in a message are literal", {

@@ -273,15 +273,15 @@ test_that("what is no function is told under the name of the argument", {
   expect_error(rrq_mapply(1, 1:2, controller = r), "`FUN`", class = "rrq_error_argument")
 })
 
-test_that("a time out says that tasks go on only where they do", {
+test_that("a time-out says that tasks continue only if they do", {
   r <- local_queue()
   late <- function(cancel) {
     tryCatch(rrq_lapply(1:2, sqrt, timeout = 0, cancel = cancel, controller = r),
       rrq_error_timeout = conditionMessage
     )
   }
-  expect_no_match(late(TRUE), "meanwhile")
-  expect_match(suppressMessages(late(FALSE)), "meanwhile")
+  expect_no_match(late(TRUE), "continue")
+  expect_match(suppressMessages(late(FALSE)), "continue")
 })
 
 test_that("options of tasks are used, and those that make no sense here are named", {

@@ -93,6 +93,6 @@ test_that("a controller shows paused queues and queues without workers", {
   shown <- utils::capture.output(print(r))
   expect_equal(shown[-1], c(
     "  default: 0 waiting, 0 workers; paused",
-    "  odd: 1 waiting, 0 workers - nobody listens to it"
+    "  odd: 1 waiting, 0 workers - no worker listens to it"
   ))
 })

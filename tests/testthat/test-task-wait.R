@@ -218,7 +218,7 @@ test_that("waiting for any has a time limit and says what is wrong", {
   id <- rrq_task_create_expr(identity(1), controller = r)
   err <- expect_error(
     rrq_task_wait_any(id, controller = r),
-    "1 task has not ended after 0.1 s", class = "rrq_error_timeout"
+    "Task [0-9a-f]{32} has not ended after 0.1 s", class = "rrq_error_timeout"
   )
   expect_equal(err$call[[1]], quote(rrq_task_wait_any))
   expect_error(rrq_task_wait_any(id, 0, controller = r), "0 s", class = "rrq_error_timeout")

@@ -126,3 +126,12 @@ test_that("an id in another encoding is rejected", {
     expect_error(check_id(id), "UTF-8", class = "rrq_error_argument")
   }
 })
+
+test_that("a missing argument is reported for the function the user called", {
+  expect_error(rrq_controller(), "`queue_id` is missing", class = "rrq_error_argument")
+  expect_error(rrq_task_wait(), "`task_id` is missing", class = "rrq_error_argument")
+  expect_error(rrq_task_create_call(sqrt), "`args` is missing", class = "rrq_error_argument")
+  error <- tryCatch(rrq_task_create_bulk_call(sqrt), rrq_error_argument = identity)
+  expect_match(conditionMessage(error), "`data` is missing", fixed = TRUE)
+  expect_identical(conditionCall(error), quote(rrq_task_create_bulk_call(sqrt)))
+})

@@ -67,7 +67,7 @@ test_that("a task that is tried again after a loss is said to be", {
   id <- create_endless(r, retry = rrq_retry(2, on = "lost"))
   kill_hard(r, manager$id)
   expect_message(
-    lost <- rrq_worker_detect_exited(r), sprintf("its task %s will be tried again", id)
+    lost <- rrq_worker_detect_exited(r), sprintf("its task %s will be retried", id)
   )
   expect_equal(lost, manager$id)
   expect_equal(rrq_task_status(id, controller = r), "PENDING")
@@ -272,7 +272,7 @@ test_that("several tasks are counted, and how a process ended is told in words",
     crash_text(child, c(a = "DIED", b = "DIED", c = "RETRY")),
     paste(
       "Worker 'w' (pid 7) was killed by signal 9;",
-      "2 of its tasks ended as DIED; its task c will be tried again."
+      "2 of its tasks ended as DIED; its task c will be retried."
     )
   )
   expect_equal(describe_status(0L), "ended with exit status 0")

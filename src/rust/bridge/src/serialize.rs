@@ -62,7 +62,7 @@ fn serialize_any(value: &Robj) -> RResult<Vec<u8>> {
     });
     match done {
         Some(_) if buffer.len() > LONGEST => Err(Failure::Serialize(format!(
-            "its serialised form has {} bytes, the limit is {LONGEST} bytes",
+            "its serialised form has {} bytes, but the limit is {LONGEST} bytes",
             buffer.len()
         ))),
         Some(_) => Ok(buffer),

@@ -1,4 +1,4 @@
-//! The one error type of the engine: a variant for each decision a caller could take.
+//! The one error type of the engine: a variant for each case that a caller may handle differently.
 //! Addresses never carry passwords. A failed task is not an error; it is data.
 
 use std::io;
@@ -15,18 +15,18 @@ pub enum Error {
     Connection {
         /// The server, without credentials.
         address: String,
-        /// What the client library said.
+        /// What the client library reported.
         source: redis::RedisError,
     },
 
-    /// The server refused the user name or password.
+    /// The server rejected the user name or password, or requires a password.
     #[error("the Redis server at {address} {problem}: {source}")]
     Authentication {
         /// The server, without credentials.
         address: String,
-        /// What is wrong, after its address.
+        /// What is wrong, to follow the address.
         problem: &'static str,
-        /// What the client library said.
+        /// What the client library reported.
         source: redis::RedisError,
     },
 
@@ -35,16 +35,16 @@ pub enum Error {
     ServerUnsuitable {
         /// The server, without credentials.
         address: String,
-        /// What is wrong, after its address, and what to do.
+        /// What is wrong and what to do, to follow the address.
         problem: String,
     },
 
-    /// Something else than a Redis server answers there.
+    /// The server is not a Redis server.
     #[error("the server at {address} {problem}")]
     NotRedis {
         /// The server, without credentials.
         address: String,
-        /// What it is, after its address, and what to do.
+        /// What it is and what to do, to follow the address.
         problem: String,
     },
 
@@ -53,16 +53,18 @@ pub enum Error {
     Url {
         /// The text, without credentials.
         url: String,
-        /// The reason.
+        /// Why not, and what to do.
         reason: String,
     },
 
     /// The server answered with an error.
-    #[error("the Redis server refused a request: {0}")]
+    #[error("the Redis server rejected a request: {0}")]
     Redis(#[source] redis::RedisError),
 
     /// The queue was created by a version of the package with another data layout.
-    #[error("queue '{queue}' has data layout {found}, this version of rrq reads layout {expected}")]
+    #[error(
+        "queue '{queue}' has data layout {found}, but this version of rrq needs layout {expected}"
+    )]
     Layout {
         /// The queue id.
         queue: String,
@@ -103,7 +105,7 @@ pub enum Error {
     },
 
     /// Some tasks have no result yet.
-    #[error("these tasks have no result yet: {}", name_tasks(ids, statuses))]
+    #[error("no result yet: {}", name_tasks(ids, statuses))]
     TaskUnfinished {
         /// The tasks.
         ids: Vec<String>,
@@ -123,7 +125,7 @@ pub enum Error {
     },
 
     /// Some ids refer to the same task.
-    #[error("given more than once, or part of the same chain of retries: {}", name_some(ids))]
+    #[error("tasks given more than once, or in the same chain of retries: {}", name_some(ids))]
     TaskRepeated {
         /// The surplus ids.
         ids: Vec<String>,
@@ -137,7 +139,7 @@ pub enum Error {
     },
 
     /// Some workers have not exited.
-    #[error("these workers have not exited: {}", name_some(ids))]
+    #[error("workers that have not exited: {}", name_some(ids))]
     WorkerActive {
         /// Their names.
         ids: Vec<String>,
@@ -162,7 +164,7 @@ pub enum Error {
     NoWorkers,
 
     /// No worker configuration of that name is stored.
-    #[error("no worker configuration named '{name}'")]
+    #[error("there is no worker configuration '{name}'")]
     ConfigMissing {
         /// The name.
         name: String,
@@ -178,7 +180,7 @@ pub enum Error {
     },
 
     /// Files are too large to be stored together.
-    #[error("the files have {bytes} bytes in total, the limit is {limit} bytes")]
+    #[error("the files have {bytes} bytes in total, but the limit is {limit} bytes")]
     FilesLarge {
         /// How large they are.
         bytes: u64,
@@ -187,7 +189,7 @@ pub enum Error {
     },
 
     /// Files of a pack are no longer stored.
-    #[error("these files are no longer stored: {}", name_some(names))]
+    #[error("files no longer stored: {}", name_some(names))]
     FilesMissing {
         /// Their names.
         names: Vec<String>,
@@ -227,7 +229,7 @@ pub enum Error {
     /// The operating system reported an error.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried.
+        /// What was attempted.
         what: String,
         /// Why it failed.
         source: io::Error,
@@ -241,12 +243,12 @@ impl Error {
         Error::Corrupt { what: what.into(), reason: reason.to_string() }
     }
 
-    /// An error of the operating system; `what` says what was tried.
+    /// An error of the operating system; `what` says what was attempted.
     pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         move |source| Error::Io { what: what.into(), source }
     }
 
-    /// The same for a file; `verb` says what was tried with it.
+    /// The same for a file; `verb` says what was attempted with it.
     pub(crate) fn file(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         Error::io(format!("cannot {verb} file '{}'", path.display()))
     }

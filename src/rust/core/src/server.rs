@@ -141,7 +141,7 @@ impl Server {
             sleep(POLL);
         }
         let seconds = START_LIMIT.as_secs();
-        Err(failed_to_start(&format!("it did not answer for {seconds} s"), log))
+        Err(failed_to_start(&format!("it did not respond within {seconds} s"), log))
     }
 
     /// The URL with the password: of the unix socket where supported, otherwise of the loopback
@@ -272,7 +272,7 @@ fn lost_port(error: &Error) -> bool {
 fn random_password() -> Result<String> {
     let mut bytes = [0; 24];
     getrandom::fill(&mut bytes).map_err(|error| {
-        Error::io("cannot make a password")(io::Error::other(error.to_string()))
+        Error::io("cannot generate a password")(io::Error::other(error.to_string()))
     })?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -308,5 +308,5 @@ fn failed_to_start(what: &str, log: &mut File) -> Error {
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = lines[lines.len().saturating_sub(3)..].join("; ");
-    Error::ServerStart { reason: format!("{what}, the end of its log is '{last}'") }
+    Error::ServerStart { reason: format!("{what}; its log ends with '{last}'") }
 }

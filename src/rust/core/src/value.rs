@@ -75,7 +75,7 @@ pub fn random_id() -> Result<String> {
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| io::Error::other(error.to_string()))
-        .map_err(Error::io("cannot draw a random id"))?;
+        .map_err(Error::io("cannot generate a random id"))?;
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 

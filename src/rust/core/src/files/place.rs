@@ -19,13 +19,13 @@ pub fn check(root: &Path, names: &[PathBuf]) -> Result<()> {
             return refused(name, "it is a directory");
         }
         if !seen.insert(name.as_path()) {
-            return refused(name, "it is given twice");
+            return refused(name, "it appears twice");
         }
     }
     for name in names {
         for above in name.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
             if seen.contains(above) || root.join(above).is_file() {
-                return refused(name, "a parent of it is a file");
+                return refused(name, "its parent is a file");
             }
         }
     }

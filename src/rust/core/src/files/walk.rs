@@ -26,7 +26,7 @@ pub fn relative(name: &str) -> Result<PathBuf> {
         match component {
             Component::Normal(part) => path.push(part),
             Component::CurDir => {}
-            Component::ParentDir => return Err(refused(name, "it is outside of the directory")),
+            Component::ParentDir => return Err(refused(name, "it is outside the directory")),
             Component::RootDir | Component::Prefix(_) => {
                 return Err(refused(name, "it is an absolute path"));
             }
@@ -54,7 +54,7 @@ pub fn inside(root: &Path, path: &Path, name: &str) -> Result<()> {
             // A write would follow a dangling link.
             match at.canonicalize() {
                 Ok(target) if target.starts_with(&home) => at = target,
-                _ => return Err(refused(name, "a symbolic link points outside of the directory")),
+                _ => return Err(refused(name, "a symbolic link points outside the directory")),
             }
         }
     }

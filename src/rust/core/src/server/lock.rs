@@ -83,7 +83,7 @@ fn discard(link: &Path, stale: &Path, scratch: &Path) {
 fn in_use(data: &Path) -> Error {
     let data = data.display();
     let reason = format!(
-        "another private server uses the directory '{data}'; stop it or choose another directory"
+        "another private server uses the directory '{data}'; stop it, or choose another directory"
     );
     Error::ServerStart { reason }
 }

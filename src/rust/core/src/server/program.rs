@@ -74,7 +74,7 @@ fn is_program(path: &Path) -> bool {
 }
 
 pub(super) fn not_a_program(path: &Path) -> Error {
-    Error::ServerStart { reason: format!("'{}' is not a program that can be run", path.display()) }
+    Error::ServerStart { reason: format!("'{}' is not an executable program", path.display()) }
 }
 
 /// Runs the server, on unix behind its watchdog.

@@ -215,7 +215,7 @@ fn a_program_that_is_not_there_is_named() {
         ServerOptions { program: Some("/nonexistent/redis".into()), ..Default::default() };
     assert_eq!(
         reason(Server::start(&options)),
-        "'/nonexistent/redis' is not a program that can be run"
+        "'/nonexistent/redis' is not an executable program"
     );
 }
 
@@ -224,7 +224,7 @@ fn a_program_that_is_not_there_is_named() {
 fn a_program_that_is_no_server_is_quoted() {
     let options = ServerOptions { program: Some("ls".into()), ..ServerOptions::default() };
     let reason = reason(Server::start(&options));
-    assert!(reason.starts_with("it exited, the end of its log is '/"), "{reason}");
+    assert!(reason.starts_with("it exited; its log ends with '/"), "{reason}");
     assert!(reason.ends_with("/redis.conf'"), "{reason}");
 }
 

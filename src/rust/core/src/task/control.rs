@@ -19,7 +19,7 @@ use crate::worker;
 pub fn cancel(queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
     let statuses = query::statuses(queue, ids)?;
     refuse_missing(ids, &statuses)?;
-    refuse("cancel tasks that have ended", ids, &statuses, Status::is_terminal)?;
+    refuse("cancel tasks that have already ended", ids, &statuses, Status::is_terminal)?;
     cancel_open(queue, ids)
 }
 
@@ -62,15 +62,15 @@ pub fn delete(queue: &mut Queue, ids: &[String], check: bool) -> Result<()> {
     resolve_dependents(queue)
 }
 
-/// Tasks that depended on those are due now: callers should find them released or impossible. If
-/// there are more than this can do within its limit, whoever sweeps next goes on.
+/// Tasks that depend on these are due now: callers should find them released or impossible. If there
+/// are more than fit into the time limit, the next sweep continues.
 pub fn resolve_dependents(queue: &mut Queue) -> Result<()> {
     worker::sweep_dependents(queue, RESOLVE_LIMIT)
 }
 
 const RESOLVE_LIMIT: Duration = Duration::from_secs(5);
 
-const DELETE: &str = "delete running tasks, cancel them first";
+const DELETE: &str = "delete running tasks (cancel them first)";
 
 pub(super) fn distinct(ids: &[String]) -> Vec<String> {
     let mut seen = HashSet::new();

@@ -12,7 +12,7 @@ use crate::value;
 
 /// How many tasks one request changes.
 const CHUNK: usize = 100;
-const RETRY: &str = "retry tasks that have not ended or are impossible";
+const RETRY: &str = "retry tasks that have not ended or are IMPOSSIBLE";
 
 /// Queue tasks again that have ended; returns the new ids. An id that was retried before stands for
 /// the newest of its chain. Each chain may be given once.

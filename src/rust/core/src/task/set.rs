@@ -1,5 +1,5 @@
-//! Sets of tasks that depend on more tasks than one script may look at. Their dependencies are sent
-//! ahead, piece by piece; what `_links.lua` says of sets holds in between.
+//! Sets of tasks with more dependencies than one script may handle. Their dependencies are sent in
+//! advance, in parts; the invariants of `_links.lua` hold in between.
 
 use redis::Value;
 
@@ -49,8 +49,8 @@ impl ChunkReply {
             ChunkReply::ParentsMissing(ids) => Err(Error::TaskMissing { ids }),
             ChunkReply::QueueMissing => Err(Error::QueueMissing { queue: queue.to_owned() }),
             ChunkReply::ObjectsMissing(hashes) => {
-                let reason = "the server lost it right after it was stored";
-                Err(Error::corrupt(hashes.join(", "), reason))
+                let what = format!("shared objects {}", hashes.join(", "));
+                Err(Error::corrupt(what, "the server lost them right after they were stored"))
             }
             ChunkReply::SetMissing => {
                 let reason = "the submission was interrupted for more than 10 minutes";
@@ -60,7 +60,7 @@ impl ChunkReply {
     }
 }
 
-/// The set of a submission with many dependencies; of any other one it has no number.
+/// The set of a submission with many dependencies; for other submissions it has no number.
 #[derive(Debug, Default)]
 pub(super) struct Prepared {
     /// Its number, or empty.
@@ -70,8 +70,9 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Send dependencies ahead if there are more than one script takes, or if the chunks are stored in
-    /// another order than that of their tasks: in one set, each has its place. They must all exist.
+    /// Send dependencies in advance if there are more than one script takes, or if the chunks are
+    /// stored in another order than that of their tasks: in one set, each has its place. They must all
+    /// exist.
     pub fn prepare(
         &mut self,
         queue: &mut Queue,
@@ -103,8 +104,8 @@ impl Prepared {
         )
     }
 
-    /// Let it go: nothing is left of it but what its tasks need. If this does not reach the server, a
-    /// timer does the same later.
+    /// End the preparation: only what its tasks need is kept. If this does not reach the server, a timer
+    /// does the same later.
     pub fn close(&self, queue: &mut Queue) {
         if self.number.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! Tasks in processes of their own. A *fork server*, a process without threads, forks one process
+//! Tasks in separate processes. A *fork server*, a process without threads, forks one process
 //! for each task; `Evaluate::launcher` says how to start it. The worker's main thread writes the
 //! task to a directory, sends the server an order, and supervises the task until it has ended: it
 //! stops a task that was cancelled or ran too long, or when the worker must leave. The task writes
@@ -33,7 +33,7 @@ const SERVER_GRACE: Duration = Duration::from_secs(2);
 const REQUEST: &str = "request";
 const OUTCOME: &str = "outcome";
 
-/// How a task in a process of its own ended.
+/// How a task in a separate process ended.
 pub enum End {
     /// It reported its end itself.
     Reported(Evaluation),
@@ -259,13 +259,13 @@ fn write_request(folder: &Path, task: &Task) -> Result<()> {
     let Task { id, attempt, body } = task.clone();
     let packed = rmp_serde::to_vec(&Request { id, attempt, body });
     let packed = packed.map_err(|error| Error::corrupt("a task", error))?;
-    fs::write(folder.join(REQUEST), packed).map_err(Error::io("cannot hand over a task"))
+    fs::write(folder.join(REQUEST), packed).map_err(Error::io("cannot pass a task to its process"))
 }
 
 /// Read the task from its directory.
 pub fn read_request(folder: &Path) -> Result<Task> {
     let packed = fs::read(folder.join(REQUEST));
-    let packed = packed.map_err(Error::io("cannot read a task handed over"))?;
+    let packed = packed.map_err(Error::io("cannot read the task of this process"))?;
     let request: Request =
         rmp_serde::from_slice(&packed).map_err(|error| Error::corrupt("a task", error))?;
     Ok(Task { id: request.id, attempt: request.attempt, body: request.body })

@@ -1,11 +1,11 @@
-//! Where a task runs: in this process, in one of its own, or in this one with what it prints kept.
+//! Where a task runs: in this process, with or without capturing its output, or in a separate one.
 
 use crate::task::{Isolation, Special};
 use crate::worker::evaluate::{Evaluate, Evaluation, Task};
 use crate::worker::state::Worker;
 
 impl Worker {
-    /// Run a task where and how it asks for.
+    /// Run a task as its options say.
     pub(super) fn run_task(&mut self, evaluate: &mut dyn Evaluate, task: &Task) -> Evaluation {
         match &task.body.special {
             Some(special) if special.isolation != Isolation::None => {
@@ -33,7 +33,7 @@ mod elsewhere {
             evaluate: &mut dyn Evaluate,
             task: &Task,
         ) -> Evaluation {
-            let reason = "separate processes for tasks are not supported on this system yet";
+            let reason = "separate processes are not supported on this system yet";
             evaluate.ended(task, Status::Died, reason)
         }
 
@@ -75,7 +75,8 @@ mod unix {
             task: &Task,
         ) -> Evaluation {
             let Some(launcher) = evaluate.launcher(task.body.isolation()) else {
-                return evaluate.ended(task, Status::Died, "this worker starts no processes");
+                let reason = "this worker cannot start separate processes";
+                return evaluate.ended(task, Status::Died, reason);
             };
             let recorder = match self.take_recorder() {
                 Ok(recorder) => recorder,
@@ -98,8 +99,7 @@ mod unix {
                 End::Stopped(Why::Cancelled) => ended(Status::Cancelled, "the task was cancelled"),
                 End::Stopped(Why::Late) => {
                     let limit = task.body.timeout_s;
-                    let reason =
-                        format!("the task ran longer than the {limit} s it was allowed to");
+                    let reason = format!("the task exceeded its time limit of {limit} s");
                     ended(Status::Timeout, &reason)
                 }
                 End::Stopped(Why::Interrupted) => {

@@ -30,14 +30,14 @@ pub enum StopReason {
     IdleTimeout,
     /// It has run this many tasks, as many as its configuration allows.
     MaxTasks(u64),
-    /// It occupies this many bytes, more than its configuration allows.
+    /// It uses this many bytes of memory, more than its configuration allows.
     MaxMemory(u64),
     /// A message told it to stop, with this reason.
     Message(String),
 }
 
 impl StopReason {
-    /// Whether the process has done enough: the worker may go on in a new one.
+    /// Whether the process has done enough: the worker may continue in a new one.
     pub fn is_recycling(&self) -> bool {
         matches!(self, StopReason::MaxTasks(_) | StopReason::MaxMemory(_))
     }
@@ -51,7 +51,7 @@ impl fmt::Display for StopReason {
             StopReason::QueueGone => f.write_str("the queue no longer exists"),
             StopReason::IdleTimeout => f.write_str("it was idle for too long"),
             StopReason::MaxTasks(n) => write!(f, "it has run {n} tasks"),
-            StopReason::MaxMemory(bytes) => write!(f, "it occupies {bytes} bytes"),
+            StopReason::MaxMemory(bytes) => write!(f, "it uses {bytes} bytes of memory"),
             StopReason::Message(reason) => f.write_str(reason),
         }
     }

@@ -91,7 +91,7 @@ impl ForkServer {
     pub fn end_of_server(&mut self, recorder: &Recorder) -> String {
         self.kill();
         if self.is_ready {
-            return "the server that forks processes for tasks ended".to_owned();
+            return "the fork server has ended".to_owned();
         }
         let printed = recorder.stray();
         format!("its process could not be started: {}", printed.trim())
