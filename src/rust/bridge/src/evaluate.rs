@@ -56,7 +56,7 @@ enum Kept {
 }
 
 impl REvaluate {
-    /// From a list of calls and the environment `slot` in which they stand.
+    /// From a list of calls and the environment `slot` in which they are evaluated.
     pub fn new(functions: &List) -> Self {
         let function = |name| field(functions, name);
         let kinds = [Kind::Expression, Kind::Call, Kind::BulkExpression, Kind::BulkCall];

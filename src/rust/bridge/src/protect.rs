@@ -43,7 +43,7 @@ pub fn protect<F: FnMut() -> SEXP>(mut f: F) -> Option<Robj> {
 }
 
 /// Evaluate a call of an R function, with the handlers of the R code that called Rust in place. The
-/// call stands in `slot`, where its arguments are bound first: values in the call itself would be
+/// call is evaluated in `slot`, where its arguments are bound first: values in the call itself would be
 /// evaluated if they are code, and would fill every traceback.
 pub fn call(slot: &Robj, call: &Robj, arguments: &[(&CStr, &Robj)]) -> Option<Robj> {
     // SAFETY: everything is protected by its Robj.

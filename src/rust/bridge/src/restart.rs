@@ -56,7 +56,7 @@ mod unix {
         Some(Restart(Arc::new(start)))
     }
 
-    /// What the process that this one replaces has left to it.
+    /// What this process takes over from the one it replaces.
     pub fn resumed() -> Option<String> {
         let variable = env::var(RESUME).ok()?;
         let (pid, handover) = variable.split_once(':')?;

@@ -38,7 +38,7 @@ pub struct WorkerConfig {
     pub heartbeat_period: Option<f64>,
     /// How many tasks one process runs before it is replaced.
     pub max_tasks: f64,
-    /// How many bytes of memory its process may occupy after a task before it is replaced.
+    /// How many bytes of memory its process may use after a task before it is replaced.
     pub max_memory: f64,
     /// The size in bytes from which values are offloaded.
     pub offload_threshold_size: f64,

@@ -1,4 +1,4 @@
-//! Event streams: each controller has one, to which other processes write what it waits for.
+//! Event streams: each controller has one, to which other processes write the events it waits for.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub struct Event {
     pub value: Vec<u8>,
 }
 
-/// Open the stream of a waiter, or keep it open; returns the position behind what it holds.
+/// Open the stream of a waiter, or keep it open; returns the position after its last entry.
 pub fn open(queue: &mut Queue, watch: u64) -> Result<String> {
     let names = vec![queue.keys.config(), queue.keys.events(watch)];
     let call = Call::new(&QUEUE_LISTEN, names).arg(LIFETIME.as_millis() as u64);
@@ -36,14 +36,14 @@ pub fn open(queue: &mut Queue, watch: u64) -> Result<String> {
     position.map_or_else(|| Err(queue.missing()), |text| Ok(String::from_utf8_lossy(&text).into()))
 }
 
-/// The command that adds an event, unless the stream has expired: then nobody reads it any more.
+/// The command that adds an event, unless the stream has expired: then nobody reads it any longer.
 pub fn add(stream: &str, kind: &str, value: &str) -> Cmd {
     let mut command = redis::cmd("XADD");
     command.arg(stream).arg("NOMKSTREAM").arg("*").arg(kind).arg(value);
     command
 }
 
-/// The events behind `position`, which moves on; waits for some, up to `limit`.
+/// The events after `position`, which is advanced; waits for events, up to `limit`.
 pub fn read(
     connection: &mut Connection,
     stream: &str,

@@ -93,8 +93,7 @@ pub fn fetch(queue: &mut Queue, root: &Path, files: &[Packed], stop: &Stop) -> R
     staged.put_in_place()
 }
 
-/// The number of chunks of a stored content; `None` if it is not stored. The question counts as
-/// use.
+/// The number of chunks of a stored content; `None` if it is not stored. This counts as a use.
 fn chunks_if_stored(queue: &mut Queue, md5: &str) -> Result<Option<u64>> {
     let keys = vec![queue.keys.config(), queue.keys.files(), queue.keys.file(md5)];
     let call = Call::new(&FILE_USE, keys).arg(md5).arg(LIFETIME_MS);

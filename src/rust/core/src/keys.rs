@@ -1,9 +1,9 @@
-//! The names of all keys of a queue, and those of the fields and timers that are no ids. Nothing else
-//! spells one: the engine uses the functions and constants below, and scripts write `KEY.tasks` or
-//! `FIELD.LAYOUT`, for which `scripts.rs` puts the text that stands here. All keys share the hash
-//! tag `{<queue id>}`, so that a cluster keeps a queue in one slot.
+//! The names of all keys of a queue, and of the fields and timers that are not ids. No other file spells
+//! them: the engine uses the functions and constants below, and scripts use `KEY.tasks` or
+//! `FIELD.LAYOUT`, which `scripts.rs` replaces by the text defined here. All keys share the hash tag
+//! `{<queue id>}`, so that a cluster keeps a queue in one slot.
 
-/// What scripts call a name, and the text that stands for it.
+/// What scripts call a name, and the text that replaces it.
 type Name = (&'static str, &'static str);
 
 /// The tables that scripts use.
@@ -125,7 +125,7 @@ impl Keys {
         self.name(&format!("{WAKE}{name}"))
     }
 
-    /// STREAM of what one waiter waits for.
+    /// STREAM of the events that one waiter waits for.
     pub fn events(&self, waiter: u64) -> String {
         self.name(&format!("{EVENTS}{waiter}"))
     }
@@ -135,8 +135,8 @@ impl Keys {
         self.name(&format!("{FILE}{name}"))
     }
 
-    /// The hashes with a field for each task, all of which a task leaves when it is deleted. In the
-    /// order of `lua/task_delete.lua`.
+    /// The hashes with a field for each task, which is removed from all of them when the task is
+    /// deleted. In the order of `lua/task_delete.lua`.
     pub fn task_hashes(&self) -> [String; 10] {
         [
             self.tasks(),
@@ -175,7 +175,7 @@ keys! { WorkerKeys:
     log = "log";
     /// STRING that expires unless the worker lives.
     heartbeat = "hb";
-    /// LIST that wakes the worker's control thread and tells it what for.
+    /// LIST of commands, which wakes the worker's control thread.
     control = "ctl";
 }
 
@@ -198,21 +198,21 @@ texts! {
     field:
     /// Setting: the layout of the stored data.
     LAYOUT = "layout";
-    /// Setting, with a name behind it: a worker configuration.
+    /// Setting, followed by a name: a worker configuration.
     WORKER_CONFIG = "worker:";
     /// Setting: the function that builds the workers' environment.
     ENVIR = "envir";
     /// Setting: the last controllers that attached.
     CONTROLLERS = "controllers";
-    /// Setting: rules of tasks that are given none.
+    /// Setting: the default rules of tasks.
     DEFAULTS = "defaults";
-    /// Setting, with a token behind it: the last chunk that this process has submitted, and when.
+    /// Setting, followed by a token: the last chunk that this process has submitted, and when.
     SUBMITTER = "sub:";
-    /// Setting, with a queue behind it: the queue is paused.
+    /// Setting, followed by a queue: the queue is paused.
     PAUSE = "pause:";
-    /// Counter, with the word of a status behind it: tasks of this status.
+    /// Counter, followed by the word of a status: tasks of this status.
     STATUS = "s:";
-    /// Counter, with a queue behind it: tasks that wait in it. 0 says that there is such a queue.
+    /// Counter, followed by a queue: tasks that wait in it. 0 means that the queue exists.
     QUEUE = "q:";
     /// Counter: queues that are paused.
     PAUSED = "paused";
@@ -225,15 +225,15 @@ texts! {
 }
 
 texts! {
-    /// Fields of a set of tasks that depend on the same others; its number goes before.
+    /// Fields of a set of tasks that depend on the same others, preceded by its number.
     set:
     /// How many tasks it has.
     SIZE = ":n";
     /// How many of them have not ended.
     OPEN = ":open";
-    /// What they depend on: ids without separator. With a number behind it: the parts after the first.
+    /// What they depend on: ids without separator. Followed by a number: the parts after the first.
     ON = ":on";
-    /// How many parts there are of that after the first.
+    /// The number of these further parts.
     PARTS = ":parts";
     /// While it is prepared: how many of its dependencies were given.
     GIVEN = ":given";
@@ -247,12 +247,12 @@ texts! {
     QUEUE = ":queue";
     /// While it waits: the earliest time its tasks may start (server ms).
     START = ":start";
-    /// While it is worked off: where to go on.
+    /// While it is resolved: where to continue.
     AT = ":at";
 }
 
 texts! {
-    /// What happens at a time; what it happens to stands behind.
+    /// Timed work, followed by what it is for.
     due:
     /// The lease of a worker ends.
     LEASE = "L:";
@@ -274,7 +274,7 @@ texts! {
     SET = "E:";
     /// A set was prepared, but its submitter has stopped sending requests.
     PREPARED = "P:";
-    /// With `:` and the number of a part behind the set: that part of what it depends on is needed again.
+    /// The set is followed by `:` and the number of a part: that part of its dependencies is needed again.
     NEEDED = "N:";
 }
 

@@ -46,8 +46,8 @@ fn signal(signal: rustix::process::Signal) {
     let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
 }
 
-/// Reap the children that have ended: a process that replaced another one has that one's children,
-/// and nobody else waits for them.
+/// Reap the children that have ended: a process that replaced another one inherits its children, and
+/// nobody else waits for them.
 pub fn reap_children() {
     #[cfg(unix)]
     {

@@ -1,7 +1,6 @@
-//! The Lua scripts, one per transition, and how they are called. A script is its file with the
-//! parts it includes, `_common.lua` before all; names of keys and fields stand for the text that
-//! `keys.rs` has for them. Servers that know `#!lua` get that line first, so that they refuse keys
-//! of another slot.
+//! The Lua scripts, one per transition, and how they are called. A script is its file with the parts it
+//! includes, preceded by `_common.lua`; names of keys and fields are replaced by their text in
+//! `keys.rs`. Servers that know `#!lua` get that line first, so that they reject keys of another slot.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -42,8 +41,8 @@ const PARTS: &[(&str, &str)] = parts! {
     "_worker_keys.lua"
 };
 
-/// The text of a script: each part where it is first asked for, and nothing where it is again; but
-/// only the functions that it calls, for the server makes all of them each time that it runs.
+/// The text of a script: each part where it is first included, without the functions that the script
+/// does not call, because the server creates all of them on every run.
 fn source(body: &str) -> String {
     let mut text = String::new();
     expand(&format!("{INCLUDE}_common.lua\n{body}"), &mut Vec::new(), &mut text);
@@ -61,8 +60,8 @@ fn source(body: &str) -> String {
     names.iter().fold(text, |text, (name, value)| text.replace(name, &format!("'{value}'")))
 }
 
-/// Append `text` with the parts it includes, but for those in `included`. A part that does not exist
-/// leaves its line, which a test finds.
+/// Append `text` with the parts it includes, except those in `included`. For a part that does not exist,
+/// the line stays, which a test finds.
 fn expand(text: &str, included: &mut Vec<&'static str>, whole: &mut String) {
     for line in text.lines() {
         let asked = line.trim().strip_prefix(INCLUDE);
@@ -80,7 +79,7 @@ fn expand(text: &str, included: &mut Vec<&'static str>, whole: &mut String) {
     }
 }
 
-/// The text without comments and without those functions that nothing calls; none if there are none.
+/// The text without comments and uncalled functions; `None` if there are none to remove.
 /// Functions begin and end at the left margin.
 fn without_unused(text: &str) -> Option<String> {
     let code = text.lines().map(|line| line.split("-- ").next().unwrap_or_default().trim_end());
@@ -136,7 +135,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    /// Set what holds for a queue.
+    /// Set the default rules of a queue.
     QUEUE_CONFIGURE: "queue_configure.lua";
     /// Store a setting.
     CONFIG_SET: "config_set.lua";
@@ -144,23 +143,23 @@ scripts! {
     QUEUE_ATTACH: "queue_attach.lua";
     /// Prepare a set of tasks that depend on many others.
     SET_PREPARE: "set_prepare.lua";
-    /// No more tasks join a set; it may give memory back.
+    /// End the preparation of a set; may free memory.
     SET_CLOSE: "set_close.lua", " flags=allow-oom";
     /// Queue a chunk of tasks.
     TASK_SUBMIT: "task_submit.lua";
-    /// Refuse chunks of tasks that have not arrived yet.
+    /// Reject chunks of tasks that have not arrived yet.
     TASK_WITHDRAW: "task_withdraw.lua", " flags=allow-oom";
-    /// Store how far a task is.
+    /// Store the progress of a task.
     TASK_PROGRESS: "task_progress.lua";
-    /// Store what a task has printed.
+    /// Store the output of a task.
     TASK_LOG: "task_log.lua";
     /// Cancel tasks.
     TASK_CANCEL: "task_cancel.lua";
-    /// Delete tasks, also when memory is short: that frees some.
+    /// Delete tasks, even when memory is short, because this frees some.
     TASK_DELETE: "task_delete.lua", " flags=allow-oom";
     /// Queue tasks again that have ended.
     TASK_RETRY: "task_retry.lua";
-    /// Take tasks out of a queue.
+    /// Remove tasks from a queue.
     QUEUE_REMOVE: "queue_remove.lua";
     /// Pause a queue, or resume it.
     QUEUE_PAUSE: "queue_pause.lua";
@@ -170,7 +169,7 @@ scripts! {
     QUEUE_NUMBER: "queue_number.lua";
     /// Store a chunk of a file.
     FILE_CHUNK: "file_chunk.lua";
-    /// Keep a file all of which is stored.
+    /// Keep a file whose chunks are all stored.
     FILE_KEEP: "file_keep.lua";
     /// Ask for a stored file.
     FILE_USE: "file_use.lua";
@@ -188,9 +187,9 @@ scripts! {
     WORKER_READY: "worker_ready.lua";
     /// One turn of a worker.
     WORKER_STEP: "worker_step.lua";
-    /// Renew a worker's lease, even when memory is short: else every lease would lapse.
+    /// Renew a worker's lease, even when memory is short; otherwise every lease would expire.
     WORKER_BEAT: "worker_beat.lua", " flags=allow-oom";
-    /// Say that a worker is about to begin more of the tasks it holds.
+    /// Announce that a worker is about to begin more of the tasks it holds.
     WORKER_BEGIN: "worker_begin.lua", " flags=allow-oom";
     /// Hand back tasks claimed but not started.
     WORKER_RETURN: "worker_return.lua", " flags=allow-oom";
@@ -198,13 +197,13 @@ scripts! {
     WORKER_RESTART: "worker_restart.lua", " flags=allow-oom";
     /// A worker leaves.
     WORKER_EXIT: "worker_exit.lua", " flags=allow-oom";
-    /// Tell the control threads of workers something.
+    /// Send a command to the control threads of workers.
     WORKER_CONTROL: "worker_control.lua", " flags=allow-oom";
     /// Put back what was for another worker of the same name.
     WORKER_PUT_BACK: "worker_put_back.lua", " flags=allow-oom";
     /// Wake the main thread of a worker.
     WORKER_WAKE: "worker_wake.lua", " flags=allow-oom";
-    /// Store what a worker says of itself.
+    /// Store a worker's description of itself.
     WORKER_DESCRIBE: "worker_describe.lua";
     /// Do what is due: resolve lost workers, release, queue and expire tasks.
     WORKER_SWEEP: "worker_sweep.lua", " flags=allow-oom";
@@ -235,8 +234,8 @@ impl Call {
         self
     }
 
-    /// Add options as one argument, a map with their names. Plain values are always packed; should
-    /// they not be, the script fails before it does anything.
+    /// Add options as one argument, a map with their names. Plain values can always be packed; if not,
+    /// the script fails before it does anything.
     pub fn options(self, options: &impl Serialize) -> Self {
         self.arg(rmp_serde::to_vec_named(options).unwrap_or_default())
     }
@@ -254,7 +253,7 @@ impl Call {
         command
     }
 
-    /// Run it, loading the script first where the server does not have it.
+    /// Run it, loading the script first if the server does not have it.
     pub fn run(&self, connection: &mut redis::Connection, shebang: bool) -> RedisResult<Value> {
         match self.command(shebang).query(connection) {
             Err(error) if is_no_script(&error) => {

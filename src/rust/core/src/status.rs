@@ -96,7 +96,7 @@ pub enum WorkerStatus {
     Paused,
     /// Has exited.
     Exited,
-    /// Its lease lapsed.
+    /// Its lease has expired.
     Lost,
 }
 

@@ -1,6 +1,6 @@
-//! How structs are stored as MessagePack arrays, which spares the names of their fields. One written
-//! by another version may have fewer elements or more: what is missing has its default, and what
-//! comes behind the known ones is skipped. So a new field may only be added at the end.
+//! How structs are stored as MessagePack arrays, which omits the names of their fields. An array written
+//! by another version may have fewer or more elements: missing ones get their defaults, and those after
+//! the known ones are skipped. So new fields may only be added at the end.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -138,7 +138,7 @@ fn rs_task_log(mut queue: ExternalPtr<Queue>, id: &str, offset: f64) -> RResult<
     Ok(or_null(log.map(|log| log_list(&log, offset))))
 }
 
-/// The status of each afterwards; the workers of those that run were asked to stop them.
+/// The status of each afterwards; the workers of running tasks were told to stop them.
 #[extendr]
 fn rs_task_cancel(
     mut queue: ExternalPtr<Queue>,
@@ -159,7 +159,7 @@ fn rs_task_resolve_dependents(mut queue: ExternalPtr<Queue>) -> RResult<()> {
     Ok(task::resolve_dependents(&mut queue)?)
 }
 
-/// The tasks that still run after this time; they are deleted when they have ended.
+/// The tasks that are still running after this time; they are deleted when they have ended.
 #[extendr]
 fn rs_task_discard(
     mut queue: ExternalPtr<Queue>,

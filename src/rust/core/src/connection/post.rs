@@ -1,7 +1,7 @@
 //! Calls that are sent before their reply is needed, so that the server works on them meanwhile.
 //!
 //! The reply to a posted call is the next thing to read from the link. So every other request reads
-//! it first, and keeps it until it is collected. Whoever drops the link loses it.
+//! it first, and keeps it until it is collected. Dropping the link loses it.
 
 use redis::Value;
 

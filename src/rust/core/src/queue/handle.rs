@@ -11,7 +11,7 @@ use crate::value;
 
 /// The layout of the stored data that this version reads and writes.
 pub const LAYOUT: &str = "2";
-/// The queue that tasks go to unless told otherwise, and that every worker listens to.
+/// The queue that tasks go to by default, and that every worker listens to.
 pub const DEFAULT_QUEUE: &str = "default";
 
 /// A queue this session or worker is attached to.
@@ -33,7 +33,7 @@ pub struct Queue {
 impl Queue {
     /// Attach to queue `id`. `who` names the controller, which creates the queue if it does not
     /// exist; it is empty for a worker, which does not. `default_config` is the packed worker
-    /// configuration that every queue has to begin with.
+    /// configuration that every new queue has.
     pub fn attach(
         mut connection: Connection,
         id: &str,
@@ -96,7 +96,7 @@ impl Queue {
     }
 
     /// A forked child must not read its parent's event stream, nor count its chunks as its parent's:
-    /// it gets a number of its own, and draws a token.
+    /// it gets its own number and token.
     pub(crate) fn own_watch(&mut self) -> Result<u64> {
         if self.owner != std::process::id() {
             let names = vec![self.keys.config(), self.keys.counters()];

@@ -6,12 +6,12 @@ use crate::scripts::{Call, QUEUE_REMOVE};
 use crate::task::{Header, query};
 use crate::value;
 
-/// How many tasks one request takes out of a queue.
+/// How many tasks one request removes from a queue.
 const CHUNK: usize = 256;
 
 impl Queue {
-    /// Take tasks out of the queue `name`; returns for each whether it waited there. They stay
-    /// PENDING, but no worker will take them.
+    /// Remove tasks from the queue `name`; returns for each whether it waited there. They stay
+    /// PENDING, but no worker will claim them.
     pub fn remove(&mut self, name: &str, ids: &[String]) -> Result<Vec<bool>> {
         let headers = query::headers_if_any(self, ids)?;
         let mut removed = Vec::with_capacity(ids.len());
@@ -21,8 +21,8 @@ impl Queue {
                 .arg(name)
                 .arg(ids);
             let flags = value::bytes(self.connection.call(&call)?)?;
-            // Tasks that were out of the queue before are told apart here, so that the request can
-            // be repeated.
+            // Tasks that had been removed before are recognised here, so that the request can be
+            // repeated.
             let waited = headers.iter().map(|h| h.as_ref().is_some_and(Header::is_queued));
             removed.extend(flags.iter().zip(waited).map(|(flag, waited)| *flag == b'1' && waited));
         }

@@ -1,4 +1,4 @@
-//! What a task runs: written once by who submits it, read by workers, never looked into by scripts.
+//! What a task runs: written once by the submitter, read by workers, opaque to scripts.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -25,7 +25,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word users' code has for it.
+    /// Its name in R code.
     pub fn word(self) -> &'static str {
         match self {
             Kind::Expression => "expr",
@@ -51,10 +51,10 @@ pub struct SharedRef {
     pub hash: String,
 }
 
-/// A task another one depends on.
+/// A task that another one depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Parent {
-    /// What its value is called in the dependent task; empty where only the order matters.
+    /// The name of its value in the dependant task; empty if only the order matters.
     pub name: String,
     /// Its id.
     pub id: String,
@@ -67,7 +67,7 @@ pub enum Isolation {
     #[default]
     #[serde(rename = "n")]
     None,
-    /// In a process forked for it from one that has the worker's environment.
+    /// In a process forked from one that has built the worker environment.
     #[serde(rename = "f")]
     Fork,
     /// In a new R process.
@@ -92,16 +92,16 @@ impl Isolation {
     }
 }
 
-/// What few tasks ask for.
+/// Rarely used options.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Special {
-    /// Where its random numbers start.
+    /// The initial state of its random numbers.
     pub seed: Option<Seed>,
     /// Where it runs.
     pub isolation: Isolation,
-    /// Whether what it prints is kept, also when it is not isolated.
+    /// Whether its output is kept even if it is not isolated.
     pub capture: bool,
-    /// Only errors of these classes are tried again; all of them where there is none.
+    /// Only errors of these classes are retried; all errors if there are none.
     pub retry_classes: Vec<String>,
 }
 
@@ -110,16 +110,16 @@ pub struct Special {
 pub struct Body {
     /// How to read the payload.
     pub kind: Kind,
-    /// What is this task's alone, serialised.
+    /// The task's own data, serialised.
     pub payload: ByteBuf,
-    /// What it shares with others.
+    /// The objects it shares with other tasks.
     pub shared: Vec<SharedRef>,
     /// Seconds it may run; 0 for no limit.
     pub timeout_s: f64,
-    /// Those of its dependencies whose values it uses, with their names. The set it is of names all;
-    /// earlier versions had all of them here, too.
+    /// The dependencies whose values it uses, with their names. Its set names all dependencies;
+    /// earlier versions also stored all of them here.
     pub parents: Vec<Parent>,
-    /// What few tasks ask for; nothing for the others, which saves bytes.
+    /// Rarely used options; absent if all have their defaults, which saves bytes.
     pub special: Option<Special>,
 }
 

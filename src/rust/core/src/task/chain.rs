@@ -16,7 +16,7 @@ pub struct Move {
     pub to: String,
     /// When, in µs of server time.
     pub time_us: u64,
-    /// The status of the old task before.
+    /// The previous status of the old task.
     pub status: Status,
 }
 

@@ -1,5 +1,5 @@
-//! Discarding tasks that nobody is interested in any longer, whatever their state: those of a
-//! submission that failed half-way, and those of a call that was left early.
+//! Discarding tasks that are no longer needed, whatever their status: those of a submission that
+//! failed half-way, and those of a call that ended early.
 
 use std::time::{Duration, Instant};
 
@@ -12,15 +12,15 @@ use crate::task::delete::{CHUNK, delete_chains};
 use crate::task::rules::Rules;
 use crate::task::wait::Waiter;
 
-/// How long discarded tasks live after their end if nobody deletes them before.
+/// How long discarded tasks live after their end unless they are deleted before.
 const DISCARDED_TTL_S: f64 = 1.0;
-/// How long a failed submission waits for its tasks that a worker has started.
+/// How long a failed submission waits for those of its tasks that a worker has started.
 const WITHDRAW_LIMIT: Duration = Duration::from_secs(2);
 
-/// Remove tasks that nobody is interested in any longer, whatever their state: cancel those that are
-/// open, wait up to `limit` for those that run, and delete all that have ended. Returns the tasks that
-/// still run; they expire soon after their end. So do all others if this is cut short: their time to
-/// live is set by the request that cancels them.
+/// Remove tasks that are no longer needed, whatever their status: cancel open tasks, wait up to `limit`
+/// for running ones, and delete all that have ended. Returns the tasks that are still running; they
+/// expire soon after their end. So do all others if this is cut short: the request that cancels them
+/// sets their time to live.
 pub fn discard(
     queue: &mut Queue,
     ids: &[String],
@@ -33,15 +33,15 @@ pub fn discard(
         let running = ids.iter().zip(statuses).filter(is_running).map(|(id, _)| id.clone());
         await_end(queue, running.collect(), limit, stop)
     });
-    // Also after an error: a server that is out of memory refuses to cancel, but not to delete.
+    // Even after an error: a server that is out of memory rejects the cancel, but not the deletion.
     let running = delete_idle(queue, ids)?;
     resolve_dependents(queue)?;
     stopped.map(|()| running)
 }
 
-/// Remove what was queued by a submission that failed, and let nothing of it be queued later: its
-/// caller will never know the ids. The error to report is that of the submission, so that one from here
-/// is dropped; without a connection there is nothing more to be done.
+/// Remove what a failed submission has queued, and let nothing of it be queued later: its caller will
+/// never know the ids. The error to report is that of the submission, so an error from here is dropped;
+/// without a connection, nothing more can be done.
 pub(super) fn withdraw(queue: &mut Queue, ids: &[String]) {
     if let Some(call) = queue.submitter.withdraw(&queue.keys) {
         let _ = queue.connection.call(&call);

@@ -1,5 +1,5 @@
-//! The header of a task: where it stands. Only scripts write headers; `lua/_header.lua` is their side
-//! of what is here, and a test below compares the two.
+//! The header of a task: its status and what goes with it. Only scripts write headers;
+//! `lua/_header.lua` is the scripts' counterpart of this file, and a test below compares the two.
 
 use crate::error::{Error, Result};
 use crate::status::Status;
@@ -8,7 +8,7 @@ use crate::task::Rules;
 /// How many lines a header has; the last one, the result, may have line ends.
 const N_FIELDS: usize = 12;
 
-/// What is true of a task beside its status. The numbers are those of `lua/_header.lua`.
+/// Properties of a task besides its status. The numbers are those of `lua/_header.lua`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flag {
     /// Rare attributes are stored for it.
@@ -19,18 +19,18 @@ pub enum Flag {
     Parent = 4,
     /// Its worker was asked to stop it.
     Cancel = 8,
-    /// It was taken out of its queue.
+    /// It was removed from its queue.
     Unqueued = 16,
-    /// Its time has not come.
+    /// Its start time has not been reached.
     Scheduled = 32,
 }
 
 /// The state of a task.
 #[derive(Debug, Clone)]
 pub struct Header {
-    /// Where the task stands.
+    /// Its status.
     pub status: Status,
-    /// How many times a worker took it.
+    /// How many times a worker claimed it.
     pub attempt: u64,
     /// When it was submitted, in µs of server time.
     pub submit: u64,
@@ -41,11 +41,11 @@ pub struct Header {
     flags: u64,
     /// The queue it was submitted to.
     pub queue: String,
-    /// The worker that took it, or empty.
+    /// The worker that claimed it, or empty.
     pub worker: String,
-    /// What happens to it after an end.
+    /// Whether it is retried and when it expires after its end.
     pub rules: Rules,
-    /// The number of the set of tasks it is of, and its place there; none if it depends on nothing.
+    /// The number of its set of tasks, and its place there; none if it has no dependencies.
     pub set: Option<(u64, u64)>,
     /// Its result, when small; else empty.
     pub result: Vec<u8>,
@@ -87,12 +87,12 @@ impl Header {
         self.flags & flag as u64 != 0
     }
 
-    /// Whether it runs and its worker was asked to stop it.
+    /// Whether it is running and its worker was told to stop it.
     pub fn is_to_stop(&self) -> bool {
         self.status == Status::Running && self.has(Flag::Cancel)
     }
 
-    /// Whether it stands in its queue, where workers take it.
+    /// Whether it waits in its queue, where workers claim it.
     pub fn is_queued(&self) -> bool {
         self.status == Status::Pending && !self.has(Flag::Unqueued) && !self.has(Flag::Scheduled)
     }
@@ -103,7 +103,7 @@ fn read_set(stored: &str) -> Option<(u64, u64)> {
     Some((set.parse().ok()?, place.parse().ok()?))
 }
 
-/// The status in a stored header, without reading the rest: it is asked for often.
+/// The status in a stored header, without reading the rest: status queries are frequent.
 pub fn stored_status(stored: &[u8]) -> Status {
     stored.first().map_or(Status::Missing, |letter| Status::from_letter(*letter))
 }
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(stored_status(&[]), Status::Missing);
     }
 
-    /// The names in a Lua list that stands behind `start`.
+    /// The names in a Lua list that follows `start`.
     fn lua_list(start: &str, end: &str, separator: &str) -> Vec<String> {
         let scripts = include_str!("../../lua/_header.lua");
         let (list, _) = scripts.split_once(start).unwrap().1.split_once(end).unwrap();

@@ -78,7 +78,7 @@ struct New {
     label: String,
 }
 
-/// Tasks that are sent in one request, and what tells that from others, see `Submitter`.
+/// The tasks of one request, and what identifies the request, see `Submitter`.
 struct Chunk {
     token: String,
     number: u64,
@@ -178,17 +178,17 @@ fn may_be_half_done(error: &Error) -> bool {
 /// Send all chunks; returns the parents that have failed.
 ///
 /// Invariant: a chunk is queued as a whole and once. The script that queues it also counts its references
-/// to shared objects; before that nothing holds an object, and the last task that used it may be deleted
-/// between two chunks. So the script first checks that all objects are there or come along; otherwise it
-/// names them and writes nothing, and the chunk is sent again with them. If tasks were queued before their
-/// objects are safe, a worker could claim one whose object is gone.
+/// to shared objects; before that nothing keeps an object, and the last task that used it may be deleted
+/// between two chunks. So the script first checks that all objects are stored or sent along; otherwise
+/// it names the missing ones and writes nothing, and the chunk is sent again with them. If tasks were
+/// queued before their objects are safe, a worker could claim one whose object is gone.
 ///
 /// A lost reply leaves open whether the chunk was queued. `call_each` repeats the same request, by whose
-/// number the server recognises it even when its tasks have run and were deleted (`Submitter`). If no
-/// repetition gets through, the submission ends with a connection error: the chunks before stay queued,
-/// the last one may be, as without a connection nothing can be withdrawn. For other errors see
-/// `may_be_half_done`. A chunk is sent when the reply to the one before was read, so that chunks stay in
-/// order and numbers only grow, as `Submitter` requires.
+/// number the server recognises it even if its tasks have run and been deleted (`Submitter`). If no
+/// repetition gets through, the submission ends with a connection error: earlier chunks stay queued, and
+/// so may the last one, because without a connection nothing can be withdrawn. For other errors see
+/// `may_be_half_done`. A chunk is sent when the reply to the previous one has been read, so that chunks
+/// stay in order and numbers only grow, as `Submitter` requires.
 fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     queue: &mut Queue,
     submission: &Submission,
@@ -238,21 +238,21 @@ fn send_chunks<N: FnMut() -> Result<Option<Vec<u8>>>>(
     Ok(if failed.is_empty() || set.failed.is_empty() { failed } else { set.failed.clone() })
 }
 
-/// What `task_submit.lua` is told, by these names.
+/// The options of `task_submit.lua`, by these names.
 #[derive(Serialize)]
 struct ChunkOptions<'a> {
     prefix: &'a str,
     queue: &'a str,
-    /// The number of the waiter, as it stands in headers.
+    /// The number of the waiter, as in headers.
     waiters: &'a str,
-    /// Who submits, and which of their chunks this is, see `submitter.rs`.
+    /// The token of the submitter and the number of the chunk, see `submitter.rs`.
     token: &'a str,
     number: u64,
     n_objects: usize,
     n_parents: usize,
     /// The set that was prepared for them, or empty.
     set: &'a str,
-    /// How long that is kept from now on.
+    /// How long that set is kept from now on.
     kept_ms: u64,
     /// How many tasks of that set go before these.
     position: usize,

@@ -1,5 +1,5 @@
-//! Chunks of tasks are numbered, so that the server recognises a chunk that it was sent before even
-//! when the tasks it queued no longer exist. `lua/_submitter.lua` is the other side.
+//! Numbers the chunks of tasks, so that the server recognises a chunk that it has received before,
+//! even if the tasks that it queued no longer exist. `lua/_submitter.lua` is the other side.
 
 use serde::Serialize;
 
@@ -8,11 +8,11 @@ use crate::keys::Keys;
 use crate::scripts::{Call, TASK_WITHDRAW};
 use crate::value;
 
-/// What a process has submitted through one handle of a queue. A chunk is sent when the one before it
+/// What a process has submitted through one handle of a queue. A chunk is sent after the one before it
 /// was answered or given up, so the server gets new chunks in the order of their numbers; a number
-/// that is not greater than the last one it has recorded is a copy. The token is drawn at random, and a
-/// forked child draws its own: two processes that counted under one would take each other's chunks
-/// for copies.
+/// that is not greater than the last one recorded is a copy. The token is random, and a forked child
+/// generates its own: if two processes counted under the same token, the chunks of one would look like
+/// copies of the other's.
 #[derive(Debug, Default)]
 pub(crate) struct Submitter {
     token: String,
@@ -20,7 +20,7 @@ pub(crate) struct Submitter {
 }
 
 impl Submitter {
-    /// The token, and the number of another chunk.
+    /// The token, and the number of the next chunk.
     pub fn next(&mut self) -> Result<(String, u64)> {
         if self.token.is_empty() {
             self.token = value::random_id()?;

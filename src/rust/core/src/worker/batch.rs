@@ -1,6 +1,6 @@
 //! The tasks a worker has claimed, shared by its threads.
 //!
-//! One lock guards all of it. Four threads take it: the main thread, which runs tasks and sends
+//! One lock guards them. Four threads take it: the main thread, which runs tasks and sends
 //! steps; the lease thread (`heartbeat`, with `long_task`); the thread that enforces limits
 //! (`limits`); and the control thread (`control`). Nobody waits for a reply while holding it, except
 //! as 5 says: time limits must not depend on the server.
@@ -58,7 +58,7 @@ pub struct Running {
     pub since: Instant,
     /// How long it may run.
     pub limit: Option<Duration>,
-    /// Whether it runs in a process of its own, to which no signal goes from here.
+    /// Whether it runs in a separate process, to which no signal is sent from here.
     pub isolated: bool,
     /// That process, once it runs.
     pub process: Option<u32>,

@@ -1,4 +1,4 @@
-//! What the threads beside a worker's main thread know of it. It belongs to one registration: a
+//! What the threads beside a worker's main thread know about it. It belongs to one registration: a
 //! worker that rejoins starts new threads with a new context.
 
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ pub struct Context {
     pub period: Duration,
     /// The process that spawned the worker, if the worker must not outlive it.
     pub parent: Option<u32>,
-    /// How long a task may go on after its interrupt, in seconds.
+    /// How long a task may continue after its interrupt, in seconds.
     pub grace_s: f64,
     /// How to replace the process, if that is possible.
     pub restart: Option<Restart>,

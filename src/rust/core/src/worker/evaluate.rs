@@ -1,4 +1,4 @@
-//! The trait `Evaluate`, which stands between the loop and user code, and what passes through it.
+//! The trait `Evaluate`, the interface between the loop and user code, and the types it uses.
 
 use crate::error::Result;
 use crate::message::Message;
@@ -40,7 +40,7 @@ impl Evaluation {
     }
 }
 
-/// What else a message does to the worker.
+/// What else a message changes in the worker.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Nothing.

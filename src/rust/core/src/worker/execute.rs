@@ -86,8 +86,8 @@ impl Worker {
     }
 
     /// Whether the next task may begin: it is in the window, or the server allows more. If it
-    /// refuses, the worker was declared lost, as the next step will tell, and the rest of the batch
-    /// is nothing to it.
+    /// refuses, the worker was declared lost, as the next step will show, and it drops the rest of the
+    /// batch.
     fn may_begin(&mut self) -> Result<bool> {
         if self.window.is_open() || lock(&self.batch).waiting.is_empty() {
             return Ok(true);

@@ -1,12 +1,12 @@
 //! The lease thread: it runs beside a worker's main thread and never touches R. It
-//! 1. renews the worker's lease, also while R computes in C for hours;
+//! 1. renews the worker's lease, even while R computes in C for hours;
 //! 2. wakes the main thread, asleep in the server, when the user interrupts it;
 //! 3. hands back tasks that wait behind a long one, and reports those before it (`long_task`);
 //! 4. ends the worker when the process that spawned it has gone (`orphan`).
 //!
-//! All of this takes requests, so a server that does not answer delays it. Time limits must not be
-//! delayed: another thread enforces them (`limits`). A failing server does not end the thread: it
-//! goes on until it is dropped.
+//! All of this takes requests, so a server that does not respond delays it. Time limits must not be
+//! delayed: another thread enforces them (`limits`). A failing server does not end the thread, which
+//! continues until it is dropped.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ impl LeaseThread {
         connection.set_reply_timeout(context.period.max(REPLY_TIMEOUT_MIN));
         let renewed = Instant::now();
         let mut lease_loop = LeaseLoop { connection, context, renewed, orphan_since: None };
-        // Errors pass: the next round tries again, and a lapsed lease shows in the main thread.
+        // Errors are ignored: the next round tries again, and the main thread notices an expired lease.
         let round = move || drop(lease_loop.round());
         LeaseThread { _thread: SideThread::start(round) }
     }

@@ -25,8 +25,8 @@ use crate::worker::window::Window;
 
 /// The heartbeat period unless configured.
 const PERIOD_S: f64 = 3.0;
-/// How many periods make a lease: a connection may be away for ten seconds without the worker being
-/// taken for lost.
+/// The length of a lease in periods: a connection may be down for ten seconds before the worker counts
+/// as lost.
 const LEASE_PERIODS: u32 = 5;
 /// A worker repeats a failing request until it succeeds or the user ends it.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -132,7 +132,7 @@ impl Worker {
     /// A worker that was away longer than its lease has lost its tasks: it drops them and registers
     /// again. If the queue itself is gone, it leaves.
     pub(super) fn rejoin(&mut self) -> Result<Turn> {
-        // A new batch, and not the old one emptied: a thread that was dismissed and waits for a
+        // A new batch rather than the old one emptied: a thread that was dismissed and waits for a
         // reply still has that.
         self.batch = SharedBatch::default();
         let layout = self.queue.connection.hash_get(self.queue.keys.config(), LAYOUT_FIELD)?;

@@ -36,7 +36,7 @@ impl Worker {
     pub fn exit(&mut self, reason: &str) -> Result<()> {
         self.dismiss_threads();
         self.end_processes();
-        // The user may have asked to stop, so this must not be stopped in turn.
+        // The user may have asked the worker to stop, but must not stop this.
         self.queue.connection.set_retry_timeout(RETRY_TIMEOUT, never());
         self.queue.connection.set_reply_timeout(RETRY_TIMEOUT);
         let mut batch = lock(&self.batch);

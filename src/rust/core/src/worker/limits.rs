@@ -1,5 +1,5 @@
 //! How long a task may run. A thread of its own keeps time, since the main thread is busy with the
-//! task, and the other threads may be waiting for a server that does not answer. At the limit the task
+//! task, and the other threads may be waiting for a server that does not respond. At the limit the task
 //! is interrupted, and if it ignores that, its process is replaced.
 
 use std::io::{self, Write};
@@ -58,8 +58,8 @@ fn enforce_limit(context: &Context) {
 /// 4. The process is replaced, also if the server did not answer: the new process sends the request
 ///    of 3 again. If it does not get that far either, the worker is declared lost.
 ///
-/// Where a process cannot be replaced, a line in the log says that the task goes on: the process
-/// may be a session in which somebody works.
+/// Where a process cannot be replaced, a line in the log says that the task continues: the process
+/// may be an interactive session.
 fn enforce_end(connection: &mut Connection, context: &Context) -> Result<()> {
     let mut batch = lock(&context.batch);
     let Some(running) = batch.running.as_mut().filter(|running| is_overdue(running)) else {

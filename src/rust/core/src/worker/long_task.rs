@@ -18,12 +18,12 @@ fn is_long(batch: &Batch) -> bool {
     batch.age().is_some_and(|age| age > TOLERATED_DELAY)
 }
 
-/// Hand back what waits behind a long task.
+/// Hand back the tasks that wait behind a long one.
 ///
-/// If a request fails, the next round sends it again: if only its answer was lost, the tasks are in
-/// the queue again, and running them here as well would run them twice. Until it is answered they
-/// stay in `returning`, and the main thread begins none. An error of the server is an answer: then
-/// the tasks are still held here, and the main thread may run them.
+/// If a request fails, the next round sends it again: if only its reply was lost, the tasks are back in
+/// the queue, and running them here as well would run them twice. Until the reply comes they stay in
+/// `returning`, and the main thread begins none. An error of the server is a reply: then the tasks are
+/// still held here, and the main thread may run them.
 pub fn return_waiting(connection: &mut Connection, context: &Context) -> Result<()> {
     let call = {
         let mut batch = lock(&context.batch);

@@ -5,7 +5,7 @@
 //!
 //! **What all threads of a worker know**
 //! - `objects`: shared objects as workers read them.
-//! - `evaluate`: the trait behind which user code stands, and what passes through it.
+//! - `evaluate`: the interface to user code, and the types it uses.
 //! - `restart`: how a process replaces itself, and what it leaves to the next one.
 //! - `batch`: the claimed tasks, and which thread may change them when.
 //! - `request`: every request a worker sends under its registration, and the replies.
@@ -27,18 +27,18 @@
 //! - `heartbeat`: the thread; renews the lease and calls the two above.
 //!
 //! **The control thread**
-//! - `order`: what others can tell a worker, whatever it is doing.
+//! - `order`: commands that a worker obeys whatever it is doing.
 //! - `ping`: one such order and its answer.
 //! - `control`: the thread; interrupts cancelled tasks, answers pings, ends the process.
 //!
 //! **The main thread**
-//! - `isolate`: runs a task in a process of its own; `isolate/process` and `isolate/serve` are the
+//! - `isolate`: runs a task in a separate process; `isolate/process` and `isolate/serve` are the
 //!   two ends of the connection to the process that forks, `isolate/lines` what goes over it.
 //! - `window`: how many tasks of a batch may begin before the server knows.
 //! - `state`: what the main thread knows; the files below add what it does.
 //! - `step`: reports ended tasks and asks for more.
 //! - `join`: registers and starts the threads, again after the worker was declared lost.
-//! - `placement`: runs a task where it asks to run, in this process or another.
+//! - `placement`: runs a task in this process or another, as its options say.
 //! - `execute`: runs the claimed tasks one by one.
 //! - `answer`: answers a message.
 //! - `recycle`: replaces the process when it has done enough.

@@ -1,4 +1,4 @@
-//! What others can tell a worker whatever it is doing: entries of its control list, which its control
+//! Commands that a worker obeys whatever it is doing: entries of its control list, which its control
 //! thread takes.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::value;
 
 /// An entry that nobody took by then is dropped.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// How many workers one request tells something.
+/// How many workers one request addresses.
 const CHUNK: usize = 256;
 
 /// An entry of the control list.
@@ -69,7 +69,7 @@ pub fn tell(queue: &mut Queue, workers: &[String], order: &Order) -> Result<Vec<
     Ok(absent)
 }
 
-/// End the processes of workers, wherever they are; returns those that were not alive any more.
+/// End the processes of workers, wherever they are; returns those that were no longer alive.
 pub fn kill(queue: &mut Queue, workers: &[String]) -> Result<Vec<String>> {
     tell(queue, workers, &Order::Kill)
 }

@@ -1,5 +1,5 @@
-//! Pings: questions that a worker's control thread answers at any moment. An answer goes to the event
-//! stream of the caller, which expires with it.
+//! Pings, which a worker's control thread answers at any moment. An answer goes to the event stream of
+//! the caller, which expires with it.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::worker::order::{Order, tell};
 /// What a worker answers to a ping.
 #[derive(Debug, Clone)]
 pub struct Pong {
-    /// From the question to this answer.
+    /// From the ping to its answer.
     pub round_trip: Duration,
     /// The task it runs.
     pub task: Option<String>,
@@ -68,7 +68,7 @@ pub fn ping(
     Ok(pongs)
 }
 
-/// The request that answers, unless nobody waits any more.
+/// The request that answers, unless nobody is waiting any longer.
 pub fn answer(context: &Context, watch: u64, nonce: &str) -> Cmd {
     let registration = &context.registration;
     let text = {

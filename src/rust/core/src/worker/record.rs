@@ -1,10 +1,10 @@
-//! A worker's record. Only scripts write it; `lua/_record.lua` is their side of what is here, and a test
-//! below compares the two.
+//! A worker's record. Only scripts write it; `lua/_record.lua` is the scripts' counterpart of this file,
+//! and a test below compares the two.
 
 use crate::error::{Error, Result};
 use crate::stored::stored_as_array;
 
-/// What a task id is long.
+/// The length of a task id.
 const ID_WIDTH: usize = 32;
 
 /// A worker's record.
@@ -23,7 +23,7 @@ pub struct Record {
     pub lease_ms: u64,
     /// What it registered with.
     pub nonce: String,
-    /// How many of the tasks it holds, at the end, it has surely not begun.
+    /// How many of the tasks it holds, at the end, have definitely not begun.
     pub n_open: usize,
 }
 

@@ -1,8 +1,8 @@
 //! Captures the output of tasks. A worker has one pipe for its whole life: processes of isolated
 //! tasks inherit its writing end, and it becomes stdout and stderr while the worker runs a captured
 //! task itself. A thread reads the pipe and stores the output while the task runs. At the end of
-//! the task the main thread stores the rest before it reports the end, so that whoever sees the end
-//! can read all output.
+//! the task the main thread stores the rest before it reports the end, so that a session that sees the
+//! end can read all output.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -75,7 +75,7 @@ impl Recorder {
         let reader = File::from(reader);
         let state = State { reader, current: None, stray: Vec::new() };
         let state = Arc::new(Mutex::new(state));
-        // A server that does not answer must not keep the pipe from being read.
+        // A server that does not respond must not keep the pipe from being read.
         connection.set_retry_timeout(Duration::ZERO, never());
         let (shared, to) = (state.clone(), target.clone());
         signals::spawn(move || read_on(&shared, &sources, &mut connection, &to));

@@ -49,7 +49,7 @@ pub struct Step<'a> {
     pub popped_marker: usize,
 }
 
-/// What `worker_step.lua` is given, by these names.
+/// The options of `worker_step.lua`, by these names.
 #[derive(Serialize)]
 struct StepOptions<'a> {
     prefix: &'a str,
@@ -170,7 +170,7 @@ impl Registration {
     }
 
     /// Announce that the worker is about to begin tasks, up to this one. The reply is 1, or 0 if it
-    /// does not hold that one any more.
+    /// no longer holds that one.
     pub fn begin(&self, last: &str) -> Call {
         Call::new(&WORKER_BEGIN, vec![self.keys.workers()])
             .arg(&self.id)

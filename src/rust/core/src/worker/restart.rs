@@ -1,5 +1,5 @@
-//! How a process replaces itself by a new one, in place. Whoever started the process provides the
-//! means; a worker in somebody's own session has none.
+//! How a process replaces itself by a new one, in place. The code that started the process provides
+//! the means; a worker in a user's session has none.
 
 use std::fmt;
 use std::io;
@@ -18,9 +18,9 @@ impl fmt::Debug for Restart {
     }
 }
 
-/// What the old process leaves to the new one: whose registration to take over, and the request by
-/// which the server is told of the restart. Both send it, since the server may not have answered the
-/// old process in time.
+/// What the old process passes to the new one: the registration to take over, and the request that
+/// tells the server about the restart. Both send it, because the server may not have answered the old
+/// process in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handover {
     /// The nonce of the registration.

@@ -7,8 +7,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::connection::SLICE;
 use crate::signals;
 
-/// Whoever drops a handle waits this long for the thread to end. One that is in the middle of a
-/// request, to a server that does not answer, ends by itself as soon as that has failed.
+/// Dropping a handle waits this long for the thread to end. A thread that is in the middle of a request
+/// to a server that does not respond ends by itself as soon as the request has failed.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The running thread.

@@ -35,7 +35,7 @@ pub struct Options {
     pub process: String,
     /// How to replace its process, if that is possible.
     pub restart: Option<Restart>,
-    /// What the process it replaces has left to it: the text of a `Handover`.
+    /// What it takes over from the process it replaces: the text of a `Handover`.
     pub resume: Option<String>,
 }
 

@@ -1,6 +1,6 @@
-//! Does what is due in a queue. Whoever notices that a lease has lapsed resolves what its worker held;
-//! tasks whose dependencies have ended are released or become impossible, tasks whose time has come
-//! are queued, tasks that have expired are deleted.
+//! Does what is due in a queue. The first process to notice that a lease has expired resolves what its
+//! worker held; tasks whose dependencies have ended are released or become impossible; tasks whose start
+//! time has been reached are queued; tasks that have expired are deleted.
 //!
 //! A call of the script does a bounded part of that. How many calls are made depends on the caller:
 //! a worker makes one per turn, and none while it holds tasks that it has not started; a session that
@@ -23,8 +23,8 @@ pub struct Lost {
     /// The tasks it held that were resolved, each with its status since: those that will be tried
     /// again are pending.
     pub tasks: Vec<(String, Status)>,
-    /// The tasks it held and had surely not begun: they are in their queue again, in order, without
-    /// an attempt counted, or were cancelled.
+    /// The tasks it held and had definitely not begun: they are back in their queue, in order, without
+    /// counting an attempt, or were cancelled.
     pub returned: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ fn sweep_once(queue: &mut Queue, only_at_once: bool, lost: &mut Vec<Lost>) -> Re
     Ok(usize::try_from(n_done).unwrap_or(0))
 }
 
-/// Declare a worker lost at once, before its lease lapses. The caller knows that the process has
+/// Declare a worker lost at once, before its lease expires. The caller knows that the process has
 /// ended, and with which token it registered (`Options::process`); a worker of the same name in
 /// another process is left alone. Returns the worker's status since, none if the process has no
 /// registration.

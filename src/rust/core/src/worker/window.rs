@@ -1,13 +1,13 @@
-//! How many tasks of a batch the main thread may begin before it has said so.
+//! How many tasks of a batch the main thread may begin before it announces more.
 //!
 //! When a worker is lost, nobody can ask it which tasks of its batch it had begun. So its record on
-//! the server says how many at the end of the batch it keeps open: those have surely not begun, and
+//! the server says how many tasks at the end of the batch are open: those have definitely not begun, and
 //! go back to the queue. The others have died, although some of them may not have begun.
 //!
 //! A claim leaves a window of tasks that are not open. When three quarters of it are used up, the
-//! main thread asks for another window; when all of it is, it reads the reply, and begins nothing
-//! before it has that. So the request costs no waiting. A report in the middle of a batch moves the
-//! window on, too.
+//! main thread requests another window; when all of it is used up, it reads the reply before it begins
+//! anything else. So the request costs no waiting. A report in the middle of a batch also moves the
+//! window.
 //!
 //! The longer a window, the more tasks die that had not begun; the shorter, the more requests. It is
 //! half of what a batch takes: one request per batch, none for the tiniest tasks. With requests each
@@ -88,7 +88,7 @@ impl Window {
         self.posted.take()
     }
 
-    /// So many more tasks may begin.
+    /// Allow `n` more tasks to begin.
     pub fn widen(&mut self, n: usize) {
         self.left += n;
     }
