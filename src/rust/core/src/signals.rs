@@ -39,7 +39,7 @@ fn masked<T>(mask: Option<fn(bool)>, f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Run `f`, which writes to sockets and does not call back into R: a closed one is an error only.
+/// Run `f`, which writes to sockets and does not call back into R: a closed socket is only an error.
 pub(crate) fn held<T>(f: impl FnOnce() -> T) -> T {
     masked(MASKS.get().map(|masks| masks.pipe), f)
 }
