@@ -164,16 +164,20 @@ is_sent <- function(frame, required) {
 
 check_globals <- function(globals, call) {
   if (is.list(globals) && !is.data.frame(globals)) {
-    globals <- rlang::names2(globals)
-    if (anyDuplicated(globals) || !all(nzchar(globals))) {
-      abort_argument("globals", "a list with a unique name for each value", call = call)
-    }
+    globals <- check_value_names(rlang::names2(globals), call)
   }
   is_names <- is.character(globals) && !anyNA(globals) && all(nzchar(globals))
   if (!is_names && !isTRUE(globals) && !isFALSE(globals)) {
     abort_argument("globals", "TRUE, FALSE, variable names or a named list", globals, call)
   }
   if (is_names) check_no_dots(globals, call)
+}
+
+check_value_names <- function(names, call) {
+  if (anyDuplicated(names) || !all(nzchar(names))) {
+    abort_argument("globals", "a list with a unique name for each value", call = call)
+  }
+  names
 }
 
 # What the user declared is sent even if it is a function or belongs to a package.

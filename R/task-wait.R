@@ -196,9 +196,8 @@ abort_timeout <- function(wait, call) {
     "Wait again, or check with `rrq_task_status()`."
   )
   # Its id is known if the wait was for this task alone.
-  what <- if (is.null(wait$id)) sprintf("%g task%s", n, if (n == 1) "" else "s") else {
-    paste("Task", wait$id)
-  }
+  count <- sprintf("%g task%s", n, if (n == 1) "" else "s")
+  what <- if (is.null(wait$id)) count else paste("Task", wait$id)
   has <- if (n == 1) "has" else "have"
   message <- c(
     sprintf("%s %s not ended after %g s.", what, has, wait$limit),

@@ -290,3 +290,10 @@ test_that("small and no variables pass without a word", {
   expect_silent(warn_large(list()))
   expect_silent(warn_large(list(x = 1, f = mean, e = globalenv())))
 })
+
+test_that("values in `globals` without a name are an error that asks for names", {
+  expect_error(
+    capture_expr(quote(f(x)), environment(), globals = list(x = 1, 2)), "a unique name",
+    class = "rrq_error_argument"
+  )
+})
