@@ -127,6 +127,8 @@ rs_worker_turn <- function(runner, immediate) .Call(wrap__rs_worker_turn, runner
 
 rs_worker_end_on_term <- function() .Call(wrap__rs_worker_end_on_term)
 
+rs_worker_heed_interrupts <- function() .Call(wrap__rs_worker_heed_interrupts)
+
 rs_worker_task <- function() .Call(wrap__rs_worker_task)
 
 rs_isolate_open <- function(url, queue_id) .Call(wrap__rs_isolate_open, url, queue_id)

@@ -102,7 +102,8 @@ rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. 
 
 check_elements <- function(x, arg, call = caller_env()) {
   check_given_argument(x, arg, call)
-  if (!is.atomic(x) && !is.list(x) && !is.expression(x)) {
+  # NULL is an empty list. Since R 4.4 it is not atomic.
+  if (!is.null(x) && !is.atomic(x) && !is.list(x) && !is.expression(x)) {
     abort_argument(arg, "a list or a vector", x, call)
   }
 }

@@ -27,6 +27,7 @@ isolated_process <- function(args = commandArgs(TRUE)) {
     run$envir <- build_environment(handle)
     warm_up(run, list(queue_id = queue_id, url = url))
   }
+  rust_call(rs_worker_heed_interrupts())
   catch_quit()
   home <- Sys.getenv("TMPDIR")
   folder <- rust_call(rs_isolate_serve(handle))

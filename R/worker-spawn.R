@@ -141,6 +141,7 @@ worker_process <- function(args = commandArgs(TRUE)) {
 run_worker_process <- function(queue_id, name_config, worker_id, timeout_config) {
   Sys.unsetenv("R_TESTS")
   the$is_worker_process <- TRUE
+  rust_call(rs_worker_heed_interrupts())
   tryCatch(
     {
       worker <- tryCatch(

@@ -2,6 +2,8 @@
 #ifdef _WIN32
 void rrq_end_on_term(void) {}
 
+void rrq_heed_interrupts(void) {}
+
 void rrq_hold_signals(int hold) { (void)hold; }
 
 void rrq_hold_sigpipe(int hold) { (void)hold; }
@@ -12,6 +14,24 @@ void rrq_block_signals(int block) { (void)block; }
 #else
 #include <signal.h>
 #include <unistd.h>
+
+void rrq_set_interrupt_pending(int pending);
+
+static void on_interrupt(int number) {
+  (void)number;
+  rrq_set_interrupt_pending(1);
+}
+
+// Background jobs of shells start with SIGINT ignored, and recent versions of R leave it so. But the
+// engine interrupts tasks by that signal.
+void rrq_heed_interrupts(void) {
+  struct sigaction action;
+  if (sigaction(SIGINT, NULL, &action) == 0 && action.sa_handler == SIG_IGN) {
+    action.sa_handler = on_interrupt;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGINT, &action, NULL);
+  }
+}
 
 static pid_t owner;
 static volatile sig_atomic_t was_asked;

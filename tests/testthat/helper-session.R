@@ -1,9 +1,12 @@
 # Other R sessions, to be interrupted and killed.
 
+# Tests may run in the background, with SIGINT ignored.
+heed_interrupts <- "rrq:::rust_call(rrq:::rs_worker_heed_interrupts())"
+
 # Runs `code`, into which values are put with `!!`. It ends with the test at the latest.
 local_session <- function(code, envvar = character(), env = parent.frame()) {
   testthat::skip_on_os("windows")
-  lines <- c("library(rrq)", deparse(rlang::enexpr(code)))
+  lines <- c("library(rrq)", heed_interrupts, deparse(rlang::enexpr(code)))
   script <- withr::local_tempfile(lines = lines, fileext = ".R", .local_envir = env)
   paths <- c("R_LIBS" = paste(.libPaths(), collapse = .Platform$path.sep), "R_TESTS" = "")
   session <- processx::process$new(

@@ -22,3 +22,23 @@ test_that("tasks that sleep are cancelled without harm to the worker", {
   }
   expect_true(manager$is_alive())
 })
+
+test_that("a worker that was started with SIGINT ignored can be interrupted", {
+  skip_on_os("windows")
+  r <- local_queue()
+  ignoring <- c("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
+  process <- local_script(r, c("--name=w", r$queue_id), ignoring)
+  create <- function(..., separate_process = FALSE) {
+    rrq_task_create_expr(Sys.sleep(600), ..., separate_process = separate_process, controller = r)
+  }
+  ids <- c(create(timeout_task_run = 0.2), create(timeout_task_run = 0.2, separate_process = TRUE))
+  rrq_task_wait(ids, timeout = 60, controller = r)
+  expect_equal(rrq_task_status(ids, controller = r), c("TIMEOUT", "TIMEOUT"))
+  log <- rrq_worker_log_tail("w", Inf, r)
+  expect_false("RESTART" %in% log$command)
+  id <- create()
+  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  process$signal(tools::SIGTERM)
+  expect_equal(session_status(process), 0)
+  expect_equal(rrq_task_status(id, controller = r), "DIED")
+})

@@ -14,6 +14,7 @@ unsafe extern "C" {
         jumped: *mut c_int,
     ) -> SEXP;
     fn rrq_end_on_term();
+    fn rrq_heed_interrupts();
     fn rrq_hold_signals(hold: c_int);
     fn rrq_hold_sigpipe(hold: c_int);
     fn rrq_release_signals();
@@ -59,6 +60,12 @@ pub fn call(slot: &Robj, call: &Robj, arguments: &[(&CStr, &Robj)]) -> Option<Ro
 pub fn end_on_term() {
     // SAFETY: it sets a signal handler that calls only what such a handler may call.
     unsafe { rrq_end_on_term() }
+}
+
+/// Heed SIGINT from now on, even if this process was started with it ignored.
+pub fn heed_interrupts() {
+    // SAFETY: it sets a signal handler that only writes an int.
+    unsafe { rrq_heed_interrupts() }
 }
 
 /// Run `f` with signals such as SIGCHLD blocked: they would interrupt a wait for a reply that

@@ -90,6 +90,11 @@ fn rs_worker_end_on_term() {
 }
 
 #[extendr]
+fn rs_worker_heed_interrupts() {
+    rrq_bridge::protect::heed_interrupts();
+}
+
+#[extendr]
 fn rs_worker_task() -> String {
     current_task()
 }
@@ -224,6 +229,7 @@ extendr_module! {
     fn rs_worker_run;
     fn rs_worker_turn;
     fn rs_worker_end_on_term;
+    fn rs_worker_heed_interrupts;
     fn rs_worker_task;
     fn rs_isolate_open;
     fn rs_isolate_serve;
