@@ -222,20 +222,22 @@ rrq_worker_detect_exited <- function(controller = NULL) {
   found <- Filter(function(child) is_of_queue(child, controller), supervise(at_once = TRUE))
   lost <- rust_call(rs_worker_sweep(handle, Inf))
   for (worker in names(lost)) {
-    tasks <- lost[[worker]]$tasks
-    returned <- lost[[worker]]$returned
-    again <- names(tasks)[tasks == "PENDING"]
-    ended <- setdiff(names(tasks), again)
-    cli::cli_inform(c(
-      "!" = "Worker {worker} is lost.",
-      i = if (length(ended)) "{length(ended)} task{?s} ended with it: {ended}.",
-      i = if (length(again)) "{length(again)} task{?s} will be retried: {again}.",
-      i = if (length(returned)) {
-        "{length(returned)} task{?s} had not begun and went back to the queue: {returned}."
-      }
-    ))
+    report_lost(worker, lost[[worker]]$tasks, lost[[worker]]$returned)
   }
   invisible(c(child_ids(found), as.character(names(lost))))
+}
+
+report_lost <- function(worker, tasks, returned) {
+  again <- names(tasks)[tasks == "PENDING"]
+  ended <- setdiff(names(tasks), again)
+  cli::cli_inform(c(
+    "!" = "Worker {worker} is lost.",
+    i = if (length(ended)) "{length(ended)} task{?s} ended with it: {ended}.",
+    i = if (length(again)) "{length(again)} task{?s} will be retried: {again}.",
+    i = if (length(returned)) {
+      "{length(returned)} task{?s} had not begun and went back to the queue: {returned}."
+    }
+  ))
 }
 
 # For how many seconds a wait may do what is due in the queue before it checks its own tasks.

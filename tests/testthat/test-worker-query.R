@@ -179,6 +179,14 @@ test_that("arguments are checked", {
   expect_error(rrq_worker_process_log(c("a", "b"), r), class = "rrq_error_argument")
 })
 
+test_that("the message about a lost worker names what ended, is tried again and went back", {
+  tasks <- c(a = "DIED", b = "PENDING")
+  messages <- testthat::capture_messages(report_lost("w", tasks, c("c", "d")))
+  expect_match(messages, "1 task ended with it: a", all = FALSE)
+  expect_match(messages, "1 task will be tried again: b", all = FALSE)
+  expect_match(messages, "2 tasks had not begun and went back: c and d", all = FALSE)
+})
+
 test_that("workers that have left can be forgotten", {
   r <- local_queue()
   worker <- local_worker(r, worker_id = "gone")
