@@ -183,8 +183,8 @@ test_that("the message about a lost worker names what ended, is tried again and 
   tasks <- c(a = "DIED", b = "PENDING")
   messages <- testthat::capture_messages(report_lost("w", tasks, c("c", "d")))
   expect_match(messages, "1 task ended with it: a", all = FALSE)
-  expect_match(messages, "1 task will be tried again: b", all = FALSE)
-  expect_match(messages, "2 tasks had not begun and went back: c and d", all = FALSE)
+  expect_match(messages, "1 task will be retried: b", all = FALSE)
+  expect_match(messages, "2 tasks had not begun and went back to the queue: c and d", all = FALSE)
 })
 
 test_that("workers that have left can be forgotten", {

@@ -4,13 +4,11 @@
 -- scores are below this one, in the order of the requests. Work that one script makes due has one score,
 -- and is done from the last member to the first: later sets of tasks before earlier ones, see _depend.lua.
 local AT_ONCE = 1000000
-local is_due_at_once = false
 
 local function make_due(us, kind, subject)
   redis.call('ZADD', prefix .. KEY.due, math.floor(us / 1000), kind .. subject)
 end
 
 local function make_due_at_once(us, kind, subject)
-  is_due_at_once = true
   redis.call('ZADD', prefix .. KEY.due, us / 1000000000000, kind .. subject)
 end

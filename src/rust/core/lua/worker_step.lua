@@ -5,9 +5,11 @@
 --    be claimed in the same turn.
 -- 2. A message comes before tasks: a worker that is told to stop or pause claims nothing more. It stays
 --    in the list until message_respond.lua, so it is not lost with the reply.
--- 3. Claims come from the queues in the worker's order. Claimed tasks are added to those the worker
+-- 3. Nothing is claimed while something is due at once: the tasks that this releases go first, in their
+--    order, and a set may have been released in part. The worker is told to sweep.
+-- 4. Claims come from the queues in the worker's order. Claimed tasks are added to those the worker
 --    holds, in the order in which it runs them; all but the first `window` are open.
--- 4. The marker that woke the worker is set again only if tasks are left after the claim: it wakes
+-- 5. The marker that woke the worker is set again only if tasks are left after the claim: it wakes
 --    another worker for these.
 --
 -- A step with the number of the last one is a replay: the reply was lost. Its report was already applied,
@@ -88,6 +90,13 @@ if not replay and #ARGV >= FIRST_FINISH then
   end
 end
 
+local ms = math.floor(us / 1000)
+if record.lease - ms < record.lease_ms * 0.6 then
+  renew_lease(id, record, ms + record.lease_ms)
+end
+local timer = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+local until_due = timer[2] and timer[2] - ms or 60000
+local is_due_at_once = timer[2] and tonumber(timer[2]) <= AT_ONCE
 local message = redis.call('LINDEX', messages, 0)
 if replay then
   -- A message may have come after the reply that was lost: the tasks of that reply go first.
@@ -98,7 +107,6 @@ if replay then
     local header = load_header(tasks, task)
     claimed[i], attempts[i] = task, header and header.attempt or 0
   end
--- Tasks that depend on those that have just ended go first: the worker sweeps, then sends a new step.
 elseif not message and record.state ~= 'PAUSED' and claim_limit > 0 and not is_due_at_once then
   for _, queue in ipairs(queues) do
     -- A batch comes from one queue, because tasks left in it go before those of the next queue.
@@ -130,10 +138,6 @@ end
 send_events(prefix, events)
 write_log(log, lines)
 
-local ms = math.floor(us / 1000)
-if record.lease - ms < record.lease_ms * 0.6 then
-  renew_lease(id, record, ms + record.lease_ms)
-end
 record.sequence = options.sequence
 if record.state ~= 'PAUSED' then
   record.state = record.held == '' and 'IDLE' or 'BUSY'
@@ -143,8 +147,6 @@ write_worker(id, record)
 if message then
   return { 'MESSAGE', message }
 end
-local timer = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
-local until_due = timer[2] and timer[2] - ms or 60000
 if (#claimed == 0 and not ask_again) or claim_limit == 0 then
   return { 'IDLE', until_due <= 0 and 1 or 0, until_due, record.state }
 end

@@ -41,9 +41,11 @@ pub fn discard(
 
 /// Remove what a failed submission has queued, and let nothing of it be queued later: its caller will
 /// never know the ids. The error to report is that of the submission, so an error from here is dropped;
-/// without a connection, nothing more can be done.
-pub(super) fn withdraw(queue: &mut Queue, ids: &[String]) {
-    if let Some(call) = queue.submitter.withdraw(&queue.keys) {
+/// without a connection, nothing more can be done. A chunk that was refused because tasks it depends on
+/// do not exist is always refused.
+pub(super) fn withdraw(queue: &mut Queue, ids: &[String], error: &Error) {
+    let may_arrive = !matches!(error, Error::TaskMissing { .. });
+    if let Some(call) = queue.submitter.withdraw(&queue.keys).filter(|_| may_arrive) {
         let _ = queue.connection.call(&call);
     }
     let stop = queue.connection.stop();

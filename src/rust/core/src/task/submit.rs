@@ -152,8 +152,8 @@ pub fn submit(
     let sent = set
         .prepare(queue, &submission.parents, submission.run_on_failure, submission.is_last_first())
         .and_then(|()| send_chunks(queue, submission, &rules.pack(), &set, &mut chunks, &mut ids));
-    if sent.as_ref().is_err_and(may_be_half_done) {
-        discard::withdraw(queue, &ids);
+    if let Some(error) = sent.as_ref().err().filter(|error| may_be_half_done(error)) {
+        discard::withdraw(queue, &ids, error);
     }
     if sent.as_ref().err().is_none_or(may_be_half_done) {
         set.close(queue);

@@ -68,6 +68,18 @@ fn tasks_that_wait_for_the_same_one_are_released_in_order() {
 }
 
 #[test]
+fn a_bulk_that_takes_several_sweeps_to_release_runs_in_order() {
+    let mut f = Fixture::new();
+    let parent = submit_all(&mut f.queue, &["a"]).remove(0);
+    let payloads: Vec<String> = (0..3000).map(|n| n.to_string()).collect();
+    let payloads: Vec<&str> = payloads.iter().map(String::as_str).collect();
+    submit(&mut f.queue, &after(&[&parent]), &payloads);
+    let mut actor = Actor::echo();
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    assert!(actor.done[1..] == payloads);
+}
+
+#[test]
 fn when_one_fails_everything_downstream_is_impossible() {
     let mut f = Fixture::new();
     let parents = submit_all(&mut f.queue, &["good", "bad"]);

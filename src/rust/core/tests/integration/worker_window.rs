@@ -233,6 +233,8 @@ fn at_every_point_of_a_batch_only_what_may_have_begun_dies() {
 #[test]
 fn a_copy_of_a_request_that_comes_late_hands_back_nothing_that_has_begun() {
     let mut f = Fixture::new();
+    // A server that does not know a script refuses a copy.
+    Forged::templates(&mut f);
     let proxy = Arc::new(f.proxy());
     let ids = submit_n(&mut f.queue, 900);
     let worker = ready(register(attach(proxy.url()), "w", never(), |_| {}).unwrap());
