@@ -18,10 +18,11 @@
 #'   stored outside the server. Not available yet: must be `NULL` and `Inf`.
 #' @return An `rrq_controller` with `$queue_id`, `$con` (an [rrq_redis()] connection) and `$keys`.
 #'   It prints the server and the numbers of tasks and workers.
-#' @section Errors: `rrq_error_connection`, `rrq_error_authentication`, `rrq_error_server_unsuitable`
-#'   (too old, a replica, a Sentinel, another node of a cluster, no such database, too many clients)
-#'   and `rrq_error_not_redis` (a web server, a server that expects TLS) name the server's address;
-#'   `rrq_error_layout` names both versions if another version of rrq created the queue.
+#' @section Errors: `rrq_error_connection`, `rrq_error_authentication`,
+#'   `rrq_error_server_unsuitable` (too old, a replica, a Sentinel, the wrong node of a cluster, a
+#'   missing database, too many clients) and `rrq_error_not_redis` (a web server, a server that
+#'   expects TLS) name the server's address; `rrq_error_layout` names both versions if another
+#'   version of rrq created the queue.
 #' @seealso [rrq_default_controller_set()] for a default, so that you need not pass the controller
 #'   to every function.
 #' @export

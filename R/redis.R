@@ -15,8 +15,8 @@
 #'   command as a list of its parts), `$pipeline(...)` (several such lists in one round trip;
 #'   returns a list of replies), `$config()` (a list of `url`, `host`, `port`, `path`, `db`,
 #'   `password`) and `$version()`.
-#' @section Errors: `rrq_error_connection`, `rrq_error_authentication` and `rrq_error_not_redis` name
-#'   the server's address.
+#' @section Errors: `rrq_error_connection`, `rrq_error_authentication` and `rrq_error_not_redis`
+#'   name the server's address.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

@@ -16,7 +16,7 @@ cut_trace <- function(trace) {
   trace
 }
 
-# The same of calls that were on the stack earlier.
+# The same for calls that were on the stack earlier.
 recorded_trace <- function(calls, parents) {
   own <- seq_along(calls) > max(which(vapply(calls, is_run_call, NA)))
   trace <- rlang::trace_back()[rep(1L, sum(own)), ]

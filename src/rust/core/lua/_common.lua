@@ -1,8 +1,9 @@
 -- Prepended to every script: status letters, numbers and time, log entries, events.
 -- Parts use locals of their script: prefix, and those listed at the top of the part.
 
--- A queue that was told to expire is used until then, see destroy.rs. What is created meanwhile goes with
--- it: it would stay for ever otherwise. KEYS[1] is a key of the queue, but for rrq_heartbeat().
+-- A queue that was told to expire can be used until then, see destroy.rs. Keys created in the meantime
+-- expire with it; otherwise they would stay for ever. KEYS[1] is a key of the queue, except for
+-- rrq_heartbeat.
 local redis = redis
 local own = string.match(KEYS[1], '^{[^}]*}:')
 local left_ms = own and redis.call('PTTL', own .. KEY.config) or -1

@@ -61,7 +61,7 @@ end
 -- now, the next sweep resolves the set; without the timer its tasks would stay DEFERRED.
 local function notify_sets(id, ok, us)
   local low, sets, notified = '[' .. id .. ':', prefix .. KEY.sets, {}
-  -- The last sets first, as they are worked off.
+  -- Last one first, the order in which they are resolved.
   local links = redis.call('ZREVRANGEBYLEX', prefix .. KEY.dependents, '(' .. id .. ';', low, 'LIMIT', 0, 256)
   for i, link in ipairs(links) do
     local set = string.sub(link, ID_WIDTH + 2)

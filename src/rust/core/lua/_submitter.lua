@@ -1,5 +1,5 @@
--- Part of task_submit.lua and task_withdraw.lua: which chunks were queued, whether or not their tasks still
--- exist, or are not to be. In HASH config, '<SUBMITTER><token>' -> '<number>,<ms>', the last chunk that a
+-- Part of task_submit.lua and task_withdraw.lua: which chunks were queued (whether or not their tasks still
+-- exist) or must not be queued any longer. In HASH config, '<SUBMITTER><token>' -> '<number>,<ms>', the last chunk that a
 -- process has submitted or given up, and when. For the numbers see submitter.rs.
 --
 -- A chunk arrives twice if its reply is lost: the process repeats it until its retry time-out (5 s, after

@@ -1,5 +1,5 @@
--- Refuse the chunks of tasks that a process has sent so far and that have not arrived yet: their submission
--- was given up. Repeating it changes nothing.
+-- Reject chunks of tasks that a process has already sent but that have not arrived yet, because their
+-- submission was given up. Repeating it changes nothing.
 -- KEYS: config
 -- ARGV: options: token of the process and number of its last chunk
 -- Returns: 1, or 0 when the queue no longer exists.

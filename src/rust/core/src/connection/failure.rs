@@ -11,7 +11,7 @@ use crate::error::Error;
 /// How that crate wraps an error of another crate.
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 
-/// What the operating system said.
+/// The error of the operating system.
 pub(super) fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
     let source = error.source()?.downcast_ref::<Source>()?;
     source.downcast_ref::<io::Error>().map(io::Error::kind)
@@ -36,7 +36,7 @@ pub(super) fn is_refusal(error: &RedisError) -> bool {
 fn login_problem(error: &RedisError) -> Option<&'static str> {
     match (error.code(), error.detail()) {
         (Some("NOAUTH"), _) => Some("requires a password, and the URL has none"),
-        (Some("WRONGPASS"), _) => Some("refused the user name or password"),
+        (Some("WRONGPASS"), _) => Some("rejected the user name or password"),
         (_, Some(text)) if text.contains("without any password configured") => {
             Some("has no password, but the URL has one")
         }
@@ -45,9 +45,9 @@ fn login_problem(error: &RedisError) -> Option<&'static str> {
 }
 
 pub(super) const TOO_MANY_CLIENTS: &str =
-    "has as many clients as it may; close some, or raise its `maxclients`";
+    "has reached its limit of clients; close some, or raise its `maxclients`";
 
-/// Whether the server has more clients than it may. It closes the link then.
+/// Whether the server has reached its limit of clients. It then closes the link.
 fn is_full(error: &RedisError) -> bool {
     error.detail().is_some_and(|text| text.starts_with("max number of clients"))
 }
@@ -64,19 +64,19 @@ fn problem(error: &RedisError, db: i64) -> Option<String> {
         return Some(TOO_MANY_CLIENTS.into());
     }
     if detail.contains("DB index") || detail.starts_with("SELECT is not allowed") {
-        return Some(format!("has no database {db}; the URL ends with that number"));
+        return Some(format!("has no database {db}; change the number at the end of the URL"));
     }
     match code(error) {
         Some("READONLY") => {
-            Some("is a replica, which takes no writes; connect to its primary".into())
+            Some("is a replica, which rejects writes; connect to its primary".into())
         }
         Some("MOVED") => {
             let node = detail.split(' ').next_back().unwrap_or_default();
             Some(format!(
-                "is a node of a cluster whose node {node} holds this queue; connect to that one"
+                "is a cluster node, but node {node} holds this queue; connect to that one"
             ))
         }
-        Some("CLUSTERDOWN") => Some(format!("is a node of a cluster that is down: {detail}")),
+        Some("CLUSTERDOWN") => Some(format!("belongs to a cluster that is down: {detail}")),
         _ => None,
     }
 }

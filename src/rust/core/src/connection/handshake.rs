@@ -7,7 +7,7 @@ use redis::{
 /// The oldest version that has all the commands used here.
 const OLDEST: (u32, u32) = (6, 2);
 
-/// What a server says of itself.
+/// A server's description of itself.
 #[derive(Debug, Default)]
 pub(super) struct ServerInfo {
     /// As it is, for messages.
@@ -45,7 +45,7 @@ impl ServerInfo {
     pub(super) fn problem(&self) -> Option<String> {
         let version = &self.version;
         if self.is_sentinel {
-            return Some("is a Sentinel; connect to the server that it watches".into());
+            return Some("is a Sentinel; connect to the server that it monitors".into());
         }
         if self.major_minor().is_some_and(|version| version < OLDEST) {
             let (major, minor) = OLDEST;
@@ -53,7 +53,7 @@ impl ServerInfo {
             return Some(format!("is Redis {version}; {needs}"));
         }
         let primary = self.primary.as_ref()?;
-        Some(format!("is a replica, which takes no writes; connect to its primary, {primary}"))
+        Some(format!("is a replica, which rejects writes; connect to its primary, {primary}"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What answers at an address where no Redis server does, for the message of an error.
+//! Finds out, for an error message, what kind of server responds if it is not Redis.
 
 use std::io::{ErrorKind as IoErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -53,7 +53,7 @@ pub(super) fn what_answers(
         text if text.starts_with(b"-ERR max number") => {
             return Some(Error::ServerUnsuitable { address, problem: TOO_MANY_CLIENTS.into() });
         }
-        _ if is_nonsense => "does not answer as a Redis server does; check the port",
+        _ if is_nonsense => "does not respond like a Redis server; check the port",
         _ => return None,
     };
     Some(Error::NotRedis { address, problem: problem.into() })

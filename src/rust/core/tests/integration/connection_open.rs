@@ -135,7 +135,7 @@ fn what_is_not_redis_is_named() {
     for (answer, what) in [
         ("HTTP/1.1 400 Bad Request\r\n\r\n", "web server"),
         ("\x15\x03\x01\x00\x02\x02\x46", "TLS"),
-        ("SSH-2.0-OpenSSH\r\n", "does not answer as a Redis server"),
+        ("SSH-2.0-OpenSSH\r\n", "does not respond like a Redis server"),
     ] {
         let problem = refusal(&serve(|_| answer.as_bytes().to_vec()));
         assert!(problem.contains(what), "{problem}");
@@ -155,8 +155,8 @@ fn a_login_that_fails_says_why() {
     let address = format!("127.0.0.1:{}", server.port());
     for (url, what) in [
         (format!("redis://{address}"), "requires a password"),
-        (format!("redis://:wrong@{address}"), "refused the user name or password"),
-        (format!("redis://nobody:wrong@{address}"), "refused the user name or password"),
+        (format!("redis://:wrong@{address}"), "rejected the user name or password"),
+        (format!("redis://nobody:wrong@{address}"), "rejected the user name or password"),
     ] {
         match Connection::open(&url, never()) {
             Err(Error::Authentication { problem, .. }) => assert!(problem.contains(what)),
