@@ -125,3 +125,20 @@ fn an_idle_worker_makes_less_than_one_request_a_second() {
     let _: i64 = f.ask("DEL {jobs}:cfg {jobs}:w");
     thread.join().unwrap();
 }
+
+#[test]
+fn an_order_taken_by_the_thread_of_a_worker_that_was_lost_is_dropped() {
+    let f = Fixture::new();
+    let proxy = f.proxy();
+    let worker = register(attach(proxy.url()), "w", never(), |_| {});
+    let worker = ready(worker.unwrap());
+    wait_until(|| f.ask::<String>("INFO clients").contains("blocked_clients:1"));
+    drop(worker);
+    f.pass_time("L:w");
+    assert_eq!(worker::sweep(&mut f.attach()).unwrap().len(), 1);
+    let _: i64 = f.ask("RPUSH {jobs}:w:w:ctl x");
+    let put_back = || proxy.calls(&["w", "w:w:ctl"]);
+    wait_until(|| !put_back().is_empty());
+    assert_eq!(f.resend(&put_back()[0]), redis::Value::Int(0));
+    assert!(!f.has_key("w:w:ctl"));
+}
