@@ -66,15 +66,14 @@ fn problem(error: &RedisError, db: i64) -> Option<String> {
     if detail.contains("DB index") || detail.starts_with("SELECT is not allowed") {
         return Some(format!("has no database {db}; change the number at the end of the URL"));
     }
+    if let Some((node, _)) = error.redirect_node() {
+        return Some(format!(
+            "is a cluster node, but node {node} holds this queue; connect to that one"
+        ));
+    }
     match code(error) {
         Some("READONLY") => {
             Some("is a replica, which rejects writes; connect to its primary".into())
-        }
-        Some("MOVED") => {
-            let node = detail.split(' ').next_back().unwrap_or_default();
-            Some(format!(
-                "is a cluster node, but node {node} holds this queue; connect to that one"
-            ))
         }
         Some("CLUSTERDOWN") => Some(format!("belongs to a cluster that is down: {detail}")),
         _ => None,
