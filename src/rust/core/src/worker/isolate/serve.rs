@@ -46,7 +46,11 @@ impl WorkerLink {
     /// of these processes with the task's directory, and at the end in the server itself with
     /// `None`.
     pub fn serve(mut self, mut fork: impl FnMut() -> i32) -> Result<Option<PathBuf>> {
-        self.lines.send("ready").map_err(failed)?;
+        // A worker that was killed meanwhile cannot remove the directory of this process, so that is
+        // left to the caller, as if it had gone later.
+        if self.lines.send("ready").is_err() {
+            return Ok(None);
+        }
         loop {
             let line = match self.lines.receive(None).map_err(failed)? {
                 Received::Line(line) => line,
