@@ -6,6 +6,10 @@
 #' such a function. `rrq_worker_envir_refresh()` makes workers rebuild their environment. If the
 #' function fails on a worker, the worker logs the error and exits.
 #'
+#' Afterwards each worker, and each process of an isolated task, seeds its random numbers from the
+#' system, so that they are independent even if the environment calls `set.seed()`. For
+#' reproducible numbers, use `seed` of [rrq_task_create_expr()] and [rrq_lapply()].
+#'
 #' @param packages A character vector of packages to attach on the worker, in this order.
 #' @param sources A character vector of R files to source on the worker. The files are not sent:
 #'   workers on other machines must find them under the same absolute path.

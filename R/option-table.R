@@ -108,7 +108,8 @@ option_table <- list(
     "Seed of the task's random numbers: a whole number, `TRUE` for one drawn from the session's
     random numbers, or a seed of the generator \"L'Ecuyer-CMRG\". Each task of a bulk gets its own
     stream, as with [parallel::clusterSetRNGStream()], so that the numbers do not depend on the
-    number of workers or on earlier tasks. `NULL` leaves the worker's generator as it is.",
+    number of workers or on earlier tasks. `NULL` leaves the worker's generator as it is: it is
+    seeded from the system, so that the numbers are independent but cannot be reproduced.",
     function(x, arg, call) check_seed(x, arg, call),
     function(x, n, call) seed_state(x)
   ),

@@ -67,6 +67,26 @@ restore_random <- function(old, kind) {
   }
 }
 
+# Starts the generator of a worker's process at random. Without `.Random.seed`, R would take the
+# seed from the clock and the process id: within a second, these give only 2^16 different seeds, too
+# few for many processes.
+seed_from_system <- function() {
+  hex <- rust_call(rs_random_id())
+  half <- function(at) strtoi(substr(hex, at, at + 3), 16L)
+  set.seed(max(half(1) * 65536 + half(5) - 2^31, -.Machine$integer.max))
+}
+
+# Runs code that builds a worker's environment. If it seeds the generator, as by `set.seed()`, all
+# workers would draw the same random numbers. A worker in the user's own session leaves the
+# generator alone if the code did so.
+with_system_seed <- function(always, code) {
+  state <- function() get0(".Random.seed", globalenv(), inherits = FALSE)
+  before <- state()
+  value <- code
+  if (always || !identical(state(), before)) seed_from_system()
+  value
+}
+
 # Runs a task's code with its own random numbers, and restores those of the worker.
 with_stream <- function(seed, code) {
   with_own_random({

@@ -58,8 +58,8 @@ run_isolated <- function(run, folder, identity) {
   if (is.null(run$envir)) {
     run$envir <- build_environment(run$handle)
   }
-  # Otherwise all forks would continue the random numbers of the fork server, if it drew any.
-  rm(list = intersect(".Random.seed", ls(globalenv(), all.names = TRUE)), envir = globalenv())
+  # Otherwise all forks would continue the random numbers of the fork server.
+  seed_from_system()
   functions <- evaluation_calls(run, identity)
   with_task_handlers(run, rust_call(rs_isolate_run(run$handle, functions, folder)))
   rust_call(rs_isolate_leave(0L))

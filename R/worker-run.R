@@ -128,7 +128,7 @@ rrq_worker <- R6Class(
       rust_call(rs_worker_ready(private$runner), call)
     },
     build = function() {
-      build_environment(private$handle)
+      with_system_seed(the$is_worker_process, build_environment(private$handle))
     },
     log = function(command, message) {
       rust_call(rs_worker_write_log(private$handle, self$id, command, message))

@@ -92,3 +92,59 @@ test_that("a seed that is neither a whole number nor a state of the generator is
     )
   }
 })
+
+test_that("an environment that seeds the generator does not make all workers draw the same", {
+  r <- local_queue()
+  rrq_worker_envir_set(rrq_envir(sources = local_source("set.seed(1)")), controller = r)
+  draw <- function() runif(1)
+  local_spawned(r, 2)
+  ids <- vapply(rrq_worker_list(controller = r), function(worker) {
+    rrq_message_send("EVAL", quote(runif(1)), worker, controller = r)
+  }, "")
+  first <- Map(function(id, worker) {
+    rrq_message_get_response(id, worker, timeout = 10, controller = r)[[1]]
+  }, ids, names(ids))
+  expect_length(unique(unlist(first)), 2)
+  rrq_worker_envir_refresh(controller = r)
+  again <- rrq_task_create_call(draw, list(), controller = r)
+  isolated <- rrq_task_create_bulk_call(function(i) runif(1), 1:3,
+    separate_process = TRUE, controller = r
+  )
+  fresh <- rrq_task_create_call(draw, list(), isolation = "fresh", controller = r)
+  ids <- c(again, isolated, fresh)
+  rrq_task_wait(ids, timeout = 30, controller = r)
+  values <- c(unlist(first), unlist(rrq_task_results(ids, controller = r)))
+  expect_length(unique(values), 7)
+  expect_false(any(values %in% with_own_random({
+    set.seed(1)
+    runif(10)
+  })))
+})
+
+test_that("a bootstrap has as many different values as on one process", {
+  r <- local_queue()
+  code <- c("set.seed(1)", "boot <- function(i) sample.int(1e6, 1)")
+  rrq_worker_envir_set(rrq_envir(sources = local_source(code)), controller = r)
+  local_spawned(r, 2)
+  fn <- function(i) boot(i)
+  environment(fn) <- globalenv()
+  values <- unlist(rrq_lapply(1:1000, fn, controller = r))
+  # Two draws of 1000 out of a million are the same with a probability of about 0.4.
+  expect_gt(length(unique(values)), 980)
+})
+
+test_that("a worker in the user's session seeds the generator only if its environment did", {
+  r <- local_queue()
+  expect_generator_kept(function() local_worker(r))
+  rrq_worker_envir_set(rrq_envir(sources = local_source("set.seed(1)")), controller = r)
+  withr::local_seed(2)
+  before <- .Random.seed
+  local_worker(r)
+  expect_false(identical(.Random.seed, before))
+})
+
+test_that("the kind of generator that an environment chose is kept", {
+  withr::local_preserve_seed()
+  with_system_seed(FALSE, RNGkind("L'Ecuyer-CMRG"))
+  expect_equal(RNGkind()[[1]], "L'Ecuyer-CMRG")
+})
