@@ -95,6 +95,10 @@ rs_task_list <- function(queue) .Call(wrap__rs_task_list, queue)
 
 rs_task_outcomes <- function(queue, ids, follow) .Call(wrap__rs_task_outcomes, queue, ids, follow)
 
+rs_task_causes <- function(queue, ids) .Call(wrap__rs_task_causes, queue, ids)
+
+rs_task_outputs <- function(queue, ids) .Call(wrap__rs_task_outputs, queue, ids)
+
 rs_task_times <- function(queue, ids) .Call(wrap__rs_task_times, queue, ids)
 
 rs_task_info <- function(queue, id) .Call(wrap__rs_task_info, queue, id)

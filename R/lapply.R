@@ -13,6 +13,9 @@
 #' `cancel = FALSE`: then they continue, and all tasks stay in the queue. A message reports how many
 #' running tasks could not be stopped within 10 seconds; these are deleted once they have ended.
 #'
+#' Warnings are signalled again in this session at the end. One that several elements have in common
+#' is signalled once, with their number: "Warning in 37 of 1000 elements: ...".
+#'
 #' @param X A vector or list.
 #' @param FUN A function, as `fn` of [rrq_task_create_call()].
 #' @param ... For `rrq_lapply()`, further arguments of `FUN`, the same for all elements. For
@@ -28,6 +31,10 @@
 #' @param timeout Seconds to wait for all elements together; `NULL` is the controller's setting, by
 #'   default no limit.
 #' @param cancel Whether to cancel the remaining tasks after an error, a time-out or Ctrl-C.
+#' @param relay Whether to repeat here what the tasks printed and the messages they signalled, as
+#'   each task ends. This sets the option `capture` of [rrq_task_options()].
+#' @param warnings Whether to signal the warnings again; `NULL` is the option `rrq.warnings`, by
+#'   default `TRUE`.
 #' @param options Options made by [rrq_task_options()], or `NULL`. The arguments `queue` and `seed`
 #'   override those in `options`. Options apply to each task, that is, to a chunk of elements:
 #'   `timeout_task_run`, for example, limits the time of a chunk. `depends_on`, `on_failure`,
@@ -37,7 +44,10 @@
 #' @return `rrq_lapply()`: a list of the same length as `X`, with its names. `rrq_mapply()`: the
 #'   same as [mapply()].
 #' @section Errors:
-#' - `rrq_task_error`, with the classes of the original error: an element failed.
+#' - `rrq_task_error`, with the classes of the original error: an element failed. The message begins
+#'   with the number of the element, which is also in `$element`, and the element's name if it has
+#'   one; it ends with the task and the worker. If the worker was lost or the task ran too long, the
+#'   message may name a range of elements, those of the task.
 #' - `rrq_error_timeout`: not all elements were done within `timeout`.
 #' - `rrq_error_argument`: an argument is invalid, or an option is not supported.
 #' @export
@@ -53,11 +63,12 @@
 #' server$stop()
 rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of lapply().
                        chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
-                       progress = NULL, cancel = TRUE, options = NULL, controller = NULL) {
+                       progress = NULL, cancel = TRUE, relay = FALSE, warnings = NULL,
+                       options = NULL, controller = NULL) {
   fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env(), "FUN")
   options <- lapply_options(rlang::current_env())
   check_elements(X, "X")
-  check_job(chunk_size, timeout, progress, cancel)
+  check_job(chunk_size, timeout, progress, cancel, relay, warnings)
   if (length(X) == 0) {
     get_controller(controller)
     return(lapply(X, identity))
@@ -65,8 +76,11 @@ rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of l
   elements <- as_elements(X)
   template <- list(fn = fn, args = list(...), names = NULL, chunk = "lapply")
   template$streams <- if (!is.null(options$seed)) TRUE
-  job <- new_job(controller, template, options, timeout, cancel)
+  job <- new_job(controller, template, options, timeout, cancel, relay)
+  job$names <- names(X)
+  job$signals <- collect_signals(warnings, length(X), "element")
   on.exit(end_job(job))
+  on.exit(signal_collected(job$signals), add = TRUE)
   pieces <- function(at) elements[at]
   values <- run_job(job, length(elements), pieces, chunk_size, show_progress(progress))
   stats::setNames(values, names(X))
@@ -77,14 +91,15 @@ rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of l
 rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. Those of mapply().
                        SIMPLIFY = TRUE, USE.NAMES = TRUE, # nolint: object_name_linter.
                        chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
-                       progress = NULL, cancel = TRUE, options = NULL, controller = NULL) {
+                       progress = NULL, cancel = TRUE, relay = FALSE, warnings = NULL,
+                       options = NULL, controller = NULL) {
   fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env(), "FUN")
   options <- lapply_options(rlang::current_env())
   vectors <- list(...)
   args <- check_args(MoreArgs, null = TRUE, arg = "MoreArgs")
   check_flag(USE.NAMES)
   if (!identical(SIMPLIFY, "array")) check_flag(SIMPLIFY)
-  check_job(chunk_size, timeout, progress, cancel)
+  check_job(chunk_size, timeout, progress, cancel, relay, warnings)
   n <- check_vectors(vectors)
   if (n == 0) {
     get_controller(controller)
@@ -93,8 +108,11 @@ rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. 
   elements <- lapply(vectors, as_elements)
   template <- list(fn = fn, args = args, names = NULL, chunk = "mapply")
   template$streams <- if (!is.null(options$seed)) TRUE
-  job <- new_job(controller, template, options, timeout, cancel)
+  job <- new_job(controller, template, options, timeout, cancel, relay)
+  job$names <- names(vectors[[1]]) %||% if (is.character(vectors[[1]])) vectors[[1]]
+  job$signals <- collect_signals(warnings, n, "element")
   on.exit(end_job(job))
+  on.exit(signal_collected(job$signals), add = TRUE)
   pieces <- function(at) lapply(elements, function(x) x[(at - 1) %% length(x) + 1])
   values <- run_job(job, n, pieces, chunk_size, show_progress(progress))
   as_mapply(values, vectors[[1]], SIMPLIFY, USE.NAMES)
@@ -125,11 +143,14 @@ check_vectors <- function(vectors, call = caller_env()) {
   longest
 }
 
-check_job <- function(chunk_size, timeout, progress, cancel, call = caller_env()) {
+check_job <- function(chunk_size, timeout, progress, cancel, relay, warnings,
+                      call = caller_env()) {
   if (!is.null(chunk_size)) check_count(chunk_size, call = call)
   check_number(timeout, null = TRUE, call = call)
   check_flag(progress, null = TRUE, call = call)
   check_flag(cancel, call = call)
+  check_flag(relay, call = call)
+  check_flag(warnings, null = TRUE, call = call)
 }
 
 # Tasks get pieces cut out with `[`, for which a class could have a method of its own.
@@ -145,19 +166,24 @@ as_mapply <- function(values, first, simplify, use_names) {
 }
 
 # The state that the waves of one job share, and the ids of their tasks.
-new_job <- function(controller, template, options, timeout, cancel, call = caller_env()) {
+new_job <- function(controller, template, options, timeout, cancel, relay, call = caller_env()) {
   controller <- get_controller(controller, call)
+  if (relay) options$capture <- TRUE
   limit <- timeout %||% controller$settings$timeout_task_wait
   rlang::env(
     controller = controller, handle = queue_handle(controller, call), template = template,
-    options = options, limit = limit, deadline = now() + limit, cancel = cancel, ids = character(),
-    complete = FALSE
+    options = options, limit = limit, deadline = now() + limit, cancel = cancel, relay = relay,
+    ids = character(), complete = FALSE
   )
 }
 
 # The values of all `n` elements. `pieces` returns the part of the input for some positions.
 run_job <- function(job, n, pieces, chunk_size, progress, call = caller_env()) {
   if (progress) job$bar <- task_bar(job$handle, character(), total = n, what = "elements")
+  with_bar(job$bar, run_waves(job, n, pieces, chunk_size, call))
+}
+
+run_waves <- function(job, n, pieces, chunk_size, call) {
   n_pilots <- 0
   values <- list()
   if (is.null(chunk_size)) {
@@ -185,18 +211,43 @@ run_wave <- function(job, at, pieces, chunk_size, call) {
   job$ids <- c(job$ids, ids)
   source <- start_source(job$controller, ids, job$limit, call)
   on.exit(end_source(source))
+  source$relay <- job$relay
   source$wait$deadline <- job$deadline
   source$wait$goes_on <- !job$cancel
   if (!is.null(job$bar)) {
     source$wait$bar <- reuse_bar(job$bar, ids, min(at) - 1, chunk_size)
   }
-  values <- collect(source, chunk_values, call)
+  # The elements of a task.
+  span <- function(id) {
+    first <- min(at) + (match(id, ids) - 1) * chunk_size
+    c(first, min(first + chunk_size - 1, max(at)))
+  }
+  on_end <- function(id, result, status, extra) {
+    if (!is.null(extra)) add_signals(job$signals, id, extra, span(id)[[1]])
+    if (status != "COMPLETE") throw_element_error(result, span(id), job$names)
+    result
+  }
+  values <- collect(source, on_end, call)
   unlist(values, recursive = FALSE, use.names = FALSE)
 }
 
-chunk_values <- function(id, result, status) {
-  if (status != "COMPLETE") rlang::cnd_signal(result)
-  result
+# The worker knows the place of the element in its task, if the code of an element failed.
+throw_element_error <- function(error, span, names) {
+  if (!is.null(error$element)) {
+    span[] <- span[[1]] + error$element - 1
+  }
+  error["element"] <- list(if (span[[1]] == span[[2]]) span[[1]])
+  error$message <- paste0(name_elements(span, names), ": ", error$message)
+  throw_task_error(error)
+}
+
+name_elements <- function(span, names) {
+  if (span[[1]] != span[[2]]) {
+    return(sprintf("elements %.0f to %.0f", span[[1]], span[[2]]))
+  }
+  name <- names[span[[1]]]
+  named <- length(name) == 1 && !is.na(name) && nzchar(name)
+  paste0(sprintf("element %.0f", span[[1]]), if (named) sprintf(" (%s)", name))
 }
 
 chunk_s <- 0.1

@@ -6,15 +6,54 @@
 # account for `bar$before` units.
 task_bar <- function(handle, ids, time_poll = 1, total = length(ids), what = "tasks",
                      env = caller_env()) {
-  id <- cli::cli_progress_bar(
-    format = "{cli::pb_extra$text}", total = total, extra = list(text = ""), clear = TRUE,
-    auto_terminate = FALSE, .envir = env
-  )
   rlang::env(
-    id = id, env = env, handle = handle, ids = ids, time_poll = time_poll, total = total,
-    what = what, size = 1, before = 0, n_failed = 0, began = NULL, work_before = NULL,
-    drawn = -Inf, asked = -Inf, n_running = 0, progress = list()
+    id = NULL, env = env, handle = handle, ids = ids, time_poll = time_poll, total = total,
+    what = what, size = 1, before = 0, n_failed = 0, n_complete = 0, began = NULL,
+    work_before = NULL, drawn = -Inf, asked = -Inf, n_running = 0, progress = list(),
+    summed_up = FALSE
   )
+}
+
+# Runs a wait that draws `bar`, if there is one. Whatever else is printed, above all an error that
+# ends the wait, must not appear behind the bar, on its line. So the bar goes first.
+with_bar <- function(bar, code) {
+  if (is.null(bar)) {
+    return(code)
+  }
+  on.exit(end_bar(bar))
+  # What cli prints, such as the bar itself, it keeps apart from the bar.
+  hide <- function(condition) if (!inherits(condition, "cliMessage")) hide_bar(bar)
+  end <- function(condition) end_bar(bar)
+  withCallingHandlers(code, error = end, interrupt = end, message = hide, warning = hide)
+}
+
+# The next update draws it again.
+hide_bar <- function(bar) {
+  if (!is.null(bar$id)) cli::cli_progress_done(bar$id, .envir = bar$env)
+  bar$id <- NULL
+}
+
+end_bar <- function(bar) {
+  hide_bar(bar)
+  if (!bar$summed_up && !is.null(bar$began)) {
+    bar$summed_up <- TRUE
+    text <- bar_summary(bar)
+    bullet <- if (bar$n_failed > 0) "x" else if (bar$n_complete < bar$total) "!" else "v"
+    cli::cli_inform(stats::setNames("{text}", bullet))
+  }
+}
+
+# What came out. The elements of a task that failed are left, except one.
+bar_summary <- function(bar) {
+  left <- bar$total - bar$n_complete - bar$n_failed
+  elapsed <- now() - bar$began
+  parts <- c(
+    sprintf("%.0f of %.0f done", bar$n_complete, bar$total),
+    count_text(bar$n_failed, "failed"),
+    count_text(left, "left"),
+    if (elapsed >= 1) paste("in", format_seconds(elapsed))
+  )
+  paste(parts, collapse = ", ")
 }
 
 # The same bar for more tasks of `size` units each, after `before` units are done.
@@ -33,7 +72,10 @@ bar_pause <- function(bar) {
 min_draw_s <- 0.1
 
 update_bar <- function(bar, ended) {
-  bar$n_failed <- bar$n_failed + sum(ended$status != "COMPLETE")
+  complete <- ended$status == "COMPLETE"
+  bar$n_failed <- bar$n_failed + sum(!complete)
+  # The last task may have fewer units.
+  bar$n_complete <- min(bar$total, bar$n_complete + bar$size * sum(complete))
   done <- min(bar$total, bar$before + bar$size * (length(bar$ids) - ended$open))
   if (is.null(bar$began)) {
     bar$began <- now()
@@ -55,8 +97,16 @@ draw_bar <- function(bar, done, n_open) {
   parts <- bar_parts(bar, done, work, if (n_open > 0) bar$n_running else 0, progress)
   text <- paste(blocks(work / bar$total), fit_parts(parts, cli::console_width() - n_blocks - 2))
   bar$drawn <- now()
+  if (is.null(bar$id)) open_bar(bar)
   cli::cli_progress_update(
     set = work, extra = list(text = text), force = TRUE, id = bar$id, .envir = bar$env
+  )
+}
+
+open_bar <- function(bar) {
+  bar$id <- cli::cli_progress_bar(
+    format = "{cli::pb_extra$text}", total = bar$total, extra = list(text = ""), clear = TRUE,
+    auto_terminate = FALSE, .envir = bar$env
   )
 }
 

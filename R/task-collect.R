@@ -15,6 +15,8 @@
 #'   expired in the meantime also yields one, with the `status` `"MISSING"`.
 #' @param ... Further arguments of `fun`.
 #' @param error Whether the first failure ends the collection and throws the task's error.
+#' @param warnings Whether to signal the warnings of the tasks again, as in [rrq_task_result()]: an
+#'   iterator does so for each task it returns, `rrq_task_collect()` for all tasks at the end.
 #' @param timeout The longest time to wait in total, in seconds; `NULL` is the controller's setting,
 #'   by default no limit. For an iterator, the default time limit of each `$next_task()`.
 #' @inheritParams rrq_task_wait
@@ -43,36 +45,46 @@
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_task_collect <- function(task_ids, fun = NULL, ..., error = FALSE, timeout = NULL,
-                             progress = NULL, controller = NULL) {
+                             progress = NULL, relay = FALSE, warnings = NULL, controller = NULL) {
   task_ids <- check_ids(task_ids)
   check_function(fun, null = TRUE)
   check_flag(error)
   check_number(timeout, null = TRUE)
   check_flag(progress, null = TRUE)
+  check_flag(relay)
+  check_flag(warnings, null = TRUE)
   controller <- get_controller(controller)
-  on_end <- function(id, result, status) {
-    if (error && status != "COMPLETE") rlang::cnd_signal(result)
+  signals <- collect_signals(warnings, length(unique(task_ids)))
+  on_end <- function(id, result, status, extra) {
+    add_signals(signals, id, extra)
+    if (error && status != "COMPLETE") throw_task_error(result)
     if (is.null(fun)) result else fun(id, result, ...)
   }
   limit <- timeout %||% controller$settings$timeout_task_wait
   source <- start_source(controller, unique(task_ids), limit)
   on.exit(end_source(source))
+  on.exit(signal_collected(signals), add = TRUE)
+  source$relay <- relay
   if (source$n_left > 0 && show_progress(progress)) {
     source$wait$bar <- task_bar(source$wait$handle, source$ids)
   }
-  values <- collect(source, on_end)[match(task_ids, source$ids)]
+  values <- with_bar(source$wait$bar, collect(source, on_end))[match(task_ids, source$ids)]
   names(values) <- names(task_ids)
   if (is.null(fun)) values else invisible(values)
 }
 
 #' @rdname rrq_task_collect
 #' @export
-rrq_task_iterator <- function(task_ids, timeout = NULL, controller = NULL) {
+rrq_task_iterator <- function(task_ids, timeout = NULL, relay = FALSE, warnings = NULL,
+                              controller = NULL) {
   task_ids <- check_ids(task_ids)
   check_number(timeout, null = TRUE)
+  check_flag(relay)
+  check_flag(warnings, null = TRUE)
   controller <- get_controller(controller)
   limit <- timeout %||% controller$settings$timeout_task_wait
   source <- start_source(controller, unique(task_ids), limit)
+  source$relay <- relay
   batch <- list(ids = character())
   at <- 0
   next_task <- function(timeout = NULL) {
@@ -87,6 +99,11 @@ rrq_task_iterator <- function(task_ids, timeout = NULL, controller = NULL) {
       if (source$n_left == 0) end_source(source)
     }
     at <<- at + 1
+    if (!is.null(batch$extra[[at]])) {
+      signals <- collect_signals(warnings, 1)
+      add_signals(signals, batch$ids[[at]], batch$extra[[at]])
+      signal_collected(signals)
+    }
     list(id = batch$ids[[at]], status = batch$status[[at]], result = batch$value[[at]])
   }
   n_left <- function() source$n_left + length(batch$ids) - at
@@ -105,7 +122,7 @@ print.rrq_task_iterator <- function(x, ...) {
 start_source <- function(controller, ids, limit, call = caller_env()) {
   handle <- queue_handle(controller, call)
   rlang::env(
-    controller = controller, ids = ids, n_left = length(ids), ended = character(),
+    controller = controller, ids = ids, n_left = length(ids), ended = character(), relay = FALSE,
     wait = if (length(ids) > 0) start_wait(handle, ids, limit, follows(NULL, controller), call)
   )
 }
@@ -133,9 +150,10 @@ next_batch <- function(source, call = caller_env()) {
   ids <- source$ended[some]
   follow <- follows(NULL, source$controller)
   outcomes <- fetch_left(ids, source$controller, follow, call)
+  if (source$relay) relay_output(source$wait, ids, follow)
   source$ended <- source$ended[-some]
   source$n_left <- source$n_left - length(ids)
-  list(ids = ids, status = outcomes$status, value = outcomes$value)
+  list(ids = ids, status = outcomes$status, value = outcomes$value, extra = outcomes$extra)
 }
 
 # The values of `on_end` for all results, in the order of the ids.
@@ -148,7 +166,7 @@ collect <- function(source, on_end, call = caller_env()) {
     for (i in seq_along(batch$ids)) {
       n <- n + 1
       ids[[n]] <- batch$ids[[i]]
-      value <- on_end(batch$ids[[i]], batch$value[[i]], batch$status[[i]])
+      value <- on_end(batch$ids[[i]], batch$value[[i]], batch$status[[i]], batch$extra[[i]])
       if (!is.null(value)) values[[n]] <- value
     }
   }

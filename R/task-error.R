@@ -3,19 +3,61 @@
 task_error <- function(run, error, status, trace) {
   fields <- list(
     queue_id = run$identity$queue_id, task_id = rust_call(rs_worker_task()), status = status,
-    trace = trace, warnings = run$warnings
+    trace = trace, warnings = run$signals$warnings
   )
+  fields$element <- element_of(run)
   new_task_error(without_worker_call(error), fields)
 }
 
 new_task_error <- function(error, fields) {
   classes <- class(error)
   error <- unclass(error)
+  if (!is.null(error$address)) {
+    # It was thrown in a task: it gets the address of that one, and must not lose its own.
+    error$message <- paste(c(error$message, error$address), collapse = "\n")
+    error$address <- error$body <- NULL
+  }
   error$message <- error$message %||% ""
   error[names(fields)] <- fields
   missing <- setdiff(names(fields), names(error))
   error <- c(error, stats::setNames(vector("list", length(missing)), missing))
   structure(error, class = unique(c("rrq_task_error", classes, "error", "condition")))
+}
+
+# Adds what the session knows of a failed task. The worker does not know its label.
+add_origin <- function(error, label, worker, attempt) {
+  error["label"] <- list(if (nzchar(label)) label)
+  error["worker"] <- list(if (nzchar(worker)) worker)
+  error["attempt"] <- list(if (attempt > 0) attempt)
+  error
+}
+
+# The value of a task that is impossible because another one failed, whose error is `cause`.
+impossible_value <- function(id, queue_id, cause) {
+  error <- ended_without_value(id, queue_id, "IMPOSSIBLE", "")
+  what <- sprintf("%s, %s: %s", name_task(cause), cause$status, first_line(cause))
+  error$message <- paste("a task this one depends on failed:", what)
+  error$parent <- cause
+  error
+}
+
+# A task by its id and label.
+name_task <- function(error) {
+  paste0(error$task_id, if (!is.null(error$label)) sprintf(" (%s)", error$label))
+}
+
+# Throws the error of a task. Its message then also says where it comes from: of an uncaught error,
+# the user sees nothing else.
+throw_task_error <- function(error) {
+  address <- sprintf("Task %s", name_task(error))
+  if (!is.null(error$worker)) {
+    address <- sprintf("%s, attempt %d on worker %s", address, error$attempt, error$worker)
+  }
+  # At a console, rlang shows message and body of any error; conditionMessage() shows the body of
+  # those of rlang only.
+  if (is.null(error$body) || is.character(error$body)) error$body <- c(error$body, i = address)
+  if (!inherits(error, "rlang_error")) error$address <- address
+  rlang::cnd_signal(error)
 }
 
 # The value of a task whose end its worker did not report.
@@ -46,6 +88,7 @@ format.rrq_task_error <- function(x, ...) {
   from <- if (!is.null(x$call)) deparse(x$call, nlines = 1)
   hint <- c(
     if (!is.null(x$trace)) "* To see where it happened: `x$trace`",
+    if (inherits(x$parent, "rrq_task_error")) "* For the error of the task that failed: `x$parent`",
     if (length(x$warnings)) "* For the warnings before it: `x$warnings`",
     "* To throw it here: `stop(x)`"
   )
@@ -54,8 +97,10 @@ format.rrq_task_error <- function(x, ...) {
     if (!is.null(from)) paste("  from:  ", from),
     paste("  error: ", conditionMessage(x)),
     paste("  queue: ", x$queue_id),
-    paste("  task:  ", x$task_id),
+    paste("  task:  ", name_task(x)),
+    if (!is.null(x$worker)) sprintf("  worker: %s, attempt %d", x$worker, x$attempt),
     paste("  status:", x$status),
+    if (inherits(x$parent, "rrq_task_error")) paste("  cause: ", name_task(x$parent)),
     hint
   )
 }
@@ -68,7 +113,7 @@ conditionMessage.rrq_task_error <- function(c) {
     class(original) <- setdiff(class(original), "rrq_task_error")
     return(conditionMessage(original))
   }
-  c$message
+  paste(c(c$message, c$address), collapse = "\n")
 }
 
 # If any of the outcomes are failures, throws one error that counts and lists them.
@@ -78,7 +123,7 @@ throw_failures <- function(outcomes, call) {
     return(invisible())
   }
   shown <- utils::head(errors, 5)
-  lines <- vapply(shown, function(e) sprintf("%s: %s", e$task_id, first_line(e)), "")
+  lines <- vapply(shown, function(e) sprintf("%s: %s", name_task(e), first_line(e)), "")
   more <- length(errors) - length(shown)
   message <- c(
     sprintf("%d task%s failed.", length(errors), if (length(errors) == 1) "" else "s"),

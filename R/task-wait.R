@@ -7,8 +7,8 @@
 #' The progress bar shows how many tasks have ended, failed, are running and are waiting, how many
 #' end per second, and the estimated time left. It also shows the progress of the first few running
 #' tasks that report it as a number from 0 to 1, or as text such as `"3 / 10"` (see
-#' [rrq_task_progress()]); these fractions count as done. The bar is drawn on the error stream and
-#' removed after the wait.
+#' [rrq_task_progress()]); these fractions count as done. The bar is drawn on the error stream.
+#' After the wait, one line in its place says what came out, such as "498 of 500 done, 2 failed".
 #'
 #' While it waits, the session checks the workers it spawned, see [rrq_worker_spawn()].
 #'
@@ -20,6 +20,10 @@
 #'   not set, a bar is shown in interactive sessions, but neither in knitr nor on a CI service
 #'   (where the environment variable `CI` is `true`).
 #' @param error Whether to throw an error if any task failed, once all tasks have ended.
+#' @param relay Whether to repeat here what each task printed and the messages it signalled, as soon
+#'   as it has ended; for tasks created with `capture = TRUE` or in separate processes. Output goes
+#'   to the standard output, messages are signalled as messages. Of a task, the first and last 64 KB
+#'   are kept and at most 50 messages as such.
 #' @inheritParams rrq_task_status
 #' @inheritParams rrq_task_result
 #' @return `rrq_task_wait()`: `TRUE` if all tasks are `COMPLETE`, otherwise `FALSE`. A task that is
@@ -41,18 +45,19 @@
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_task_wait <- function(task_id, timeout = NULL, time_poll = 1, progress = NULL, follow = NULL,
-                          error = FALSE, controller = NULL) {
+                          error = FALSE, relay = FALSE, controller = NULL) {
   task_id <- check_some_ids(task_id)
   check_number(timeout, null = TRUE)
   check_number(time_poll)
   check_flag(progress, null = TRUE)
   check_flag(follow, null = TRUE)
   check_flag(error)
+  check_flag(relay)
   controller <- get_controller(controller)
   limit <- timeout %||% controller$settings$timeout_task_wait
   follow <- follows(follow, controller)
   failed <- wait_for_tasks(
-    queue_handle(controller), task_id, limit, time_poll, show_progress(progress), follow
+    queue_handle(controller), task_id, limit, time_poll, show_progress(progress), follow, relay
   )
   if (error && length(failed) > 0) {
     throw_failures(fetch_left(failed, controller, follow), rlang::current_env())
@@ -63,11 +68,12 @@ rrq_task_wait <- function(task_id, timeout = NULL, time_poll = 1, progress = NUL
 #' @rdname rrq_task_wait
 #' @export
 rrq_task_wait_any <- function(task_ids, timeout = NULL, progress = NULL, follow = NULL,
-                              controller = NULL) {
+                              relay = FALSE, controller = NULL) {
   task_ids <- check_some_ids(task_ids)
   check_number(timeout, null = TRUE)
   check_flag(progress, null = TRUE)
   check_flag(follow, null = TRUE)
+  check_flag(relay)
   controller <- get_controller(controller)
   handle <- queue_handle(controller)
   limit <- timeout %||% controller$settings$timeout_task_wait
@@ -75,7 +81,8 @@ rrq_task_wait_any <- function(task_ids, timeout = NULL, progress = NULL, follow 
   wait <- start_wait(handle, task_ids, limit, follow)
   on.exit(end_wait(wait))
   if (show_progress(progress)) wait$bar <- task_bar(handle, task_ids)
-  ended <- await(wait, any = TRUE)$ids
+  ended <- with_bar(wait$bar, await(wait, any = TRUE)$ids)
+  if (relay) relay_output(wait, ended, follow)
   if (length(ended) == 1) {
     return(ended)
   }
@@ -107,15 +114,20 @@ is_ci <- function() {
 }
 
 # Waits for all; returns the ids of the failed ones.
-wait_for_tasks <- function(handle, ids, limit, time_poll, progress, follow = FALSE,
+wait_for_tasks <- function(handle, ids, limit, time_poll, progress, follow = FALSE, relay = FALSE,
                            call = caller_env()) {
   wait <- start_wait(handle, ids, limit, follow, call)
   on.exit(end_wait(wait))
   if (progress) wait$bar <- task_bar(handle, ids, max(time_poll, 0.1))
+  with_bar(wait$bar, await_all(wait, ids, follow, relay, call))
+}
+
+await_all <- function(wait, ids, follow, relay, call) {
   failed <- character()
   while (wait$n_open > 0) {
-    ended <- await(wait, any = FALSE, call)
+    ended <- await(wait, any = relay, call)
     failed <- c(failed, ended$ids[ended$status != "COMPLETE"])
+    if (relay) relay_output(wait, ended$ids, follow, call)
   }
   ids[ids %in% failed]
 }

@@ -53,7 +53,7 @@ evaluation_calls <- function(run, identity) {
       list("ERROR", task_error(run, simpleError(message), "ERROR", NULL))
     },
     ended = function(status, message) {
-      run$warnings <- NULL
+      run$signals <- NULL
       list(status, task_error(run, simpleError(message), status, NULL))
     },
     absent = function(id, status, worker) {
@@ -91,7 +91,7 @@ evaluation_calls <- function(run, identity) {
 # task before. Arguments are bound while the run is active, so that what fails there is an error of
 # the task.
 run_call <- function(run, kind, payload, template, variables, parents, timeout, seed, logged) {
-  run$warnings <- NULL
+  run$signals <- NULL
   run$logged <- logged
   run$timeout <- timeout
   run$deadline <- if (timeout > 0) now() + timeout else Inf
@@ -109,7 +109,7 @@ run_call <- function(run, kind, payload, template, variables, parents, timeout, 
   }
   value <- if (is.null(seed)) eval(call, frame) else with_stream(seed, eval(call, frame))
   run$active <- FALSE
-  if (is.null(run$warnings)) {
+  if (is.null(run$signals)) {
     list("COMPLETE", value)
   } else {
     list("COMPLETE", value, extra_of(run), FALSE)
@@ -126,10 +126,6 @@ take_outcome <- function(run, outcome) {
   calls <- run$calls
   run$calls <- NULL
   interrupted_outcome(run, calls)
-}
-
-extra_of <- function(run) {
-  if (!is.null(run$warnings)) list(warnings = run$warnings)
 }
 
 # Binds what a task brings in its frame, and returns the call to evaluate there.
@@ -279,6 +275,7 @@ with_task_handlers <- function(run, code) {
     code,
     error = function(e) if (run$active) leave_with_error(run, e),
     warning = function(w) if (run$active) keep_warning(run, w),
+    message = function(m) if (run$active && run$logged) keep_message(run, m),
     progress = function(p) if (run$active) keep_progress(p),
     interrupt = function(i) if (run$active) leave_interrupted(run) else run$interrupted <- TRUE
   )
@@ -317,35 +314,6 @@ interrupted_outcome <- function(run, calls) {
   }
   trace <- tryCatch(recorded_trace(as.list(calls), run$parents), error = function(e) NULL)
   list(status, task_error(run, simpleError(message), status, trace), NULL, !run$late)
-}
-
-max_warnings <- 50
-
-keep_warning <- function(run, warning) {
-  if (length(run$warnings) < max_warnings) {
-    run$warnings <- c(run$warnings, list(without_worker_call(warning)))
-  }
-  if (run$logged) print_warning(warning)
-  restart <- computeRestarts(warning)
-  muffle <- Filter(function(r) identical(r$name, "muffleWarning"), restart)
-  if (length(muffle)) {
-    invokeRestart(muffle[[1]])
-  }
-}
-
-# As R would, so that the log of a task shows a warning where it was raised.
-print_warning <- function(warning) {
-  call <- without_worker_call(warning)$call
-  place <- if (!is.null(call)) paste(" in", deparse(call, nlines = 1)[[1]])
-  cat("Warning", place, ": ", conditionMessage(warning), "\n", sep = "", file = stderr())
-}
-
-# A condition raised at the top of a task carries the worker's own call of eval().
-without_worker_call <- function(condition) {
-  if (identical(condition$call, quote(eval(call, frame)))) {
-    condition["call"] <- list(NULL)
-  }
-  condition
 }
 
 keep_progress <- function(condition) {

@@ -43,6 +43,41 @@ test_that("an error in an element is thrown, and what is left is cancelled", {
   expect_length(rrq_task_list(controller = r), 0)
 })
 
+test_that("an error names the element, by number and name, wherever it is in its task", {
+  r <- local_queue()
+  local_spawned(r, 2)
+  f <- function(i) if (i == 7) stop("row ", i) else i
+  for (chunk_size in list(NULL, 1, 3, 20)) {
+    err <- expect_error(rrq_lapply(1:20, f, chunk_size = chunk_size, controller = r),
+      "^element 7: row 7\nTask .*, attempt 1 on worker ", class = "rrq_task_error"
+    )
+    expect_equal(err$element, 7)
+  }
+  expect_error(rrq_lapply(c(a = 1, b = 7), f, controller = r), "element 2 (b): row 7", fixed = TRUE)
+  expect_error(
+    rrq_lapply(1:20, f, chunk_size = 5, seed = 1, controller = r), "element 7: row 7"
+  )
+  expect_error(
+    rrq_lapply(list(1, 2, "a"), log, chunk_size = 3, controller = r), "element 3: non-numeric"
+  )
+  g <- function(x, y) if (y == 3) stop("three")
+  expect_error(
+    rrq_mapply(g, c("a", "b", "c"), 1:3, chunk_size = 2, controller = r), "element 3 (c): three",
+    fixed = TRUE
+  )
+})
+
+test_that("if the element is not known, those of the task are named", {
+  r <- local_queue()
+  local_spawned(r)
+  options <- rrq_task_options(separate_process = TRUE)
+  end <- function(i) quit(status = 3)
+  err <- expect_error(
+    rrq_lapply(1:6, end, chunk_size = 4, options = options, controller = r), "^elements 1 to 4: "
+  )
+  expect_null(err$element)
+})
+
 test_that("what is left is cancelled although quick tasks end meanwhile", {
   r <- local_queue()
   local_spawned(r, 2)

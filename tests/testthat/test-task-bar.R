@@ -75,3 +75,83 @@ test_that("tasks of many elements count as that many", {
   parts <- bar_parts(bar, done = 15, work = 15, n_running = 1, progress = list())
   expect_equal(unname(parts), c("15/25 elements", "10 running"))
 })
+
+test_that("a wait ends with a line of what came out, in the place of the bar", {
+  r <- local_queue()
+  ids <- rrq_task_create_bulk_call(function(i) if (i > 3) stop("no"), 1:5, controller = r)
+  run_worker(local_worker(r))
+  waiting <- rrq_task_create_expr(sqrt(4), controller = r)
+  withr::local_options(cli.progress_handlers_only = "void")
+  expect_message(rrq_task_wait(ids, progress = TRUE, controller = r), "3 of 5 done, 2 failed$")
+  expect_message(rrq_task_wait(ids[1:2], progress = TRUE, controller = r), "2 of 2 done$")
+  expect_message(
+    rrq_task_collect(ids, progress = TRUE, controller = r), "3 of 5 done, 2 failed$"
+  )
+  expect_message(
+    expect_error(
+      rrq_task_wait(c(ids, waiting), timeout = 0, progress = TRUE, controller = r),
+      class = "rrq_error_timeout"
+    ),
+    "3 of 6 done, 2 failed, 1 left"
+  )
+})
+
+test_that("a map counts elements in that line", {
+  r <- local_queue()
+  local_spawned(r)
+  withr::local_options(cli.progress_handlers_only = "void")
+  f <- function(i) if (i == 12) stop("no")
+  expect_message(
+    rrq_lapply(1:10, f, chunk_size = 4, progress = TRUE, controller = r), "10 of 10 done"
+  )
+  expect_message(
+    expect_error(rrq_lapply(1:20, f, chunk_size = 10, progress = TRUE, controller = r),
+      class = "rrq_task_error"
+    ),
+    "10 of 20 done, 1 failed, 9 left"
+  )
+})
+
+test_that("the bar is gone before an error or a message is printed", {
+  r <- local_queue()
+  bar <- test_bar(r, ids = c("a", "b"))
+  draw <- function() {
+    bar$drawn <- -Inf
+    update_bar(bar, list(open = 1, status = "COMPLETE"))
+    !is.null(bar$id)
+  }
+  drawn <- gone <- logical()
+  # Called after the handlers that hide the bar.
+  note <- function(condition) {
+    if (!inherits(condition, "cliMessage")) gone[[class(condition)[[1]]]] <<- is.null(bar$id)
+  }
+  work <- function() {
+    drawn <<- draw()
+    message("a message")
+    drawn <<- c(drawn, draw())
+    stop("an error")
+  }
+  try(silent = TRUE, suppressMessages(withCallingHandlers(
+    with_bar(bar, work()), simpleMessage = note, simpleError = note
+  )))
+  expect_equal(drawn, c(TRUE, TRUE))
+  expect_equal(gone, c(simpleMessage = TRUE, simpleError = TRUE))
+})
+
+test_that("Ctrl-C clears the bar first and says what came out", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(sqrt(1), controller = r)
+  session <- local_session({
+    r <- rrq_controller(!!r$queue_id, !!r$url)
+    tryCatch(
+      rrq_task_wait(!!id, progress = TRUE, time_poll = 0.1, controller = r),
+      interrupt = function(i) cat("interrupted\n", file = stderr())
+    )
+  })
+  wait_until(any(grepl("0/1 tasks", session_err(session))))
+  session$interrupt()
+  expect_equal(session_status(session), 0)
+  lines <- session_err(session)
+  expect_match(utils::tail(lines, 2)[[1]], "0 of 1 done, 1 left")
+  expect_equal(utils::tail(lines, 1), "interrupted")
+})

@@ -68,7 +68,7 @@ test_that("warnings before an error are kept with it", {
     as.integer("a")
     stop("then")
   }, controller = r)
-  result <- run_result(id, r)
+  result <- suppressWarnings(run_result(id, r))
   expect_length(result$warnings, 2)
   expect_s3_class(result$warnings[[1]], "warning")
   expect_equal(conditionMessage(result$warnings[[1]]), "first")
@@ -291,5 +291,66 @@ test_that("a task error prints where it comes from and what can be done", {
   expect_snapshot({
     print(new_task_error(simpleError("it {broke} 5%", quote(f(x))), fields))
     print(ended_without_value(strrep("b", 32), "jobs", "DIED", "calm_elk_1"))
-  })
+    failed <- add_origin(new_task_error(simpleError("no"), fields), "fit", "calm_elk_1", 2L)
+    print(failed)
+    print(impossible_value(strrep("b", 32), "jobs", failed))
+    throw_task_error(failed)
+  }, error = TRUE)
+})
+
+test_that("a task error has the label, worker and attempt, and shows them when it is thrown", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  ids <- c(
+    rrq_task_create_expr(stop("plain"), label = "fit", retry = rrq_retry(2), controller = r),
+    rrq_task_create_expr(rlang::abort(c("own", x = "bullet")), controller = r)
+  )
+  run_worker(worker)
+  result <- rrq_task_result(ids[[1]], controller = r)
+  expect_equal(
+    result[c("label", "worker", "attempt")], list(label = "fit", worker = worker$id, attempt = 2L)
+  )
+  expect_equal(conditionMessage(result), "plain")
+  err <- expect_error(rrq_task_result(ids[[1]], TRUE, controller = r), class = "simpleError")
+  address <- sprintf("Task %s (fit), attempt 2 on worker %s", ids[[1]], worker$id)
+  expect_equal(conditionMessage(err), paste0("plain\n", address))
+  expect_equal(err$message, "plain")
+  err <- expect_error(rrq_task_result(ids[[2]], TRUE, controller = r), class = "rlang_error")
+  expect_match(conditionMessage(err), sprintf("own\n.*bullet\n.*%s.*on worker", ids[[2]]))
+  expect_null(err$label)
+})
+
+test_that("an error that a task throws for another task keeps the address of both", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  inner <- rrq_task_create_expr(stop("inner"), controller = r)
+  run_worker(worker)
+  fail <- function(error) rrq:::throw_task_error(error)
+  outer <- rrq_task_create_call(fail, list(rrq_task_result(inner, controller = r)), controller = r)
+  run_worker(worker)
+  err <- expect_error(rrq_task_result(outer, error = TRUE, controller = r))
+  expect_match(conditionMessage(err), sprintf("inner\nTask %s.*\nTask %s", inner, outer))
+})
+
+test_that("an impossible task names the task that failed, however far away, and its error", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  bad <- rrq_task_create_expr(stop("the cause"), label = "fit", controller = r)
+  child <- rrq_task_create_expr(sqrt(1), depends_on = bad, controller = r)
+  grandchild <- rrq_task_create_bulk_call(sqrt, 1:3, depends_on = child, controller = r)
+  run_worker(worker)
+  results <- rrq_task_results(c(child, grandchild), controller = r)
+  for (result in results) {
+    expect_equal(result$status, "IMPOSSIBLE")
+    expect_match(conditionMessage(result), paste0(bad, " (fit), ERROR: the cause"), fixed = TRUE)
+    expect_equal(result$parent$task_id, bad)
+    expect_s3_class(result$parent, "simpleError")
+  }
+  refused <- tryCatch(
+    rrq_task_create_expr(sqrt(1), depends_on = bad, controller = r),
+    rrq_error_dependency_failed = function(e) e$task_ids
+  )
+  expect_match(conditionMessage(rrq_task_result(refused, controller = r)), "the cause")
+  rrq_task_retry(bad, controller = r)
+  expect_match(conditionMessage(rrq_task_result(child, controller = r)), bad)
 })

@@ -71,7 +71,7 @@ test_that("errors carry the task's id, its trace and warnings, as everywhere", {
     rlang::abort("no", class = "mine")
   }, r)
   run_worker(worker)
-  error <- rrq_task_result(id, controller = r)
+  error <- rrq_task_result(id, warnings = FALSE, controller = r)
   expect_s3_class(error, c("rrq_task_error", "mine"))
   expect_equal(error$task_id, id)
   expect_equal(error$status, "ERROR")

@@ -1,12 +1,12 @@
 //! Information about tasks as R lists.
 
 use extendr_api::prelude::*;
-use rrq_core::task::{self, Attempt, Filter, Flag, Header, Isolation, Retry, Row};
+use rrq_core::task::{self, Attempt, Filter, Flag, Header, Isolation, Outcome, Output, Retry, Row};
 use rrq_core::{Queue, Status};
 
 use crate::condition::RResult;
-use crate::convert::{field, or_null, seconds, texts};
-use crate::serialize::{unserialize, unserialize_any};
+use crate::convert::{field, log_list, or_null, seconds, texts};
+use crate::serialize::{unserialize, unserialize_any, unserialize_each};
 
 /// Everything about one task.
 pub fn task_info(queue: &mut Queue, id: &str) -> RResult<List> {
@@ -91,6 +91,38 @@ pub fn columns(rows: &[Row]) -> List {
         attempt = rows.iter().map(|row| row.header.attempt as i32).collect::<Vec<_>>(),
         times = times(&rows.iter().map(|row| &row.header))
     )
+}
+
+/// How tasks ended as columns; those after `value` only if one of the tasks needs them.
+pub fn outcome_columns(outcomes: &[Outcome]) -> RResult<List> {
+    let results = outcomes.iter().map(|outcome| &outcome.result);
+    let status: Vec<&str> = results.clone().map(|result| result.status.word()).collect();
+    let worker: Vec<&str> = results.clone().map(|result| result.worker.as_str()).collect();
+    let value = unserialize_each(results.clone().map(|result| result.value.as_deref()))?;
+    if results.clone().all(|result| result.status == Status::Complete && !result.has_extra) {
+        return Ok(list!(status = status, worker = worker, value = value));
+    }
+    let attempt: Vec<i32> = results.map(|result| result.attempt as i32).collect();
+    let label: Vec<&str> = outcomes.iter().map(|outcome| outcome.label.as_str()).collect();
+    let extra = unserialize_each(outcomes.iter().map(|outcome| outcome.extra.as_deref()))?;
+    Ok(list!(
+        status = status,
+        worker = worker,
+        value = value,
+        attempt = attempt,
+        label = label,
+        extra = extra
+    ))
+}
+
+/// What tasks printed as columns.
+pub fn output_columns(outputs: &[Output]) -> RResult<List> {
+    let logs: Vec<Robj> = outputs
+        .iter()
+        .map(|(log, _)| or_null(log.as_ref().map(|log| log_list(log, 0.0))))
+        .collect();
+    let extra = unserialize_each(outputs.iter().map(|(_, extra)| extra.as_deref()))?;
+    Ok(list!(log = List::from_values(logs), extra = extra))
 }
 
 /// A filter from the list the R half checked.

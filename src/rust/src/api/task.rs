@@ -7,7 +7,7 @@ use rrq_core::{Queue, Status};
 
 use rrq_bridge::convert::{limit, log_list, or_null, seconds, statuses, stop};
 use rrq_bridge::serialize::{serialize, unserialize, unserialize_each};
-use rrq_bridge::tasks::{columns, task_filter, task_info, times};
+use rrq_bridge::tasks::{columns, outcome_columns, output_columns, task_filter, task_info, times};
 use rrq_bridge::{Failure, RResult};
 
 /// A random id, drawn without R's random numbers.
@@ -67,11 +67,20 @@ fn rs_task_outcomes(
     ids: Vec<String>,
     follow: bool,
 ) -> RResult<List> {
-    let outcomes = task::results_of(&mut queue, &ids, follow)?;
-    let status: Vec<&str> = outcomes.iter().map(|outcome| outcome.status.word()).collect();
-    let worker: Vec<&str> = outcomes.iter().map(|outcome| outcome.worker.as_str()).collect();
-    let value = unserialize_each(outcomes.iter().map(|outcome| outcome.value.as_deref()))?;
-    Ok(list!(status = status, worker = worker, value = value))
+    outcome_columns(&task::outcomes(&mut queue, &ids, follow)?)
+}
+
+/// The task whose failure made each of these impossible; empty if it is not known.
+#[extendr]
+fn rs_task_causes(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<Vec<String>> {
+    let causes = task::causes(&mut queue, &ids)?;
+    Ok(causes.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+/// What tasks printed, and the messages they signalled.
+#[extendr]
+fn rs_task_outputs(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<List> {
+    output_columns(&task::outputs(&mut queue, &ids)?)
 }
 
 #[extendr]
@@ -195,6 +204,8 @@ extendr_module! {
     fn rs_task_overview;
     fn rs_task_list;
     fn rs_task_outcomes;
+    fn rs_task_causes;
+    fn rs_task_outputs;
     fn rs_task_times;
     fn rs_task_info;
     fn rs_task_deferred;

@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::status::Status;
 use crate::task::fetch::{fetch, fetch_one};
-use crate::task::query::{self, TaskResult, result, unpack_headers};
+use crate::task::outcome::{self, Outcome};
+use crate::task::query::{TaskResult, result, unpack_headers};
 
 const ID_WIDTH: usize = 32;
 
@@ -60,20 +61,21 @@ pub fn newest(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
     Ok(newest)
 }
 
-/// The results of tasks. For a task that was retried this is, with `follow`, the result of the
-/// newest task of its chain, otherwise its own result before the retry.
-pub fn results_of(queue: &mut Queue, ids: &[String], follow: bool) -> Result<Vec<TaskResult>> {
-    let is_moved = |result: &TaskResult| result.status == Status::Moved;
+/// The results of tasks, with what sessions show beside them. For a task that was retried this is,
+/// with `follow`, the result of the newest task of its chain, otherwise its own result before the
+/// retry.
+pub fn outcomes(queue: &mut Queue, ids: &[String], follow: bool) -> Result<Vec<Outcome>> {
+    let is_moved = |outcome: &Outcome| outcome.result.status == Status::Moved;
     if follow {
-        return following(queue, ids, query::results, is_moved);
+        return following(queue, ids, outcome::read, is_moved);
     }
-    let mut results = query::results(queue, ids)?;
-    let places: Vec<usize> = (0..ids.len()).filter(|place| is_moved(&results[*place])).collect();
+    let mut outcomes = outcome::read(queue, ids)?;
+    let places: Vec<usize> = (0..ids.len()).filter(|place| is_moved(&outcomes[*place])).collect();
     let moved: Vec<String> = places.iter().map(|place| ids[*place].clone()).collect();
     for (place, found) in places.into_iter().zip(moves(queue, &moved)?) {
-        results[place].status = found.map_or(Status::Moved, |found| found.status);
+        outcomes[place].result.status = found.map_or(Status::Moved, |found| found.status);
     }
-    Ok(results)
+    Ok(outcomes)
 }
 
 /// What `read` returns for tasks; for those that were retried, what it returns for the newest task

@@ -72,6 +72,52 @@ pub fn parents(queue: &mut Queue, header: &Header, body: &Body) -> Result<Vec<St
     Ok(parents_of(queue, &BTreeSet::from([set]))?.remove(&set).unwrap_or_default())
 }
 
+/// How many generations are followed back to the task whose failure made others impossible.
+const GENERATIONS: usize = 100;
+
+/// The task whose failure made each of these impossible: the first that failed by itself. It may have
+/// been deleted since. `None` if it is not known. The cost does not depend on how many tasks are
+/// impossible for the same reason.
+pub fn causes(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<String>>> {
+    let mut failed: HashMap<String, String> = HashMap::new();
+    let mut open: BTreeSet<String> = ids.iter().cloned().collect();
+    for _ in 0..GENERATIONS {
+        let at: Vec<String> = open.into_iter().filter(|id| !failed.contains_key(id)).collect();
+        let parents = failed_parents(queue, &at)?;
+        open = parents.iter().map(|(_, parent)| parent.clone()).collect();
+        failed.extend(parents);
+        if open.is_empty() {
+            break;
+        }
+    }
+    let cause = |id: &String| {
+        let mut at = failed.get(id)?;
+        while let Some(parent) = failed.get(at) {
+            at = parent;
+        }
+        Some(at.clone())
+    };
+    Ok(ids.iter().map(cause).collect())
+}
+
+/// The failed dependency of those of these tasks that are impossible.
+fn failed_parents(queue: &mut Queue, ids: &[String]) -> Result<Vec<(String, String)>> {
+    let headers = headers_if_any(queue, ids)?;
+    let set_of = |header: Option<Header>| {
+        header.filter(|header| header.status == Status::Impossible).and_then(|header| header.set)
+    };
+    let members: Vec<(&String, u64)> =
+        ids.iter().zip(headers).filter_map(|(id, header)| Some((id, set_of(header)?.0))).collect();
+    let sets: BTreeSet<u64> = members.iter().map(|(_, set)| *set).collect();
+    let fields: Vec<String> = sets.iter().map(|set| format!("{set}{}", set::FAILED)).collect();
+    let found = fetch_one(queue, queue.keys.sets(), &fields)?;
+    let text = |id: Option<Vec<u8>>| id.and_then(|id| String::from_utf8(id).ok());
+    let failed: HashMap<u64, Option<String>> =
+        sets.into_iter().zip(found.into_iter().map(text)).collect();
+    let parent = |(id, set): (&String, u64)| Some((id.clone(), failed.get(&set)?.clone()?));
+    Ok(members.into_iter().filter_map(parent).collect())
+}
+
 /// All deferred tasks, each with its dependencies.
 pub fn deferred(queue: &mut Queue) -> Result<Vec<Deferred>> {
     let all = list(queue)?;

@@ -71,6 +71,12 @@ impl Log {
         [numbers.as_bytes(), head, self.tail()].concat()
     }
 
+    /// Read the stored log of a task.
+    pub(super) fn read(id: &str, stored: &[u8]) -> Result<Self> {
+        let corrupt = || Error::corrupt(format!("the log of task {id}"), "bad first line");
+        Log::unpack(stored).ok_or_else(corrupt)
+    }
+
     fn unpack(stored: &[u8]) -> Option<Self> {
         let at = stored.iter().position(|byte| *byte == b'\n')?;
         let (numbers, bytes) = (std::str::from_utf8(&stored[..at]).ok()?, &stored[at + 1..]);
@@ -89,8 +95,7 @@ pub fn log(queue: &mut Queue, id: &str) -> Result<Option<Log>> {
     let Some(stored) = queue.connection.hash_get(queue.keys.logs(), id)? else {
         return Ok(None);
     };
-    let corrupt = || Error::corrupt(format!("the log of task {id}"), "bad first line");
-    Log::unpack(&stored).map(Some).ok_or_else(corrupt)
+    Log::read(id, &stored).map(Some)
 }
 
 /// Store the output of a task so far, if `worker` runs it in this attempt.

@@ -10,6 +10,7 @@ mod discard;
 mod fetch;
 mod header;
 pub(crate) mod log;
+mod outcome;
 pub(crate) mod query;
 mod retry;
 mod rules;
@@ -23,13 +24,14 @@ mod wait;
 
 pub use crate::value::random_id;
 pub use body::{Body, Isolation, Kind, Parent, SharedRef, Special};
-pub use chain::{Move, following, moves, newest, parent_results, results_of, was};
+pub use chain::{Move, following, moves, newest, outcomes, parent_results, was};
 pub use control::{cancel, cancel_open, delete, resolve_dependents};
 pub(crate) use delete::{CHUNK, delete_chains};
-pub use depend::{Deferred, deferred, dependents, parents};
+pub use depend::{Deferred, causes, deferred, dependents, parents};
 pub use discard::discard;
 pub use header::{Flag, Header};
 pub use log::{Log, log};
+pub use outcome::{Outcome, Output, outputs};
 pub use query::{
     Attempt, Label, TaskResult, attempts, bodies, extra, headers, labels, list, overview, progress,
     results, set_progress, statuses,

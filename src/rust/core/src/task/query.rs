@@ -7,7 +7,7 @@ use crate::queue::Queue;
 use crate::scripts::{Call, TASK_PROGRESS};
 use crate::status::Status;
 use crate::task::fetch::{fetch, fetch_one};
-use crate::task::header::stored_status;
+use crate::task::header::{Flag, stored_status};
 use crate::task::{Body, Header};
 
 /// The result of a task.
@@ -19,6 +19,10 @@ pub struct TaskResult {
     pub value: Option<Vec<u8>>,
     /// The worker that ran it, or empty.
     pub worker: String,
+    /// How many times a worker claimed it.
+    pub attempt: u64,
+    /// Whether rare attributes are stored for it.
+    pub has_extra: bool,
 }
 
 /// The status of each task.
@@ -99,8 +103,15 @@ fn check_ended(ids: &[String], headers: &[Header]) -> Result<()> {
 }
 
 pub(super) fn result((header, large): (Header, Option<Vec<u8>>)) -> TaskResult {
+    let has_extra = header.has(Flag::Extra);
     let small = (!header.result.is_empty()).then_some(header.result);
-    TaskResult { status: header.status, value: small.or(large), worker: header.worker }
+    TaskResult {
+        has_extra,
+        status: header.status,
+        value: small.or(large),
+        worker: header.worker,
+        attempt: header.attempt,
+    }
 }
 
 /// How many tasks there are of each status, from the counters.
@@ -172,7 +183,7 @@ pub fn labels(queue: &mut Queue, ids: &[String]) -> Result<Vec<Label>> {
     Ok(stored.iter().map(|stored| read_label(stored.as_deref())).collect())
 }
 
-fn read_label(stored: Option<&[u8]>) -> Label {
+pub(super) fn read_label(stored: Option<&[u8]>) -> Label {
     let text = String::from_utf8_lossy(stored.unwrap_or_default());
     let mut lines = text.split('\n').map(str::to_owned);
     Label { label: lines.next().unwrap_or_default(), tags: lines.collect() }

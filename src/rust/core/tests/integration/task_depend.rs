@@ -89,9 +89,13 @@ fn when_one_fails_everything_downstream_is_impossible() {
         if task.body.payload.as_slice() == b"bad" { failed("no") } else { complete("") }
     });
     run_until_idle(&mut f.worker("w"), &mut actor);
-    assert_eq!(statuses(&mut f.queue, &[child, grandchild]), [Status::Impossible; 2]);
+    let impossible = [child, grandchild];
+    assert_eq!(statuses(&mut f.queue, &impossible), [Status::Impossible; 2]);
     assert_eq!(actor.done, ["good", "bad"]);
     f.assert_counters();
+    let cause = Some(parents[1].clone());
+    assert_eq!(task::causes(&mut f.queue, &impossible).unwrap(), [cause.clone(), cause]);
+    assert_eq!(task::causes(&mut f.queue, &parents[..1]).unwrap(), [None]);
 }
 
 #[test]

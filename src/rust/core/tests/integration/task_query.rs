@@ -2,7 +2,8 @@
 
 use rrq_core::Error;
 use rrq_core::status::Status;
-use rrq_core::task;
+use rrq_core::task::{self, Submission};
+use rrq_core::worker::Evaluation;
 
 use crate::support::*;
 
@@ -60,6 +61,28 @@ fn outcomes_come_in_the_order_asked_whatever_their_size() {
         outcomes.iter().map(|outcome| outcome.value.as_ref().unwrap().len()).collect();
     assert_eq!(sizes, [3, 1, 1000]);
     assert!(outcomes.iter().all(|outcome| outcome.worker == "w"));
+}
+
+#[test]
+fn failed_tasks_have_their_label_and_tasks_that_warned_their_warnings() {
+    let mut f = Fixture::new();
+    let labelled = Submission {
+        labels: vec!["first".into(), "second".into()],
+        ..submission("default", Vec::new())
+    };
+    let ids = submit(&mut f.queue, &labelled, &["fail", "warn"]);
+    let mut actor = Actor::new(|task| match task.body.payload.as_slice() {
+        b"fail" => failed("no"),
+        _ => Evaluation { extra: b"warnings".to_vec(), ..complete("yes") },
+    });
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    let outcomes = task::outcomes(&mut f.queue, &ids, true).unwrap();
+    let labels: Vec<&str> = outcomes.iter().map(|outcome| outcome.label.as_str()).collect();
+    assert_eq!(labels, ["first", ""]);
+    assert_eq!(outcomes[0].result.attempt, 1);
+    assert_eq!((&outcomes[0].extra, outcomes[1].extra.as_deref()), (&None, Some(&b"warnings"[..])));
+    let outputs = task::outputs(&mut f.queue, &ids).unwrap();
+    assert_eq!(outputs, [(None, None), (None, Some(b"warnings".to_vec()))]);
 }
 
 #[test]

@@ -49,7 +49,8 @@ fn the_result_of_a_retried_task_is_its_own_unless_the_chain_is_followed() {
     let both = [id.clone(), retry_one(&mut f.queue, &id)];
     run_until_idle(&mut f.worker("v"), &mut Actor::echo());
     let mut results = |follow| {
-        let results = task::results_of(&mut f.queue, &both, follow).unwrap().into_iter();
+        let outcomes = task::outcomes(&mut f.queue, &both, follow).unwrap().into_iter();
+        let results = outcomes.map(|outcome| outcome.result);
         results.map(|r| (r.status, r.value.unwrap())).collect::<Vec<_>>()
     };
     let (old, new) = ((Status::Error, b"no".to_vec()), (Status::Complete, b"a".to_vec()));
