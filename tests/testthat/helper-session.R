@@ -1,7 +1,7 @@
 # Other R sessions, to be interrupted and killed.
 
 # Tests may run in the background, with SIGINT ignored.
-heed_interrupts <- "rrq:::rust_call(rrq:::rs_worker_heed_interrupts())"
+heed_interrupts <- "invisible(rrq:::rust_call(rrq:::rs_worker_heed_interrupts()))"
 
 # Runs `code`, into which values are put with `!!`. It ends with the test at the latest.
 local_session <- function(code, envvar = character(), env = parent.frame()) {
