@@ -5,8 +5,9 @@
 #' same time or later.
 #'
 #' @param queue_id The name of the queue: a string without braces or white space.
-#' @param con The server: a URL (see [rrq_redis()]), an `rrq_redis` or redux connection, or `NULL`:
-#'   the environment variables `RRQ_URL`, `REDIS_URL`, `REDUX_URL`, `REDIS_HOST` and `REDIS_PORT`,
+#' @param con The server: a URL (see [rrq_redis()]) or `"host:port"`, an [rrq_server()], an
+#'   `rrq_redis` or redux connection, or `NULL`: the environment variables `RRQ_URL`, `REDIS_URL`,
+#'   `REDUX_URL`, `REDIS_HOST` and `REDIS_PORT`,
 #'   then 127.0.0.1:6379. If none of them is set and nothing listens there, a private server is
 #'   started with [rrq_server()], unless the option `rrq.embedded` is `FALSE`.
 #' @param timeout_task_wait The default time limit of [rrq_task_wait()] in seconds; `NULL` is the
@@ -94,7 +95,10 @@ get_controller <- function(controller, call = caller_env()) {
   if (is.null(controller)) {
     message <- c(
       "There is no default controller.",
-      i = "Pass `controller =`, or set one with `rrq_default_controller_set()`."
+      i = paste(
+        "Pass `controller =`, set one with `rrq_default_controller_set()`, or begin with",
+        "`rrq_start()`."
+      )
     )
     abort("no_controller", message, call = call)
   }
@@ -113,6 +117,14 @@ null_pointer <- new("externalptr")
 
 #' @export
 print.rrq_controller <- function(x, ...) {
+  tryCatch(print_queue(x), rrq_error = function(e) {
+    cat(sprintf("<rrq_controller> %s: not available\n", x$queue_id))
+    writeLines(paste0("  ", strsplit(conditionMessage(e), "\n", fixed = TRUE)[[1]]))
+  })
+  invisible(x)
+}
+
+print_queue <- function(x) {
   handle <- queue_handle(x)
   counts <- task_counts(handle)
   counts <- counts[counts > 0]
@@ -124,7 +136,6 @@ print.rrq_controller <- function(x, ...) {
   )
   cat(line, "\n", sep = "")
   writeLines(format_queues(handle))
-  invisible(x)
 }
 
 # One line per queue that has waiting tasks, is paused, or is not the default one.
@@ -146,10 +157,9 @@ format_queues <- function(handle) {
   }, "", USE.NAMES = FALSE)
 }
 
-# The queues that each active worker listens to.
-listened_queues <- function(handle) {
-  states <- rust_call(rs_worker_states(handle))
-  infos <- rust_call(rs_worker_info(handle, states$id[states$active]))
+# The queues that each of these workers listens to.
+listened_queues <- function(handle, worker_ids = active_workers(handle), call = caller_env()) {
+  infos <- rust_call(rs_worker_info(handle, worker_ids), call)
   lapply(infos, function(info) info$queue)
 }
 
@@ -180,7 +190,6 @@ stop_for_good <- function(controller, type, timeout, delete) {
 #' rrq_destroy()
 #' server$stop()
 rrq_default_controller_set <- function(controller) {
-  check_given_argument(controller, "controller", rlang::current_env())
   if (!is.null(controller)) {
     get_controller(controller)
   }
@@ -200,7 +209,8 @@ rrq_default_controller_clear <- function() {
 #' Stops the workers of a queue and deletes everything stored for it, and nothing else.
 #'
 #' @param delete `TRUE` deletes at once, `FALSE` only stops the workers, and a number lets
-#'   everything expire after that many seconds, including what is stored until then.
+#'   everything expire after that many seconds, including what is stored until then. A controller
+#'   here is taken as `controller`.
 #' @param worker_stop_type,timeout_worker_stop How to stop the workers, and how many seconds to wait
 #'   for them; see [rrq_worker_stop()]. With `"kill"` and 0, the queue is deleted as soon as all
 #'   workers have received the order, or after 5 s.
@@ -217,6 +227,10 @@ rrq_default_controller_clear <- function() {
 #' server$stop()
 rrq_destroy <- function(delete = TRUE, worker_stop_type = "message", timeout_worker_stop = 0,
                         controller = NULL) {
+  if (inherits(delete, "rrq_controller") && is.null(controller)) {
+    controller <- delete
+    delete <- TRUE
+  }
   if (!rlang::is_bool(delete)) {
     check_number(delete, infinite = FALSE)
   }

@@ -48,7 +48,14 @@ rrq_envir <- function(packages = NULL, sources = NULL) {
         library(package, character.only = TRUE)
       }
       for (path in sources) {
-        sys.source(path, envir)
+        # Like sys.source(), but an error names the line.
+        lines <- vapply(attr(parse(path, keep.source = TRUE), "srcref"), `[[`, 0L, 1L)
+        code <- parse(path, keep.source = FALSE)
+        for (i in seq_along(code)) {
+          withCallingHandlers(eval(code[[i]], envir), error = function(e) {
+            stop(sprintf("%s:%d: %s", path, lines[[i]], conditionMessage(e)), call. = FALSE)
+          })
+        }
       }
       invisible(envir)
     }),

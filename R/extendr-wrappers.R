@@ -117,6 +117,8 @@ rs_wait_start <- function(queue, ids, follow) .Call(wrap__rs_wait_start, queue, 
 
 rs_wait_next <- function(queue, waiter, limit_s, any) .Call(wrap__rs_wait_next, queue, waiter, limit_s, any)
 
+rs_wait_for_what <- function(queue, waiter) .Call(wrap__rs_wait_for_what, queue, waiter)
+
 rs_wait_end <- function(queue, waiter) .Call(wrap__rs_wait_end, queue, waiter)
 
 rs_worker_register <- function(url, queue_id, id, config_name, info, spawned, functions) .Call(wrap__rs_worker_register, url, queue_id, id, config_name, info, spawned, functions)

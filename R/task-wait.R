@@ -10,6 +10,10 @@
 #' [rrq_task_progress()]); these fractions count as done. The bar is drawn on the error stream.
 #' After the wait, one line in its place says what came out, such as "498 of 500 done, 2 failed".
 #'
+#' If no task ends for about two seconds and none is running, a message says what the wait is for: a
+#' queue that no worker listens to, a paused queue, paused workers, or no workers at all and how the
+#' last one left. It is repeated only when the reason changes.
+#'
 #' While it waits, the session checks the workers it spawned, see [rrq_worker_spawn()].
 #'
 #' @param task_id,task_ids A character vector of task ids, at least one.
@@ -132,8 +136,8 @@ await_all <- function(wait, ids, follow, relay, call) {
   ids[ids %in% failed]
 }
 
-# A wait that continues from one await() to the next. `last_end` is when a task last ended,
-# `goes_on` whether tasks continue after a time-out.
+# A wait that continues from one await() to the next. `goes_on` says whether tasks continue after a
+# time-out.
 start_wait <- function(handle, ids, limit, follow = FALSE, call = caller_env()) {
   # Not rlang::env(), which would double the cost of a wait for one task.
   list2env(parent = emptyenv(), list(
@@ -145,7 +149,7 @@ start_wait <- function(handle, ids, limit, follow = FALSE, call = caller_env()) 
     deadline = now() + limit,
     late = FALSE,
     goes_on = TRUE,
-    last_end = now(),
+    stall = new_stall(),
     bar = NULL
   ))
 }
@@ -157,6 +161,7 @@ end_wait <- function(wait) {
 # Blocks until tasks have ended: with `any` the first of them, else as many as end within one
 # slice, which is short if there is a bar or a worker to supervise. Returns their ids and statuses.
 await <- function(wait, any, call = caller_env()) {
+  restart_stall(wait$stall)
   repeat {
     # Only in the next turn: tasks that have ended by now are returned even with a limit of 0.
     if (wait$late) {
@@ -165,36 +170,16 @@ await <- function(wait, any, call = caller_env()) {
     left <- wait$deadline - now()
     wait$late <- left <= 0
     supervise()
-    longest <- if (is.null(wait$bar)) no_worker_s else bar_pause(wait$bar)
-    pause <- max(0, min(left, longest, supervise_pause()))
+    longest <- if (is.null(wait$bar)) Inf else bar_pause(wait$bar)
+    pause <- max(0, min(left, longest, supervise_pause(), stall_pause(wait$stall)))
     ended <- rust_call(rs_wait_next(wait$handle, wait$waiter, pause, any), call)
     wait$n_open <- ended$open
     if (!is.null(wait$bar)) update_bar(wait$bar, ended)
     if (ended$open == 0 || length(ended$ids) > 0) {
-      wait$last_end <- now()
       return(ended)
     }
-    wait$last_end <- report_if_no_worker(wait$handle, wait$last_end)
+    report_stall(wait, call)
   }
-}
-
-# After this many seconds in which no task ended, check that there is a worker.
-no_worker_s <- 5
-
-# A wait without workers would last for ever and look like work. Returns when a task last ended;
-# after the message, there is no further one until a task ends.
-report_if_no_worker <- function(handle, last_end) {
-  if (now() - last_end < no_worker_s) {
-    return(last_end)
-  }
-  if (!any(rust_call(rs_worker_states(handle))$active)) {
-    cli::cli_inform(c(
-      "!" = "Waiting for tasks, but no worker is alive.",
-      i = "Start some with {.fn rrq_worker_spawn}, or press Ctrl-C to stop waiting."
-    ))
-    return(Inf)
-  }
-  now()
 }
 
 now <- function() {

@@ -2,10 +2,13 @@
 
 use extendr_api::prelude::*;
 use rrq_core::Queue;
-use rrq_core::task::Waiter;
+use rrq_core::task::{Waiter, waits_for};
 
 use rrq_bridge::RResult;
 use rrq_bridge::convert::{limit, stop};
+
+/// How many of the open tasks are looked at to say what a wait waits for.
+const SOME: usize = 100;
 
 #[extendr]
 fn rs_wait_start(
@@ -29,6 +32,14 @@ fn rs_wait_next(
     Ok(list!(open = waiter.n_open() as f64, ids = ids, status = statuses))
 }
 
+/// Whether any of the tasks runs, and the queues in which they wait for a worker.
+#[extendr]
+fn rs_wait_for_what(mut queue: ExternalPtr<Queue>, waiter: ExternalPtr<Waiter>) -> RResult<List> {
+    let found = waits_for(&mut queue, waiter.some_open(SOME))?;
+    let queues: Vec<String> = found.queues.into_iter().collect();
+    Ok(list!(running = found.running, queues = queues))
+}
+
 #[extendr]
 fn rs_wait_end(mut queue: ExternalPtr<Queue>, waiter: ExternalPtr<Waiter>) -> RResult<()> {
     Ok(waiter.finish(&mut queue)?)
@@ -38,5 +49,6 @@ extendr_module! {
     mod wait;
     fn rs_wait_start;
     fn rs_wait_next;
+    fn rs_wait_for_what;
     fn rs_wait_end;
 }

@@ -41,7 +41,10 @@ pub fn dependents(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
 }
 
 /// What the tasks of some sets depend on, by set.
-fn parents_of(queue: &mut Queue, sets: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<String>>> {
+pub(super) fn parents_of(
+    queue: &mut Queue,
+    sets: &BTreeSet<u64>,
+) -> Result<BTreeMap<u64, Vec<String>>> {
     let key = queue.keys.sets();
     let n_parts: Vec<String> = sets.iter().map(|set| format!("{set}{}", set::PARTS)).collect();
     let n_parts = fetch_one(queue, key.clone(), &n_parts)?;

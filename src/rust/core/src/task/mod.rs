@@ -21,6 +21,7 @@ mod submit;
 mod submitter;
 mod table;
 mod wait;
+mod waits_for;
 
 pub use crate::value::random_id;
 pub use body::{Body, Isolation, Kind, Parent, SharedRef, Special};
@@ -44,3 +45,4 @@ pub use submit::{SharedObject, Start, Submission, submit};
 pub(crate) use submitter::Submitter;
 pub use table::{Filter, Row, table};
 pub use wait::{WaitState, Waiter};
+pub use waits_for::{WaitsFor, waits_for};

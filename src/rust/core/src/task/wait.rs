@@ -79,6 +79,11 @@ impl Waiter {
         lock(&self.set).open.len()
     }
 
+    /// Some of the tasks that have not ended, at most `n`.
+    pub fn some_open(&self, n: usize) -> Vec<String> {
+        lock(&self.set).open.iter().take(n).cloned().collect()
+    }
+
     fn has_ended(&self) -> bool {
         !lock(&self.set).ended.is_empty()
     }
