@@ -117,7 +117,6 @@ check_file_names <- function(names, arg, call = caller_env()) {
 
 # A pack may come from an untrusted source, so the receiver checks the names again.
 check_files_pack <- function(pack, arg = rlang::caller_arg(pack), call = caller_env()) {
-  check_given_argument(pack, arg, call)
   names <- names(pack)
   if (!inherits(pack, "files_pack") || !is_named_by_files(pack) || !has_sums(pack)) {
     abort_argument(arg, "a `files_pack`, see `rrq_files_pack()`", pack, call)

@@ -17,7 +17,7 @@
 #' is signalled once, with their number: "Warning in 37 of 1000 elements: ...".
 #'
 #' @param X A vector or list.
-#' @param FUN A function, as `fn` of [rrq_task_create_call()].
+#' @param FUN A function, as `fn` of [rrq_task_create_call()], or a formula such as `~ .x + 1`.
 #' @param ... For `rrq_lapply()`, further arguments of `FUN`, the same for all elements. For
 #'   `rrq_mapply()`, the vectors or lists to iterate over in parallel; shorter ones are recycled,
 #'   and names become argument names of `FUN`.
@@ -119,7 +119,6 @@ rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. 
 }
 
 check_elements <- function(x, arg, call = caller_env()) {
-  check_given_argument(x, arg, call)
   # NULL is an empty list. Since R 4.4 it is not atomic.
   if (!is.null(x) && !is.atomic(x) && !is.list(x) && !is.expression(x)) {
     abort_argument(arg, "a list or a vector", x, call)

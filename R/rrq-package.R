@@ -7,6 +7,7 @@
 # The only mutable environment of the package.
 the <- new.env(parent = emptyenv())
 the$controller <- NULL
+the$started <- NULL
 the$server <- NULL
 the$servers <- list()
 the$workers <- list()

@@ -81,11 +81,16 @@ resolve_url <- function(con, call = caller_env()) {
   if (inherits(con, "rrq_redis")) {
     return(con$config()$url)
   }
+  if (inherits(con, "rrq_server")) {
+    return(con$url)
+  }
   if (inherits(con, "redis_api")) {
     return(url_from_redux(con))
   }
   if (!is.null(con)) {
-    return(check_string(con, call = call))
+    check_string(con, call = call)
+    # "localhost:6379" and "localhost" are meant as addresses.
+    return(if (grepl("^[A-Za-z0-9_.-]+(:[0-9]+)?$", con)) paste0("redis://", con) else con)
   }
   url <- url_from_environment()
   if (!is.null(url)) {

@@ -32,7 +32,6 @@
 #' server$stop()
 rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, globals = TRUE,
                                                    controller = NULL) {
-  check_given_argument(data, "data", rlang::current_env())
   options <- engine_options(rlang::current_env(), NROW(data))
   if (!is.data.frame(data)) {
     abort_argument("data", "a data frame", data, rlang::current_env())
@@ -52,7 +51,6 @@ rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, g
 #' @export
 rrq_task_create_bulk_call <- with_options(function(fn, data, args = NULL, options = NULL,
                                                    controller = NULL) {
-  check_given_argument(data, "data", rlang::current_env())
   options <- engine_options(rlang::current_env(), NROW(data))
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
   if (!is_elements(data)) {

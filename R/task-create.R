@@ -63,10 +63,10 @@ rrq_task_create_expr <- with_options(function(expr, options = NULL, globals = TR
 
 #' @rdname rrq_task_create_expr
 #' @export
-rrq_task_create_call <- with_options(function(fn, args, options = NULL, controller = NULL) {
+rrq_task_create_call <- with_options(function(fn, args = NULL, options = NULL, controller = NULL) {
   options <- engine_options(rlang::current_env())
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
-  args <- check_args(args)
+  args <- check_args(args, null = TRUE)
   check_given(options, names(args), "an argument")
   handle <- queue_handle(controller)
   warn_large(args)
@@ -98,7 +98,6 @@ merge_shared <- function(payload, shared) {
 }
 
 check_args <- function(args, null = FALSE, arg = "args", call = caller_env()) {
-  check_given_argument(args, arg, call)
   if (null && is.null(args)) {
     return(list())
   }

@@ -13,6 +13,9 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
   } else {
     eval(fn_expr, envir)
   }
+  if (arg == "FUN" && rlang::is_formula(fn, lhs = FALSE)) {
+    fn <- as_plain_function(fn)
+  }
   if (!is.function(fn)) {
     abort_not_function(fn, fn_expr, arg, call)
   }
@@ -21,6 +24,13 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
     return(function_reference(as.character(fn_expr), namespace))
   }
   list(value = strip_function_source(fn))
+}
+
+# The function that a formula such as `~ .x + 1` stands for, without rlang's class.
+as_plain_function <- function(formula) {
+  fn <- rlang::as_function(formula)
+  attributes(fn) <- NULL
+  fn
 }
 
 function_by_name <- function(fn_expr, call) {
@@ -80,6 +90,8 @@ abort_not_function <- function(x, fn_expr, arg, call) {
     "Use {.code pkg::name} or the function itself, not its name."
   } else if (is.call(fn_expr) && head_text(fn_expr) %in% quoting_heads) {
     "Remove the {.code {head_text(fn_expr)}()}."
+  } else if (arg == "FUN") {
+    "The function comes after the elements: {.code rrq_lapply(1:3, sqrt)}."
   } else if (is.call(fn_expr)) {
     "Did you mean {.fn rrq_task_create_expr}?"
   } else {

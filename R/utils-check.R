@@ -6,13 +6,6 @@ abort_argument <- function(arg, must, x, call) {
   abort("argument", sprintf("`%s` must be %s%s.", arg, must, got), argument = arg, call = call)
 }
 
-# R's own error for a missing argument would name the function that checks it.
-check_given_argument <- function(x, arg, call) {
-  if (missing(x)) {
-    abort("argument", sprintf("`%s` is missing.", arg), argument = arg, call = call)
-  }
-}
-
 describe <- function(x) {
   if (is.null(x)) {
     return("NULL")
@@ -24,7 +17,6 @@ describe <- function(x) {
 }
 
 check_string <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
-  check_given_argument(x, arg, call)
   if (null && is.null(x)) {
     return(invisible(x))
   }
@@ -35,11 +27,17 @@ check_string <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = cal
   invisible(x)
 }
 
+longest_name <- 200
+
 # Names of queues, workers and configurations: stored as lines, so they must not contain line ends.
 check_name <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
   check_string(x, null, arg = arg, call = call)
   if (!is.null(x) && grepl("[[:cntrl:]]", x)) {
     abort_argument(arg, "a name without control characters", x, call)
+  }
+  if (!is.null(x) && nchar(x, "bytes") > longest_name) {
+    must <- sprintf("a name of at most %d bytes", longest_name)
+    abort_argument(arg, sprintf("%s, not of %d", must, nchar(x, "bytes")), call = call)
   }
   invisible(x)
 }
@@ -69,7 +67,6 @@ is_number <- function(x, min, infinite) {
 # Times in seconds and sizes in bytes.
 check_number <- function(x, min = 0, infinite = TRUE, null = FALSE,
                          arg = rlang::caller_arg(x), call = caller_env()) {
-  check_given_argument(x, arg, call)
   if (null && is.null(x)) {
     return(invisible(x))
   }
@@ -90,7 +87,6 @@ check_count <- function(x, min = 1, infinite = FALSE,
 
 # Ids of tasks, workers or messages.
 check_ids <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
-  check_given_argument(x, arg, call)
   if (null && is.null(x)) {
     return(invisible(x))
   }
@@ -105,7 +101,6 @@ check_ids <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller
 }
 
 check_id <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
-  check_given_argument(x, arg, call)
   if (!is.character(x) || length(x) != 1 || is.na(x)) {
     abort_argument(arg, "a single id", x, call)
   }
@@ -136,7 +131,6 @@ check_choice <- function(x, choices, arg = rlang::caller_arg(x), call = caller_e
 }
 
 check_function <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
-  check_given_argument(x, arg, call)
   if (null && is.null(x)) {
     return(invisible(x))
   }

@@ -87,7 +87,6 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
 #' @export
 rrq_worker_config_save <- function(name, config, overwrite = TRUE, controller = NULL) {
   check_string(name)
-  check_given_argument(config, "config", rlang::current_env())
   if (!inherits(config, "rrq_worker_config")) {
     abort_argument("config", "made by `rrq_worker_config()`", config, rlang::current_env())
   }

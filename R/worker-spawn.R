@@ -39,7 +39,8 @@
 #'   their manager are not restarted; the tasks of killed workers have ended when `$kill()` returns.
 #' @section Errors: `rrq_error_worker_start`, with the end of its log, if a worker ends before it is
 #'   alive, for example because its environment could not be built; with `restart`, after the given
-#'   number of crashes. `rrq_error_timeout` if not all workers are alive in time.
+#'   number of crashes. `rrq_error_timeout` if not all workers are alive in time. After an
+#'   error or Ctrl-C none of the workers stays.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -70,12 +71,32 @@ rrq_worker_spawn <- function(n = 1, logdir = NULL, timeout = 600, name_config = 
   workers <- lapply(ids, function(id) {
     new_child(id, controller, name_config, logdir, max_crashes)
   })
+  is_ready <- FALSE
+  on.exit(if (!is_ready) abandon_children(controller, workers))
   for (worker in workers) start_child(worker)
   manager <- new_manager(controller, workers)
   if (timeout > 0) {
     manager$wait_alive(timeout, time_poll, show_progress(progress), rlang::current_env())
   }
+  is_ready <- TRUE
   manager
+}
+
+# The user gets no manager: workers that are alive leave after their task, all others end now.
+abandon_children <- function(controller, workers) {
+  started <- Filter(function(worker) !is.null(worker$process), workers)
+  expect_end(started)
+  alive <- tryCatch(
+    {
+      handle <- queue_handle(controller)
+      active <- intersect(child_ids(started), active_workers(handle))
+      if (length(active)) rust_call(rs_message_send(handle, "STOP", NULL, active))
+      active
+    },
+    rrq_error = function(e) character()
+  )
+  for (worker in started) if (!worker$id %in% alive) end_process(worker$process)
+  supervise(at_once = TRUE)
 }
 
 # Crashes in a row after which a worker is given up; 0 restarts none.

@@ -130,7 +130,7 @@ test_that("an id in another encoding is rejected", {
 test_that("a missing argument is reported for the function the user called", {
   expect_error(rrq_controller(), "`queue_id` is missing", class = "rrq_error_argument")
   expect_error(rrq_task_wait(), "`task_id` is missing", class = "rrq_error_argument")
-  expect_error(rrq_task_create_call(sqrt), "`args` is missing", class = "rrq_error_argument")
+  expect_error(rrq_task_result(), "`task_id` is missing", class = "rrq_error_argument")
   error <- tryCatch(rrq_task_create_bulk_call(sqrt), rrq_error_argument = identity)
   expect_match(conditionMessage(error), "`data` is missing", fixed = TRUE)
   expect_identical(conditionCall(error), quote(rrq_task_create_bulk_call(sqrt)))

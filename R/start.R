@@ -1,0 +1,77 @@
+#' Starting a queue in one call
+#'
+#' `rrq_start()` attaches to a queue, makes it the default one, and starts workers on this machine that are
+#' replaced when they crash. `rrq_stop()` ends all of it. If no server is configured and none listens at
+#' the default address, a private one is started, see [rrq_controller()].
+#'
+#' @param workers The number of workers. 0 starts none, for instance because they run elsewhere.
+#' @param queue_id The name of a queue. `NULL` makes up the name of a new queue, which lasts until
+#'   `rrq_stop()` or the end of the session.
+#' @param ... Further arguments of [rrq_worker_spawn()].
+#' @param con The server, as in [rrq_controller()].
+#' @param delete Whether `rrq_stop()` deletes the queue and all its tasks. `NULL` deletes it if
+#'   `rrq_start()` made up its name.
+#' @param timeout Seconds that running tasks may take to end. After that the workers are killed, and
+#'   these tasks end as `DIED`.
+#' @return `rrq_start()`: the [rrq_controller()], invisibly. If the session has called it before, and not
+#'   `rrq_stop()`, a message says so and nothing is started. `rrq_stop()`: nothing, invisibly.
+#' @section Errors: those of [rrq_controller()] and [rrq_worker_spawn()]; nothing is left running then.
+#' @export
+#' @examplesIf rrq:::can_run_examples()
+#' rrq_start(2)
+#' rrq_lapply(1:3, sqrt)
+#' rrq_stop()
+rrq_start <- function(workers = 2, queue_id = NULL, ..., con = NULL) {
+  check_count(workers, min = 0)
+  if (!is.null(the$started)) {
+    name <- the$started$controller$queue_id
+    inform_plainly(c(
+      i = sprintf("Queue %s has been started before.", name),
+      i = "Call `rrq_stop()` first to start another one."
+    ))
+    return(invisible(the$started$controller))
+  }
+  controller <- rrq_controller(queue_id %||% paste0("session-", random_name()), con)
+  started <- list2env(list(controller = controller, is_own = is.null(queue_id)))
+  previous <- rrq_default_controller_set(controller)
+  tryCatch(
+    if (workers > 0) {
+      started$workers <- rrq_worker_spawn(workers, ..., restart = TRUE, controller = controller)
+    },
+    error = function(e) {
+      if (started$is_own) rrq_destroy(controller = controller)
+      rrq_default_controller_set(previous)
+      e$call <- quote(rrq_start())
+      rlang::cnd_signal(e)
+    }
+  )
+  the$started <- started
+  # The queue must not outlive a session that ends without rrq_stop().
+  reg.finalizer(started, function(x) try(stop_started(x, NULL, 0), silent = TRUE), onexit = TRUE)
+  invisible(controller)
+}
+
+#' @rdname rrq_start
+#' @export
+rrq_stop <- function(delete = NULL, timeout = 10) {
+  check_flag(delete, null = TRUE)
+  check_number(timeout)
+  if (is.null(the$started)) {
+    abort("not_started", c("Nothing was started.", i = "`rrq_start()` starts a queue."))
+  }
+  started <- the$started
+  the$started <- NULL
+  stop_started(started, delete, timeout)
+}
+
+stop_started <- function(started, delete, timeout) {
+  if (is.null(started$controller)) {
+    return(invisible())
+  }
+  controller <- started$controller
+  started$controller <- NULL
+  if (!is.null(started$workers)) started$workers$stop(timeout = timeout)
+  if (delete %||% started$is_own) rrq_destroy(controller = controller)
+  if (identical(the$controller, controller)) rrq_default_controller_set(NULL)
+  invisible()
+}

@@ -1,0 +1,33 @@
+# R evaluates an argument where it is first used. That would be in one of our checks, and an error in
+# it (a misspelt variable, a missing argument) would name the check. So each exported function begins
+# by evaluating its arguments, apart from those that it captures as code.
+
+captured_arguments <- c("expr", "fn", "FUN", "...")
+
+evaluate_arguments_first <- function(fn) {
+  parameters <- formals(fn)
+  parameters <- parameters[setdiff(names(parameters), captured_arguments)]
+  required <- names(parameters)[vapply(parameters, rlang::is_missing, NA)]
+  first <- lapply(names(parameters), function(name) {
+    symbol <- as.name(name)
+    if (!name %in% required) {
+      return(symbol)
+    }
+    bquote(if (missing(.(symbol))) abort_missing(.(name)) else .(symbol))
+  })
+  body(fn) <- as.call(c(quote(`{`), first, body(fn)))
+  fn
+}
+
+abort_missing <- function(name, call = caller_env()) {
+  abort("argument", sprintf("`%s` is missing.", name), argument = name, call = call)
+}
+
+local({
+  namespace <- topenv()
+  for (name in grep("^rrq_", ls(namespace), value = TRUE)) {
+    if (is.function(namespace[[name]])) {
+      assign(name, evaluate_arguments_first(namespace[[name]]), namespace)
+    }
+  }
+})
