@@ -88,10 +88,17 @@ resolve_url <- function(con, call = caller_env()) {
     return(url_from_redux(con))
   }
   if (!is.null(con)) {
-    check_string(con, call = call)
-    # "localhost:6379" and "localhost" are meant as addresses.
-    return(if (grepl("^[A-Za-z0-9_.-]+(:[0-9]+)?$", con)) paste0("redis://", con) else con)
+    return(complete_url(check_string(con, call = call)))
   }
+  default_server(call)
+}
+
+# "localhost:6379" and "localhost" are meant as addresses.
+complete_url <- function(url) {
+  if (grepl("^[A-Za-z0-9_.-]+(:[0-9]+)?$", url)) paste0("redis://", url) else url
+}
+
+default_server <- function(call) {
   url <- url_from_environment()
   if (!is.null(url)) {
     return(url)

@@ -1,8 +1,8 @@
 #' Starting a queue in one call
 #'
-#' `rrq_start()` attaches to a queue, makes it the default one, and starts workers on this machine that are
-#' replaced when they crash. `rrq_stop()` ends all of it. If no server is configured and none listens at
-#' the default address, a private one is started, see [rrq_controller()].
+#' `rrq_start()` attaches to a queue, makes it the default one, and starts workers on this machine,
+#' which are replaced if they crash. `rrq_stop()` ends all of it. If no server is configured and none
+#' listens at the default address, a private one is started, see [rrq_controller()].
 #'
 #' @param workers The number of workers. 0 starts none, for instance because they run elsewhere.
 #' @param queue_id The name of a queue. `NULL` makes up the name of a new queue, which lasts until
@@ -13,9 +13,11 @@
 #'   `rrq_start()` made up its name.
 #' @param timeout Seconds that running tasks may take to end. After that the workers are killed, and
 #'   these tasks end as `DIED`.
-#' @return `rrq_start()`: the [rrq_controller()], invisibly. If the session has called it before, and not
-#'   `rrq_stop()`, a message says so and nothing is started. `rrq_stop()`: nothing, invisibly.
-#' @section Errors: those of [rrq_controller()] and [rrq_worker_spawn()]; nothing is left running then.
+#' @return `rrq_start()`: the [rrq_controller()], invisibly. If the session has called it before
+#'   without a later `rrq_stop()`, a message says so and nothing is started. `rrq_stop()`: `NULL`,
+#'   invisibly.
+#' @section Errors: Those of [rrq_controller()] and [rrq_worker_spawn()]; nothing is left running
+#'   then. `rrq_error_not_started` if there is nothing for `rrq_stop()` to stop.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' rrq_start(2)

@@ -1,5 +1,5 @@
-# Why a wait may never end. A wait in which nothing ends asks for the reason after `stall_s` seconds,
-# and then less and less often; a message reports it once, and again when it changes.
+# Why a wait may never end. A wait in which nothing ends asks for the reason after `stall_s`
+# seconds, and then less and less often; a message reports it once, and again when it changes.
 
 stall_s <- 2
 longest_stall_s <- 10

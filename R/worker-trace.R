@@ -32,15 +32,19 @@ is_run_call <- function(call) identical(call[[1]], quote(run_call))
 # A call with values in it, as do.call() makes them, says what they are.
 zap_values <- function(call) {
   for (i in seq_along(call)) {
+    if (rlang::is_missing(call[[i]])) next
     part <- call[[i]]
-    if (rlang::is_missing(part) || is.symbol(part) || is.pairlist(part) || is_plain(part)) next
-    call[[i]] <- if (is.call(part)) {
-      zap_values(part)
-    } else {
-      as.symbol(if (is.function(part)) "<fn>" else paste0("<", class(part)[[1]], ">"))
+    if (is.call(part)) {
+      call[[i]] <- zap_values(part)
+    } else if (!is_plain_code(part)) {
+      call[[i]] <- as.symbol(if (is.function(part)) "<fn>" else paste0("<", class(part)[[1]], ">"))
     }
   }
   call
+}
+
+is_plain_code <- function(part) {
+  is.symbol(part) || is.pairlist(part) || is_plain(part)
 }
 
 error_machinery <- c(".handleSimpleError", "h", "signal_abort", "signalCondition", "<fn>")

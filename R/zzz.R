@@ -1,6 +1,6 @@
-# R evaluates an argument where it is first used. That would be in one of our checks, and an error in
-# it (a misspelt variable, a missing argument) would name the check. So each exported function begins
-# by evaluating its arguments, apart from those that it captures as code.
+# R evaluates an argument where it is first used. That would be in one of our checks, and an error
+# in it (a misspelt variable, a missing argument) would name the check. So each exported function
+# begins by evaluating its arguments, apart from those that it captures as code.
 
 captured_arguments <- c("expr", "fn", "FUN", "...")
 

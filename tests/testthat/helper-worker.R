@@ -63,7 +63,8 @@ blocks_sigpipe <- function(status = "/proc/self/status") {
   strtoi(substr(mask, nchar(mask) - 3, nchar(mask) - 3), 16) %% 2 == 1
 }
 
-# The signals of /proc/<pid>/task/*/status that a thread blocks, as a logical matrix: threads, signals.
+# The signals that each thread of a process blocks: a logical matrix with a row per thread and a
+# column per signal.
 blocked_signals <- function(pid) {
   threads <- list.files(sprintf("/proc/%d/task", pid))
   masks <- vapply(threads, function(thread) {

@@ -112,7 +112,7 @@ test_that("a worker starts anew when it occupies too much memory", {
   leak <- rrq_task_create_expr(assign("leak", numeric(5e7) + 1, globalenv())[[1]], controller = r)
   rrq_task_wait(leak, timeout = time_limit(), controller = r)
   wait_until(length(log_of(r, "RESTART")) == 1)
-  expect_match(log_of(r, "RESTART"), "occupies [0-9]+ bytes")
+  expect_match(log_of(r, "RESTART"), "uses [0-9]+ bytes of memory")
   wait_until("IDLE" == rrq_worker_status("w_1", r))
   wait_until(rrq_worker_ping(timeout = 5, controller = r)$rss < 400 * 2^20)
 })

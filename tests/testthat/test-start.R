@@ -28,7 +28,10 @@ test_that("nothing is left when the workers do not start", {
   withr::defer(rrq_default_controller_clear())
   con <- rrq_redis(server$url)
   before <- con$DBSIZE()
-  expect_error(rrq_start(1, name_config = "unknown", con = server), class = "rrq_error_config_missing")
+  expect_error(
+    rrq_start(1, name_config = "unknown", con = server),
+    class = "rrq_error_config_missing"
+  )
   expect_equal(con$DBSIZE(), before)
   expect_null(the$started)
 })

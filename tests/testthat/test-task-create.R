@@ -242,7 +242,7 @@ test_that("nothing is written for what is refused", {
     function() rrq_task_create_expr(f(1), separate_process = NA, controller = r),
     function() rrq_task_create_call(sqrt(2), list(), controller = r),
     function() rrq_task_create_call(sqrt, 4, controller = r),
-    function() rrq_task_create_call(sqrt, NULL, controller = r),
+    function() rrq_task_create_call(sqrt, NA, controller = r),
     function() rrq_task_create_call("sqrt", list(4), controller = r)
   )
   for (fun in create) expect_error(fun(), class = "rrq_error_argument")

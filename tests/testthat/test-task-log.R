@@ -150,7 +150,7 @@ test_that("a worker that cannot write to `logdir` does not start", {
   file <- withr::local_tempfile(lines = "no folder")
   expect_error(
     local_isolating(r, logdir = file.path(file, "logs")),
-    "cannot be written to", class = "rrq_error_logdir"
+    "Cannot write to", class = "rrq_error_logdir"
   )
   expect_equal(rrq_worker_len(r), 0)
 })

@@ -275,7 +275,7 @@ test_that("a worker killed while its fork server starts leaves no folder behind"
   r <- local_queue()
   home <- withr::local_tempfile()
   go <- withr::local_tempfile()
-  rrq_worker_envir_set(rlang::new_function(alist(envir = ), bquote({
+  rrq_worker_envir_set(rlang::new_function(rlang::pairlist2(envir = NULL), bquote({
     if (nzchar(Sys.getenv("RRQ_WORKER_ID"))) {
       writeLines(Sys.getenv("TMPDIR"), .(home))
       while (!file.exists(.(go))) Sys.sleep(0.01)
