@@ -201,7 +201,7 @@ test_that("what takes too long is ended, with all the processes it started", {
   )
   run_worker(worker)
   expect_equal(rrq_task_status(ids, controller = r), c("TIMEOUT", "COMPLETE"))
-  expect_match(conditionMessage(rrq_task_result(ids[[1]], controller = r)), "longer than the 1 s")
+  expect_match(conditionMessage(rrq_task_result(ids[[1]], controller = r)), "time limit of 1 s")
   started <- as.integer(readLines(path))
   expect_length(started, 2)
   expect_false(any(vapply(started, process_is_alive, NA)))
