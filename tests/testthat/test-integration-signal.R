@@ -16,9 +16,7 @@ test_that("tasks that sleep are cancelled without harm to the worker", {
   r <- local_queue()
   manager <- local_spawned(r, 1)
   for (i in 1:10) {
-    id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
-    wait_until(rrq_task_status(id, controller = r) == "RUNNING")
-    rrq_task_cancel(id, controller = r)
+    rrq_task_cancel(start_sleeper(r), controller = r)
   }
   expect_true(manager$is_alive())
 })
@@ -36,8 +34,7 @@ test_that("a worker that was started with SIGINT ignored can be interrupted", {
   expect_equal(rrq_task_status(ids, controller = r), c("TIMEOUT", "TIMEOUT"))
   log <- rrq_worker_log_tail("w", Inf, r)
   expect_false("RESTART" %in% log$command)
-  id <- create()
-  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  id <- start_sleeper(r)
   process$signal(tools::SIGTERM)
   expect_equal(session_status(process), 0)
   expect_equal(rrq_task_status(id, controller = r), "DIED")
