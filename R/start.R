@@ -1,8 +1,8 @@
 #' Starting a queue in one call
 #'
 #' `rrq_start()` attaches to a queue, makes it the default one, and starts workers on this machine,
-#' which are replaced if they crash. `rrq_stop()` ends all of it. If no server is configured and none
-#' listens at the default address, a private one is started, see [rrq_controller()].
+#' which are replaced if they crash. `rrq_stop()` ends all of it. If no server is configured and
+#' none listens at the default address, a private one is started, see [rrq_controller()].
 #'
 #' @param workers The number of workers. 0 starts none, for instance because they run elsewhere.
 #' @param queue_id The name of a queue. `NULL` makes up the name of a new queue, which lasts until
