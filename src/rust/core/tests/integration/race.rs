@@ -118,7 +118,8 @@ fn of_a_cancel_and_a_claim_the_first_one_counts() {
     let mut worker = about_to_finish(&f, "v", &mut actor);
     assert_eq!(f.resend(&cancel), Value::BulkString(b"B".to_vec()));
     assert_eq!(status(&mut f.queue, &id), Status::Running);
-    assert!(f.has_key("w:v:ctl"));
+    let header = task::headers(&mut f.queue, std::slice::from_ref(&id)).unwrap().remove(0);
+    assert!(header.is_to_stop());
     run_until_idle(&mut worker, &mut actor);
     assert!(status(&mut f.queue, &id).is_terminal());
     wait_until(|| !f.has_key("w:v:ctl")); // the control thread of the worker takes it
