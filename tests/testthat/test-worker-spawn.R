@@ -221,6 +221,27 @@ test_that("workers end when their session is killed, idle and busy ones", {
   expect_true(wait_until(!any(vapply(pids, process_is_alive, TRUE))))
 })
 
+test_that("workers end when their session and their server are killed together", {
+  session <- local_session({
+    server <- rrq_server()
+    r <- rrq_controller("jobs", server$url)
+    # Renewals of the lease fail all the time once the server has gone.
+    rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.1), controller = r)
+    rrq_worker_spawn(2, name_config = "quick", controller = r)
+    rrq_task_create_expr(Sys.sleep(600), controller = r)
+    while (!"BUSY" %in% rrq_worker_status(controller = r)) Sys.sleep(0.01)
+    pids <- vapply(rrq_worker_info(controller = r), function(info) info$pid, 1L)
+    cat(c(pids, server$pid), sep = "\n")
+    Sys.sleep(600)
+  })
+  wait_until(length(session_out(session)) == 3)
+  pids <- as.integer(session_out(session))
+  withr::defer(tools::pskill(pids, tools::SIGKILL))
+  tools::pskill(pids[[3]], tools::SIGKILL)
+  session$kill()
+  expect_true(wait_until(!any(vapply(pids, process_is_alive, TRUE))))
+})
+
 test_that("workers end when their session ends by itself", {
   r <- local_queue()
   session <- local_session({

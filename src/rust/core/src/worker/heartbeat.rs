@@ -48,9 +48,10 @@ struct LeaseLoop {
 
 impl LeaseLoop {
     fn round(&mut self) -> Result<()> {
+        // First: the server often goes with the parent, and then every request fails.
+        end_orphan(&mut self.connection, &self.context, &mut self.orphan_since);
         self.renew_if_due()?;
-        let LeaseLoop { connection, context, orphan_since, .. } = self;
-        end_orphan(connection, context, orphan_since)?;
+        let LeaseLoop { connection, context, .. } = self;
         if (context.stop)() {
             connection.call(&context.registration.wake())?;
         }

@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
-use crate::error::Result;
 use crate::process::{self, is_orphan};
 use crate::worker::batch::lock;
 use crate::worker::context::Context;
@@ -15,18 +14,15 @@ use crate::worker::turn::StopReason;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Wake the main thread of an orphan, and end the process if that does not help. `since` keeps when
-/// this thread first noticed.
-pub fn end_orphan(
-    connection: &mut Connection,
-    context: &Context,
-    since: &mut Option<Instant>,
-) -> Result<()> {
+/// this thread first noticed. Whether the server responds makes no difference.
+pub fn end_orphan(connection: &mut Connection, context: &Context, since: &mut Option<Instant>) {
     if !is_orphan(context.parent) {
-        return Ok(());
+        return;
     }
     let registration = &context.registration;
     if since.get_or_insert_with(Instant::now).elapsed() < GRACE {
-        return connection.call(&registration.wake()).map(|_| ());
+        let _ = connection.call(&registration.wake());
+        return;
     }
     let mut batch = lock(&context.batch);
     let reason = StopReason::ParentEnded.to_string();
