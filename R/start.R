@@ -6,7 +6,7 @@
 #'
 #' @param workers The number of workers. 0 starts none, for instance because they run elsewhere.
 #' @param queue_id The name of a queue. `NULL` makes up the name of a new queue, which lasts until
-#'   `rrq_stop()` or the end of the session.
+#'   `rrq_stop()` or the end of the session; on a server of yours it stays if the session is killed.
 #' @param ... Further arguments of [rrq_worker_spawn()].
 #' @param con The server, as in [rrq_controller()].
 #' @param delete Whether `rrq_stop()` deletes the queue and all its tasks. `NULL` deletes it if
@@ -16,8 +16,8 @@
 #' @return `rrq_start()`: the [rrq_controller()], invisibly. If the session has called it before
 #'   without a later `rrq_stop()`, a message says so and nothing is started. `rrq_stop()`: `NULL`,
 #'   invisibly.
-#' @section Errors: Those of [rrq_controller()] and [rrq_worker_spawn()]; nothing is left running
-#'   then. `rrq_error_not_started` if there is nothing for `rrq_stop()` to stop.
+#' @section Errors: Those of [rrq_controller()] and [rrq_worker_spawn()]. Nothing is left running
+#'   after an error or Ctrl-C. `rrq_error_not_started` if there is nothing for `rrq_stop()` to stop.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' rrq_start(2)
@@ -36,17 +36,20 @@ rrq_start <- function(workers = 2, queue_id = NULL, ..., con = NULL) {
   controller <- rrq_controller(queue_id %||% paste0("session-", random_name()), con)
   started <- list2env(list(controller = controller, is_own = is.null(queue_id)))
   previous <- rrq_default_controller_set(controller)
-  tryCatch(
-    if (workers > 0) {
-      started$workers <- rrq_worker_spawn(workers, ..., restart = TRUE, controller = controller)
-    },
-    error = function(e) {
-      if (started$is_own) rrq_destroy(controller = controller)
-      rrq_default_controller_set(previous)
-      e$call <- quote(rrq_start())
-      rlang::cnd_signal(e)
-    }
-  )
+  # After an error or Ctrl-C nothing stays. The user must see that error, not one of the clean-up.
+  on.exit(if (is.null(the$started)) {
+    if (started$is_own) try(rrq_destroy(controller = controller), silent = TRUE)
+    rrq_default_controller_set(previous)
+  })
+  if (workers > 0) {
+    started$workers <- tryCatch(
+      rrq_worker_spawn(workers, ..., restart = TRUE, controller = controller),
+      error = function(e) {
+        e$call <- quote(rrq_start())
+        rlang::cnd_signal(e)
+      }
+    )
+  }
   the$started <- started
   # The queue must not outlive a session that ends without rrq_stop().
   reg.finalizer(started, function(x) try(stop_started(x, NULL, 0), silent = TRUE), onexit = TRUE)

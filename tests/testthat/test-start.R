@@ -36,6 +36,22 @@ test_that("nothing is left when the workers do not start", {
   expect_null(the$started)
 })
 
+test_that("nothing is left when Ctrl-C ends rrq_start()", {
+  server <- test_server()
+  withr::defer(rrq_default_controller_clear())
+  con <- rrq_redis(server$url)
+  before <- con$DBSIZE()
+  # The argument is evaluated once the queue exists.
+  stopped <- tryCatch(
+    rrq_start(1, logdir = rlang::interrupt(), con = server),
+    interrupt = function(i) "interrupted"
+  )
+  expect_equal(stopped, "interrupted")
+  expect_equal(con$DBSIZE(), before)
+  expect_null(the$started)
+  expect_null(the$controller)
+})
+
 test_that("workers of a spawn that was given up do not stay", {
   r <- local_queue()
   rrq_worker_envir_set(function(envir) Sys.sleep(60), controller = r)
