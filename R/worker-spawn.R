@@ -89,9 +89,7 @@ abandon_children <- function(controller, workers) {
   alive <- tryCatch(
     {
       handle <- queue_handle(controller)
-      active <- intersect(child_ids(started), active_workers(handle))
-      if (length(active)) rust_call(rs_message_send(handle, "STOP", NULL, active))
-      active
+      ask_to_stop(handle, intersect(child_ids(started), active_workers(handle)))
     },
     rrq_error = function(e) character()
   )

@@ -39,7 +39,7 @@ test_that("errors, messages and dependencies survive a queue while R collects ga
   first <- rrq_task_create_expr(sum(big), controller = r)
   id <- rrq_task_create_expr(y * 2, depends_on = c(y = first), controller = r)
   run_worker(worker)
-  error <- rrq_task_result(failing, controller = r)
+  error <- rrq_task_result(failing, warnings = FALSE, controller = r)
   result <- rrq_task_result(id, controller = r)
   answer <- rrq_message_get_response(message, controller = r)[[1]]
   gctorture2(0)

@@ -46,5 +46,5 @@ pub(crate) fn held<T>(f: impl FnOnce() -> T) -> T {
 
 /// Start a thread that receives no signals: it inherits the mask of this moment.
 pub(crate) fn spawn(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    masked(MASKS.get().map(|masks| masks.all), || thread::spawn(|| held(f)))
+    masked(MASKS.get().map(|masks| masks.all), || thread::spawn(f))
 }
