@@ -137,7 +137,7 @@ rs_worker_heed_interrupts <- function() .Call(wrap__rs_worker_heed_interrupts)
 
 rs_worker_task <- function() .Call(wrap__rs_worker_task)
 
-rs_isolate_open <- function(url, queue_id) .Call(wrap__rs_isolate_open, url, queue_id)
+rs_isolate_open <- function(url, queue_id, forks) .Call(wrap__rs_isolate_open, url, queue_id, forks)
 
 rs_isolate_serve <- function(queue) .Call(wrap__rs_isolate_serve, queue)
 

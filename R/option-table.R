@@ -119,7 +119,8 @@ option_table <- list(
     `\"fork\"`: it is forked from a process that has built the worker environment, and sees the
     environment as it was then. `\"fresh\"`: it is a new R process that builds the environment
     itself, which takes longer; for code that cannot run in a fork, such as code that uses threads
-    or a GPU.",
+    or a GPU. On Windows, and if the environment variable `RRQ_NO_FORK` is set for the worker, both
+    mean a new R process.",
     function(x, arg, call) check_choice(x, c("fork", "fresh"), arg = arg, call = call)
   ),
   capture = new_option(

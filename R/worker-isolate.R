@@ -1,14 +1,20 @@
 # Processes for isolated tasks. A worker has threads, so it must not fork: it starts a *fork
 # server*, an R process without threads that has built the worker's environment and forks one
 # process per task. With isolation = "fresh" a fork server lives for one task, which builds the
-# environment itself: no user code has run before the fork.
+# environment itself: no user code has run before the fork. On Windows, and with the environment
+# variable RRQ_NO_FORK, nothing forks: either kind of isolation is then a new R process per task.
 
-# How a worker starts a fork server; the engine adds the kind of isolation. The URL is passed in the
-# environment, because everybody can see a password on a command line.
+# How a worker starts a fork server, or the process of one task; the engine adds the kind of
+# isolation, and for a process of one task its directory. The URL is passed in the environment,
+# because everybody can see a password on a command line.
 isolated_command <- function(url, queue_id, worker_id) {
+  is_unix <- .Platform$OS.type == "unix"
+  run <- c("-e", "rrq:::isolated_process()")
   list(
-    program = file.path(R.home("bin"), "Rscript"),
-    args = c("-e", "rrq:::isolated_process()", queue_id),
+    forks = is_unix && !nzchar(Sys.getenv("RRQ_NO_FORK")),
+    # On Windows Rscript is the parent of R, and ending it would leave R.
+    program = file.path(R.home("bin"), if (is_unix) "Rscript" else "Rterm.exe"),
+    args = c(if (is_unix) run else c("--no-echo", "--no-restart", run, "--args"), queue_id),
     env = c(
       R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep), R_TESTS = "",
       RRQ_URL = url, RRQ_WORKER_ID = worker_id, RRQ_PARENT_PID = ""
@@ -16,27 +22,35 @@ isolated_command <- function(url, queue_id, worker_id) {
   )
 }
 
-# The main function of a fork server.
+# The main function of a fork server, and of the process of one task where processes do not fork.
 isolated_process <- function(args = commandArgs(TRUE)) {
-  queue_id <- args[[1]]
-  url <- Sys.getenv("RRQ_URL")
-  handle <- rust_call(rs_isolate_open(url, queue_id))
+  identity <- list(queue_id = args[[1]], url = Sys.getenv("RRQ_URL"))
+  folder <- if (length(args) > 2) args[[3]]
   run <- new_run()
-  run$handle <- handle
-  if (args[[2]] == "fork") {
-    run$envir <- build_environment(handle)
-    warm_up(run, list(queue_id = queue_id, url = url))
-  }
+  run$handle <- rust_call(rs_isolate_open(identity$url, identity$queue_id, is.null(folder)))
   rust_call(rs_worker_heed_interrupts())
   catch_quit()
+  if (is.null(folder)) {
+    folder <- fork_for_tasks(run, args[[2]], identity)
+  }
+  run_isolated(run, folder, identity)
+}
+
+# Returns in each fork, with the directory of its task.
+fork_for_tasks <- function(run, isolation, identity) {
+  if (isolation == "fork") {
+    run$envir <- build_environment(run$handle)
+    warm_up(run, identity)
+  }
   home <- Sys.getenv("TMPDIR")
-  folder <- rust_call(rs_isolate_serve(handle))
+  folder <- rust_call(rs_isolate_serve(run$handle))
   if (is.null(folder)) {
     # The worker is gone, perhaps without cleaning up.
     unlink(home, recursive = TRUE)
     quit(save = "no")
   }
-  run_isolated(run, folder, list(queue_id = queue_id, url = url))
+  own_tempdir(folder)
+  folder
 }
 
 # R compiles a function when it is called for the second time, and a fork leaves nothing to the
@@ -50,10 +64,9 @@ warm_up <- function(run, identity) {
   the$task <- NULL
 }
 
-# The main function of a task's process: each fork returns here.
+# Runs the task of this process, and ends the process.
 run_isolated <- function(run, folder, identity) {
   Sys.setenv(RRQ_TASK_ID = basename(folder))
-  own_tempdir(folder)
   the$leaving <- leave_when_quitting()
   if (is.null(run$envir)) {
     run$envir <- build_environment(run$handle)
@@ -63,6 +76,7 @@ run_isolated <- function(run, folder, identity) {
   functions <- evaluation_calls(run, identity)
   with_task_handlers(run, rust_call(rs_isolate_run(run$handle, functions, folder)))
   rust_call(rs_isolate_leave(0L))
+  quit(save = "no")
 }
 
 # Gives a fork a temporary folder of its own, which R deletes when the fork crashes. R makes a new

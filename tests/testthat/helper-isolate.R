@@ -1,3 +1,15 @@
+# A test of what holds with forks and without them.
+test_isolation <- function(what, code) {
+  code <- substitute(code)
+  for (no_fork in c("", "1")) {
+    test <- bquote(test_that(.(paste0(what, if (nzchar(no_fork)) ", without forks")), {
+      withr::local_envvar(RRQ_NO_FORK = .(no_fork))
+      .(code)
+    }))
+    eval(test, parent.frame())
+  }
+}
+
 # A worker in this process that runs isolated tasks. What it prints itself is kept out of the way.
 local_isolating <- function(controller, ..., env = parent.frame()) {
   testthat::skip_on_os("windows")

@@ -1,4 +1,4 @@
-test_that("an isolated task runs in a process, a group and a folder of its own", {
+test_isolation("an isolated task runs in a process, a group and a folder of its own", {
   r <- local_queue()
   worker <- local_isolating(r)
   id <- isolated(function() {
@@ -18,7 +18,7 @@ test_that("an isolated task runs in a process, a group and a folder of its own",
   expect_false(dir.exists(task$temp))
 })
 
-test_that("the worker's log names the process of an isolated task where it tells of its end", {
+test_isolation("the worker's log names the process of an isolated task where it tells of its end", {
   r <- local_queue()
   worker <- local_isolating(r)
   own <- rrq_task_create_expr(Sys.getpid(), controller = r)
@@ -37,7 +37,7 @@ test_that("the worker's log names the process of an isolated task where it tells
     list(RUNNING = 0, COMPLETE = 2, ERROR = 1))
 })
 
-test_that("all kinds of tasks can be isolated", {
+test_isolation("all kinds of tasks can be isolated", {
   r <- local_queue()
   worker <- local_isolating(r)
   x <- 2
@@ -54,7 +54,7 @@ test_that("all kinds of tasks can be isolated", {
   expect_true(rrq_task_info(ids[[1]], r)$separate_process)
 })
 
-test_that("a value of any size comes back", {
+test_isolation("a value of any size comes back", {
   r <- local_queue()
   size <- 5e6
   value <- isolated_results(
@@ -63,7 +63,7 @@ test_that("a value of any size comes back", {
   expect_identical(value, as.numeric(seq_len(size)))
 })
 
-test_that("errors carry the task's id, its trace and warnings, as everywhere", {
+test_isolation("errors carry the task's id, its trace and warnings, as everywhere", {
   r <- local_queue()
   worker <- local_isolating(r)
   id <- isolated(function() {
@@ -81,7 +81,7 @@ test_that("errors carry the task's id, its trace and warnings, as everywhere", {
   expect_equal(conditionMessage(error$warnings[[1]]), "careful")
 })
 
-test_that("progress and warnings of isolated tasks are kept", {
+test_isolation("progress and warnings of isolated tasks are kept", {
   r <- local_queue()
   worker <- local_isolating(r)
   id <- isolated(function() {
@@ -94,7 +94,7 @@ test_that("progress and warnings of isolated tasks are kept", {
   expect_equal(conditionMessage(rrq_task_info(id, r)$warnings[[1]]), "careful")
 })
 
-test_that("a task that ends its process has died, and the worker goes on", {
+test_isolation("a task that ends its process has died, and the worker goes on", {
   r <- local_queue()
   worker <- local_isolating(r)
   results <- isolated_results(
@@ -116,7 +116,7 @@ test_that("a task that ends its process has died, and the worker goes on", {
   expect_match(said[[4]], "signal 11 (SIGSEGV)", fixed = TRUE)
 })
 
-test_that("tasks see nothing of each other, and draw different random numbers", {
+test_isolation("tasks see nothing of each other, and draw different random numbers", {
   r <- local_queue()
   rrq_worker_envir_set(function(envir) {
     set.seed(1)
@@ -136,7 +136,7 @@ test_that("tasks see nothing of each other, and draw different random numbers", 
   expect_false(results[[1]][[3]] == results[[2]][[3]])
 })
 
-test_that("a seed is the same in a process of its own", {
+test_isolation("a seed is the same in a process of its own", {
   r <- local_queue()
   worker <- local_isolating(r)
   draw <- function(...) rrq_task_create_expr(runif(2), seed = 1L, controller = r, ...)
@@ -165,7 +165,7 @@ test_that("the environment is built once for all tasks, and anew after a refresh
   expect_equal(isolated_results(worker, r, task)[[1]]$value, "new")
 })
 
-test_that("with isolation = \"fresh\" the task's own process builds the environment", {
+test_isolation("with isolation = \"fresh\" the task's own process builds the environment", {
   r <- local_queue()
   rrq_worker_envir_set(function(envir) envir$pid <- Sys.getpid(), controller = r)
   worker <- local_isolating(r)
@@ -185,6 +185,19 @@ test_that("an environment that cannot be built for isolated tasks is their reaso
   result <- isolated_results(local_isolating(r), r, function() 1)[[1]]
   expect_equal(result$status, "DIED")
   expect_match(conditionMessage(result), "could not be started.*no such data")
+})
+
+test_isolation("what takes too long is ended with its process group", {
+  r <- local_queue()
+  path <- withr::local_tempfile()
+  task <- rlang::new_function(NULL, bquote({
+    system(.(sprintf("sleep 60 & echo $! > %s", path)))
+    Sys.sleep(60)
+  }))
+  id <- isolated(task, r, timeout_task_run = 2)
+  run_worker(local_isolating(r))
+  expect_equal(rrq_task_status(id, controller = r), "TIMEOUT")
+  expect_false(process_is_alive(as.integer(readLines(path))))
 })
 
 test_that("what takes too long is ended, with all the processes it started", {
@@ -207,7 +220,7 @@ test_that("what takes too long is ended, with all the processes it started", {
   expect_false(any(vapply(started, process_is_alive, NA)))
 })
 
-test_that("code that does not mind being told to end is ended", {
+test_isolation("code that does not mind being told to end is ended", {
   r <- local_queue()
   worker <- local_isolating(r)
   id <- isolated(function() system("trap '' TERM; sleep 60"), r, timeout_task_run = 0.3)
@@ -226,7 +239,7 @@ test_that("what a task leaves running ends with it", {
   expect_false(process_is_alive(pid))
 })
 
-test_that("a running task is stopped when it is cancelled", {
+test_isolation("a running task is stopped when it is cancelled", {
   skip_on_os("windows")
   r <- local_queue()
   local_spawned(r)
@@ -238,6 +251,18 @@ test_that("a running task is stopped when it is cancelled", {
   id <- isolated(function() "next", r)
   rrq_task_wait(id, timeout = time_limit(), controller = r)
   expect_equal(rrq_task_result(id, controller = r), "next")
+})
+
+test_that("without forks, a failure to build the environment is in the log of the task", {
+  withr::local_envvar(RRQ_NO_FORK = "1")
+  r <- local_queue()
+  rrq_worker_envir_set(function(envir) {
+    if (nzchar(Sys.getenv("RRQ_TASK_ID"))) stop("no such data")
+  }, controller = r)
+  id <- isolated(function() 1, r)
+  run_worker(local_isolating(r))
+  expect_match(conditionMessage(rrq_task_result(id, controller = r)), "exit code 1 and no result")
+  expect_match(rrq_task_log(id, controller = r), "no such data", all = FALSE)
 })
 
 test_that("a killed fork server costs its task and is replaced", {
@@ -255,7 +280,7 @@ test_that("a killed fork server costs its task and is replaced", {
   expect_equal(rrq_task_result(id, controller = r), "next")
 })
 
-test_that("with a killed worker go its fork server, its task and their processes", {
+test_isolation("with a killed worker go its fork server, its task and their processes", {
   skip_on_os("windows")
   r <- local_queue()
   manager <- local_fast(r)
@@ -317,7 +342,7 @@ test_that("hundreds of tasks leave no process and no open file", {
   wait_until(length(open_files()) <= length(before) + 1)
 })
 
-test_that("Ctrl-C ends the task with its worker", {
+test_isolation("Ctrl-C ends the task with its worker", {
   r <- local_queue()
   session <- local_session({
     w <- rrq_worker$new(!!r$queue_id)

@@ -241,7 +241,8 @@ impl Evaluate for REvaluate {
         let names: Vec<&str> = env.names().map(Iterator::collect).unwrap_or_default();
         let env = names.into_iter().map(str::to_owned).zip(texts(&env)).collect();
         let program = field(&process, "program").as_str()?.to_owned();
-        Some(Launcher { program, args, env })
+        let forks = field(&process, "forks").as_bool()?;
+        Some(Launcher { forks, program, args, env })
     }
 
     fn ended(&mut self, task: &Task, status: Status, reason: &str) -> Evaluation {

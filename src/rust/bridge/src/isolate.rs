@@ -1,29 +1,46 @@
-//! The processes of isolated tasks: the fork server, and in each fork the task.
+//! The processes of isolated tasks: the fork server, and in each fork the task; or a new process
+//! for each task.
+
+use std::path::Path;
 
 use extendr_api::prelude::*;
+use rrq_core::worker::{Evaluate, end_with_worker, read_request, write_outcome};
 use rrq_core::{Connection, Queue};
 
 use crate::condition::RResult;
 use crate::convert::stop;
+use crate::evaluate::REvaluate;
 
 #[cfg(unix)]
-pub use unix::{run, serve, take_over};
+pub use unix::{become_server, serve};
 
 /// The queue as these processes see it: no request is sent until it is used.
 fn queue(url: &str, queue_id: &str) -> RResult<Queue> {
     Ok(Queue::handle(Connection::open_any(url, stop())?, queue_id))
 }
 
+/// Become the process of one task: it ends when the worker has gone.
+pub fn become_task(url: &str, queue_id: &str) -> RResult<Queue> {
+    end_with_worker()?;
+    queue(url, queue_id)
+}
+
+/// Run the task in a directory, and write there how it ended.
+pub fn run(queue: &mut Queue, functions: &List, folder: &str) -> RResult<()> {
+    let folder = Path::new(folder);
+    let task = read_request(folder)?;
+    let evaluation = REvaluate::new(functions).evaluate(&task, queue);
+    Ok(write_outcome(folder, evaluation)?)
+}
+
 #[cfg(unix)]
 mod unix {
     use std::cell::RefCell;
-    use std::path::Path;
 
-    use rrq_core::worker::{Evaluate, WorkerLink, read_request, write_outcome};
+    use rrq_core::worker::WorkerLink;
 
-    use super::{List, Queue, RResult, Robj, queue};
+    use super::{Queue, RResult, Robj, queue};
     use crate::convert::or_null;
-    use crate::evaluate::REvaluate;
     use crate::protect::fork;
 
     thread_local! {
@@ -32,9 +49,8 @@ mod unix {
     }
 
     /// Become a fork server.
-    pub fn take_over(url: &str, queue_id: &str) -> RResult<Queue> {
-        let control = WorkerLink::take_stdin()?;
-        LINK.set(Some(control));
+    pub fn become_server(url: &str, queue_id: &str) -> RResult<Queue> {
+        LINK.set(Some(WorkerLink::take_stdin()?));
         queue(url, queue_id)
     }
 
@@ -48,35 +64,22 @@ mod unix {
         };
         Ok(or_null(folder.map(|folder| folder.display().to_string())))
     }
-
-    /// Run the task in a directory, and write there how it ended.
-    pub fn run(queue: &mut Queue, functions: &List, folder: &str) -> RResult<()> {
-        let folder = Path::new(folder);
-        let task = read_request(folder)?;
-        let evaluation = REvaluate::new(functions).evaluate(&task, queue);
-        Ok(write_outcome(folder, evaluation)?)
-    }
 }
 
-/// Elsewhere workers do not start such processes.
+/// Elsewhere processes cannot fork, and no worker asks for a fork server.
 #[cfg(not(unix))]
 mod elsewhere {
-    use super::*;
+    use super::{Queue, RResult, Robj, become_task};
 
     /// Opens the queue.
-    pub fn take_over(url: &str, queue_id: &str) -> RResult<Queue> {
-        queue(url, queue_id)
+    pub fn become_server(url: &str, queue_id: &str) -> RResult<Queue> {
+        become_task(url, queue_id)
     }
 
     /// Serves nothing.
     pub fn serve(_queue: &mut Queue) -> RResult<Robj> {
         Ok(().into())
     }
-
-    /// Runs nothing.
-    pub fn run(_queue: &mut Queue, _functions: &List, _folder: &str) -> RResult<()> {
-        Ok(())
-    }
 }
 #[cfg(not(unix))]
-pub use elsewhere::{run, serve, take_over};
+pub use elsewhere::{become_server, serve};

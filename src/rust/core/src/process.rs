@@ -1,60 +1,15 @@
-//! The process this runs in: signals to it, its children, its memory, whether its parent has gone.
+//! Processes, as far as systems differ: signals to this one, groups of child processes, memory, whether
+//! the parent has gone.
 
-/// Whether the process that spawned a worker has gone.
-#[cfg(unix)]
-pub fn is_orphan(parent: Option<u32>) -> bool {
-    parent.is_some_and(|parent| std::os::unix::process::parent_id() != parent)
-}
-
-/// Elsewhere the job object of the spawning process ends its workers.
 #[cfg(not(unix))]
-pub fn is_orphan(_parent: Option<u32>) -> bool {
-    false
-}
-
-/// Send this process SIGINT, as Ctrl-C does.
-pub fn interrupt() {
-    #[cfg(unix)]
-    signal(rustix::process::Signal::INT);
-}
-
-/// Send this process SIGTERM.
-pub fn terminate() {
-    #[cfg(unix)]
-    signal(rustix::process::Signal::TERM);
-}
-
-/// End this process at once, whatever the main thread is doing.
-pub fn end() -> ! {
-    #[cfg(unix)]
-    signal(rustix::process::Signal::KILL);
-    std::process::abort()
-}
-
-/// Send this process a signal by its number; unknown numbers are ignored.
-pub fn send(number: i32) {
-    #[cfg(unix)]
-    if let Some(known) = rustix::process::Signal::from_named_raw(number) {
-        signal(known);
-    }
-    #[cfg(not(unix))]
-    let _ = number;
-}
-
+mod elsewhere;
 #[cfg(unix)]
-fn signal(signal: rustix::process::Signal) {
-    let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
-}
+mod unix;
 
-/// Reap the children that have ended: a process that replaced another one inherits its children, and
-/// nobody else waits for them.
-pub fn reap_children() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{WaitOptions, wait};
-        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
-    }
-}
+#[cfg(not(unix))]
+pub use elsewhere::*;
+#[cfg(unix)]
+pub use unix::*;
 
 /// The resident memory of this process in bytes, where the system reports it.
 #[cfg(target_os = "linux")]
@@ -70,7 +25,7 @@ pub fn memory() -> Option<u64> {
     None
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
@@ -83,7 +38,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(unix)]
     fn a_process_with_another_parent_is_an_orphan() {
         let parent = std::os::unix::process::parent_id();
         assert!(!is_orphan(None) && !is_orphan(Some(parent)) && is_orphan(Some(parent + 1)));

@@ -99,10 +99,11 @@ fn rs_worker_task() -> String {
     current_task()
 }
 
-/// Become the fork server for isolated tasks.
+/// Become the fork server for isolated tasks, or the process of one.
 #[extendr]
-fn rs_isolate_open(url: &str, queue_id: &str) -> RResult<ExternalPtr<Queue>> {
-    Ok(ExternalPtr::new(isolate::take_over(url, queue_id)?))
+fn rs_isolate_open(url: &str, queue_id: &str, forks: bool) -> RResult<ExternalPtr<Queue>> {
+    let open = if forks { isolate::become_server } else { isolate::become_task };
+    Ok(ExternalPtr::new(open(url, queue_id)?))
 }
 
 #[extendr]

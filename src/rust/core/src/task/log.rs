@@ -99,7 +99,6 @@ pub fn log(queue: &mut Queue, id: &str) -> Result<Option<Log>> {
 }
 
 /// Store the output of a task so far, if `worker` runs it in this attempt.
-#[cfg_attr(not(unix), allow(dead_code))] // only the recorder calls this
 pub(crate) fn store(
     connection: &mut Connection,
     keys: &Keys,

@@ -69,6 +69,8 @@ pub struct Answer {
 /// How a process for isolated tasks is started.
 #[derive(Debug, Clone)]
 pub struct Launcher {
+    /// Whether it forks tasks. Otherwise it runs one task, whose directory is its last argument.
+    pub forks: bool,
     /// The program.
     pub program: String,
     /// Its arguments.

@@ -1,12 +1,18 @@
 //! Tasks in separate processes. A *fork server*, a process without threads, forks one process
-//! for each task; `Evaluate::launcher` says how to start it. The worker's main thread writes the
-//! task to a directory, sends the server an order, and supervises the task until it has ended: it
+//! for each task; where processes cannot or must not fork, each task gets a new process instead.
+//! `Evaluate::launcher` says how to start either. The worker's main thread writes the
+//! task to a directory, tells this *runner* to start it, and supervises the task until it has ended: it
 //! stops a task that was cancelled or ran too long, or when the worker must leave. The task writes
 //! its result to the directory; without a result it has died.
 
+#[cfg(unix)]
+mod fork;
+#[cfg(unix)]
 mod lines;
-mod process;
+mod runner;
+#[cfg(unix)]
 mod serve;
+mod spawn;
 
 use std::fs;
 use std::io;
@@ -24,14 +30,23 @@ use crate::task::{Body, Isolation};
 use crate::worker::batch::{SharedBatch, lock};
 use crate::worker::evaluate::{Evaluation, Launcher, Task};
 use crate::worker::recorder::Recorder;
-use lines::Received;
-use process::ForkServer;
+use runner::{News, Runner};
+#[cfg(unix)]
 pub use serve::WorkerLink;
+pub use spawn::end_with_worker;
 
-/// A server may take this much longer than the task itself to end it.
-const SERVER_GRACE: Duration = Duration::from_secs(2);
+/// A runner may take this much longer than the task itself to end it.
+const RUNNER_GRACE: Duration = Duration::from_secs(2);
 const REQUEST: &str = "request";
 const OUTCOME: &str = "outcome";
+
+fn new_runner(launcher: &Launcher, recorder: &Recorder) -> io::Result<Box<dyn Runner + Send>> {
+    #[cfg(unix)]
+    if launcher.forks {
+        return Ok(Box::new(fork::ForkServer::start(launcher, recorder)?));
+    }
+    Ok(Box::new(spawn::Spawner::new(launcher, recorder)?))
+}
 
 /// How a task in a separate process ended.
 pub enum End {
@@ -96,39 +111,40 @@ impl IsolatedRun<'_> {
     }
 }
 
-/// The fork server that a worker keeps. For `Fresh` each task gets a new one.
+/// The fork server that a worker keeps. For `Fresh` each task gets a new runner.
 #[derive(Default)]
 pub struct Isolate {
-    forking: Option<ForkServer>,
+    kept: Option<Box<dyn Runner + Send>>,
 }
 
 impl Isolate {
     /// Drop the server: the next task gets a new one with a new environment.
     pub fn renew(&mut self) {
-        self.forking = None;
+        self.kept = None;
     }
 
     /// Run a task; returns when none of its processes is left.
     pub fn run(&mut self, run: &IsolatedRun<'_>) -> End {
         self.try_run(run).unwrap_or_else(|error| {
-            self.forking = None;
+            self.kept = None;
             End::Died(format!("its process could not be started: {error}"))
         })
     }
 
     fn try_run(&mut self, run: &IsolatedRun<'_>) -> io::Result<End> {
-        let is_kept = run.task.body.isolation() == Isolation::Fork;
-        let kept = if is_kept { self.forking.take() } else { None };
-        let mut server = match kept.and_then(ForkServer::if_alive) {
-            Some(server) => server,
-            None => ForkServer::start(run.launcher, run.recorder)?,
+        let is_kept = run.launcher.forks && run.task.body.isolation() == Isolation::Fork;
+        let mut kept = if is_kept { self.kept.take() } else { None };
+        let mut runner = match kept.take_if(|runner| runner.is_alive()) {
+            Some(runner) => runner,
+            None => new_runner(run.launcher, run.recorder)?,
         };
-        let folder = server.folder(&run.task.id)?;
+        let folder = runner.home().join(&run.task.id);
+        fs::create_dir_all(&folder)?;
         write_request(&folder, run.task).map_err(io::Error::other)?;
-        let end = supervise(&mut server, run, &folder)?;
+        let end = supervise(runner.as_mut(), run, &folder)?;
         fs::remove_dir_all(&folder)?;
-        if is_kept {
-            self.forking = server.if_alive();
+        if is_kept && runner.is_alive() {
+            self.kept = Some(runner);
         }
         Ok(end)
     }
@@ -140,37 +156,29 @@ struct RunState {
     stopped: Option<(Why, Instant)>,
 }
 
-fn supervise(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> io::Result<End> {
-    if server.is_ready {
-        send_order(server, run, folder)?;
+fn supervise(runner: &mut dyn Runner, run: &IsolatedRun<'_>, folder: &Path) -> io::Result<End> {
+    if runner.is_ready() {
+        start(runner, run, folder)?;
     }
     let mut state = RunState { started: None, stopped: None };
     let ended = loop {
-        match server.receive(run.slice())? {
-            Received::Line(line) => match line.split_once(' ') {
-                None if line == "ready" => {
-                    server.is_ready = true;
-                    send_order(server, run, folder)?;
+        match runner.receive(run.slice())? {
+            News::Ready => start(runner, run, folder)?,
+            News::Started(pid) => {
+                state.started = Some(Instant::now());
+                if let Some(running) = &mut lock(run.batch).running {
+                    running.process = Some(pid);
                 }
-                Some(("pid", pid)) => {
-                    state.started = Some(Instant::now());
-                    server.task = pid.parse().ok();
-                    if let Some(running) = &mut lock(run.batch).running {
-                        running.process = server.task;
-                    }
-                    run.recorder.started(server.task.unwrap_or(0));
-                }
-                Some(("exit" | "signal" | "failed", _)) => break line,
-                _ => {}
-            },
-            Received::End => break server.end_of_server(run.recorder),
-            Received::Silence => {}
+                run.recorder.started(pid);
+            }
+            News::Ended(how) => break how,
+            News::Gone => break end_of_runner(runner, run.recorder),
+            News::Nothing => {}
         }
-        if let Some(line) = stop_if_due(server, run, &mut state)? {
-            break line;
+        if let Some(how) = stop_if_due(runner, run, &mut state)? {
+            break how;
         }
     };
-    server.task = None;
     Ok(match (read_outcome(folder), state.stopped) {
         (Some(evaluation), _) => End::Reported(evaluation),
         (None, Some((why, _))) => End::Stopped(why),
@@ -178,16 +186,26 @@ fn supervise(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> i
     })
 }
 
-/// Order the server to run the task. Output belongs to the task from now on.
-fn send_order(server: &mut ForkServer, run: &IsolatedRun<'_>, folder: &Path) -> io::Result<()> {
+/// Start the task. Output belongs to it from now on.
+fn start(runner: &mut dyn Runner, run: &IsolatedRun<'_>, folder: &Path) -> io::Result<()> {
     run.recorder.begin(run.task);
-    server.send(&format!("run {} {}", run.grace().as_millis(), folder.display()))
+    runner.start(folder, run.grace())
 }
 
-/// Ask the server to end the task if there is a reason. If the server fails to do so, it is killed;
-/// then this returns what the server would have reported.
+/// The runner has gone: kill the rest of its task and return the reason.
+fn end_of_runner(runner: &mut dyn Runner, recorder: &Recorder) -> String {
+    runner.kill();
+    if runner.is_ready() {
+        return "the fork server has ended".to_owned();
+    }
+    let printed = recorder.stray();
+    format!("its process could not be started: {}", printed.trim())
+}
+
+/// Tell the runner to end the task if there is a reason. If it fails to do so, it is killed;
+/// then this returns what it would have reported.
 fn stop_if_due(
-    server: &mut ForkServer,
+    runner: &mut dyn Runner,
     run: &IsolatedRun<'_>,
     state: &mut RunState,
 ) -> io::Result<Option<String>> {
@@ -198,17 +216,17 @@ fn stop_if_due(
             };
             state.stopped = Some((why, Instant::now()));
             if state.started.is_some() {
-                server.send("end")?;
+                runner.end()?;
                 return Ok(None);
             }
             // The task has not started: nothing needs a grace period.
         }
-        Some((_, since)) if since.elapsed() < run.grace().saturating_add(SERVER_GRACE) => {
+        Some((_, since)) if since.elapsed() < run.grace().saturating_add(RUNNER_GRACE) => {
             return Ok(None);
         }
         Some(_) => {}
     }
-    server.kill();
+    runner.kill();
     Ok(Some("signal 9".to_owned()))
 }
 

@@ -14,7 +14,6 @@ use crate::worker::batch::{SharedBatch, lock};
 use crate::worker::context::Context;
 use crate::worker::control::ControlThread;
 use crate::worker::heartbeat::LeaseThread;
-#[cfg(unix)]
 use crate::worker::isolate::Isolate;
 use crate::worker::limits::LimitThread;
 use crate::worker::request::Registration;
@@ -58,9 +57,7 @@ impl Worker {
             lease_thread: None,
             limit_thread: None,
             control_thread: None,
-            #[cfg(unix)]
             isolate: Isolate::default(),
-            #[cfg(unix)]
             recorder: None,
         };
         worker.join()?;

@@ -14,6 +14,7 @@
 //! - `turn`: what a turn of the main thread did, and why a worker stops.
 //!
 //! **What tasks print**
+//! - `outlet`: where tasks print to, and how to wait for their output.
 //! - `recorder`: keeps what tasks print.
 //! - `redirect`: sends the output of this process to the recorder.
 //!
@@ -32,8 +33,9 @@
 //! - `control`: the thread; interrupts cancelled tasks, answers pings, ends the process.
 //!
 //! **The main thread**
-//! - `isolate`: runs a task in a separate process; `isolate/process` and `isolate/serve` are the
-//!   two ends of the connection to the process that forks, `isolate/lines` what goes over it.
+//! - `isolate`: runs a task in a separate process; `isolate/fork` and `isolate/serve` are the
+//!   two ends of the connection to the process that forks, `isolate/lines` what goes over it;
+//!   `isolate/spawn` does without forks, and `isolate/runner` is what both have in common.
 //! - `window`: how many tasks of a batch may begin before the server knows.
 //! - `state`: what the main thread knows; the files below add what it does.
 //! - `step`: reports ended tasks and asks for more.
@@ -56,7 +58,6 @@ mod control;
 mod evaluate;
 mod execute;
 mod heartbeat;
-#[cfg(unix)]
 mod isolate;
 mod join;
 mod leave;
@@ -65,11 +66,11 @@ mod long_task;
 mod objects;
 mod order;
 mod orphan;
+mod outlet;
 mod ping;
 mod placement;
 mod query;
 mod record;
-#[cfg(unix)]
 mod recorder;
 mod recycle;
 mod redirect;
@@ -86,7 +87,8 @@ mod window;
 
 pub use evaluate::{Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Task};
 #[cfg(unix)]
-pub use isolate::{WorkerLink, read_request, write_outcome};
+pub use isolate::WorkerLink;
+pub use isolate::{end_with_worker, read_request, write_outcome};
 pub use objects::fetch as fetch_object;
 pub use order::kill;
 pub use ping::{Pong, ping};

@@ -1,27 +1,24 @@
-//! Captures the output of tasks. A worker has one pipe for its whole life: processes of isolated
-//! tasks inherit its writing end, and it becomes stdout and stderr while the worker runs a captured
-//! task itself. A thread reads the pipe and stores the output while the task runs. At the end of
+//! Captures the output of tasks. A worker has one outlet for its whole life: processes of isolated
+//! tasks print to it, and it becomes stdout and stderr while the worker runs a captured
+//! task itself. A thread reads it and stores the output while the task runs. At the end of
 //! the task the main thread stores the rest before it reports the end, so that a session that sees the
 //! end can read all output.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::pipe::pipe;
 
 use crate::connection::{Connection, never};
 use crate::error::Result;
 use crate::keys::Keys;
-use crate::signals::{self, held};
+use crate::signals;
 use crate::task::Log;
 use crate::task::log::store;
 use crate::worker::evaluate::Task;
+use crate::worker::outlet::{self, Watch, Writer};
 
 /// Output is stored at most this much later.
 const DELAY: Duration = Duration::from_millis(200);
@@ -59,8 +56,7 @@ pub struct LogTarget {
 
 /// The recorder of a worker.
 pub struct Recorder {
-    writer: OwnedFd,
-    bell: File,
+    writer: Writer,
     state: Arc<Mutex<State>>,
     target: LogTarget,
 }
@@ -68,27 +64,29 @@ pub struct Recorder {
 impl Recorder {
     /// Start one, with a connection of its own.
     pub fn start(mut connection: Connection, target: LogTarget) -> io::Result<Self> {
-        let (reader, writer) = private_pipe()?;
-        rustix::io::ioctl_fionbio(&reader, true)?;
-        let (waker, bell) = private_pipe()?;
-        let sources = [reader.try_clone()?, waker];
-        let reader = File::from(reader);
+        let (writer, reader, watch) = outlet::open()?;
         let state = State { reader, current: None, stray: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         // A server that does not respond must not keep the pipe from being read.
         connection.set_retry_timeout(Duration::ZERO, never());
         let (shared, to) = (state.clone(), target.clone());
-        signals::spawn(move || read_on(&shared, &sources, &mut connection, &to));
-        Ok(Recorder { writer, bell: File::from(bell), state, target })
+        signals::spawn(move || read_on(&shared, &watch, &mut connection, &to));
+        Ok(Recorder { writer, state, target })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 
-    /// The end of the pipe that processes print to.
-    pub fn writer(&self) -> io::Result<OwnedFd> {
-        self.writer.try_clone()
+    /// Where processes print to.
+    pub fn stdio(&self) -> io::Result<Stdio> {
+        self.writer.stdio()
+    }
+
+    /// Where this process prints to while its output is redirected.
+    #[cfg(unix)]
+    pub fn writer(&self) -> &impl std::os::fd::AsFd {
+        self.writer.output()
     }
 
     /// Output belongs to this task from now on.
@@ -110,7 +108,7 @@ impl Recorder {
             current.log.pid = pid;
             current.unstored.get_or_insert_with(Instant::now);
         }
-        let _ = held(|| (&self.bell).write_all(b"!"));
+        self.writer.ring();
     }
 
     /// The task has ended: store the rest over the worker's own connection.
@@ -137,6 +135,7 @@ impl Recorder {
     }
 
     /// Drop that output.
+    #[cfg_attr(not(unix), allow(dead_code))] // of fork servers only
     pub fn clear_stray(&self) {
         let mut state = self.lock();
         state.read();
@@ -144,20 +143,12 @@ impl Recorder {
     }
 }
 
-/// A pipe that programs started from here do not inherit. macOS cannot create one in a single step.
-fn private_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (reader, writer) = pipe()?;
-    fcntl_setfd(&reader, FdFlags::CLOEXEC)?;
-    fcntl_setfd(&writer, FdFlags::CLOEXEC)?;
-    Ok((reader, writer))
-}
-
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
-    /// Read what is in the pipe; returns the number of reads.
+    /// Read what has been printed; returns the number of reads.
     fn read(&mut self) -> usize {
         let mut buffer = vec![0; 16 * 1024];
         for n in 0..READS {
@@ -208,21 +199,11 @@ impl State {
     }
 }
 
-/// The thread: it ends when the recorder is dropped, which closes the writing end of the bell.
-fn read_on(
-    state: &Mutex<State>,
-    [output, bell]: &[OwnedFd; 2],
-    connection: &mut Connection,
-    to: &LogTarget,
-) {
+/// The thread: it ends when the recorder is dropped.
+fn read_on(state: &Mutex<State>, watch: &Watch, connection: &mut Connection, to: &LogTarget) {
     loop {
         let left = lock(state).left();
-        let left = left.map(|left| Timespec::try_from(left).unwrap_or_default());
-        let mut sources = [PollFd::new(output, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
-        let _ = poll(&mut sources, left.as_ref());
-        if sources[1].revents().contains(PollFlags::IN) {
-            let _ = rustix::io::read(bell, &mut [0; 64]);
-        } else if !sources[1].revents().is_empty() {
+        if !watch.wait(left) {
             return;
         }
         let due = {

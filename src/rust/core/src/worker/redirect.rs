@@ -1,11 +1,22 @@
 //! Redirects the output of this process to the recorder while it runs a captured task.
 
+#[cfg(not(unix))]
+pub use elsewhere::{redirect, restore_output};
 #[cfg(unix)]
-pub use unix::{Redirected, restore_output};
+pub use unix::{redirect, restore_output};
 
 /// Nothing is redirected elsewhere.
 #[cfg(not(unix))]
-pub fn restore_output() {}
+mod elsewhere {
+    use crate::worker::recorder::Recorder;
+
+    /// Says that nothing is redirected.
+    pub fn redirect(_recorder: &Recorder) -> Option<()> {
+        None
+    }
+
+    pub fn restore_output() {}
+}
 
 #[cfg(unix)]
 mod unix {
@@ -23,16 +34,13 @@ mod unix {
     /// While it lives, what this process prints goes to the recorder.
     pub struct Redirected;
 
-    impl Redirected {
-        /// Print to the recorder.
-        pub fn to(recorder: &Recorder) -> Option<Self> {
-            let (out, err) = (stdout().try_clone_to_owned(), stderr().try_clone_to_owned());
-            *SAVED.lock().ok()? = Some((out.ok()?, err.ok()?));
-            let writer = recorder.writer().ok()?;
-            dup2_stdout(&writer).ok()?;
-            dup2_stderr(&writer).ok()?;
-            Some(Redirected)
-        }
+    /// Print to the recorder.
+    pub fn redirect(recorder: &Recorder) -> Option<Redirected> {
+        let (out, err) = (stdout().try_clone_to_owned(), stderr().try_clone_to_owned());
+        *SAVED.lock().ok()? = Some((out.ok()?, err.ok()?));
+        dup2_stdout(recorder.writer()).ok()?;
+        dup2_stderr(recorder.writer()).ok()?;
+        Some(Redirected)
     }
 
     impl Drop for Redirected {

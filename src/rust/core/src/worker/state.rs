@@ -10,10 +10,8 @@ use crate::worker::batch::SharedBatch;
 use crate::worker::control::ControlThread;
 use crate::worker::evaluate::Evaluate;
 use crate::worker::heartbeat::LeaseThread;
-#[cfg(unix)]
 use crate::worker::isolate::Isolate;
 use crate::worker::limits::LimitThread;
-#[cfg(unix)]
 use crate::worker::recorder::Recorder;
 use crate::worker::request::Registration;
 use crate::worker::restart::Restart;
@@ -61,9 +59,7 @@ pub struct Worker {
     pub(super) lease_thread: Option<LeaseThread>,
     pub(super) limit_thread: Option<LimitThread>,
     pub(super) control_thread: Option<ControlThread>,
-    #[cfg(unix)]
     pub(super) isolate: Isolate,
-    #[cfg(unix)]
     pub(super) recorder: Option<Recorder>,
 }
 

@@ -88,6 +88,7 @@ fn a_signal_left_for_an_earlier_process_is_not_delivered() {
 }
 
 #[test]
+#[cfg(unix)]
 fn a_signal_sent_while_it_starts_is_delivered() {
     let f = Fixture::new();
     let proxy = Arc::new(f.proxy());

@@ -37,9 +37,12 @@ mod worker_frozen;
 mod worker_isolate;
 #[cfg(unix)]
 mod worker_isolate_serve;
+#[cfg(unix)]
+mod worker_isolate_spawn;
 mod worker_kill;
 mod worker_lose;
 mod worker_lost;
+#[cfg(unix)]
 mod worker_restart;
 mod worker_step;
 mod worker_sweep;

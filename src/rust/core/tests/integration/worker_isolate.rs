@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use rrq_core::config::WorkerConfig;
-use rrq_core::connection::never;
 use rrq_core::status::Status;
 use rrq_core::task::{self, Isolation, TaskResult};
 use rrq_core::worker::{Turn, Worker, write_outcome};
@@ -253,7 +251,8 @@ fn many_tasks_in_a_child() {
     let mut f = Fixture::new();
     let (_folder, copy) = said("value");
     let mut actor = serve(&copy);
-    let mut worker = ready(register(f.attach(), "w", never(), |_: &mut WorkerConfig| {}).unwrap());
+    let mut worker =
+        ready(register(f.attach(), "w", rrq_core::connection::never(), |_| {}).unwrap());
     let mut n_open = || {
         isolated(&mut f, Isolation::Fork, 0.0, 20);
         run_until_idle(&mut worker, &mut actor);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rrq_core::connection::never;
 use rrq_core::status::Status;
-use rrq_core::task::{self, Waiter};
+use rrq_core::task::Waiter;
 use rrq_core::worker::{self, Lost};
 use rrq_core::{Error, message};
 
@@ -330,7 +330,7 @@ fn a_process_given_up_while_stopped_takes_new_tasks_when_it_goes_on() {
     let next = submit_n(&mut f.queue, 1);
     wait_until(|| status(&mut f.queue, &next[0]) == Status::Complete);
     assert_eq!(status(&mut f.queue, &child.task), Status::Died);
-    let attempts = task::headers(&mut f.queue, &next).unwrap();
+    let attempts = rrq_core::task::headers(&mut f.queue, &next).unwrap();
     assert_eq!(attempts[0].attempt, 1);
     f.assert_counters();
 }

@@ -2,8 +2,8 @@
 //! connection. On Linux it adopts orphans of a task, so that no process of the task outlives it.
 //! When the worker has gone, it ends the task and itself.
 
-use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process, kill_process_group, wait,
     waitpid,
 };
-use rustix::stdio::dup2_stdin;
 
 use crate::error::{Error, Result};
+use crate::process;
 use crate::worker::isolate::lines::{Lines, Received};
 
 /// How often to check where the system cannot wake the server.
@@ -31,15 +31,12 @@ fn failed(source: io::Error) -> Error {
 }
 
 impl WorkerLink {
-    /// Take the socket from stdin, which is replaced by /dev/null.
+    /// Take the socket from stdin, which is empty from now on.
     pub fn take_stdin() -> Result<Self> {
-        use std::os::fd::AsFd;
-        let socket = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
-        let nothing = File::open("/dev/null").map_err(failed)?;
-        dup2_stdin(nothing).map_err(|error| failed(error.into()))?;
+        let socket = process::take_stdin().map_err(failed)?;
         #[cfg(target_os = "linux")]
         let _ = rustix::process::set_child_subreaper(Some(getpid()));
-        Ok(WorkerLink { lines: Lines::new(UnixStream::from(socket)) })
+        Ok(WorkerLink { lines: Lines::new(UnixStream::from(OwnedFd::from(socket))) })
     }
 
     /// Run tasks, each in a process created by `fork`, until the worker has gone. Returns in each
@@ -191,7 +188,7 @@ fn children() -> Vec<Pid> {
 /// Sleeps until the worker sends something or a task has ended.
 struct ExitWatch {
     #[cfg(target_os = "linux")]
-    task: Option<std::os::fd::OwnedFd>,
+    task: Option<OwnedFd>,
 }
 
 impl ExitWatch {

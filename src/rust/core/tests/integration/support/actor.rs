@@ -14,15 +14,17 @@ pub struct Actor {
     pub done: Vec<String>,
     /// The shared objects that tasks brought.
     pub objects: Vec<Vec<u8>>,
-    /// The shell script that stands in for the server of isolated tasks.
+    /// The shell script that stands in for the server of isolated tasks, or for their processes.
     pub server: String,
+    /// Whether that script is a fork server.
+    pub forks: bool,
 }
 
 impl Actor {
     /// Every task ends as the closure says.
     pub fn new(play: impl FnMut(&Task) -> Evaluation + Send + 'static) -> Self {
         let server = "exit 1".to_owned();
-        Actor { play: Box::new(play), done: Vec::new(), objects: Vec::new(), server }
+        Actor { play: Box::new(play), done: Vec::new(), objects: Vec::new(), server, forks: true }
     }
 
     /// Every task completes with its payload as its value.
@@ -68,7 +70,7 @@ impl Evaluate for Actor {
 
     fn launcher(&self, _isolation: Isolation) -> Option<Launcher> {
         let args = vec!["-c".to_owned(), self.server.clone()];
-        Some(Launcher { program: "/bin/sh".into(), args, env: Vec::new() })
+        Some(Launcher { forks: self.forks, program: "/bin/sh".into(), args, env: Vec::new() })
     }
 
     fn ended(&mut self, _task: &Task, status: Status, reason: &str) -> Evaluation {
