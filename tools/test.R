@@ -4,6 +4,10 @@
 
 # Without this, snapshots and slow tests are skipped.
 Sys.setenv(NOT_CRAN = "true")
+# Test files run side by side. They mostly wait, so there may be more of them than processors.
+if (is.na(Sys.getenv("TESTTHAT_CPUS", NA))) {
+  Sys.setenv(TESTTHAT_CPUS = 2 * parallel::detectCores())
+}
 # By default the reporter stops after ten failures and would write no counts.
 options(testthat.progress.max_fails = Inf)
 
