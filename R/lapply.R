@@ -17,7 +17,8 @@
 #' is signalled once, with their number: "Warning in 37 of 1000 elements: ...".
 #'
 #' @param X A vector or list.
-#' @param FUN A function, as `fn` of [rrq_task_create_call()], or a formula such as `~ .x + 1`.
+#' @param FUN A function, as `fn` of [rrq_task_create_call()], or a formula such as `~ .x + 1`. The
+#'   global variables and functions that it uses are sent with it.
 #' @param ... For `rrq_lapply()`, further arguments of `FUN`, the same for all elements. For
 #'   `rrq_mapply()`, the vectors or lists to iterate over in parallel; shorter ones are recycled,
 #'   and names become argument names of `FUN`.
@@ -64,7 +65,7 @@
 rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of lapply().
                        chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
                        progress = NULL, cancel = TRUE, relay = FALSE, warnings = NULL,
-                       options = NULL, controller = NULL) {
+                       options = NULL, globals = TRUE, controller = NULL) {
   fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env(), "FUN")
   options <- lapply_options(rlang::current_env())
   check_elements(X, "X")
@@ -74,7 +75,9 @@ rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of l
     return(lapply(X, identity))
   }
   elements <- as_elements(X)
-  template <- list(fn = fn, args = list(...), names = NULL, chunk = "lapply")
+  args <- list(...)
+  fn <- capture_along(fn, args, globals, parent.frame(), elements)
+  template <- list(fn = fn, args = args, names = NULL, chunk = "lapply")
   template$streams <- if (!is.null(options$seed)) TRUE
   job <- new_job(controller, template, options, timeout, cancel, relay)
   job$names <- names(X)
@@ -92,7 +95,7 @@ rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. 
                        SIMPLIFY = TRUE, USE.NAMES = TRUE, # nolint: object_name_linter.
                        chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
                        progress = NULL, cancel = TRUE, relay = FALSE, warnings = NULL,
-                       options = NULL, controller = NULL) {
+                       options = NULL, globals = TRUE, controller = NULL) {
   fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env(), "FUN")
   options <- lapply_options(rlang::current_env())
   vectors <- list(...)
@@ -106,6 +109,8 @@ rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. 
     return(if (length(vectors)) as_mapply(list(), vectors[[1]], SIMPLIFY, USE.NAMES) else list())
   }
   elements <- lapply(vectors, as_elements)
+  code <- unlist(Filter(is.list, elements), recursive = FALSE, use.names = FALSE)
+  fn <- capture_along(fn, args, globals, parent.frame(), code)
   template <- list(fn = fn, args = args, names = NULL, chunk = "mapply")
   template$streams <- if (!is.null(options$seed)) TRUE
   job <- new_job(controller, template, options, timeout, cancel, relay)

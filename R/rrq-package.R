@@ -15,3 +15,4 @@ the$supervised <- -Inf
 the$task <- NULL
 the$is_worker_process <- FALSE
 the$worker <- NULL
+the$functions <- new.env(parent = emptyenv())

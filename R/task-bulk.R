@@ -44,13 +44,14 @@ rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, g
   handle <- queue_handle(controller)
   warn_large(task$variables)
   template <- list(expr = task$expr, variables = task$variables, names = names(data))
+  template$code <- names_of_code(task$variables, globals)
   submit(handle, "bulk_expr", rows(data), list(template), options)
 })
 
 #' @rdname rrq_task_create_bulk_expr
 #' @export
 rrq_task_create_bulk_call <- with_options(function(fn, data, args = NULL, options = NULL,
-                                                   controller = NULL) {
+                                                   globals = TRUE, controller = NULL) {
   options <- engine_options(rlang::current_env(), NROW(data))
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
   if (!is_elements(data)) {
@@ -59,6 +60,7 @@ rrq_task_create_bulk_call <- with_options(function(fn, data, args = NULL, option
   check_data(data)
   args <- check_args(args, null = TRUE)
   check_given(options, c(names(args), if (is.data.frame(data)) names(data)), "an argument")
+  fn <- capture_along(fn, args, globals, parent.frame(), data)
   handle <- queue_handle(controller)
   warn_large(args)
   is_frame <- is.data.frame(data)

@@ -13,9 +13,13 @@
 #' `globals`.
 #'
 #' In a call, `pkg::fn` and functions of packages are sent by name. Any other function is sent by
-#' value, with the environment in which it was created; but the global environment is never sent,
-#' and the function sees the worker environment in its place. Arguments arrive as they are, language
-#' objects unevaluated.
+#' value, with the environment in which it was created. From the global environment, the current
+#' values of the variables and functions that it uses are sent with it, and those that these use in
+#' turn; the same applies to functions among its arguments. Functions of packages that are attached
+#' in this session are found on the worker without attaching the packages there. On the worker,
+#' what was sent takes precedence over the worker environment, where all other names are looked up.
+#' What a function uses indirectly, as in `get("x")`, is not recognised: name it in `globals`.
+#' Arguments arrive as they are, language objects unevaluated.
 #'
 #' Each task runs in a fresh environment, so one task does not see the variables of another.
 #'
@@ -24,18 +28,19 @@
 #' @param args A list of arguments, named or not.
 #' @param options Options made by [rrq_task_options()], or `NULL`. Arguments of this function
 #'   override those in `options`.
-#' @param globals Which variables are sent with the expression. `TRUE`: those it uses, see below.
-#'   `FALSE`: none; the worker must have everything it needs. A character vector: exactly these,
-#'   including functions, looked up where the expression is written. A named list: these values.
+#' @param globals Which variables are sent with the expression or function. `TRUE`: those it uses,
+#'   see below. `FALSE`: none; the worker must have everything it needs. A character vector: exactly
+#'   these, including functions, looked up where the task is written. A named list: these values.
 #' @inheritParams rrq_task_options
 #' @inheritParams rrq_destroy
 #' @return The task's id: 32 lower-case hexadecimal characters.
 #' @section Errors: `rrq_error_argument` if `expr` is not a call or `fn` not a function;
-#'   `rrq_error_variable` names a variable that cannot be found; `rrq_error_task_missing` lists the
-#'   unknown ids in `depends_on`; `rrq_error_queue_missing` if the queue has been destroyed. In all
-#'   these cases nothing is queued. `rrq_error_dependency_failed` if a dependency has already
-#'   failed: the new tasks are recorded as `IMPOSSIBLE`, and their ids are in the condition's
-#'   `$task_ids`.
+#'   `rrq_error_variable` names a variable that cannot be found; `rrq_error_size` if the global
+#'   variables of a function take more than `options(rrq.globals_max_size = )` bytes, by default 500
+#'   MB; `rrq_error_task_missing` lists the unknown ids in `depends_on`; `rrq_error_queue_missing` if
+#'   the queue has been destroyed. In all these cases nothing is queued.
+#'   `rrq_error_dependency_failed` if a dependency has already failed: the new tasks are recorded as
+#'   `IMPOSSIBLE`, and their ids are in the condition's `$task_ids`.
 #' @seealso [rrq_task_create_bulk_call()] for many tasks at once.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -58,22 +63,30 @@ rrq_task_create_expr <- with_options(function(expr, options = NULL, globals = TR
   warn_large(task$variables)
   large <- is_large(task$variables)
   payload <- list(expr = task$expr, variables = task$variables[!large])
+  payload$code <- names_of_code(task$variables, globals)
   submit(handle, "expr", list(payload), task$variables[large], options)
 })
 
 #' @rdname rrq_task_create_expr
 #' @export
-rrq_task_create_call <- with_options(function(fn, args = NULL, options = NULL, controller = NULL) {
+rrq_task_create_call <- with_options(function(fn, args = NULL, options = NULL, globals = TRUE,
+                                              controller = NULL) {
   options <- engine_options(rlang::current_env())
   fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
   args <- check_args(args, null = TRUE)
   check_given(options, names(args), "an argument")
+  fn <- capture_along(fn, args, globals, parent.frame())
   handle <- queue_handle(controller)
   warn_large(args)
   large <- is_large(args)
   shared <- args[large]
   names(shared) <- which(large)
   args[large] <- list(NULL)
+  large <- is_large(fn$globals)
+  if (any(large)) {
+    shared <- c(shared, rlang::set_names(fn$globals[large], paste0("=", names(fn$globals)[large])))
+    fn$globals <- fn$globals[!large]
+  }
   submit(handle, "call", list(list(fn = fn, args = args)), shared, options)
 })
 
@@ -81,10 +94,12 @@ rrq_task_create_call <- with_options(function(fn, args = NULL, options = NULL, c
 large_bytes <- 1e5
 
 is_large <- function(values) {
-  vapply(values, function(x) is.vector(x) && utils::object.size(x) > large_bytes, TRUE)
+  is_data <- function(x) is.atomic(x) || is.list(x)
+  vapply(values, function(x) is_data(x) && utils::object.size(x) > large_bytes, TRUE)
 }
 
-# Puts the large values, which were stored separately, back into the payload.
+# Puts the large values, which were stored separately, back into the payload: arguments by their
+# position, what goes along with the function by its name after `=`.
 merge_shared <- function(payload, shared) {
   if (length(shared) == 0) {
     return(payload)
@@ -92,7 +107,10 @@ merge_shared <- function(payload, shared) {
   if (is.null(payload$fn)) {
     payload$variables <- c(payload$variables, shared)
   } else {
-    payload$args[as.integer(names(shared))] <- shared
+    is_global <- startsWith(names(shared), "=")
+    payload$args[as.integer(names(shared)[!is_global])] <- shared[!is_global]
+    names(shared) <- sub("=", "", names(shared), fixed = TRUE)
+    if (any(is_global)) payload$fn$globals <- c(payload$fn$globals, shared[is_global])
   }
   payload
 }

@@ -86,7 +86,9 @@ print.rrq_task_error <- function(x, ...) {
 #' @export
 format.rrq_task_error <- function(x, ...) {
   from <- if (!is.null(x$call)) deparse(x$call, nlines = 1)
+  missing <- missing_hint(x)
   hint <- c(
+    if (!is.null(missing)) paste("*", missing),
     if (!is.null(x$trace)) "* To see where it happened: `x$trace`",
     if (inherits(x$parent, "rrq_task_error")) "* For the error of the task that failed: `x$parent`",
     if (length(x$warnings)) "* For the warnings before it: `x$warnings`",
@@ -95,7 +97,7 @@ format.rrq_task_error <- function(x, ...) {
   c(
     "<rrq_task_error>",
     if (!is.null(from)) paste("  from:  ", from),
-    paste("  error: ", conditionMessage(x)),
+    paste("  error: ", error_text(x)),
     paste("  queue: ", x$queue_id),
     paste("  task:  ", name_task(x)),
     if (!is.null(x$worker)) sprintf("  worker: %s, attempt %d", x$worker, x$attempt),
@@ -107,6 +109,10 @@ format.rrq_task_error <- function(x, ...) {
 
 #' @export
 conditionMessage.rrq_task_error <- function(c) {
+  paste(c(error_text(c), missing_hint(c)), collapse = "\n")
+}
+
+error_text <- function(c) {
   # An rlang error keeps its bullets in other fields, which its own method combines.
   if (inherits(c, "rlang_error")) {
     original <- c
@@ -114,6 +120,27 @@ conditionMessage.rrq_task_error <- function(c) {
     return(conditionMessage(original))
   }
   paste(c(c$message, c$address), collapse = "\n")
+}
+
+# What to do where the worker has not what the session has.
+missing_hint <- function(error) {
+  if (!identical(error$status, "ERROR")) {
+    return(NULL)
+  }
+  patterns <- c("could not find function \"%s\"", "object '%s' not found")
+  patterns <- c(patterns, gettext(patterns, domain = "R"))
+  for (pattern in unique(gsub("%s", "([^\"']+)", patterns, fixed = TRUE))) {
+    name <- regmatches(error_text(error), regexec(pattern, error_text(error)))[[1]][2]
+    if (!is.na(name)) {
+      return(sprintf(
+        paste0(
+          "The worker has no `%1$s`: send it with `globals = \"%1$s\"`, define it in the worker's ",
+          "environment (see `?rrq_worker_envir_set`), or write `package::%1$s` if a package has it."
+        ),
+        name
+      ))
+    }
+  }
 }
 
 # If any of the outcomes are failures, throws one error that counts and lists them.

@@ -8,8 +8,7 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
     return(function_by_name(fn_expr, call))
   }
   fn <- if (is.symbol(fn_expr)) {
-    hint <- "If it exists only on the worker, use {.code function(...) {names[[1]]}(...)}."
-    variable_value(as.character(fn_expr), envir, call, hint)
+    named_function(as.character(fn_expr), envir, call)
   } else {
     eval(fn_expr, envir)
   }
@@ -31,6 +30,13 @@ as_plain_function <- function(formula) {
   fn <- rlang::as_function(formula)
   attributes(fn) <- NULL
   fn
+}
+
+# What the name stands for in a call; if that is no function, the variable, to complain about.
+named_function <- function(name, envir, call) {
+  hint <- "If it exists only on the worker, use {.code function(...) {names[[1]]}(...)}."
+  tryCatch(get0(name, envir, mode = "function"), error = function(e) NULL) %||%
+    variable_value(name, envir, call, hint)
 }
 
 function_by_name <- function(fn_expr, call) {
@@ -105,8 +111,8 @@ strip_function_source <- function(fn) {
   if (is.primitive(fn) || isS4(fn)) {
     return(fn)
   }
-  parts <- c(strip_formals(formals(fn)), list(strip_source(body(fn))))
-  bare <- as.function(parts, envir = environment(fn))
+  bare <- function_syntax(fn)$bare
+  environment(bare) <- environment(fn)
   kept <- attributes(fn)
   attributes(bare) <- kept[setdiff(names(kept), "srcref")]
   bare

@@ -17,9 +17,10 @@ capture_names <- function(expr) {
 
 # With the values that are `known` and where to find functions, a name that a function may look up
 # elsewhere is optional, too (task-masked.R). That takes long, and is asked only before an error.
-walk_root <- function(expr, known = NULL) {
+walk_root <- function(expr, known = NULL, finds_functions = FALSE) {
   root <- new_scope()
   root$known <- known
+  root$finds_functions <- finds_functions
   walk(expr, root)
   close_scope(root)
   root
@@ -31,6 +32,7 @@ walk <- function(expr, scope) {
   } else if (is.call(expr)) {
     unquoted <- if (!is.null(scope$unquote)) unquoted_arg(expr, scope$unquote)
     if (is.null(unquoted)) {
+      if (scope$root$finds_functions) use_function(expr[[1]], scope)
       walker <- get(walkers[[head_name(expr)]] %||% "walk_call", mode = "function")
       walker(expr, scope)
     } else {
@@ -43,7 +45,7 @@ walk_all <- function(exprs, scope) {
   for (expr in exprs) walk(expr, scope)
 }
 
-# A name in call position is looked up among functions, which are never sent.
+# A name in call position is looked up among functions, which are not sent with an expression.
 walk_call <- function(expr, scope) {
   if (is.call(expr[[1]])) walk(expr[[1]], scope)
   args <- call_args(expr)
@@ -113,6 +115,13 @@ use_name <- function(name, scope) {
   }
 }
 
+# The functions that are called, for what is sent along with a function.
+use_function <- function(head, scope) {
+  if (is.symbol(head) && !is_bound(as.character(head), scope)) {
+    scope$root$called <- c(scope$root$called, as.character(head))
+  }
+}
+
 # A function may be called only after the names it uses are assigned around it, or before. So these
 # names wait, outside the function's own scope, until a scope around it is complete: they become
 # optional where that scope assigns them, and wait in the next one otherwise. Deciding when the
@@ -164,13 +173,24 @@ walk_inside <- function(exprs, scope, names = character(), ...) {
 # `x[i] <- 1` and `names(x) <- i` read `x` before they replace it.
 walk_assign <- function(expr, scope) {
   walk(expr[[3]], scope)
-  if (is.call(expr[[2]])) walk(expr[[2]], scope)
+  if (is.call(expr[[2]])) {
+    walk(expr[[2]], scope)
+    if (scope$root$finds_functions) use_replacements(expr[[2]], scope)
+  }
   name <- target_name(expr[[2]])
   if (head_name(expr) != "<<-" || is.null(scope$parent)) {
     bind_names(name, scope)
   } else if (!all(is_bound(name, scope$parent))) {
     # In a function it takes effect only if that is called.
     bind_perhaps(name, scope)
+  }
+}
+
+# `f(g(x)) <- 1` calls `f<-` and `g<-`.
+use_replacements <- function(target, scope) {
+  while (is.call(target)) {
+    if (is.symbol(target[[1]])) use_function(as.name(paste0(target[[1]], "<-")), scope)
+    target <- target[[2]]
   }
 }
 

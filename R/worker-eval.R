@@ -102,7 +102,7 @@ run_call <- function(run, kind, payload, template, variables, parents, timeout, 
   call <- if (kind == "bulk_call") {
     bulk_call(run, frame, payload, template)
   } else {
-    prepare_call(frame, kind, payload, template, variables)
+    prepare_call(run, frame, kind, payload, template, variables)
   }
   if (!is.null(parents)) {
     call <- bind_parents(frame, kind, call, parents)
@@ -129,19 +129,23 @@ take_outcome <- function(run, outcome) {
 }
 
 # Binds what a task brings in its frame, and returns the call to evaluate there.
-prepare_call <- function(frame, kind, payload, template, variables) {
+prepare_call <- function(run, frame, kind, payload, template, variables) {
   switch(kind,
     call = {
       payload <- merge_shared(payload, variables)
-      as.call(c(function_head(frame, payload$fn), bind_args(frame, payload$args)))
+      home <- globals_home(payload$fn, run$envir)
+      args <- if (is.null(payload$fn$args_code)) payload$args else rehome(payload$args, home)
+      as.call(c(function_head(frame, payload$fn, home), bind_args(frame, args)))
     },
     expr = {
       list2env(payload$variables, frame)
       list2env(as.list(variables), frame)
+      if (!is.null(payload$code)) rehome_bindings(payload$code, frame)
       payload$expr
     },
     bulk_expr = {
       list2env(template$variables, frame)
+      if (!is.null(template$code)) rehome_bindings(template$code, frame)
       list2env(named(payload, template$names), frame)
       template$expr
     }
@@ -175,17 +179,23 @@ bulk_call <- function(run, frame, payload, template) {
   if (!same || !identical(run$envir, run$template_envir)) {
     run$template <- NULL
     run$common <- new.env(parent = run$envir)
-    run$head <- function_head(run$common, template$fn)
-    run$args <- bind_args(run$common, template$args, "shared")
+    run$home <- globals_home(template$fn, run$envir)
+    args <- if (is.null(template$fn$args_code)) template$args else rehome(template$args, run$home)
+    run$head <- function_head(run$common, template$fn, run$home)
+    run$args <- bind_args(run$common, args, "shared")
+    run$globals <- if (!is.null(template$fn$globals)) as.list(run$home, all.names = TRUE)
     if (identical(template$chunk, "mapply")) {
       # .mapply() evaluates these arguments; code among them must arrive as it is.
-      quoted <- lapply(template$args, function(x) if (is.language(x)) call("quote", x) else x)
+      quoted <- lapply(args, function(x) if (is.language(x)) call("quote", x) else x)
       assign("more", quoted, run$common)
     }
     run$template <- template
     run$template_envir <- run$envir
   }
   parent.env(frame) <- run$common
+  # No task sees what another assigned there by `<<-`.
+  if (!is.null(run$globals)) list2env(run$globals, run$home)
+  if (!is.null(template$fn$elements_code)) payload <- rehome(payload, run$home)
   if (!is.null(template$chunk)) {
     assign("chunk", payload, frame)
     each <- if (isTRUE(template$streams)) call(":::", quote(rrq), quote(each_stream))
@@ -228,17 +238,12 @@ bind_args <- function(frame, args, prefix = "arg") {
   args
 }
 
-function_head <- function(frame, fn) {
+function_head <- function(frame, fn, home) {
   if (!is.null(fn$name)) {
     operator <- if (isTRUE(fn$internal)) ":::" else "::"
     return(call(operator, as.symbol(fn$namespace), as.symbol(fn$name)))
   }
-  value <- fn$value
-  # The global environment of the session that sent it is not here: the worker's takes its place.
-  if (identical(environment(value), globalenv())) {
-    environment(value) <- parent.env(frame)
-  }
-  assign("fn", value, frame)
+  assign("fn", rehome(fn$value, home), frame)
   quote(fn)
 }
 

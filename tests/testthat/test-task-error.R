@@ -354,3 +354,27 @@ test_that("an impossible task names the task that failed, however far away, and 
   rrq_task_retry(bad, controller = r)
   expect_match(conditionMessage(rrq_task_result(child, controller = r)), bad)
 })
+
+test_that("an error about what the worker does not have says what to do", {
+  r <- local_queue()
+  fn <- function(i) if (i == 1) gl_absent_fn(1) else gl_absent
+  ids <- rrq_task_create_bulk_call(fn, 1:2, controller = r)
+  local_spawned(r)
+  rrq_task_wait(ids, timeout = 20, controller = r)
+  errors <- rrq_task_results(ids, controller = r)
+  for (i in 1:2) {
+    name <- c("gl_absent_fn", "gl_absent")[[i]]
+    for (text in list(conditionMessage(errors[[i]]), paste(format(errors[[i]]), collapse = "\n"))) {
+      expect_match(text, sprintf("globals = \"%s\"", name), fixed = TRUE)
+      expect_match(text, "rrq_worker_envir_set", fixed = TRUE)
+      expect_match(text, sprintf("package::%s", name), fixed = TRUE)
+    }
+  }
+})
+
+test_that("other errors have no hint", {
+  fields <- list(status = "ERROR", trace = NULL, warnings = NULL)
+  expect_null(missing_hint(new_task_error(simpleError("the file was not found"), fields)))
+  fields$status <- "DIED"
+  expect_null(missing_hint(new_task_error(simpleError("object 'x' not found"), fields)))
+})

@@ -1,0 +1,129 @@
+run_call_of <- function(r, ..., args = list()) {
+  id <- rrq_task_create_call(..., args = args, controller = r)
+  run_worker(local_worker(r))
+  rrq_task_result(id, controller = r)
+}
+
+test_that("functions of a map find their helpers", {
+  r <- local_queue()
+  local_spawned(r)
+  local_global({
+    gl_k <- 10
+    gl_h <- function(i) gl_k + i
+    gl_two <- function(i, j) gl_h(i) * j
+  })
+  g <- globalenv()
+  expect_equal(eval(quote(rrq_lapply(1:2, function(i) gl_k + i, controller = r)), list(r = r), g),
+    list(11, 12)
+  )
+  expect_equal(rrq_lapply(1:3, g$gl_h, chunk_size = 2, controller = r), list(11, 12, 13))
+  expect_equal(rrq_mapply(g$gl_two, 1:2, 3:4, controller = r), c(33, 48))
+  expect_equal(rrq_lapply(1:2, sapply, g$gl_h, controller = r), list(11, 12))
+  expect_equal(rrq_lapply(list(g$gl_h), function(f) f(1), controller = r), list(11))
+  expect_equal(rrq_mapply(function(f, x) f(x), list(g$gl_h), 1:2, controller = r), c(11, 12))
+  id <- rrq_task_create_bulk_call(g$gl_h, 1:2, controller = r)
+  rrq_task_wait(id, timeout = 20, controller = r)
+  expect_equal(rrq_task_results(id, controller = r), list(11, 12))
+})
+
+test_that("the session's values go before those of the worker's environment", {
+  r <- local_queue()
+  rrq_worker_envir_set(function(envir) {
+    envir$gl_k <- "worker"
+    envir$gl_only <- "worker"
+  }, controller = r)
+  local_spawned(r)
+  local_global({
+    gl_k <- "session"
+    gl_f <- function(i) c(gl_k, gl_only)
+  })
+  f <- globalenv()$gl_f
+  run <- function(...) rrq_lapply(1, f, ..., controller = r)[[1]]
+  expect_equal(run(), c("session", "worker"))
+  expect_equal(run(globals = FALSE), c("worker", "worker"))
+  expect_equal(run(globals = list(gl_k = "own")), c("own", "worker"))
+})
+
+test_that("closures see the worker's environment and what was sent in place of the global one", {
+  r <- local_queue()
+  rrq_worker_envir_set(function(envir) envir$gl_only <- 100, controller = r)
+  local_spawned(r)
+  local_global({
+    gl_k <- 10
+    gl_make <- function(n) {
+      inner <- function(x) x + gl_k
+      function(x) inner(x) + n + gl_only
+    }
+    gl_list <- list(f = function(x) x + gl_k)
+    gl_use <- function(x) gl_list$f(x)
+    gl_v <- Vectorize(function(x) x + gl_k)
+  })
+  g <- globalenv()
+  expect_equal(rrq_lapply(1:2, g$gl_make(1000), controller = r), list(1111, 1112))
+  expect_equal(rrq_lapply(1:2, g$gl_use, controller = r), list(11, 12))
+  expect_equal(rrq_lapply(1:2, g$gl_v, controller = r), list(11, 12))
+})
+
+test_that("R6 classes and formulas of the global environment work on the worker", {
+  r <- local_queue()
+  local_spawned(r)
+  local_global({
+    gl_k <- 10
+    gl_h <- function(x) x + gl_k
+    gl_base <- R6::R6Class("base", public = list(get = function(x) gl_h(x)))
+    gl_class <- R6::R6Class("class", inherit = gl_base)
+    gl_object <- gl_class$new()
+    gl_f <- function(x) c(gl_class$new()$get(x), gl_object$get(x))
+    gl_fit <- function(d) unname(stats::fitted(stats::lm(y ~ gl_h(x), d)))
+  })
+  g <- globalenv()
+  expect_equal(rrq_lapply(1, g$gl_f, controller = r), list(c(11, 11)))
+  d <- data.frame(y = 1:3 + 0, x = 1:3)
+  expect_equal(rrq_lapply(list(d), g$gl_fit, controller = r), list(1:3 + 0))
+})
+
+test_that("what one task assigns is not seen by the next", {
+  r <- local_queue()
+  local_spawned(r)
+  local_global({
+    gl_n <- 0
+    gl_count <- function(i) gl_n <<- gl_n + 1
+  })
+  values <- rrq_lapply(1:5, globalenv()$gl_count, chunk_size = 1, controller = r)
+  expect_equal(values, as.list(rep(1, 5)))
+})
+
+test_that("functions of attached packages are found", {
+  r <- local_queue()
+  local_spawned(r)
+  withr::local_package("rlang")
+  local_global(gl_f <- function(x) is_string(x))
+  expect_equal(rrq_lapply("a", globalenv()$gl_f, controller = r), list(TRUE))
+})
+
+test_that("large values of a single call are stored once", {
+  r <- local_queue()
+  local_global({
+    gl_big <- data.frame(x = 1:1e5 + 0)
+    gl_f <- function(i) nrow(gl_big) + i
+  })
+  f <- globalenv()$gl_f
+  ids <- vapply(1:2, function(i) rrq_task_create_call(f, list(i), controller = r), "")
+  expect_equal(r$con$HLEN(paste0(r$keys$prefix, "o")), 1)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_results(ids, controller = r), list(1e5 + 1, 1e5 + 2))
+  expect_equal(rrq_task_data(ids[[1]], r)$fn$globals$gl_big, globalenv()$gl_big)
+})
+
+test_that("functions that `globals` names see each other in an expression", {
+  r <- local_queue()
+  local_global({
+    gl_h <- function(x) x + 1
+    gl_f <- function(x) gl_h(x)
+  })
+  id <- eval(quote(rrq_task_create_expr(gl_f(1), globals = c("gl_f", "gl_h"), controller = r)),
+    list(r = r), globalenv()
+  )
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_result(id, controller = r), 2)
+})
