@@ -71,7 +71,7 @@ rs_server_stop <- function(server) .Call(wrap__rs_server_stop, server)
 
 rs_random_id <- function() .Call(wrap__rs_random_id)
 
-rs_task_submit <- function(queue, kind, payloads, shared, options) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, options)
+rs_task_submit <- function(queue, kind, payloads, shared, options, inspect, slot) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, options, inspect, slot)
 
 rs_task_cancel <- function(queue, ids, ignore_ended) .Call(wrap__rs_task_cancel, queue, ids, ignore_ended)
 

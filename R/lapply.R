@@ -211,7 +211,7 @@ run_wave <- function(job, at, pieces, chunk_size, call) {
     options$seed <- skip_streams(options$seed, min(at) - 1)
     options$seed_step <- as.numeric(chunk_size)
   }
-  ids <- submit(job$handle, "bulk_call", chunks, list(job$template), options, call)
+  ids <- submit(job$handle, "bulk_call", chunks, list(job$template), options, call, job)
   job$ids <- c(job$ids, ids)
   source <- start_source(job$controller, ids, job$limit, call)
   on.exit(end_source(source))

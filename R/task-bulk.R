@@ -11,10 +11,10 @@
 #' @param args A list of further arguments, the same for all tasks.
 #' @section Failures while tasks are being queued:
 #' Tasks are queued in chunks, and workers may start the first ones before the last one is sent. If
-#' an element cannot be serialised, or the server rejects a chunk, the whole bulk is withdrawn:
-#' waiting tasks are deleted; running tasks are stopped, then deleted. If the session is killed
-#' during the call, or loses its connection, nothing can be withdrawn: the tasks queued so far run,
-#' and [rrq_task_list()] lists them. Give the bulk a tag to find them.
+#' an element cannot be serialised or sent, or the server rejects a chunk, the whole bulk is
+#' withdrawn: waiting tasks are deleted; running tasks are stopped, then deleted. If the session is
+#' killed during the call, or loses its connection, nothing can be withdrawn: the tasks queued so
+#' far run, and [rrq_task_list()] lists them. Give the bulk a tag to find them.
 #'
 #' @inheritParams rrq_task_create_expr
 #' @return A character vector with the ids of the tasks, in the order of `data`.
@@ -42,7 +42,6 @@ rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, g
   given <- c(names(data), names(options$depends_on))
   task <- capture_bulk(expr, given, parent.frame(), rlang::current_env(), globals)
   handle <- queue_handle(controller)
-  warn_large(task$variables)
   template <- list(expr = task$expr, variables = task$variables, names = names(data))
   template$code <- names_of_code(task$variables, globals)
   submit(handle, "bulk_expr", rows(data), list(template), options)
@@ -62,7 +61,6 @@ rrq_task_create_bulk_call <- with_options(function(fn, data, args = NULL, option
   check_given(options, c(names(args), if (is.data.frame(data)) names(data)), "an argument")
   fn <- capture_along(fn, args, globals, parent.frame(), data)
   handle <- queue_handle(controller)
-  warn_large(args)
   is_frame <- is.data.frame(data)
   template <- list(fn = fn, args = args, names = if (is_frame) names(data))
   submit(handle, "bulk_call", if (is_frame) rows(data) else as.list(data), list(template), options)

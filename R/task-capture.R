@@ -30,29 +30,6 @@ inject_expr <- function(expr, envir, call = caller_env()) {
   )
 }
 
-warn_large <- function(variables, limit = 10e6) {
-  sizes <- vapply(variables, function(x) as.numeric(utils::object.size(x)), 0)
-  if (sum(sizes) <= limit) {
-    return(invisible(variables))
-  }
-  biggest <- utils::head(sort(sizes, decreasing = TRUE), 3)
-  each <- vapply(biggest, format_size, "")
-  total <- format_size(sum(sizes))
-  cli::cli_warn(
-    c(
-      "The variables sent with this task take up {total}.",
-      i = "The largest: {.var {names(biggest)}} ({each}).",
-      i = "Send only what is needed, or let the worker read the data from a file."
-    ),
-    class = c("rrq_warning_large", "rrq_warning")
-  )
-  invisible(variables)
-}
-
-format_size <- function(bytes) {
-  format(structure(bytes, class = "object_size"), units = "auto", standard = "SI")
-}
-
 # The expression ---------------------------------------------------------------------------
 
 quoting_heads <- c(

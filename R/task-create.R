@@ -21,6 +21,18 @@
 #' What a function uses indirectly, as in `get("x")`, is not recognised: name it in `globals`.
 #' Arguments arrive as they are, language objects unevaluated.
 #'
+#' Connections and external pointers exist in one R process only. Objects that contain them, such as
+#' a database connection or an `xml_document`, cannot be sent; of the environment in which a
+#' function was created, only the variables that it uses are checked. With
+#' `options(rrq.nonportable = "warn")` this is a warning, and with `"ignore"` nothing is reported:
+#' the pointers then arrive empty, which is of use only for objects that can restore them. A result
+#' that contains a connection or pointer makes its task an `ERROR`; there, the option of the worker
+#' applies.
+#'
+#' Large vectors, lists and data frames are stored separately, once for all tasks that use them. If
+#' the rest of a task takes more than 10 MB, for example because of the variables in a function's
+#' environment, a warning of class `rrq_warning_large` names the largest parts.
+#'
 #' Each task runs in a fresh environment, so one task does not see the variables of another.
 #'
 #' @param expr A call, a block in braces, or a symbol bound to a call. It is not evaluated here.
@@ -37,7 +49,8 @@
 #' @section Errors: `rrq_error_argument` if `expr` is not a call or `fn` not a function;
 #'   `rrq_error_variable` names a variable that cannot be found; `rrq_error_size` if the global
 #'   variables of a function take more than `options(rrq.globals_max_size = )` bytes, by default 500
-#'   MB; `rrq_error_task_missing` lists the unknown ids in `depends_on`; `rrq_error_queue_missing` if
+#'   MB; `rrq_error_nonportable` names a variable that contains a connection or an external pointer;
+#'   `rrq_error_task_missing` lists the unknown ids in `depends_on`; `rrq_error_queue_missing` if
 #'   the queue has been destroyed. In all these cases nothing is queued.
 #'   `rrq_error_dependency_failed` if a dependency has already failed: the new tasks are recorded as
 #'   `IMPOSSIBLE`, and their ids are in the condition's `$task_ids`.
@@ -60,7 +73,6 @@ rrq_task_create_expr <- with_options(function(expr, options = NULL, globals = TR
   given <- names(options$depends_on)
   task <- capture_expr(substitute(expr), parent.frame(), rlang::current_env(), given, globals)
   handle <- queue_handle(controller)
-  warn_large(task$variables)
   large <- is_large(task$variables)
   payload <- list(expr = task$expr, variables = task$variables[!large])
   payload$code <- names_of_code(task$variables, globals)
@@ -77,7 +89,6 @@ rrq_task_create_call <- with_options(function(fn, args = NULL, options = NULL, g
   check_given(options, names(args), "an argument")
   fn <- capture_along(fn, args, globals, parent.frame())
   handle <- queue_handle(controller)
-  warn_large(args)
   large <- is_large(args)
   shared <- args[large]
   names(shared) <- which(large)
@@ -125,15 +136,23 @@ check_args <- function(args, null = FALSE, arg = "args", call = caller_env()) {
   as.list(args)
 }
 
-submit <- function(handle, kind, payloads, shared, options, call = caller_env()) {
+# `job` remembers for several submissions that the user was warned.
+submit <- function(handle, kind, payloads, shared, options, call = caller_env(),
+                   job = new.env(parent = emptyenv())) {
   if (is.null(names(shared))) {
     names(shared) <- rep("", length(shared))
   }
-  tryCatch(
-    rust_call(rs_task_submit(handle, kind, payloads, shared, options), call),
+  frame <- environment()
+  refused <- NULL
+  warnings <- list()
+  ids <- tryCatch(
+    rust_call(rs_task_submit(handle, kind, payloads, shared, options, inspect_call, frame), call),
     rrq_error_dependency_failed = function(e) {
       e$task_ids <- e$ids
       rlang::cnd_signal(e)
-    }
+    },
+    rrq_error = function(e) rlang::cnd_signal(refused %||% e)
   )
+  for (w in warnings) warning(w)
+  ids
 }

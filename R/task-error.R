@@ -134,7 +134,7 @@ missing_hint <- function(error) {
     if (!is.na(name)) {
       return(sprintf(
         paste0(
-          "The worker has no `%1$s`: send it with `globals = \"%1$s\"`, define it in the worker's ",
+          "The worker has no `%1$s`: send it with `globals = \"%1$s\"`, define it in the worker ",
           "environment (see `?rrq_worker_envir_set`), or write `package::%1$s` if a package has it."
         ),
         name

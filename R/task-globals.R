@@ -61,10 +61,10 @@ check_globals_size <- function(values, call) {
   each <- vapply(biggest, format_size, "")
   abort_capture(
     c(
-      "The global variables that the function uses take {format_size(sum(sizes))}.",
-      i = "The biggest: {.var {names(biggest)}} ({each}).",
-      i = "Let the worker read them from a file, name what to send in {.arg globals}, or raise the
-        limit of {format_size(limit)} with {.code options(rrq.globals_max_size = )}."
+      "The global variables that the function uses take up {format_size(sum(sizes))}.",
+      i = "The largest: {.var {names(biggest)}} ({each}).",
+      i = "Let the worker read them from a file, choose what to send with {.arg globals}, or raise
+        the limit of {format_size(limit)} with {.code options(rrq.globals_max_size = )}."
     ),
     "size", call
   )
@@ -286,6 +286,8 @@ visit_environment <- function(envir, found) {
 
 # The names in an environment that can be read without running code.
 eager_names <- function(envir) {
+  # Reference classes wrap theirs.
+  envir <- as.environment(envir)
   names <- ls(envir, all.names = TRUE, sorted = FALSE)
   lazy <- rlang::env_binding_are_lazy(envir, names) | rlang::env_binding_are_active(envir, names)
   names[!lazy & !is_dots(names)]

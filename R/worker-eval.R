@@ -56,6 +56,7 @@ evaluation_calls <- function(run, identity) {
       run$signals <- NULL
       list(status, task_error(run, simpleError(message), status, NULL))
     },
+    travels = function(outcome) refuse_nonportable(run, outcome),
     absent = function(id, status, worker) {
       ended_without_value(id, identity$queue_id, status, worker)
     },
@@ -74,6 +75,7 @@ evaluation_calls <- function(run, identity) {
     absent = quote(absent(id, status, worker)),
     answer = quote(answer(command, argument, timeout_idle, remaining)),
     stateless = quote(stateless(value)),
+    travels = quote(travels(outcome)),
     report = quote(report(commands, messages))
   )
 }
@@ -164,9 +166,9 @@ bind_parents <- function(frame, kind, call, parents) {
 
 # The call of one task of a bulk. What the tasks share (function, further arguments) is prepared by
 # the first of them, in the environment `common` between the task's frame and the worker's
-# environment. The frame is fresh for each task. A function sent by value keeps its own environment,
-# or sees the worker's in place of the global one; it never sees `common`, so that no task changes
-# what the next one finds there.
+# environment. The frame is fresh for each task. A function sent by value never sees `common`, so that
+# no task changes what the next one finds there. What it sees in place of the global environment is
+# `home` (worker-globals.R), which is filled again for each task.
 #
 # The preparation is valid for one template in one worker environment, and both are compared each
 # time: tasks of other bulks come between, and a refresh replaces the environment. That is cheap, as
@@ -178,17 +180,7 @@ bulk_call <- function(run, frame, payload, template) {
   same <- identical(template, run$template, num.eq = FALSE, single.NA = FALSE)
   if (!same || !identical(run$envir, run$template_envir)) {
     run$template <- NULL
-    run$common <- new.env(parent = run$envir)
-    run$home <- globals_home(template$fn, run$envir)
-    args <- if (is.null(template$fn$args_code)) template$args else rehome(template$args, run$home)
-    run$head <- function_head(run$common, template$fn, run$home)
-    run$args <- bind_args(run$common, args, "shared")
-    run$globals <- if (!is.null(template$fn$globals)) as.list(run$home, all.names = TRUE)
-    if (identical(template$chunk, "mapply")) {
-      # .mapply() evaluates these arguments; code among them must arrive as it is.
-      quoted <- lapply(args, function(x) if (is.language(x)) call("quote", x) else x)
-      assign("more", quoted, run$common)
-    }
+    prepare_bulk(run, template)
     run$template <- template
     run$template_envir <- run$envir
   }
@@ -214,6 +206,21 @@ bulk_call <- function(run, frame, payload, template) {
     payload <- quote(arg)
   }
   as.call(c(run$head, list(payload), run$args))
+}
+
+prepare_bulk <- function(run, template) {
+  fn <- template$fn
+  run$common <- new.env(parent = run$envir)
+  run$home <- globals_home(fn, run$envir)
+  run$globals <- if (!is.null(fn$globals)) mget(names(fn$globals), envir = run$home)
+  args <- if (is.null(fn$args_code)) template$args else rehome(template$args, run$home)
+  run$head <- function_head(run$common, fn, run$home)
+  run$args <- bind_args(run$common, args, "shared")
+  if (identical(template$chunk, "mapply")) {
+    # .mapply() evaluates these arguments; code among them must arrive as it is.
+    quoted <- lapply(args, function(x) if (is.language(x)) call("quote", x) else x)
+    assign("more", quoted, run$common)
+  }
 }
 
 named <- function(values, names) {

@@ -82,6 +82,7 @@ rehome_chain <- function(envir, home, seen) {
 }
 
 rehome_bindings <- function(names, envir, home = envir, seen = new.env(parent = emptyenv())) {
+  envir <- as.environment(envir)
   is_generator <- inherits(envir, "R6ClassGenerator")
   for (name in names) {
     value <- envir[[name]]

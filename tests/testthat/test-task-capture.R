@@ -273,24 +273,6 @@ test_that("`!!` of an unknown name is a classed error", {
   expect_match(conditionMessage(err$parent), "rrq_a")
 })
 
-# warn_large -------------------------------------------------------------------------------
-
-test_that("large variables are named with their size", {
-  variables <- list(big = numeric(2e6), small = 1)
-  expect_warning(warn_large(variables), "big.*16 MB", class = "rrq_warning_large")
-})
-
-test_that("the limit is on the total", {
-  variables <- list(a = numeric(100), b = numeric(100))
-  expect_warning(warn_large(variables, limit = 1000), class = "rrq_warning_large")
-  expect_silent(warn_large(variables, limit = 2000))
-})
-
-test_that("small and no variables pass without a word", {
-  expect_silent(warn_large(list()))
-  expect_silent(warn_large(list(x = 1, f = mean, e = globalenv())))
-})
-
 test_that("values in `globals` without a name are an error that asks for names", {
   expect_error(
     capture_expr(quote(f(x)), environment(), globals = list(x = 1, 2)), "a unique name",

@@ -127,3 +127,19 @@ test_that("functions that `globals` names see each other in an expression", {
   run_worker(local_worker(r))
   expect_equal(rrq_task_result(id, controller = r), 2)
 })
+
+test_that("a package that the worker lacks matters only where it is used", {
+  run <- new_run()
+  run$envir <- new.env(parent = globalenv())
+  fn <- list(globals = list(k = 1), packages = c(absent_fn = "rrqnopackage"))
+  call_of <- function(body) {
+    fn$value <- as.function(alist(x = , body), envir = globalenv())
+    body(fn$value) <- body
+    template <- list(fn = fn, args = list())
+    with_task_handlers(run, run_call(run, "bulk_call", 1, template, NULL, NULL, 0, NULL, FALSE))
+  }
+  expect_equal(call_of(quote(x + k)), list("COMPLETE", 2))
+  outcome <- call_of(quote(absent_fn(x)))
+  expect_equal(outcome[[1]], "ERROR")
+  expect_match(conditionMessage(outcome[[2]]), "rrqnopackage")
+})

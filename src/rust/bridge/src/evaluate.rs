@@ -11,7 +11,7 @@ use rrq_core::{Status, message::Message};
 use crate::condition::{Failure, RResult};
 use crate::convert::{field, texts};
 use crate::protect::{self, call, clear_interrupt, restore_interrupt};
-use crate::serialize::{serialize, unserialize};
+use crate::serialize::{serialize, serialize_noting, unserialize};
 
 /// How many bytes of shared objects a worker keeps.
 const CACHE_BYTES: usize = 256 * 1024 * 1024;
@@ -35,6 +35,7 @@ pub struct REvaluate {
     absent: Robj,
     answer: Robj,
     stateless: Robj,
+    travels: Robj,
     report: Robj,
     null: Robj,
     no_limit: Robj,
@@ -69,6 +70,7 @@ impl REvaluate {
             absent: function("absent"),
             answer: function("answer"),
             stateless: function("stateless"),
+            travels: function("travels"),
             report: function("report"),
             null: ().into(),
             no_limit: 0.0.into(),
@@ -185,7 +187,15 @@ impl REvaluate {
             Ok(outcome) => outcome,
             Err(failure) => self.failure(task, failure)?,
         };
-        let list = outcome.as_list().ok_or_else(bad_outcome)?;
+        let mut list = outcome.as_list().ok_or_else(bad_outcome)?;
+        let value = list.elt(1).map_err(|_| bad_outcome())?;
+        let (mut value, pointers) = serialize_noting(&value)?;
+        if pointers {
+            // R returns the outcome that stands: an error if the value does not survive this.
+            let answer = call(&self.slot, &self.travels, &[(c"outcome", &list.clone().into())]);
+            list = answer.and_then(|answer| answer.as_list()).ok_or_else(bad_outcome)?;
+            value = serialize(&list.elt(1).map_err(|_| bad_outcome())?)?;
+        }
         let part = |at| list.elt(at).map_err(|_| bad_outcome());
         let status = part(0)?.as_str().and_then(Status::from_word);
         let classes = task.body.special.as_ref().map(|special| &special.retry_classes);
@@ -196,7 +206,6 @@ impl REvaluate {
             }
             _ => false,
         };
-        let value = serialize(&part(1)?)?;
         // Most outcomes have two elements; only those with extras or an interrupt have four.
         let (extra, interrupted) = match list.len() {
             2 => (self.null.clone(), false),

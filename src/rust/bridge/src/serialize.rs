@@ -2,9 +2,11 @@
 
 use extendr_api::prelude::*;
 use libR_sys::{
-    R_NilValue, R_Serialize, R_Unserialize, R_inpstream_st, R_inpstream_t, R_outpstream_st,
-    R_outpstream_t, R_pstream_format_t,
+    R_ExternalPtrAddr, R_ExternalPtrProtected, R_NilValue, R_Serialize, R_Unserialize,
+    R_inpstream_st, R_inpstream_t, R_outpstream_st, R_outpstream_t, R_pstream_format_t, SEXP,
+    SEXPTYPE, TYPEOF,
 };
+use std::cell::Cell;
 use std::os::raw::{c_int, c_void};
 
 use crate::condition::{Failure, RResult};
@@ -28,6 +30,31 @@ unsafe extern "C" fn out_bytes(stream: R_outpstream_t, bytes: *mut c_void, n: c_
     }
 }
 
+thread_local! {
+    /// Whether the value being written holds an external pointer to something.
+    static POINTER_SEEN: Cell<bool> = const { Cell::new(false) };
+    /// A pointer that belongs to a harmless one.
+    static HARMLESS: Cell<SEXP> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// R calls this for each environment, external pointer and weak reference. `NULL` lets R write them
+/// as usual: pointers without their address. A `data.table` refers to itself by a pointer to `NULL`,
+/// with another pointer inside; it notices when they are gone.
+unsafe extern "C" fn note_pointer(value: SEXP, _data: SEXP) -> SEXP {
+    // SAFETY: reading fields of a live object.
+    unsafe {
+        if TYPEOF(value) == SEXPTYPE::EXTPTRSXP {
+            let address = R_ExternalPtrAddr(value);
+            if address == R_NilValue.cast() {
+                HARMLESS.set(R_ExternalPtrProtected(value));
+            } else if !address.is_null() && value != HARMLESS.get() {
+                POINTER_SEEN.set(true);
+            }
+        }
+        R_NilValue
+    }
+}
+
 /// Record the header that this R writes, so that plain values can be serialised without R.
 pub fn learn_format() -> RResult<()> {
     plain::set_prefix(&serialize_any(&().into())?);
@@ -36,10 +63,18 @@ pub fn learn_format() -> RResult<()> {
 
 /// Serialise a value.
 pub fn serialize(value: &Robj) -> RResult<Vec<u8>> {
-    match plain::write(value) {
-        Some(bytes) => Ok(bytes),
-        None => serialize_any(value),
+    Ok(serialize_noting(value)?.0)
+}
+
+/// Serialise a value; also whether it holds external pointers, which do not survive that.
+pub fn serialize_noting(value: &Robj) -> RResult<(Vec<u8>, bool)> {
+    if let Some(bytes) = plain::write(value) {
+        return Ok((bytes, false));
     }
+    POINTER_SEEN.set(false);
+    HARMLESS.set(std::ptr::null_mut());
+    let bytes = serialize_any(value)?;
+    Ok((bytes, POINTER_SEEN.get()))
 }
 
 /// Serialise any value with R's own code.
@@ -51,7 +86,7 @@ fn serialize_any(value: &Robj) -> RResult<Vec<u8>> {
         version: VERSION,
         OutChar: Some(out_char),
         OutBytes: Some(out_bytes),
-        OutPersistHookFunc: None,
+        OutPersistHookFunc: Some(note_pointer),
         // SAFETY: reading a constant of R.
         OutPersistHookData: unsafe { R_NilValue },
     };

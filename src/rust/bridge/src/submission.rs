@@ -7,13 +7,54 @@ use rrq_core::task::{
     Cause, Isolation, Kind, Parent, Retry, Rules, SharedObject, Start, Submission,
 };
 
-use crate::condition::RResult;
+use crate::condition::{Failure, RResult};
 use crate::convert::{field, texts};
-use crate::serialize::serialize;
+use crate::protect::call;
+use crate::serialize::serialize_noting;
+
+/// From this size on in bytes, R is asked about a value, to warn of it.
+const LARGE: usize = 10_000_000;
+
+/// Asks R about values that cannot travel or are large: a call, and the environment it stands in.
+pub struct Inspector {
+    call: Robj,
+    slot: Robj,
+}
+
+impl Inspector {
+    /// Evaluates `call` in `slot`, where `value`, `bytes`, `pointers` and `position` are bound.
+    pub fn new(call: Robj, slot: Robj) -> Self {
+        Inspector { call, slot }
+    }
+
+    /// Serialise the payload of the task at `position`, or a shared object where that is 0.
+    pub fn serialize(&self, value: &Robj, position: usize) -> RResult<Vec<u8>> {
+        let (bytes, pointers) = serialize_noting(value)?;
+        if pointers || bytes.len() > LARGE {
+            let arguments = [
+                (c"value", value),
+                (c"bytes", &(bytes.len() as f64).into()),
+                (c"pointers", &pointers.into()),
+                (c"position", &(position as i32).into()),
+            ];
+            let fits = call(&self.slot, &self.call, &arguments);
+            if fits.and_then(|fits| fits.as_bool()) != Some(true) {
+                return Err(Failure::Serialize("it was refused".into()));
+            }
+        }
+        Ok(bytes)
+    }
+}
 
 /// A submission from its parts in R.
-pub fn submission(kind: &str, shared: &List, options: &List) -> RResult<Submission> {
-    let object = |(name, value): (&str, Robj)| Ok(SharedObject::new(name, serialize(&value)?));
+pub fn submission(
+    kind: &str,
+    shared: &List,
+    options: &List,
+    inspector: &Inspector,
+) -> RResult<Submission> {
+    let object =
+        |(name, value): (&str, Robj)| Ok(SharedObject::new(name, inspector.serialize(&value, 0)?));
     let mut submission = Submission::new("", Kind::from_word(kind));
     submission.shared = shared.iter().map(object).collect::<RResult<_>>()?;
     for (name, value) in options.iter().filter(|(_, value)| !value.is_null()) {

@@ -1,7 +1,7 @@
 //! Tasks: queue them, ask about them, cancel and delete them.
 
 use extendr_api::prelude::*;
-use rrq_bridge::submission::submission;
+use rrq_bridge::submission::{Inspector, submission};
 use rrq_core::task;
 use rrq_core::{Queue, Status};
 
@@ -23,10 +23,14 @@ fn rs_task_submit(
     payloads: List,
     shared: List,
     options: List,
+    inspect: Robj,
+    slot: Robj,
 ) -> RResult<Vec<String>> {
-    let submission = submission(kind, &shared, &options)?;
-    let mut payloads = payloads.values();
-    let next = || payloads.next().map(|value| serialize(&value)).transpose().map_err(Into::into);
+    let inspector = Inspector::new(inspect, slot);
+    let submission = submission(kind, &shared, &options, &inspector)?;
+    let mut payloads = payloads.values().enumerate();
+    let serialize = |(at, value)| inspector.serialize(&value, at + 1);
+    let next = || payloads.next().map(serialize).transpose().map_err(Into::into);
     Ok(task::submit(&mut queue, &submission, next)?)
 }
 

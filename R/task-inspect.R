@@ -1,0 +1,137 @@
+# What the engine asks R about a value that it has serialised, before it sends it: whether it holds
+# external pointers, and for a large one whether to warn. Other values cost nothing.
+
+# Stands in the frame of `submit()`, where the engine binds the value, its size, whether there are
+# pointers, and the position of its task, 0 for what tasks share. A jump out of here could not pass
+# through the engine, so errors and warnings are kept for `submit()`.
+inspect_call <- quote(inspect_sent(frame, value, bytes, pointers, position))
+
+inspect_sent <- function(frame, value, bytes, pointers, position) {
+  keep_warning <- function(w) {
+    frame$warnings <- c(frame$warnings, list(w))
+    invokeRestart("muffleWarning")
+  }
+  tryCatch(
+    withCallingHandlers(
+      {
+        parts <- sent_parts(frame, value, position)
+        if (pointers) check_portable(parts, frame$call)
+        if (bytes > large_task && is.null(frame$job$warned)) {
+          frame$job$warned <- warn_large(parts, bytes, position, frame$kind)
+        }
+        TRUE
+      },
+      warning = keep_warning
+    ),
+    error = function(e) {
+      frame$refused <- e
+      FALSE
+    }
+  )
+}
+
+large_task <- 10e6
+
+# The values that the user gave, in a list named by what to call them.
+sent_parts <- function(frame, value, position) {
+  bulk <- startsWith(frame$kind, "bulk")
+  if (bulk && position > 0) {
+    element_parts(frame$shared[[1]], value, position)
+  } else if (!bulk && position == 0) {
+    stored_part(frame, value)
+  } else if (is.null(value$fn)) {
+    variables_of(value$variables)
+  } else {
+    args <- value$args
+    names(args) <- argument_labels(args)
+    c(list("the function" = value$fn$value), variables_of(value$fn$globals), args)
+  }
+}
+
+# A large value of one task, which is stored by itself.
+stored_part <- function(frame, value) {
+  at <- Position(function(x) identical(x, value), frame$shared)
+  name <- names(frame$shared)[[at]]
+  if (frame$kind == "call" && !startsWith(name, "=")) {
+    label <- argument_labels(frame$payloads[[1]]$args)[[as.integer(name)]]
+  } else {
+    label <- paste0("`", sub("=", "", name, fixed = TRUE), "`")
+  }
+  rlang::set_names(list(value), label)
+}
+
+element_parts <- function(template, value, position) {
+  if (!is.null(template$chunk)) {
+    rlang::set_names(value, rep("an element", length(value)))
+  } else if (!is.null(template$names)) {
+    rlang::set_names(value, sprintf("`%s` in row %d", template$names, position))
+  } else {
+    rlang::set_names(list(value), sprintf("element %d", position))
+  }
+}
+
+variables_of <- function(values) {
+  stats::setNames(values, if (length(values) > 0) sprintf("`%s`", names(values)))
+}
+
+argument_labels <- function(args) {
+  names <- rlang::names2(args)
+  ifelse(nzchar(names), sprintf("`%s`", names), sprintf("argument %d", seq_along(args)))
+}
+
+# Size -------------------------------------------------------------------------------------
+
+# What tasks share is stored and read once, and is not worth a warning; but an environment that a
+# function brings is read again for each task.
+warn_large <- function(parts, bytes, position, kind) {
+  is_bulk <- startsWith(kind, "bulk")
+  if (position == 0 && !is_bulk) {
+    return(NULL)
+  }
+  is_function <- vapply(parts, is.function, NA)
+  brought <- unlist(lapply(unname(parts[is_function]), environment_sizes))
+  sizes <- c(brought, if (position > 0) vapply(parts[!is_function], value_size, 0))
+  if (length(sizes) == 0 || (is_bulk && max(sum(brought), sizes) <= large_task)) {
+    return(NULL)
+  }
+  biggest <- utils::head(sort(sizes, decreasing = TRUE), 3)
+  each <- sprintf("%s (%s)", names(biggest), vapply(biggest, format_size, ""))
+  only_brought <- length(brought) > 0 && names(biggest)[[1]] %in% names(brought)
+  hint <- if (only_brought) {
+    "A function is sent with all variables of the environment in which it was created. Create it
+     elsewhere, and pass what it needs as arguments."
+  } else {
+    "Send only what is needed, or let the worker read the data from a file."
+  }
+  subject <- if (position > 0) "This task takes up" else "The data shared by all tasks take up"
+  cli::cli_warn(
+    c("{subject} {format_size(bytes)}.", i = "The largest: {each}.", i = hint),
+    class = c("rrq_warning_large", "rrq_warning")
+  )
+  TRUE
+}
+
+# The variables of the environments that are sent with a function.
+environment_sizes <- function(fn) {
+  sizes <- numeric()
+  envir <- if (!is.primitive(fn)) environment(fn) else globalenv()
+  while (is.environment(envir) && !is_lasting_environment(envir)) {
+    values <- values_of(eager_names(envir), envir)
+    here <- vapply(values, value_size, 0)
+    names(here) <- sprintf("`%s` in the function's environment", names(values))
+    sizes <- c(sizes, here)
+    envir <- parent.env(envir)
+  }
+  sizes
+}
+
+value_size <- function(x) {
+  inner <- if (is.environment(x) && !is_lasting_environment(x)) {
+    vapply(values_of(eager_names(x), x), function(x) as.numeric(utils::object.size(x)), 0)
+  }
+  as.numeric(utils::object.size(x)) + sum(inner)
+}
+
+format_size <- function(bytes) {
+  format(structure(bytes, class = "object_size"), units = "auto", standard = "SI")
+}

@@ -1,0 +1,56 @@
+test_that("what a task brings is warned of, by name", {
+  r <- local_queue()
+  local_global({
+    gl_make <- function(n) {
+      gl_bulk <- numeric(n)
+      function(x) x
+    }
+  })
+  fn <- globalenv()$gl_make(1.5e6)
+  expect_warning(rrq_task_create_call(fn, list(1), controller = r), "gl_bulk.*12 MB",
+    class = "rrq_warning_large"
+  )
+  expect_warning(rrq_task_create_bulk_call(fn, 1:2, controller = r), "shared by all tasks.*gl_bulk",
+    class = "rrq_warning_large"
+  )
+  e <- list2env(list(a = numeric(1.5e6)))
+  expect_warning(rrq_task_create_call(identity, list(e), controller = r), "argument 1",
+    class = "rrq_warning_large"
+  )
+})
+
+test_that("the map family warns of what a function brings", {
+  r <- local_queue()
+  local_spawned(r)
+  big <- numeric(1.5e6)
+  local_fn <- local(function(x) x, envir = list2env(list(gl_big = big), parent = globalenv()))
+  expect_warning(rrq_lapply(1:2, local_fn, controller = r), "gl_big", class = "rrq_warning_large")
+  expect_warning(rrq_mapply(local_fn, 1:2, controller = r), "gl_big", class = "rrq_warning_large")
+  expect_warning(rrq_lapply(list(big, 1), length, controller = r), "an element",
+    class = "rrq_warning_large"
+  )
+})
+
+test_that("what is stored once is not warned of", {
+  r <- local_queue()
+  huge <- matrix(0, 1.5e6, 1)
+  expect_silent(rrq_task_create_expr(sum(huge), controller = r))
+  expect_silent(rrq_task_create_call(identity, list(huge), controller = r))
+  expect_silent(rrq_task_create_bulk_call(identity, 1:2, list(huge), controller = r))
+  expect_silent(rrq_task_create_bulk_expr(sum(huge, x), data.frame(x = 1:2), controller = r))
+  local_global({
+    gl_huge <- numeric(1.5e6)
+    gl_fn <- function(x) sum(gl_huge)
+  })
+  expect_silent(rrq_task_create_call(globalenv()$gl_fn, list(1), controller = r))
+  expect_silent(rrq_task_create_bulk_call(globalenv()$gl_fn, 1:2, controller = r))
+})
+
+test_that("the element of a bulk that is large is named, once", {
+  r <- local_queue()
+  elements <- list(1, numeric(1.5e6), numeric(1.5e6))
+  create <- function() rrq_task_create_bulk_call(length, elements, controller = r)
+  warnings <- testthat::capture_warnings(create())
+  expect_length(warnings, 1)
+  expect_match(warnings, "element 2")
+})
