@@ -166,9 +166,9 @@ bind_parents <- function(frame, kind, call, parents) {
 
 # The call of one task of a bulk. What the tasks share (function, further arguments) is prepared by
 # the first of them, in the environment `common` between the task's frame and the worker's
-# environment. The frame is fresh for each task. A function sent by value never sees `common`, so that
-# no task changes what the next one finds there. What it sees in place of the global environment is
-# `home` (worker-globals.R), which is filled again for each task.
+# environment. The frame is fresh for each task. A function sent by value never sees `common`, so
+# that no task changes what the next one finds there. What it sees in place of the global
+# environment is `home` (worker-globals.R), which is filled again for each task.
 #
 # The preparation is valid for one template in one worker environment, and both are compared each
 # time: tasks of other bulks come between, and a refresh replaces the environment. That is cheap, as
