@@ -211,6 +211,8 @@ run_wave <- function(job, at, pieces, chunk_size, call) {
     options$seed <- skip_streams(options$seed, min(at) - 1)
     options$seed_step <- as.numeric(chunk_size)
   }
+  job$first <- min(at)
+  job$chunk_size <- chunk_size
   ids <- submit(job$handle, "bulk_call", chunks, list(job$template), options, call, job)
   job$ids <- c(job$ids, ids)
   source <- start_source(job$controller, ids, job$limit, call)

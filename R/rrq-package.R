@@ -16,3 +16,4 @@ the$task <- NULL
 the$is_worker_process <- FALSE
 the$worker <- NULL
 the$functions <- new.env(parent = emptyenv())
+the$home_mark <- new.env(parent = emptyenv())

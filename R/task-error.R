@@ -127,20 +127,43 @@ missing_hint <- function(error) {
   if (!identical(error$status, "ERROR")) {
     return(NULL)
   }
-  patterns <- c("could not find function \"%s\"", "object '%s' not found")
-  patterns <- c(patterns, gettext(patterns, domain = "R"))
-  for (pattern in unique(gsub("%s", "([^\"']+)", patterns, fixed = TRUE))) {
-    name <- regmatches(error_text(error), regexec(pattern, error_text(error)))[[1]][2]
+  text <- error_text(error)
+  name <- name_in_message(text, c(
+    "could not find function \"%s\"", "object '%s' not found",
+    "object '%s' of mode '%s' was not found"
+  ))
+  class <- name_in_message(gsub("[\u201c\u201d]", "\"", text), c(
+    "undefined class \"%s\"", "\"%s\" is not a defined class"
+  ))
+  if (!is.na(name)) {
+    sprintf(
+      paste0(
+        "The worker has no `%1$s`: send it with `globals = \"%1$s\"`, define it in the worker ",
+        "environment (see `?rrq_worker_envir_set`), or write `package::%1$s` if a package has it."
+      ),
+      name
+    )
+  } else if (!is.na(class)) {
+    sprintf(
+      paste0(
+        "The worker has no class `%s`: classes are not sent. Define it in the worker environment ",
+        "(see `?rrq_worker_envir_set`), or in a package."
+      ),
+      class
+    )
+  }
+}
+
+# What stands for the first `%s` of the first pattern that fits.
+name_in_message <- function(text, patterns) {
+  patterns <- unique(c(patterns, gettext(patterns, domain = "R")))
+  for (pattern in gsub("%s", "([^\"']+)", patterns, fixed = TRUE)) {
+    name <- regmatches(text, regexec(pattern, text))[[1]][2]
     if (!is.na(name)) {
-      return(sprintf(
-        paste0(
-          "The worker has no `%1$s`: send it with `globals = \"%1$s\"`, define it in the worker ",
-          "environment (see `?rrq_worker_envir_set`), or write `package::%1$s` if a package has it."
-        ),
-        name
-      ))
+      return(name)
     }
   }
+  NA_character_
 }
 
 # If any of the outcomes are failures, throws one error that counts and lists them.

@@ -15,7 +15,12 @@ inspect_sent <- function(frame, value, bytes, pointers, position) {
     withCallingHandlers(
       {
         parts <- sent_parts(frame, value, position)
-        if (pointers) check_portable(parts, frame$call)
+        if (pointers) {
+          # Of a bulk, what the tasks share has the variables; else the task has them.
+          is_code <- startsWith(frame$kind, "bulk") == (position == 0)
+          collected <- if (is_code) names(variables_of(c(value$variables, value$fn$globals)))
+          check_portable(parts, collected, frame$call)
+        }
         if (bytes > large_task && is.null(frame$job$warned)) {
           frame$job$warned <- warn_large(parts, bytes, position, frame$kind)
         }
@@ -36,7 +41,7 @@ large_task <- 10e6
 sent_parts <- function(frame, value, position) {
   bulk <- startsWith(frame$kind, "bulk")
   if (bulk && position > 0) {
-    element_parts(frame$shared[[1]], value, position)
+    element_parts(frame, value, position)
   } else if (!bulk && position == 0) {
     stored_part(frame, value)
   } else if (is.null(value$fn)) {
@@ -60,14 +65,30 @@ stored_part <- function(frame, value) {
   rlang::set_names(list(value), label)
 }
 
-element_parts <- function(template, value, position) {
+element_parts <- function(frame, value, position) {
+  template <- frame$shared[[1]]
   if (!is.null(template$chunk)) {
-    rlang::set_names(value, rep("an element", length(value)))
+    chunk_parts(template$chunk, value, frame$job$first + (position - 1) * frame$job$chunk_size)
   } else if (!is.null(template$names)) {
     rlang::set_names(value, sprintf("`%s` in row %d", template$names, position))
   } else {
     rlang::set_names(list(value), sprintf("element %d", position))
   }
+}
+
+# The elements of a chunk of a map, the first of which is at `first` in the user's vector.
+chunk_parts <- function(kind, value, first) {
+  if (kind == "lapply") {
+    return(stats::setNames(value, name_elements_at(first, value)))
+  }
+  parts <- Map(function(vector, label) {
+    stats::setNames(as.list(vector), paste(label, "of", name_elements_at(first, vector)))
+  }, unname(value), argument_labels(value))
+  unlist(parts, recursive = FALSE)
+}
+
+name_elements_at <- function(first, elements) {
+  sprintf("element %.0f", first + seq_along(elements) - 1)
 }
 
 variables_of <- function(values) {
@@ -95,6 +116,7 @@ warn_large <- function(parts, bytes, position, kind) {
     return(NULL)
   }
   biggest <- utils::head(sort(sizes, decreasing = TRUE), 3)
+  biggest <- biggest[biggest > biggest[[1]] / 100]
   each <- sprintf("%s (%s)", names(biggest), vapply(biggest, format_size, ""))
   only_brought <- length(brought) > 0 && names(biggest)[[1]] %in% names(brought)
   hint <- if (only_brought) {

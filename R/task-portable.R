@@ -3,29 +3,40 @@
 # then the value is walked, to name the variable and to let those pass that nobody would miss:
 # variables that a function brings but does not use, and objects that make their pointer again.
 
-check_portable <- function(parts, call) {
+# `collected` are the names of values that the user did not pass: the task was found to use them.
+check_portable <- function(parts, collected, call) {
   action <- nonportable_action()
+  if (!action %in% nonportable_actions) {
+    choices <- paste0("\"", nonportable_actions, "\"", collapse = ", ")
+    abort("argument", sprintf("Option `rrq.nonportable` must be one of %s.", choices), call = call)
+  }
   problem <- if (action != "ignore") find_nonportable(parts)
   if (is.null(problem)) {
     return(invisible())
   }
   where <- place_text(problem)
   what <- problem$what
-  message <- c(
-    "Can't send {where}: it is {what}, which exists only in this R process.",
-    i = "Open it in the task, or in the worker environment, see {.fn rrq_worker_envir_set}.",
-    i = if (action == "error") "To send it anyway: {.code options(rrq.nonportable = \"warn\")}."
+  hints <- c(
+    i = "Create it in the task, or in the worker environment, see {.fn rrq_worker_envir_set}.",
+    i = if (problem$label %in% collected) {
+      "If the task does not need it, choose what is sent with {.arg globals}."
+    }
   )
   if (action == "warn") {
-    cli::cli_warn(message, class = c("rrq_warning_nonportable", "rrq_warning"))
+    cli::cli_warn(
+      c("{where} arrives unusable: it is {what}, which exists only in this R process.", hints),
+      class = c("rrq_warning_nonportable", "rrq_warning")
+    )
   } else {
-    abort_capture(message, "nonportable", call)
+    anyway <- "To send it anyway: {.code options(rrq.nonportable = \"warn\")}."
+    message <- "Can't send {where}: it is {what}, which exists only in this R process."
+    abort_capture(c(message, hints, i = anyway), "nonportable", call)
   }
 }
 
-nonportable_action <- function() {
-  match.arg(getOption("rrq.nonportable", "error"), c("error", "warn", "ignore"))
-}
+nonportable_actions <- c("error", "warn", "ignore")
+
+nonportable_action <- function() getOption("rrq.nonportable", "error")
 
 # On a worker: the outcome that stands.
 refuse_nonportable <- function(run, outcome) {
@@ -70,12 +81,14 @@ find_nonportable <- function(parts, limit = 20000) {
 
 # `model$handle`, or: `$handle` of argument 2.
 place_text <- function(problem) {
-  if (problem$path == "") {
+  path <- problem$path
+  if (nchar(path) > 60) path <- paste0(substr(path, 1, 60), "...")
+  if (path == "") {
     problem$label
   } else if (startsWith(problem$label, "`") && endsWith(problem$label, "`")) {
-    sub("`$", paste0(problem$path, "`"), problem$label)
+    paste0(substr(problem$label, 1, nchar(problem$label) - 1), path, "`")
   } else {
-    sprintf("`%s` of %s", problem$path, problem$label)
+    sprintf("`%s` of %s", path, problem$label)
   }
 }
 
@@ -119,7 +132,9 @@ is_null_pointer <- function(x) {
 }
 
 # Objects that make their pointer again from what they hold beside it, or do without.
-travelling_classes <- c("igraph", "xgb.Booster", "lgb.Booster", "classRepresentation")
+travelling_classes <- c(
+  "rrq_controller", "rrq_redis", "igraph", "xgb.Booster", "lgb.Booster", "classRepresentation"
+)
 
 inspect_items <- function(items, walk, names = rlang::names2(items), frames = FALSE) {
   for (i in seq_along(items)) {

@@ -18,8 +18,11 @@ bind_exported <- function(name, package, home) {
 }
 
 # The same value, with `home` in place of the global environment: in functions, formulas, lists of
-# them and the environments they come with. The latter are changed in place: they were made when the
-# value was unserialised, for this task alone (is_stateless()).
+# them and the environments they come with. The latter are changed in place. Most were made when the
+# value was unserialised, for this task alone; but the engine keeps formulas, and the models that
+# hold them (is_stateless()). There, a home of an earlier task stands where the global environment
+# was. It is replaced like that one: walking on from it would lead to the worker's environment, and
+# give that a parent whose own parent it is.
 rehome <- function(x, home, seen = new.env(parent = emptyenv()), depth = 4) {
   if (is.function(x) && !is.primitive(x) && !isS4(x)) {
     rehome_function(x, home, seen)
@@ -36,8 +39,8 @@ rehome <- function(x, home, seen = new.env(parent = emptyenv()), depth = 4) {
 }
 
 rehome_function <- function(fn, home, seen) {
-  if (identical(environment(fn), globalenv())) {
-    environment(fn) <- home
+  if (stands_for_global(environment(fn))) {
+    environment(fn) <- mark_home(home)
   } else {
     rehome_chain(environment(fn), home, seen)
   }
@@ -46,8 +49,8 @@ rehome_function <- function(fn, home, seen) {
 
 rehome_formula <- function(formula, home, seen) {
   envir <- attr(formula, ".Environment")
-  if (identical(envir, globalenv())) {
-    attr(formula, ".Environment") <- home
+  if (stands_for_global(envir)) {
+    attr(formula, ".Environment") <- mark_home(home)
   } else {
     rehome_chain(envir, home, seen)
   }
@@ -66,7 +69,7 @@ rehome_list <- function(x, home, seen, depth) {
 }
 
 rehome_chain <- function(envir, home, seen) {
-  while (is.environment(envir) && !is_lasting_environment(envir) && !identical(envir, home)) {
+  while (is.environment(envir) && !is_lasting_environment(envir) && !is_home(envir)) {
     key <- rlang::obj_address(envir)
     if (exists(key, envir = seen, inherits = FALSE)) {
       return()
@@ -74,9 +77,7 @@ rehome_chain <- function(envir, home, seen) {
     assign(key, TRUE, seen)
     if (length(envir) <= widest) rehome_bindings(eager_names(envir), envir, home, seen)
     parent <- parent.env(envir)
-    if (identical(parent, globalenv())) {
-      parent.env(envir) <- home
-    }
+    if (stands_for_global(parent)) parent.env(envir) <- mark_home(home)
     envir <- parent
   }
 }
@@ -86,11 +87,22 @@ rehome_bindings <- function(names, envir, home = envir, seen = new.env(parent = 
   is_generator <- inherits(envir, "R6ClassGenerator")
   for (name in names) {
     value <- envir[[name]]
-    if (is_generator && name == "parent_env" && identical(value, globalenv())) {
-      assign(name, home, envir)
+    if (is_generator && name == "parent_env" && stands_for_global(value)) {
+      assign(name, mark_home(home), envir)
     } else if (holds_code(value)) {
       value <- rehome(value, home, seen)
       if (!bindingIsLocked(name, envir)) assign(name, value, envir)
     }
   }
 }
+
+stands_for_global <- function(envir) identical(envir, globalenv()) || is_home(envir)
+
+# The mark is an environment, so it is recognised in this process only. A home that comes back in a
+# function that a task returned holds what that function needs, and is an environment like others.
+mark_home <- function(home) {
+  if (!is_home(home)) attr(home, "rrq_home") <- the$home_mark
+  home
+}
+
+is_home <- function(envir) identical(attr(envir, "rrq_home"), the$home_mark)

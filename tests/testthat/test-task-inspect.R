@@ -26,7 +26,20 @@ test_that("the map family warns of what a function brings", {
   local_fn <- local(function(x) x, envir = list2env(list(gl_big = big), parent = globalenv()))
   expect_warning(rrq_lapply(1:2, local_fn, controller = r), "gl_big", class = "rrq_warning_large")
   expect_warning(rrq_mapply(local_fn, 1:2, controller = r), "gl_big", class = "rrq_warning_large")
-  expect_warning(rrq_lapply(list(big, 1), length, controller = r), "an element",
+  expect_warning(rrq_lapply(list(big, 1), length, controller = r), "element 1 [(]12 MB[)]",
+    class = "rrq_warning_large"
+  )
+})
+
+test_that("the map family names the element that is large", {
+  r <- local_queue()
+  local_spawned(r)
+  big <- numeric(1.5e6)
+  map <- function(...) rrq_lapply(list(1, 2, big), length, controller = r, ...)
+  expect_warning(map(), "element 3 [(]12 MB[)]", class = "rrq_warning_large")
+  expect_warning(map(chunk_size = 2), "element 3 [(]12 MB[)]", class = "rrq_warning_large")
+  expect_warning(rrq_mapply(length, x = list(1, big), chunk_size = 2, controller = r),
+    "`x` of element 2 [(]12 MB[)]",
     class = "rrq_warning_large"
   )
 })

@@ -139,3 +139,43 @@ test_that("with the option on the worker, such a result is a warning", {
   warnings <- rrq_task_info(id, controller = r)$warnings
   expect_match(conditionMessage(warnings[[1]]), "a connection")
 })
+
+test_that("controllers and connections to Redis travel, as they connect again", {
+  r <- local_queue()
+  local_spawned(r)
+  id <- rrq_task_create_call(identity, list(1), controller = r)
+  rrq_task_wait(id, timeout = 20, controller = r)
+  fn <- function(id) c(rrq::rrq_task_status(id, controller = r), r$con$PING())
+  expect_equal(rrq_lapply(id, fn, controller = r), list(c("COMPLETE", "PONG")))
+  fn <- function(id, con) con$PING()
+  ping <- rrq_lapply(id, fn, con = r$con, controller = r)
+  expect_equal(as.character(ping[[1]]), "PONG")
+})
+
+test_that("an option that is none of the choices is an error; results are then refused", {
+  r <- local_queue()
+  con <- local_connection()
+  id <- rrq_task_create_expr(textConnection("a"), controller = r)
+  withr::local_options(rrq.nonportable = "wrn")
+  expect_error(rrq_task_create_expr(close(con), controller = r), "rrq.nonportable",
+    class = "rrq_error_argument"
+  )
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_status(id, controller = r), "ERROR")
+})
+
+test_that("messages about what cannot travel name it and the ways out", {
+  r <- local_queue()
+  con <- local_connection()
+  deep <- con
+  for (i in 1:50) deep <- list(deep)
+  expect_snapshot(error = TRUE, {
+    rrq_task_create_expr(readLines(con), controller = r)
+    rrq_task_create_call(readLines, list(con), controller = r)
+    rrq_task_create_call(identity, list(deep), controller = r)
+    rrq_lapply(list(1, con), identity, chunk_size = 2, controller = r)
+    rrq_mapply(identity, x = list(1, list(a = con)), chunk_size = 2, controller = r)
+  })
+  withr::local_options(rrq.nonportable = "warn")
+  expect_snapshot(id <- rrq_task_create_expr(readLines(con), controller = r))
+})

@@ -143,3 +143,64 @@ test_that("a package that the worker lacks matters only where it is used", {
   expect_equal(outcome[[1]], "ERROR")
   expect_match(conditionMessage(outcome[[2]]), "rrqnopackage")
 })
+
+# A model with an environment of its own, large enough that a worker keeps it. Its prediction for 1
+# is half of `gl_k`, which its formula finds in the global environment.
+local_model <- function(env = parent.frame()) {
+  local_global({
+    gl_k <- 2
+    gl_make <- function(n) {
+      times <- function(x) x * gl_k
+      data <- data.frame(x = seq_len(n), y = seq_len(n))
+      stats::lm(y ~ times(x), data)
+    }
+    gl_fit <- gl_make(2000)
+    gl_predict <- function(i) {
+      round(stats::predict(gl_fit, data.frame(x = 1))[[1]] + gl_zero, 6)
+    }
+  }, env)
+  globalenv()
+}
+
+test_that("a model that the worker keeps sees what each map sends", {
+  r <- local_queue()
+  rrq_worker_envir_set(function(envir) envir$gl_zero <- 0, controller = r)
+  local_spawned(r)
+  g <- local_model()
+  map <- function(fn) rrq_lapply(1, fn, timeout = 20, controller = r)[[1]]
+  for (k in c(2, 4, 2)) {
+    g$gl_k <- k
+    expect_equal(map(g$gl_predict), k / 2)
+    expect_equal(map(function(i) i), 1)
+  }
+})
+
+test_that("a model that the worker keeps works in one call and expression after the other", {
+  r <- local_queue()
+  rrq_worker_envir_set(function(envir) envir$gl_zero <- 0, controller = r)
+  local_spawned(r)
+  g <- local_model()
+  fn <- function(gl_fit) stats::predict(gl_fit, data.frame(x = 1))[[1]] + gl_zero
+  for (k in c(2, 4, 2)) {
+    given <- list(gl_k = k, gl_fit = g$gl_fit, gl_zero = 0, gl_predict = g$gl_predict)
+    ids <- c(
+      rrq_task_create_call(fn, list(g$gl_fit), globals = list(gl_k = k), controller = r),
+      rrq_task_create_expr(gl_predict(1), globals = given, controller = r)
+    )
+    rrq_task_wait(ids, timeout = 20, controller = r)
+    expect_equal(rrq_task_results(ids, controller = r), list(k / 2, k / 2))
+  }
+})
+
+test_that("a function that a task returned keeps what it came with, also when it is sent again", {
+  r <- local_queue()
+  local_spawned(r)
+  local_global({
+    gl_k <- 10
+    gl_make <- function(i) function(x) x + gl_k
+  })
+  fn <- rrq_lapply(1, globalenv()$gl_make, controller = r)[[1]]
+  globalenv()$gl_k <- 20
+  expect_equal(fn(1), 11)
+  expect_equal(rrq_lapply(1:2, fn, controller = r), list(11, 12))
+})
