@@ -53,7 +53,7 @@ refuse_nonportable <- function(run, outcome) {
     place_text(problem), problem$what
   )
   if (action == "warn") {
-    run$warnings <- c(run$warnings, list(simpleWarning(message)))
+    run$signals <- add_warning(run$signals, simpleWarning(message), NULL)
     return(list("COMPLETE", outcome[[2]], extra_of(run), FALSE))
   }
   error <- structure(

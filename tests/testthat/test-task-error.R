@@ -378,3 +378,13 @@ test_that("other errors have no hint", {
   fields$status <- "DIED"
   expect_null(missing_hint(new_task_error(simpleError("object 'x' not found"), fields)))
 })
+
+test_that("a function that is looked up by name, or a class, gets a hint, too", {
+  hint <- function(code) {
+    error <- tryCatch(code, error = identity)
+    missing_hint(new_task_error(error, list(status = "ERROR", trace = NULL, warnings = NULL)))
+  }
+  expect_match(hint(sapply(1, "gl_absent")), "globals = \"gl_absent\"", fixed = TRUE)
+  expect_match(hint(methods::new("gl_absent")), "no class `gl_absent`", fixed = TRUE)
+  expect_match(hint(methods::getClass("gl_absent")), "no class `gl_absent`", fixed = TRUE)
+})

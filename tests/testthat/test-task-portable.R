@@ -124,7 +124,7 @@ test_that("a result that cannot travel is an error of the task", {
   ids <- rrq_task_create_bulk_call(fn, 1:2, controller = r)
   suppressWarnings(run_worker(local_worker(r)))
   expect_equal(rrq_task_status(ids, controller = r), c("ERROR", "COMPLETE"))
-  error <- rrq_task_result(ids[[1]], controller = r)
+  error <- suppressWarnings(rrq_task_result(ids[[1]], controller = r))
   expect_s3_class(error, "rrq_error_nonportable")
   expect_match(conditionMessage(error), "`$con` of the value of the task", fixed = TRUE)
   expect_length(error$warnings, 1)
