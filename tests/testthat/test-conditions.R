@@ -79,6 +79,7 @@ test_that("the parent of a condition is kept", {
 test_that("a message is capitalised and gets one final full stop", {
   expect_equal(capitalise("a"), "A.")
   expect_equal(capitalise("A."), "A.")
-  expect_equal(capitalise("\u00e9t\u00e9"), "\u00c9t\u00e9.")
   expect_equal(capitalise("'a' failed!"), "'a' failed!")
+  skip_if_not(l10n_info()$`UTF-8`, "this locale has no letters beyond ASCII")
+  expect_equal(capitalise("\u00e9t\u00e9"), "\u00c9t\u00e9.")
 })
