@@ -28,6 +28,11 @@ session_err <- function(session) {
   readLines(session$get_error_file(), warn = FALSE)
 }
 
+# Not `process$signal()`: it reaps a process that dies at once, without keeping its exit status.
+send_signal <- function(process, signal) {
+  tools::pskill(process$get_pid(), signal)
+}
+
 # Wait until a session has ended; its exit status.
 session_status <- function(session) {
   wait_until(!session$is_alive())

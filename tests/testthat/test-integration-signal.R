@@ -35,7 +35,7 @@ test_that("a worker that was started with SIGINT ignored can be interrupted", {
   log <- rrq_worker_log_tail("w", Inf, r)
   expect_false("RESTART" %in% log$command)
   id <- start_sleeper(r)
-  process$signal(tools::SIGTERM)
+  send_signal(process, tools::SIGTERM)
   expect_equal(session_status(process), 0)
   expect_equal(rrq_task_status(id, controller = r), "DIED")
 })

@@ -203,7 +203,7 @@ test_that("Ctrl-C cancels what is left", {
   })
   wait_until(rrq_task_overview(controller = r)$RUNNING == 1)
   wait_until(n_blocked(r) > 0)
-  session$signal(tools::SIGINT)
+  send_signal(session, tools::SIGINT)
   expect_equal(session_status(session), 0)
   expect_equal(trimws(session_out(session)), "interrupted")
   expect_length(rrq_task_list(controller = r), 0)

@@ -149,7 +149,7 @@ test_that("Ctrl-C clears the bar first and says what came out", {
     )
   })
   wait_until(any(grepl("0/1 tasks", session_err(session))))
-  session$interrupt()
+  send_signal(session, tools::SIGINT)
   expect_equal(session_status(session), 0)
   lines <- session_err(session)
   expect_match(utils::tail(lines, 2)[[1]], "0 of 1 done, 1 left")

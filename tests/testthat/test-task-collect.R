@@ -106,7 +106,7 @@ test_that("Ctrl-C ends the collecting and leaves the tasks alone", {
     cat(end, rrq_task_status(!!ids, controller = r), sep = "\n")
   })
   wait_until(n_blocked(r) == 1)
-  session$signal(tools::SIGINT)
+  send_signal(session, tools::SIGINT)
   expect_equal(session_status(session), 0)
   expect_equal(session_out(session), c("interrupted", "PENDING", "PENDING"))
 })

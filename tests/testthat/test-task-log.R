@@ -129,7 +129,7 @@ test_that("Ctrl-C stops following but not the task", {
     )
   })
   wait_until("one" %in% session_out(session))
-  session$interrupt()
+  send_signal(session, tools::SIGINT)
   session_status(session)
   expect_equal(session_out(session), c("one", "left"))
   expect_equal(rrq_task_status(id, controller = r), "RUNNING")

@@ -350,7 +350,7 @@ test_isolation("Ctrl-C ends the task with its worker", {
   }, c(RRQ_URL = r$url))
   id <- isolated(function() Sys.sleep(60), r)
   pid <- process_of(id, r)
-  session$interrupt()
+  send_signal(session, tools::SIGINT)
   session_status(session)
   expect_match(session_out(session), "stopped: interrupted", all = FALSE)
   expect_equal(rrq_task_status(id, controller = r), "DIED")

@@ -96,7 +96,7 @@ test_that("it runs under nohup", {
   r <- local_queue()
   process <- local_script(r, c("--worker-id", "w", r$queue_id), "nohup")
   rrq_worker_wait("w", timeout = time_limit(), controller = r)
-  process$signal(1)
+  send_signal(process, 1)
   expect_equal(rrq_message_send_and_wait("PING", controller = r), list(w = "PONG"))
   rrq_worker_stop("w", controller = r)
   expect_equal(session_status(process), 0)
@@ -121,13 +121,13 @@ test_that("SIGTERM and Ctrl-C end it cleanly, idle or busy", {
   for (signal in c(tools::SIGTERM, tools::SIGINT)) {
     process <- local_script(r, c("--name=w", r$queue_id))
     wait_until("w" %in% rrq_worker_list(r))
-    process$signal(signal)
+    send_signal(process, signal)
     expect_equal(session_status(process), 0)
     expect_equal(rrq_worker_status("w", r), c(w = "EXITED"))
   }
   process <- local_script(r, c("--name=w", r$queue_id))
   id <- start_sleeper(r)
-  process$signal(tools::SIGTERM)
+  send_signal(process, tools::SIGTERM)
   expect_equal(session_status(process), 0)
   expect_equal(rrq_task_status(id, controller = r), "DIED")
 })
@@ -166,7 +166,7 @@ test_that("a second SIGTERM ends one that does not heed the first", {
   rrq_task_create_call(stubborn, as.list(seen), controller = r)
   for (file in seen) {
     wait_until(file.exists(file))
-    process$signal(tools::SIGTERM)
+    send_signal(process, tools::SIGTERM)
   }
   expect_equal(session_status(process), -tools::SIGTERM)
 })

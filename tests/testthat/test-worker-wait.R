@@ -70,7 +70,7 @@ test_that("waiting can be interrupted", {
     tryCatch(rrq_worker_wait("nobody", controller = r), interrupt = function(e) cat("left\n"))
   })
   wait_until("ready" %in% session_out(session))
-  session$interrupt()
+  send_signal(session, tools::SIGINT)
   session_status(session)
   expect_equal(session_out(session), c("ready", "left"))
 })
