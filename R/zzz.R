@@ -1,6 +1,7 @@
 # R evaluates an argument where it is first used. That would be in one of our checks, and an error
-# in it (a misspelt variable, a missing argument) would name the check. So each exported function
-# begins by evaluating its arguments, apart from those that it captures as code.
+# in it (a missing argument, a call of stop(), before R 4.5 also a misspelt variable) would name the
+# check. So each exported function begins by evaluating its arguments, apart from those that it
+# captures as code. R >= 4.5 blames a misspelt variable on the function in which it is written.
 
 captured_arguments <- c("expr", "fn", "FUN", "...")
 
