@@ -1,5 +1,5 @@
 # R evaluates an argument where it is first used. That would be in one of our checks, and an error
-# in it (a missing argument, a call of stop(), before R 4.5 also a misspelt variable) would name the
+# in it (a missing argument, a call of stop(), in older R a misspelt variable too) would name the
 # check. So each exported function begins by evaluating its arguments, apart from those that it
 # captures as code. R >= 4.5 blames a misspelt variable on the function in which it is written.
 

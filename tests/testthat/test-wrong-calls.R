@@ -20,8 +20,8 @@ blamed <- function(call) {
 }
 
 test_that("an error in an argument names the function the user called", {
-  # R >= 4.5 blames the function in which an unknown variable is written, older versions the one
-  # that evaluates it. It is never a function of rrq that the user did not call.
+  # R >= 4.5 blames the function in which an unknown variable is written, older R the one that
+  # evaluates it. It is never a function of rrq that the user did not call.
   is_lexical <- blamed(quote(identity(typo))) == "user"
   for (call in expression(
     rrq_task_wait(typo), rrq_task_result(typo), rrq_task_create_call(sqrt, typo),
