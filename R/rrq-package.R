@@ -16,4 +16,3 @@ the$task <- NULL
 the$is_worker_process <- FALSE
 the$worker <- NULL
 the$functions <- new.env(parent = emptyenv())
-the$home_mark <- new.env(parent = emptyenv())

@@ -12,16 +12,12 @@ capture_along <- function(fn, args, globals, envir, elements = NULL, call = call
   if (!isTRUE(globals)) check_globals(globals, call)
   if (any(vapply(args, holds_code, NA))) fn$args_code <- TRUE
   if (is.list(elements) && any(vapply(elements, holds_code, NA, 1))) fn$elements_code <- TRUE
-  if (!isTRUE(globals)) {
-    along <- list(values = declared_variables(globals, envir, call))
-  } else {
-    code <- c(
-      fn["value"], if (isTRUE(fn$args_code)) args, if (isTRUE(fn$elements_code)) elements
-    )
-    along <- collect_globals(code[!vapply(code, is.null, NA)], call)
-  }
-  if (length(along$values) > 0) fn$globals <- along$values
+  code <- c(fn["value"], if (isTRUE(fn$args_code)) args, if (isTRUE(fn$elements_code)) elements)
+  along <- collect_globals(code[!vapply(code, is.null, NA)], isTRUE(globals), call)
+  values <- if (isTRUE(globals)) along$values else declared_variables(globals, envir, call)
+  if (length(values) > 0) fn$globals <- values
   fn$packages <- along$packages
+  fn$inner <- along$inner
   fn
 }
 
@@ -145,8 +141,10 @@ is_tool <- function(frame) {
 
 # Their values -------------------------------------------------------------------------------
 
-# `values` and, by name, the `packages` of functions that the worker finds in them.
-collect_globals <- function(code, call = caller_env()) {
+# `values` and, by name, the `packages` of functions that the worker finds in them; and `inner`, the
+# names of code that is used from the environments between the functions and the global one, which
+# may refer to the latter, too. If not `wanted`, only these.
+collect_globals <- function(code, wanted = TRUE, call = caller_env()) {
   if (length(code) == 0 || (length(code) == 1 && is_self_contained(code[[1]]))) {
     return(list())
   }
@@ -154,6 +152,8 @@ collect_globals <- function(code, call = caller_env()) {
   found$values <- list()
   found$packages <- character()
   found$seen <- character()
+  found$inner <- character()
+  found$wanted <- wanted
   for (x in code) visit_value(x, found)
   found$packages <- found$packages[!names(found$packages) %in% names(found$values)]
   if (length(found$values) > 0) {
@@ -161,7 +161,10 @@ collect_globals <- function(code, call = caller_env()) {
     check_globals_size(found$values[!is_code], call)
     found$values[is_code] <- lapply(found$values[is_code], strip_function_source)
   }
-  list(values = found$values, packages = if (length(found$packages)) found$packages)
+  along <- list(values = found$values)
+  if (length(found$packages) > 0) along$packages <- found$packages
+  if (length(found$inner) > 0) along$inner <- found$inner
+  along
 }
 
 # Most functions, at little cost.
@@ -209,11 +212,13 @@ visit_code <- function(syntax, envir, found) {
   while (!is_lasting_environment(envir)) {
     here <- syntax$all[syntax$all %in% ls(envir, all.names = TRUE, sorted = FALSE)]
     here <- here[!here %in% local]
-    for (value in values_of(here, envir)) visit_value(value, found)
+    values <- values_of(here, envir)
+    for (value in values) visit_value(value, found)
+    found$inner <- union(found$inner, names(values)[vapply(values, holds_code, NA)])
     local <- c(local, here)
     envir <- parent.env(envir)
   }
-  if (identical(envir, globalenv())) visit_globals(syntax, local, found)
+  if (found$wanted && identical(envir, globalenv())) visit_globals(syntax, local, found)
 }
 
 # Without those that cannot be read: they are the worker's to complain about, if it comes to that.

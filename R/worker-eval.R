@@ -135,19 +135,21 @@ prepare_call <- function(run, frame, kind, payload, template, variables) {
   switch(kind,
     call = {
       payload <- merge_shared(payload, variables)
-      home <- globals_home(payload$fn, run$envir)
-      args <- if (is.null(payload$fn$args_code)) payload$args else rehome(payload$args, home)
-      as.call(c(function_head(frame, payload$fn, home), bind_args(frame, args)))
+      fn <- payload$fn
+      home <- globals_home(fn, run$envir)
+      args <- payload$args
+      if (!is.null(fn$args_code)) args <- rehome(args, home, fn$inner)
+      as.call(c(function_head(frame, fn, home), bind_args(frame, args)))
     },
     expr = {
       list2env(payload$variables, frame)
       list2env(as.list(variables), frame)
-      if (!is.null(payload$code)) rehome_bindings(payload$code, frame)
+      if (!is.null(payload$code)) rehome_variables(payload$code, frame)
       payload$expr
     },
     bulk_expr = {
       list2env(template$variables, frame)
-      if (!is.null(template$code)) rehome_bindings(template$code, frame)
+      if (!is.null(template$code)) rehome_variables(template$code, frame)
       list2env(named(payload, template$names), frame)
       template$expr
     }
@@ -187,7 +189,7 @@ bulk_call <- function(run, frame, payload, template) {
   parent.env(frame) <- run$common
   # No task sees what another assigned there by `<<-`.
   if (!is.null(run$globals)) list2env(run$globals, run$home)
-  if (!is.null(template$fn$elements_code)) payload <- rehome(payload, run$home)
+  if (!is.null(template$fn$elements_code)) payload <- rehome(payload, run$home, template$fn$inner)
   if (!is.null(template$chunk)) {
     assign("chunk", payload, frame)
     each <- if (isTRUE(template$streams)) call(":::", quote(rrq), quote(each_stream))
@@ -213,7 +215,7 @@ prepare_bulk <- function(run, template) {
   run$common <- new.env(parent = run$envir)
   run$home <- globals_home(fn, run$envir)
   run$globals <- if (!is.null(fn$globals)) mget(names(fn$globals), envir = run$home)
-  args <- if (is.null(fn$args_code)) template$args else rehome(template$args, run$home)
+  args <- if (is.null(fn$args_code)) template$args else rehome(template$args, run$home, fn$inner)
   run$head <- function_head(run$common, fn, run$home)
   run$args <- bind_args(run$common, args, "shared")
   if (identical(template$chunk, "mapply")) {
@@ -250,7 +252,7 @@ function_head <- function(frame, fn, home) {
     operator <- if (isTRUE(fn$internal)) ":::" else "::"
     return(call(operator, as.symbol(fn$namespace), as.symbol(fn$name)))
   }
-  assign("fn", rehome(fn$value, home), frame)
+  assign("fn", rehome(fn$value, home, fn$inner), frame)
   quote(fn)
 }
 

@@ -6,7 +6,7 @@ globals_home <- function(fn, envir) {
     return(envir)
   }
   home <- new.env(parent = envir)
-  list2env(lapply(fn$globals, rehome, home), home)
+  list2env(lapply(fn$globals, rehome, home, fn$inner), home)
   for (name in names(fn$packages)) bind_exported(name, fn$packages[[name]], home)
   home
 }
@@ -23,86 +23,125 @@ bind_exported <- function(name, package, home) {
 # hold them (is_stateless()). There, a home of an earlier task stands where the global environment
 # was. It is replaced like that one: walking on from it would lead to the worker's environment, and
 # give that a parent whose own parent it is.
-rehome <- function(x, home, seen = new.env(parent = emptyenv()), depth = 4) {
+#
+# This runs for each task that has a closure, so only what can matter is visited: of the environments
+# that enclose functions, the `inner` names that the session found to be used.
+rehome <- function(x, home, inner = NULL) {
+  rehome_value(x, list(home = home, inner = inner, seen = new.env(parent = emptyenv())))
+}
+
+rehome_value <- function(x, to, depth = 4) {
   if (is.function(x) && !is.primitive(x) && !isS4(x)) {
-    rehome_function(x, home, seen)
+    rehome_function(x, to)
   } else if (is_formula(x)) {
-    rehome_formula(x, home, seen)
+    rehome_formula(x, to)
   } else if (is.environment(x)) {
-    rehome_chain(x, home, seen)
-    x
+    rehome_object(x, to)
   } else if (depth > 0 && is_short_list(x)) {
-    rehome_list(x, home, seen, depth - 1)
+    rehome_list(x, to, depth - 1)
   } else {
     x
   }
 }
 
-rehome_function <- function(fn, home, seen) {
+rehome_function <- function(fn, to) {
   if (stands_for_global(environment(fn))) {
-    environment(fn) <- mark_home(home)
+    environment(fn) <- mark_home(to$home)
   } else {
-    rehome_chain(environment(fn), home, seen)
+    rehome_chain(environment(fn), to)
   }
   fn
 }
 
-rehome_formula <- function(formula, home, seen) {
+rehome_formula <- function(formula, to) {
   envir <- attr(formula, ".Environment")
   if (stands_for_global(envir)) {
-    attr(formula, ".Environment") <- mark_home(home)
+    attr(formula, ".Environment") <- mark_home(to$home)
   } else {
-    rehome_chain(envir, home, seen)
+    rehome_chain(envir, to)
   }
   formula
 }
 
-rehome_list <- function(x, home, seen, depth) {
+rehome_list <- function(x, to, depth) {
   items <- unclass(x)
   at <- which(vapply(items, holds_code, NA, depth))
   if (length(at) == 0) {
     return(x)
   }
-  items[at] <- lapply(items[at], rehome, home, seen, depth)
+  items[at] <- lapply(items[at], rehome_value, to, depth)
   attributes(items) <- attributes(x)
   items
 }
 
-rehome_chain <- function(envir, home, seen) {
-  while (is.environment(envir) && !is_lasting_environment(envir) && !is_home(envir)) {
-    key <- rlang::obj_address(envir)
-    if (exists(key, envir = seen, inherits = FALSE)) {
+# An environment that is a value, such as an R6 object: all its functions are used.
+rehome_object <- function(envir, to) {
+  if (!is_outside(envir) && is_new(envir, "object", to)) {
+    if (length(envir) <= widest) rehome_bindings(eager_names(envir), envir, to)
+    rehome_chain(envir, to)
+  }
+  envir
+}
+
+# The environments that enclose a function.
+rehome_chain <- function(envir, to) {
+  while (!is_outside(envir)) {
+    if (!is.null(to$inner)) {
+      if (!is_new(envir, "frame", to)) {
+        return()
+      }
+      here <- to$inner[to$inner %in% ls(envir, all.names = TRUE, sorted = FALSE)]
+      if (length(here) > 0) rehome_bindings(intersect(here, eager_names(envir)), envir, to)
+    }
+    parent <- parent.env(envir)
+    if (stands_for_global(parent)) {
+      parent.env(envir) <- mark_home(to$home)
       return()
     }
-    assign(key, TRUE, seen)
-    if (length(envir) <= widest) rehome_bindings(eager_names(envir), envir, home, seen)
-    parent <- parent.env(envir)
-    if (stands_for_global(parent)) parent.env(envir) <- mark_home(home)
     envir <- parent
   }
 }
 
-rehome_bindings <- function(names, envir, home = envir, seen = new.env(parent = emptyenv())) {
+is_outside <- function(envir) {
+  !is.environment(envir) || is_lasting_environment(envir) || is_home(envir)
+}
+
+is_new <- function(envir, kind, to) {
+  key <- paste(kind, rlang::obj_address(envir))
+  if (exists(key, envir = to$seen, inherits = FALSE)) {
+    return(FALSE)
+  }
+  assign(key, TRUE, to$seen)
+  TRUE
+}
+
+rehome_bindings <- function(names, envir, to) {
   envir <- as.environment(envir)
   is_generator <- inherits(envir, "R6ClassGenerator")
   for (name in names) {
     value <- envir[[name]]
     if (is_generator && name == "parent_env" && stands_for_global(value)) {
-      assign(name, mark_home(home), envir)
+      assign(name, mark_home(to$home), envir)
     } else if (holds_code(value)) {
-      value <- rehome(value, home, seen)
+      value <- rehome_value(value, to)
       if (!bindingIsLocked(name, envir)) assign(name, value, envir)
     }
   }
 }
 
+# Variables of an expression that hold functions: these see the others.
+rehome_variables <- function(names, frame) {
+  rehome_bindings(names, frame, list(home = frame, inner = NULL, seen = new.env()))
+}
+
 stands_for_global <- function(envir) identical(envir, globalenv()) || is_home(envir)
 
-# The mark is an environment, so it is recognised in this process only. A home that comes back in a
-# function that a task returned holds what that function needs, and is an environment like others.
+# The engine writes the mark in place of the environment (src/rust/bridge/src/serialize.rs), and
+# reads the global environment. So what a task returns refers to that of the session, as what was
+# sent did.
 mark_home <- function(home) {
-  if (!is_home(home)) attr(home, "rrq_home") <- the$home_mark
+  if (!is_home(home)) attr(home, "rrq_home") <- "global environment"
   home
 }
 
-is_home <- function(envir) identical(attr(envir, "rrq_home"), the$home_mark)
+is_home <- function(envir) !is.null(attr(envir, "rrq_home"))

@@ -160,7 +160,7 @@ build_environment <- function(handle) {
   envir <- new.env(parent = globalenv())
   create <- rust_call(rs_envir_get(handle))
   if (!is.null(create)) create(envir)
-  envir
+  mark_home(envir)
 }
 
 prepare_task_logs <- function(logdir, call) {

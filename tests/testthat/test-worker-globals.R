@@ -192,7 +192,7 @@ test_that("a model that the worker keeps works in one call and expression after 
   }
 })
 
-test_that("a function that a task returned keeps what it came with, also when it is sent again", {
+test_that("a function that a task returned sees the global environment of the session again", {
   r <- local_queue()
   local_spawned(r)
   local_global({
@@ -200,7 +200,25 @@ test_that("a function that a task returned keeps what it came with, also when it
     gl_make <- function(i) function(x) x + gl_k
   })
   fn <- rrq_lapply(1, globalenv()$gl_make, controller = r)[[1]]
-  assign("gl_k", 20, globalenv())
+  expect_identical(parent.env(environment(fn)), globalenv())
   expect_equal(fn(1), 11)
   expect_equal(rrq_lapply(1:2, fn, controller = r), list(11, 12))
+  assign("gl_k", 20, globalenv())
+  expect_equal(fn(1), 21)
+  expect_equal(rrq_lapply(1:2, fn, controller = r), list(21, 22))
+})
+
+test_that("results do not carry the global variables and the worker's environment", {
+  r <- local_queue()
+  rrq_worker_envir_set(function(envir) envir$big_there <- stats::runif(1e5), controller = r)
+  local_spawned(r)
+  local_global({
+    gl_big <- stats::runif(1e5)
+    gl_make <- function(i) function() gl_big[[i]] + big_there[[i]]
+    gl_plain <- function(i) function() big_there[[i]]
+  })
+  for (make in list(globalenv()$gl_make, globalenv()$gl_plain)) {
+    fn <- rrq_lapply(1, make, controller = r)[[1]]
+    expect_identical(parent.env(environment(fn)), globalenv())
+  }
 })

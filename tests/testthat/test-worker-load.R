@@ -82,7 +82,9 @@ test_that("a worker that never pauses is used fully, and not more", {
 test_that("tasks that a worker ran in batches are its load", {
   r <- local_queue()
   worker <- local_worker(r)
-  rrq_task_create_bulk_call(function(i) sum(sqrt(seq_len(1e4))), 1:300, controller = r)
+  # Without the environment of this test, which would take longer than the work.
+  work <- rlang::new_function(alist(i = ), quote(sum(sqrt(seq_len(1e4)))), globalenv())
+  rrq_task_create_bulk_call(work, 1:300, controller = r)
   run_worker(worker)
   log <- rrq_worker_log_tail(n = Inf, controller = r)
   starts <- rle(log$command == "TASK_START")

@@ -2,11 +2,12 @@
 
 use extendr_api::prelude::*;
 use libR_sys::{
-    R_ExternalPtrAddr, R_ExternalPtrProtected, R_NilValue, R_Serialize, R_Unserialize,
-    R_inpstream_st, R_inpstream_t, R_outpstream_st, R_outpstream_t, R_pstream_format_t, SEXP,
-    SEXPTYPE, TYPEOF,
+    R_ExternalPtrAddr, R_ExternalPtrProtected, R_GlobalEnv, R_NilValue, R_Serialize, R_Unserialize,
+    R_inpstream_st, R_inpstream_t, R_outpstream_st, R_outpstream_t, R_pstream_format_t,
+    Rf_getAttrib, Rf_install, Rf_xlength, SEXP, SEXPTYPE, TYPEOF,
 };
 use std::cell::Cell;
+use std::ffi::CStr;
 use std::os::raw::{c_int, c_void};
 
 use crate::condition::{Failure, RResult};
@@ -14,6 +15,8 @@ use crate::plain;
 use crate::protect::protect;
 
 const VERSION: c_int = 3;
+/// The attribute that marks environments which stand for the global one.
+const HOME_MARK: &CStr = c"rrq_home";
 /// Redis takes no string above 512 MB, and closes the connection that sends one.
 const LONGEST: usize = 500 * 1024 * 1024;
 
@@ -40,10 +43,18 @@ thread_local! {
 /// R calls this for each environment, external pointer and weak reference. `NULL` lets R write them
 /// as usual: pointers without their address. A `data.table` refers to itself by a pointer to `NULL`,
 /// with another pointer inside; it notices when they are gone.
-unsafe extern "C" fn note_pointer(value: SEXP, _data: SEXP) -> SEXP {
+///
+/// An environment that stands for the global one of the session is marked by `R/worker-globals.R`,
+/// with the text to write in its place. So results do not carry the values in it.
+unsafe extern "C" fn name_reference(value: SEXP, _data: SEXP) -> SEXP {
     // SAFETY: reading fields of a live object.
     unsafe {
-        if TYPEOF(value) == SEXPTYPE::EXTPTRSXP {
+        if TYPEOF(value) == SEXPTYPE::ENVSXP {
+            let mark = Rf_getAttrib(value, Rf_install(HOME_MARK.as_ptr()));
+            if TYPEOF(mark) == SEXPTYPE::STRSXP && Rf_xlength(mark) > 0 {
+                return mark;
+            }
+        } else if TYPEOF(value) == SEXPTYPE::EXTPTRSXP {
             let address = R_ExternalPtrAddr(value);
             if address == R_NilValue.cast() {
                 HARMLESS.set(R_ExternalPtrProtected(value));
@@ -86,7 +97,7 @@ fn serialize_any(value: &Robj) -> RResult<Vec<u8>> {
         version: VERSION,
         OutChar: Some(out_char),
         OutBytes: Some(out_bytes),
-        OutPersistHookFunc: Some(note_pointer),
+        OutPersistHookFunc: Some(name_reference),
         // SAFETY: reading a constant of R.
         OutPersistHookData: unsafe { R_NilValue },
     };
@@ -120,6 +131,12 @@ impl Reader<'_> {
     }
 }
 
+/// R calls this for what `name_reference` has named.
+unsafe extern "C" fn restore_reference(_name: SEXP, _data: SEXP) -> SEXP {
+    // SAFETY: reading a constant of R.
+    unsafe { R_GlobalEnv }
+}
+
 unsafe extern "C" fn in_char(stream: R_inpstream_t) -> c_int {
     let mut byte = [0u8];
     // SAFETY: `data` is the reader `unserialize` put there.
@@ -146,7 +163,7 @@ pub fn unserialize(bytes: &[u8]) -> RResult<Robj> {
         type_: R_pstream_format_t::R_pstream_any_format,
         InChar: Some(in_char),
         InBytes: Some(in_bytes),
-        InPersistHookFunc: None,
+        InPersistHookFunc: Some(restore_reference),
         // SAFETY: reading a constant of R.
         InPersistHookData: unsafe { R_NilValue },
         native_encoding: [0; 64],
