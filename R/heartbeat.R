@@ -4,12 +4,17 @@
 #' process is alive. A separate thread renews the key every `period` seconds, even while R computes.
 #' Workers have their own heartbeat; this class is for other programs.
 #'
+#' `rrq_heartbeat_kill()` sends a signal to the process that keeps a key alive, on any machine. It
+#' needs only the key: of an `rrq_heartbeat`, or of a worker (`heartbeat_key` of
+#' [rrq_worker_info()]).
+#'
 #' The thread reconnects after a lost connection or a server failure; whether the key survives the
 #' interruption depends on `expire`. When the process ends, for whatever reason, the key expires.
 #'
 #' The key name is used as given. `rrq_heartbeat_kill()` stores a signal in `<key>:signal`, and the
 #' thread sends it to its own process. So you can interrupt a process on any machine, even if its R
-#' code never contacts the server.
+#' code never contacts the server. An interrupted worker exits, and its current task ends as `DIED`.
+#' Before SIGTERM and SIGKILL, a worker signs off, so that its task ends at once.
 #'
 #' @section Methods:
 #' * `rrq_heartbeat$new(key, period, expire = 3 * period, value = expire, config = NULL,
@@ -17,8 +22,9 @@
 #'   seconds after its last renewal; `expire` must be greater than `period`. `config` is the server,
 #'   as `con` of [rrq_controller()]. `timeout` is the longest time, in seconds, to try to reach the
 #'   server at the start, and the longest time that `$stop()` may take.
-#' * `$start()`: creates the key and starts renewing it; an error if the key exists. `$stop()`:
-#'   stops renewing the key and deletes it. Both return the object, invisibly.
+#' * `$start()`: creates the key and starts renewing it; an error if the heartbeat is running or the
+#'   key exists. `$stop()`: stops renewing the key and deletes it; an error if the heartbeat is not
+#'   running. Both return the object, invisibly.
 #' * `$is_running()`: whether the key is being renewed, `TRUE` or `FALSE`.
 #' * `$format()`: a one-line description, as printed.
 #'
@@ -28,7 +34,8 @@
 #'   Ctrl-C sends.
 #' @return `rrq_heartbeat_kill()`: `TRUE` if the key exists and the signal was sent, otherwise
 #'   `FALSE`, invisibly.
-#' @section Errors: `rrq_error_heartbeat_exists` if the key is already kept alive.
+#' @section Errors: `rrq_error_heartbeat_exists` if the key is already kept alive, by this heartbeat
+#'   or another process; `rrq_error_heartbeat_stopped` for `$stop()` if it is not running.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -67,9 +74,11 @@ rrq_heartbeat <- R6Class(
       invisible(self)
     },
     stop = function() {
-      if (self$is_running()) {
-        rust_call(rs_heartbeat_stop(private$pointer))
+      if (!self$is_running()) {
+        message <- sprintf("This heartbeat is not running: nothing keeps '%s' alive.", private$key)
+        abort("heartbeat_stopped", message, ids = private$key)
       }
+      rust_call(rs_heartbeat_stop(private$pointer))
       invisible(self)
     },
     is_running = function() {
@@ -93,7 +102,7 @@ rrq_heartbeat <- R6Class(
     pointer = NULL,
     begin = function(call) {
       if (self$is_running()) {
-        message <- sprintf("This heartbeat already keeps '%s' alive.", private$key)
+        message <- sprintf("This heartbeat is already running: it keeps '%s' alive.", private$key)
         abort("heartbeat_exists", message, ids = private$key, call = call)
       }
       private$pointer <- rust_call(rs_heartbeat_start(

@@ -1,7 +1,7 @@
 # A heartbeat on a key of its own, stopped at the end.
 local_heartbeat <- function(con, key, period = 0.2, ..., env = parent.frame()) {
   beat <- rrq_heartbeat$new(key, period, ..., config = con)
-  withr::defer(beat$stop(), env)
+  withr::defer(if (beat$is_running()) beat$stop(), env)
   beat
 }
 
@@ -17,7 +17,17 @@ test_that("a key is kept alive while R computes in C, until it is stopped", {
   expect_identical(beat$stop(), beat)
   expect_false(beat$is_running())
   expect_length(con$KEYS("alive*"), 0)
-  expect_identical(beat$stop(), beat)
+})
+
+test_that("starting one that runs and stopping one that does not are errors", {
+  con <- local_redis()
+  beat <- local_heartbeat(con, "alive")
+  expect_error(beat$start(), "already running", class = "rrq_error_heartbeat_exists")
+  expect_true(beat$is_running())
+  beat$stop()
+  err <- expect_error(beat$stop(), "not running", class = "rrq_error_heartbeat_stopped")
+  expect_equal(err$ids, "alive")
+  expect_equal(err$call, quote(beat$stop()))
 })
 
 test_that("it can be started later, and restarted", {
@@ -100,6 +110,37 @@ test_that("a signal can end the process", {
   expect_true(wait_until(con$EXISTS("alive") == 0))
 })
 
+test_that("with nothing but its key a worker is interrupted, idle or in a task", {
+  skip_on_os("windows")
+  r <- local_queue()
+  manager <- local_patient(r, 2)
+  id <- rrq_task_create_expr(Sys.sleep(600), controller = r)
+  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  for (info in rrq_worker_info(controller = r)) {
+    expect_true(rrq_heartbeat_kill(r$con, info$heartbeat_key))
+    wait_until(!process_is_alive(info$pid))
+    expect_equal(unname(rrq_worker_status(info$worker, r)), "EXITED")
+    expect_equal(r$con$EXISTS(info$heartbeat_key), 0)
+  }
+  expect_equal(rrq_task_status(id, controller = r), "DIED")
+})
+
+test_that("a worker that a signal ends at once signs off first", {
+  skip_on_os("windows")
+  r <- local_queue()
+  for (signal in c(tools::SIGTERM, tools::SIGKILL)) {
+    manager <- local_patient(r)
+    id <- rrq_task_create_call(stats::fft, list(seq_len(199999)), controller = r)
+    wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+    info <- rrq_worker_info(controller = r)[[1]]
+    expect_true(rrq_heartbeat_kill(r$con, info$heartbeat_key, signal))
+    wait_until(!process_is_alive(info$pid))
+    expect_equal(unname(rrq_worker_status(info$worker, r)), "EXITED")
+    expect_equal(rrq_task_status(id, controller = r), "DIED")
+    expect_length(r$con$KEYS("*:signal"), 0)
+  }
+})
+
 test_that("without a heartbeat no signal is sent, and no key is left behind", {
   con <- local_redis()
   expect_false(rrq_heartbeat_kill(con, "alive"))
@@ -119,7 +160,7 @@ test_that("a heartbeat that was saved and loaded is not running", {
   beat <- local_heartbeat(con, "alive")
   copy <- unserialize(serialize(beat, NULL))
   expect_false(copy$is_running())
-  copy$stop()
+  expect_error(copy$stop(), class = "rrq_error_heartbeat_stopped")
   expect_true(beat$is_running())
 })
 

@@ -177,11 +177,13 @@ keys! { WorkerKeys:
     heartbeat = "hb";
     /// LIST of commands, which wakes the worker's control thread.
     control = "ctl";
+    /// LIST of signals for the process that keeps the heartbeat, as `heartbeat::kill` names it.
+    signals = "hb:signal";
 }
 
 impl WorkerKeys {
     /// Every key a worker can have.
-    pub fn all(&self) -> [String; 6] {
+    pub fn all(&self) -> [String; 7] {
         [
             self.messages(),
             self.wake(),
@@ -189,6 +191,7 @@ impl WorkerKeys {
             self.log(),
             self.heartbeat(),
             self.control(),
+            self.signals(),
         ]
     }
 }

@@ -3,7 +3,8 @@
 //! 1. interrupts the current task if it was cancelled: the task's header says so, the control list
 //!    only wakes;
 //! 2. answers pings;
-//! 3. ends the process when the worker is to be killed.
+//! 3. ends the process when the worker is to be killed;
+//! 4. delivers signals to the process, which come through the key of the worker's heartbeat.
 //!
 //! A lost entry costs a few seconds, or the answer to a ping. An idle thread sends one request
 //! every few seconds.
@@ -37,6 +38,8 @@ const ALERT: Duration = Duration::from_secs(2);
 const ALERT_BLOCK_S: f64 = 0.1;
 /// After a failed request, the next comes this much later.
 const RETRY: Duration = Duration::from_secs(1);
+/// SIGKILL and SIGTERM.
+const FATAL: [i32; 2] = [9, 15];
 /// After SIGTERM a process has this long to end before SIGKILL.
 const KILL_GRACE: Duration = Duration::from_secs(1);
 
@@ -73,8 +76,8 @@ impl ControlLoop {
             pause = match round {
                 Err(_) => RETRY,
                 Ok(None) => Duration::ZERO,
-                Ok(Some(entry)) if quitting => return self.put_back(&entry),
-                Ok(Some(entry)) => match self.obey(&entry) {
+                Ok(Some((list, entry))) if quitting => return self.put_back(list, &entry),
+                Ok(Some((list, entry))) => match self.obey(&list, &entry) {
                     Ok(()) => Duration::ZERO,
                     Err(_) => RETRY,
                 },
@@ -116,28 +119,36 @@ impl ControlLoop {
     }
 
     /// Sleep until something comes.
-    fn listen(&mut self) -> Result<Option<String>> {
+    fn listen(&mut self) -> Result<Option<(String, String)>> {
         let block_s = if self.is_alert() { ALERT_BLOCK_S } else { BLOCK_S };
+        let [control, signals] = self.lists();
         let mut command = redis::cmd("BLPOP");
-        command.arg(self.list()).arg(block_s);
-        let entry = value::array(self.connection.command(&command)?)?.pop();
-        entry.map(value::text).transpose()
+        command.arg(control).arg(signals).arg(block_s);
+        let mut popped = value::texts(self.connection.command(&command)?)?.into_iter();
+        Ok(popped.next().zip(popped.next()))
     }
 
-    fn list(&self) -> String {
+    /// Where entries come from: the control list, and the signals for whoever keeps the key of the
+    /// worker's heartbeat.
+    fn lists(&self) -> [String; 2] {
         let registration = &self.context.registration;
-        registration.keys.worker(&registration.id).control()
+        let own = registration.keys.worker(&registration.id);
+        [own.control(), own.signals()]
     }
 
     /// This worker has ended: the entry is for a later worker of the same name.
-    fn put_back(&mut self, entry: &str) {
+    fn put_back(&mut self, list: String, entry: &str) {
         let registration = &self.context.registration;
-        let names = vec![registration.keys.workers(), self.list()];
+        let names = vec![registration.keys.workers(), list];
         let call = Call::new(&WORKER_PUT_BACK, names).arg(&registration.id).arg(entry);
         let _ = self.connection.call(&call);
     }
 
-    fn obey(&mut self, entry: &str) -> Result<()> {
+    fn obey(&mut self, list: &str, entry: &str) -> Result<()> {
+        if list == self.lists()[1] {
+            self.signal(entry.parse().unwrap_or(0));
+            return Ok(());
+        }
         match Order::parse(entry, self.context.registration.incarnation) {
             Some(Order::Cancel) => self.alert = Some(Instant::now()),
             Some(Order::Ping { watch, nonce }) => {
@@ -148,6 +159,12 @@ impl ControlLoop {
             None => {}
         }
         Ok(())
+    }
+
+    /// A signal that would end the process at once also ends the registration, so that the worker's
+    /// tasks need not wait for its lease to lapse.
+    fn signal(&mut self, number: i32) {
+        if FATAL.contains(&number) { self.kill() } else { process::send(number) }
     }
 
     /// Sign off for the worker and end its process. The lock is held until the process ends, so

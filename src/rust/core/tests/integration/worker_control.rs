@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rrq_core::Error;
 use rrq_core::connection::never;
 use rrq_core::worker::{self, Pong};
+use rrq_core::{Connection, Error, Keys, heartbeat};
 
 use crate::support::*;
 
@@ -83,6 +83,19 @@ fn an_order_to_an_earlier_worker_of_the_name_is_none() {
     let _: i64 =
         f.ask("EVAL return(redis.call('RPUSH','{jobs}:w:w:ctl','0'..string.char(32)..'kill')) 0");
     assert!(ping(&mut f, &["w"], LIMIT)[0].is_some());
+}
+
+#[test]
+fn signals_for_a_worker_that_has_left_are_not_kept() {
+    let f = Fixture::new();
+    let mut worker = f.worker("w");
+    let key = Keys::new("jobs").worker("w");
+    let _: i64 = f.ask(&format!("RPUSH {} 0", key.signals()));
+    wait_until(|| f.ask::<i64>(&format!("EXISTS {}", key.signals())) == 0);
+    worker.exit("enough").unwrap();
+    let mut connection = Connection::open(&f.server.url(), never()).unwrap();
+    assert!(!heartbeat::kill(&mut connection, &key.heartbeat(), 2).unwrap());
+    assert!(f.keyspace().iter().all(|key| !key.ends_with(":signal")));
 }
 
 #[test]
