@@ -3,11 +3,18 @@
 #' Returns the fraction of their time that workers spend on tasks, computed from their logs.
 #'
 #' @inheritParams rrq_worker_status
-#' @return An `rrq_worker_load`: a data frame with one row per worker. The column `worker_id` is its
-#'   id; `minutes_1`, `minutes_5` and `minutes_15` are the fractions (0 to 1) of the last 1, 5 and
-#'   15 minutes in which the worker ran tasks, however they ended. If the worker is younger, or its
-#'   log does not reach back that far, they are fractions of the time that the log covers. `mean()`
-#'   of an `rrq_worker_load` averages over the workers.
+#' @param x A `worker_load`.
+#' @param time A numeric vector of minutes; `Inf` is all the time that the logs cover.
+#' @param ... Not used.
+#' @return `rrq_worker_load()`: a `worker_load`, a data frame with one row per worker. The column
+#'   `worker_id` is its id; `minutes_1`, `minutes_5` and `minutes_15` are the fractions (0 to 1) of
+#'   the last 1, 5 and 15 minutes in which the worker ran tasks, however they ended. If the worker
+#'   is younger, or its log does not reach back that far, they are fractions of the time that the
+#'   log covers.
+#'
+#'   `mean()`: a matrix with one column per `time`, named by it. The row `used` is how many of the
+#'   workers ran a task, `available` how many there were, on average over the last so many minutes.
+#'   The time before the first of them started does not count.
 #' @section Errors: `rrq_error_worker_missing` lists unknown ids.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -19,6 +26,7 @@
 #' load <- rrq_worker_load(controller = r)
 #' load
 #' mean(load)
+#' mean(load, time = 1)
 #' w$stop()
 #' rrq_destroy(controller = r)
 #' server$stop()
@@ -30,30 +38,71 @@ rrq_worker_load <- function(worker_ids = NULL, controller = NULL) {
   check_workers(worker_ids, states$id)
   worker_ids <- worker_ids %||% states$id[states$active]
   call <- rlang::current_env()
-  loads <- vapply(worker_ids, function(id) {
-    log <- rust_call(rs_worker_log(handle, id, Inf), call)
-    load_of(log, states$task[states$id == id], server_time(controller))
-  }, load_windows)
+  logs <- lapply(worker_ids, function(id) rust_call(rs_worker_log(handle, id, Inf), call))
+  running <- states$task[match(worker_ids, states$id)]
+  new_load(worker_ids, logs, running, server_time(controller))
+}
+
+# `running` is the task that each worker runs now, or NA.
+new_load <- function(worker_ids, logs, running, now) {
+  periods <- Map(function(log, running) load_periods(log, running, now), logs, running)
+  fractions <- vapply(periods, load_of, load_windows, now)
   structure(
-    data.frame(worker_id = worker_ids, t(loads), row.names = NULL),
-    class = c("rrq_worker_load", "data.frame")
+    data.frame(worker_id = worker_ids, t(fractions), row.names = NULL),
+    periods = unname(periods), now = now,
+    class = c("worker_load", "data.frame")
   )
 }
 
+#' @rdname rrq_worker_load
 #' @export
-mean.rrq_worker_load <- function(x, ...) {
-  colMeans(as.data.frame(x)[names(load_windows)])
+mean.worker_load <- function(x, time = c(1, 5, 15, Inf), ...) {
+  if (!is.numeric(time) || anyNA(time) || any(time <= 0)) {
+    abort_argument("time", "numbers of minutes greater than 0", time, rlang::current_env())
+  }
+  periods <- attr(x, "periods")
+  now <- attr(x, "now")
+  first <- min(now, unlist(lapply(periods, function(worker) worker$alive$from)))
+  means <- vapply(time, function(minutes) {
+    begin <- max(now - 60 * minutes, first)
+    mean_of <- function(name) {
+      within <- vapply(periods, function(worker) time_within(worker[[name]], begin, now), 0)
+      sum(within) / max(now - begin, 1e-6)
+    }
+    c(used = mean_of("busy"), available = mean_of("alive"))
+  }, c(used = 0, available = 0))
+  colnames(means) <- as.character(time)
+  means
+}
+
+# A part of the rows or columns does not have what `mean()` needs.
+#' @export
+`[.worker_load` <- function(x, ...) {
+  x <- structure(x, periods = NULL, now = NULL, class = "data.frame")
+  x[...]
 }
 
 load_windows <- c(minutes_1 = 60, minutes_5 = 300, minutes_15 = 900)
 
-# `running` is the task the worker runs now, or NA.
-load_of <- function(log, running, now) {
-  busy <- busy_intervals(log, running, now)
+load_of <- function(periods, now) {
   vapply(load_windows, function(seconds) {
-    begin <- max(now - seconds, log$time[1], na.rm = TRUE)
-    time_within(busy, begin, now) / max(now - begin, 1e-6)
+    begin <- max(now - seconds, min(now, periods$alive$from))
+    time_within(periods$busy, begin, now) / max(now - begin, 1e-6)
   }, 0)
+}
+
+# When a worker ran tasks, and when it was there. One that has exited was there until its last line.
+load_periods <- function(log, running, now) {
+  n <- length(log$time)
+  if (n == 0) {
+    none <- data.frame(from = numeric(), to = numeric())
+    return(list(busy = none, alive = none))
+  }
+  has_left <- log$command[[n]] %in% c("STOP", "LOST")
+  list(
+    busy = busy_intervals(log, running, now),
+    alive = data.frame(from = log$time[[1]], to = if (has_left) log$time[[n]] else now)
+  )
 }
 
 # When each task in the log was started and when it ended, however it ended. A batch logs the starts
