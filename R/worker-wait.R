@@ -6,9 +6,9 @@
 #' @param worker_ids A character vector: the names that the workers will have.
 #' @param timeout The longest time to wait, in seconds.
 #' @param time_poll Seconds between checks.
-#' @param is_dead A function of the ids of workers that are not alive yet. It returns a logical
-#'   vector with one element per id: whether the job that should start this worker has ended. `NULL`
-#'   if that cannot be determined.
+#' @param is_dead A function of no arguments. It returns a logical vector with one element for each
+#'   of `worker_ids`, in their order or named by them: whether the job that should start this worker
+#'   has ended. `NULL` if that cannot be determined.
 #' @param fetch_logs A function of the ids of workers that failed to start. It returns a list with
 #'   one character vector per id: the lines of its log. `NULL` uses the logs that workers keep in
 #'   the queue.
@@ -31,7 +31,7 @@
 #' server$stop()
 rrq_worker_wait <- function(worker_ids, timeout = Inf, time_poll = 0.2, is_dead = NULL,
                             fetch_logs = NULL, progress = NULL, controller = NULL) {
-  worker_ids <- unique(check_ids(worker_ids))
+  worker_ids <- check_ids(worker_ids)
   check_number(timeout)
   check_number(time_poll)
   check_function(is_dead, null = TRUE)
@@ -42,23 +42,32 @@ rrq_worker_wait <- function(worker_ids, timeout = Inf, time_poll = 0.2, is_dead 
   fetch_logs <- fetch_logs %||% function(ids) queue_logs(handle, ids)
   watch <- list(
     is_dead = function(ids, states) {
-      ids %in% states$id[states$exited] | ask_dead(is_dead, ids, call)
+      ids %in% states$id[states$exited] | ids %in% ask_dead(is_dead, worker_ids, call)
     },
     logs = function(ids) ask_logs(fetch_logs, ids, call)
   )
-  wait_started(handle, worker_ids, watch, timeout, time_poll, show_progress(progress), call)
+  ids <- unique(worker_ids)
+  wait_started(handle, ids, watch, timeout, time_poll, show_progress(progress), call)
 }
 
+# The ids of those that will never be alive.
 ask_dead <- function(is_dead, ids, call) {
   if (is.null(is_dead)) {
-    return(FALSE)
+    return(character())
   }
-  dead <- is_dead(ids)
+  dead <- is_dead()
   if (!is.logical(dead) || length(dead) != length(ids) || anyNA(dead)) {
     must <- "a function that returns TRUE or FALSE for each id"
     abort_argument("is_dead", must, dead, call)
   }
-  dead
+  if (is.null(names(dead))) {
+    return(ids[dead])
+  }
+  if (!setequal(names(dead), ids)) {
+    must <- "a function that returns a vector named by `worker_ids`, or without names"
+    abort_argument("is_dead", must, dead, call)
+  }
+  names(dead)[dead]
 }
 
 ask_logs <- function(fetch_logs, ids, call) {

@@ -20,10 +20,10 @@ test_that("those that are not alive in time are named", {
 test_that("those whose jobs have ended are named, with their logs", {
   r <- local_queue()
   local_worker(r, worker_id = "w_1")
-  asked <- list()
-  is_dead <- function(ids) {
-    asked[[length(asked) + 1]] <<- ids
-    length(asked) > 2 & ids == "w_3"
+  n_asked <- 0
+  is_dead <- function() {
+    n_asked <<- n_asked + 1
+    c(FALSE, FALSE, n_asked > 2)
   }
   fetch_logs <- function(ids) list(c("first line of log", paste("last of", ids)))
   err <- expect_error(
@@ -31,7 +31,19 @@ test_that("those whose jobs have ended are named, with their logs", {
     "last of w_3", class = "rrq_error_worker_start"
   )
   expect_equal(err$ids, "w_3")
-  expect_equal(asked, rep(list(c("w_2", "w_3")), 3))
+  expect_equal(n_asked, 3)
+})
+
+test_that("the jobs that have ended can be named, in any order", {
+  r <- local_queue()
+  local_worker(r, worker_id = "w_1")
+  is_dead <- function() c(w_2 = TRUE, w_1 = TRUE, w_3 = FALSE)
+  err <- expect_error(
+    rrq_worker_wait(paste0("w_", 1:3), 20, 0.01, is_dead, controller = r),
+    class = "rrq_error_worker_start"
+  )
+  # One that is alive does not matter any more.
+  expect_equal(err$ids, "w_2")
 })
 
 test_that("those that have exited are named, with what they logged", {
@@ -91,12 +103,12 @@ test_that("what waiting is told is checked", {
   expect_error(wait("w", is_dead = TRUE), "`is_dead`", class = "rrq_error_argument")
   expect_error(wait("w", fetch_logs = "x"), "`fetch_logs`", class = "rrq_error_argument")
   expect_error(wait("w", progress = NA), "`progress`", class = "rrq_error_argument")
-  for (dead in list(NULL, NA, c(TRUE, TRUE), "w")) {
-    expect_error(wait("w", is_dead = function(ids) dead), "`is_dead`", class = "rrq_error_argument")
+  for (dead in list(NULL, NA, c(TRUE, TRUE), "w", c(v = TRUE))) {
+    expect_error(wait("w", is_dead = function() dead), "`is_dead`", class = "rrq_error_argument")
   }
   for (logs in list(NULL, "text", list(), list(1))) {
     expect_error(
-      wait("w", is_dead = function(ids) TRUE, fetch_logs = function(ids) logs), "`fetch_logs`",
+      wait("w", is_dead = function() TRUE, fetch_logs = function(ids) logs), "`fetch_logs`",
       class = "rrq_error_argument"
     )
   }
