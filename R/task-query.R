@@ -115,9 +115,12 @@ task_counts <- function(handle, call = caller_env()) {
 #'   * `worker`, the id of the worker that claimed it, or `NULL`,
 #'   * `pid`, the process id while it runs in a separate process, otherwise `NULL`,
 #'   * `label`, `tags`, `retry`, `ttl`, as given, or `NULL`,
-#'   * `depends`, a list of `up` (its dependencies) and `down` (its dependants),
-#'   * `moved`, a list of `up` (the task it retries) and `down` (its retry), each `NULL` if there is
-#'     none,
+#'   * `depends`, a list of `up` (all that it depends on, directly or not) and `down` (all that
+#'     depends on it), each `NULL` if there is nothing. Each is a list named by task id: the ids of
+#'     the dependencies of this task, or of its dependants. It begins with the task itself, and
+#'     tasks without any have no element. Dependencies have the names given to `depends_on`,
+#'   * `moved`, a list of `up` (the tasks of its chain of retries before it) and `down` (those after
+#'     it), oldest first, each `NULL` if there is none,
 #'   * `attempt`, how many times a worker claimed it, and `attempts`, a list with one list per
 #'     attempt: `status`, `worker`, `start`, `end`, and `error` for all but the last,
 #'   * `seed`, the initial state of its random numbers, as `.Random.seed`, or `NULL`,
@@ -151,8 +154,8 @@ rrq_task_info <- function(task_id, controller = NULL) {
     timeout = if (info$timeout > 0) info$timeout,
     worker = if (nzchar(info$worker)) info$worker,
     pid = own_process(handle, task_id, info),
-    depends = list(up = ids_or_null(unique(info$parents)), down = ids_or_null(info$children)),
-    moved = list(up = info$was, down = info$moved),
+    depends = list(up = ids_or_null(info$up), down = ids_or_null(info$down)),
+    moved = list(up = ids_or_null(info$was), down = ids_or_null(info$moved)),
     attempt = info$attempt,
     attempts = attempts_of(info),
     retry = if (!is.null(info$retry)) new_retry(info$retry),

@@ -106,8 +106,39 @@ test_that("the details of a task list its dependencies and dependants", {
   r <- local_queue()
   a <- rrq_task_create_expr(1 + 1, controller = r)
   b <- rrq_task_create_expr(1 + 1, depends_on = a, controller = r)
-  expect_equal(rrq_task_info(b, controller = r)$depends$up, a)
-  expect_equal(rrq_task_info(a, controller = r)$depends$down, b)
+  depends <- function(id) rrq_task_info(id, controller = r)$depends
+  expect_equal(depends(b), list(up = stats::setNames(list(a), b), down = NULL))
+  expect_equal(depends(a), list(up = NULL, down = stats::setNames(list(b), a)))
+})
+
+test_that("the details of a task have the whole tree of dependencies, with the names given", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(1 + 1, controller = r)
+  b <- rrq_task_create_expr(x + 1, depends_on = c(x = a), controller = r)
+  c <- rrq_task_create_expr(x * y, depends_on = c(x = a, y = b), controller = r)
+  d <- rrq_task_create_expr(1 + 1, depends_on = c(c, a), controller = r)
+  up <- rrq_task_info(d, controller = r)$depends$up
+  expect_named(up, c(d, c, b))
+  expect_setequal(up[[d]], c(a, c))
+  expect_mapequal(up[[c]], c(x = a, y = b))
+  expect_equal(up[[b]], c(x = a))
+  down <- rrq_task_info(a, controller = r)$depends$down
+  expect_setequal(names(down), c(a, b, c))
+  expect_equal(names(down)[[1]], a)
+  expect_setequal(down[[a]], c(b, c, d))
+  expect_equal(down[c(b, c)], stats::setNames(list(c, d), c(b, c)))
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_info(d, controller = r)$depends$up, up)
+})
+
+test_that("a dependency that was retried keeps its name in the details", {
+  r <- local_queue()
+  a <- rrq_task_create_expr(1 + 1, controller = r)
+  worker <- local_worker(r)
+  run_worker(worker)
+  again <- rrq_task_retry(a, controller = r)
+  b <- rrq_task_create_expr(x + 1, depends_on = c(x = a), controller = r)
+  expect_equal(rrq_task_info(b, controller = r)$depends$up[[b]], c(x = again))
 })
 
 test_that("one dependency can have two names", {
@@ -156,7 +187,7 @@ test_that("one value under two names is one dependency", {
   r <- local_queue()
   a <- rrq_task_create_expr(1 + 1, controller = r)
   b <- rrq_task_create_expr(x + y, depends_on = c(x = a, y = a), controller = r)
-  expect_equal(rrq_task_info(b, controller = r)$depends$up, a)
+  expect_equal(rrq_task_info(b, controller = r)$depends$up[[b]], c(x = a, y = a))
   expect_equal(rrq_deferred_list(controller = r)[[b]], stats::setNames("PENDING", a))
   run_worker(local_worker(r))
   expect_equal(rrq_task_result(b, controller = r), 4)

@@ -129,7 +129,7 @@ test_that("dependencies are named by what can be a variable, or not at all", {
   }
   unnamed <- stats::setNames(c(a, a), c("x", NA))
   id <- rrq_task_create_expr(x + 1, depends_on = unnamed, controller = r)
-  expect_equal(rrq_task_info(id, controller = r)$depends$up, a)
+  expect_equal(rrq_task_info(id, controller = r)$depends$up, stats::setNames(list(c(x = a)), id))
 })
 
 test_that("who chooses an isolation asks for a process of its own", {

@@ -47,7 +47,10 @@ test_that("an old id stands for the newest task when it is retried", {
   second <- rrq_task_retry(id, controller = r)
   run_worker(worker)
   third <- rrq_task_retry(id, controller = r)
-  expect_equal(rrq_task_info(third, controller = r)$moved$up, second)
+  moved <- function(id) rrq_task_info(id, controller = r)$moved
+  expect_equal(moved(third), list(up = c(id, second), down = NULL))
+  expect_equal(moved(second), list(up = id, down = third))
+  expect_equal(moved(id), list(up = NULL, down = c(second, third)))
 })
 
 test_that("tasks that cannot be retried are rejected, and nothing changes", {

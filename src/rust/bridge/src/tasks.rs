@@ -1,10 +1,12 @@
 //! Information about tasks as R lists.
 
 use extendr_api::prelude::*;
-use rrq_core::task::{self, Attempt, Filter, Flag, Header, Isolation, Outcome, Output, Retry, Row};
+use rrq_core::task::{
+    self, Attempt, Filter, Flag, Header, Isolation, Outcome, Output, Parent, Retry, Row, Tree,
+};
 use rrq_core::{Queue, Status};
 
-use crate::condition::RResult;
+use crate::condition::{Failure, RResult};
 use crate::convert::{field, log_list, or_null, seconds, texts};
 use crate::serialize::{unserialize, unserialize_any, unserialize_each};
 
@@ -22,6 +24,7 @@ pub fn task_info(queue: &mut Queue, id: &str) -> RResult<List> {
     let attempts = task::attempts(queue, id, &header)?;
     let label = task::labels(queue, &ids)?.remove(0);
     let moved = task::moves(queue, &ids)?.remove(0);
+    let down = task::descendants(queue, id)?.into_iter();
     let ended = moved.as_ref().map_or(header.status, |moved| moved.status);
     Ok(list!(
         status = header.status.word(),
@@ -34,10 +37,10 @@ pub fn task_info(queue: &mut Queue, id: &str) -> RResult<List> {
         isolation = special.isolation.word(),
         isolated = special.isolation != Isolation::None,
         timeout = body.timeout_s,
-        parents = task::parents(queue, &header, &body)?,
-        children = task::dependents(queue, id)?,
-        was = or_null(task::was(queue, id)?),
-        moved = or_null(moved.map(|moved| moved.to)),
+        up = named_tree(&task::ancestors(queue, id)?)?,
+        down = List::from_pairs(down.map(|(id, ids)| (id, Robj::from(ids)))),
+        was = task::earlier(queue, id)?,
+        moved = task::later(queue, id)?,
         attempts = List::from_values(attempts.iter().map(attempt).collect::<RResult<Vec<_>>>()?),
         retry = or_null(header.rules.retry.as_ref().map(|r| policy(r, &special.retry_classes))),
         ttl = or_null(header.rules.ttl_s),
@@ -46,6 +49,20 @@ pub fn task_info(queue: &mut Queue, id: &str) -> RResult<List> {
         seed = or_null(special.seed.map(|seed| seed.to_vec())),
         extra = extra
     ))
+}
+
+/// By task its dependencies, named where a task uses their values.
+fn named_tree(tree: &Tree<Parent>) -> RResult<List> {
+    let mut pairs = Vec::with_capacity(tree.len());
+    for (id, parents) in tree {
+        let mut ids: Robj = parents.iter().map(|parent| parent.id.as_str()).collect_robj();
+        if parents.iter().any(|parent| !parent.name.is_empty()) {
+            let names = parents.iter().map(|parent| parent.name.as_str());
+            ids.set_names(names).map_err(|error| Failure::Serialize(error.to_string()))?;
+        }
+        pairs.push((id.as_str(), ids));
+    }
+    Ok(List::from_pairs(pairs))
 }
 
 fn attempt(attempt: &Attempt) -> RResult<List> {

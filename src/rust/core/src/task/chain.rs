@@ -34,12 +34,34 @@ fn read_move(stored: &[u8]) -> Option<Move> {
     (to.len() == ID_WIDTH).then_some(Move { to, time_us, status })
 }
 
-/// The task that this one is a retry of.
-pub fn was(queue: &mut Queue, id: &str) -> Result<Option<String>> {
-    let id = queue.connection.hash_get(queue.keys.was(), id)?;
-    id.map(String::from_utf8)
-        .transpose()
-        .map_err(|error| Error::corrupt("a chain of retries", error))
+/// The tasks of the chain of retries before this one, the oldest first.
+pub fn earlier(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
+    let mut chain = vec![id.to_owned()];
+    while let Some(id) = chain.last() {
+        match queue.connection.hash_get(queue.keys.was(), id)? {
+            Some(id) => chain.push(
+                String::from_utf8(id)
+                    .map_err(|error| Error::corrupt("a chain of retries", error))?,
+            ),
+            None => break,
+        }
+    }
+    chain.reverse();
+    chain.pop();
+    Ok(chain)
+}
+
+/// The tasks of the chain after this one, the newest last.
+pub fn later(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
+    let mut chain = vec![id.to_owned()];
+    while let Some(id) = chain.last() {
+        match moves(queue, std::slice::from_ref(id))?.pop().flatten() {
+            Some(moved) => chain.push(moved.to),
+            None => break,
+        }
+    }
+    chain.remove(0);
+    Ok(chain)
 }
 
 /// The newest task of the chain of each task; the task itself if it was not retried.

@@ -1,43 +1,146 @@
 //! Queries about dependencies.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use redis::Cmd;
+use redis::Pipeline;
 
 use crate::error::Result;
 use crate::keys::set;
 use crate::queue::Queue;
 use crate::status::Status;
+use crate::task::chain::newest;
 use crate::task::fetch::fetch_one;
-use crate::task::query::{headers_if_any, list, statuses};
-use crate::task::{Body, Header};
+use crate::task::query::{bodies_if_any, headers_if_any, list, statuses};
+use crate::task::{Header, Parent};
 use crate::value::{self, ID_WIDTH};
 
 /// A deferred task with its dependencies.
 pub type Deferred = (String, Vec<(String, Status)>);
 
-/// The members of a sorted set that begin with `start` and any character from `mark` up to `:`,
-/// without these prefixes.
-fn members(queue: &mut Queue, key: &str, start: &str, mark: char) -> Result<Vec<String>> {
-    let mut command = Cmd::new();
-    command.arg("ZRANGEBYLEX").arg(key).arg(format!("[{start}{mark}")).arg(format!("({start};"));
-    let found = value::texts(queue.connection.command(&command)?)?;
-    Ok(found.iter().map(|member| member[start.len() + 1..].to_owned()).collect())
-}
+/// How many ranges one request reads.
+const CHUNK: usize = 500;
 
-/// The tasks that depend on this one; for those that were retried, the newest of their chain.
-pub fn dependents(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
-    let (links, tasks) = (queue.keys.dependents(), queue.keys.deferred());
-    let mut ids = Vec::new();
-    for set in members(queue, &links, id, '+')? {
-        // Only ':': a range from '+' on would find the tasks of set 12 for set 1.
-        for member in members(queue, &tasks, &set, ':')? {
-            ids.extend(member.rsplit(':').next().map(str::to_owned));
+/// For each start the members of a sorted set that begin with it and any character from `mark` up to
+/// `:`, without these prefixes.
+fn members(
+    queue: &mut Queue,
+    key: &str,
+    starts: &[String],
+    mark: char,
+) -> Result<Vec<Vec<String>>> {
+    let mut all = Vec::with_capacity(starts.len());
+    for chunk in starts.chunks(CHUNK) {
+        let mut pipeline = Pipeline::new();
+        for start in chunk {
+            let (from, to) = (format!("[{start}{mark}"), format!("({start};"));
+            pipeline.cmd("ZRANGEBYLEX").arg(key).arg(from).arg(to);
+        }
+        for (start, reply) in chunk.iter().zip(queue.connection.pipeline(&pipeline)?) {
+            let found = value::texts(reply)?;
+            all.push(found.iter().map(|member| member[start.len() + 1..].to_owned()).collect());
         }
     }
-    let statuses = statuses(queue, &ids)?;
-    let is_newest = |(id, status)| (status != Status::Moved).then_some(id);
-    Ok(ids.into_iter().zip(statuses).filter_map(is_newest).collect())
+    Ok(all)
+}
+
+/// The tasks that depend on each of these; for those that were retried, the newest of their chain.
+pub fn dependents(queue: &mut Queue, ids: &[String]) -> Result<Vec<Vec<String>>> {
+    let (links, tasks) = (queue.keys.dependents(), queue.keys.deferred());
+    let sets_of = members(queue, &links, ids, '+')?;
+    let sets: BTreeSet<String> = sets_of.iter().flatten().cloned().collect();
+    let sets: Vec<String> = sets.into_iter().collect();
+    // Only ':': a range from '+' on would find the tasks of set 12 for set 1.
+    let id_of = |member: String| member.rsplit(':').next().map(str::to_owned);
+    let tasks_of: Vec<Vec<String>> = members(queue, &tasks, &sets, ':')?
+        .into_iter()
+        .map(|members| members.into_iter().filter_map(id_of).collect())
+        .collect();
+    let all: Vec<String> = tasks_of.iter().flatten().cloned().collect();
+    let statuses = all.iter().zip(statuses(queue, &all)?);
+    let moved: HashSet<&String> =
+        statuses.filter(|(_, status)| *status == Status::Moved).map(|(id, _)| id).collect();
+    let tasks_of: HashMap<&String, &Vec<String>> = sets.iter().zip(&tasks_of).collect();
+    let tasks = |sets: &Vec<String>| -> Vec<String> {
+        let tasks = sets.iter().flat_map(|set| tasks_of[set]);
+        tasks.filter(|id| !moved.contains(id)).cloned().collect()
+    };
+    Ok(sets_of.iter().map(tasks).collect())
+}
+
+/// What each of these tasks depends on, with the names of those whose values it uses.
+fn named_parents(queue: &mut Queue, ids: &[String]) -> Result<Vec<Vec<Parent>>> {
+    let headers = headers_if_any(queue, ids)?;
+    // The body of a retried task is that of its newest retry.
+    let newest = newest(queue, ids)?;
+    let bodies = bodies_if_any(queue, &newest)?;
+    let set = |header: &Option<Header>| Some(header.as_ref()?.set?.0);
+    let on = parents_of(queue, &headers.iter().filter_map(set).collect())?;
+    let mut all = Vec::with_capacity(ids.len());
+    for (header, body) in headers.iter().zip(bodies) {
+        let named = body.map(|body| body.parents).unwrap_or_default();
+        all.push(match set(header).and_then(|set| on.get(&set)) {
+            Some(parents) => with_names(queue, parents, named)?,
+            // An earlier version recorded it as impossible: only its body says on what it depends.
+            None => named,
+        });
+    }
+    Ok(all)
+}
+
+/// Add the names to dependencies. One may have been named by the id that it had before a retry; one
+/// with several names is there once per name.
+fn with_names(queue: &mut Queue, ids: &[String], named: Vec<Parent>) -> Result<Vec<Parent>> {
+    let known: HashSet<&String> = ids.iter().collect();
+    let mut current: Vec<String> = named.iter().map(|parent| parent.id.clone()).collect();
+    if !current.iter().all(|id| known.contains(id)) {
+        current = newest(queue, &current)?;
+    }
+    let mut names: HashMap<String, Vec<String>> = HashMap::new();
+    for (id, parent) in current.into_iter().zip(named) {
+        names.entry(id).or_default().push(parent.name);
+    }
+    let parents = |id: &String| -> Vec<Parent> {
+        let names = names.get(id).cloned().unwrap_or_else(|| vec![String::new()]);
+        names.into_iter().map(|name| Parent { name, id: id.clone() }).collect()
+    };
+    Ok(ids.iter().flat_map(parents).collect())
+}
+
+/// Tasks with their neighbours in one direction.
+pub type Tree<T> = Vec<(String, Vec<T>)>;
+
+/// Everything that a task depends on: each task that depends on others, with these.
+pub fn ancestors(queue: &mut Queue, id: &str) -> Result<Tree<Parent>> {
+    walk(id, |ids| named_parents(queue, ids), |parent| &parent.id)
+}
+
+/// Everything that depends on a task: each task on which others depend, with these.
+pub fn descendants(queue: &mut Queue, id: &str) -> Result<Tree<String>> {
+    walk(id, |ids| dependents(queue, ids), |id| id)
+}
+
+/// Level by level, so that the number of requests follows from the depth alone. `id` comes first.
+fn walk<T>(
+    id: &str,
+    mut next: impl FnMut(&[String]) -> Result<Vec<Vec<T>>>,
+    id_of: impl Fn(&T) -> &String,
+) -> Result<Tree<T>> {
+    let mut level = vec![id.to_owned()];
+    let mut seen = HashSet::from([id.to_owned()]);
+    let mut tree = Vec::new();
+    while !level.is_empty() {
+        let found = next(&level)?;
+        let mut below = Vec::new();
+        for (id, neighbours) in level.into_iter().zip(found) {
+            let ids = neighbours.iter().map(&id_of);
+            below.extend(ids.filter(|id| seen.insert((*id).clone())).cloned());
+            if !neighbours.is_empty() {
+                tree.push((id, neighbours));
+            }
+        }
+        level = below;
+    }
+    Ok(tree)
 }
 
 /// What the tasks of some sets depend on, by set.
@@ -64,15 +167,6 @@ pub(super) fn parents_of(
         parents.entry(set).or_default().extend(ids);
     }
     Ok(parents)
-}
-
-/// What a task depends on. A task without a set depends on nothing, unless an earlier version
-/// recorded it as impossible: then only its body says.
-pub fn parents(queue: &mut Queue, header: &Header, body: &Body) -> Result<Vec<String>> {
-    let Some((set, _)) = header.set else {
-        return Ok(body.parents.iter().map(|parent| parent.id.clone()).collect());
-    };
-    Ok(parents_of(queue, &BTreeSet::from([set]))?.remove(&set).unwrap_or_default())
 }
 
 /// How many generations are followed back to the task whose failure made others impossible.

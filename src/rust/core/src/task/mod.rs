@@ -25,10 +25,10 @@ mod waits_for;
 
 pub use crate::value::random_id;
 pub use body::{Body, Isolation, Kind, Parent, SharedRef, Special};
-pub use chain::{Move, following, moves, newest, outcomes, parent_results, was};
+pub use chain::{Move, earlier, following, later, moves, newest, outcomes, parent_results};
 pub use control::{cancel, cancel_open, delete, resolve_dependents};
 pub(crate) use delete::{CHUNK, delete_chains};
-pub use depend::{Deferred, causes, deferred, dependents, parents};
+pub use depend::{Deferred, Tree, ancestors, causes, deferred, dependents, descendants};
 pub use discard::discard;
 pub use header::{Flag, Header};
 pub use log::{Log, log};

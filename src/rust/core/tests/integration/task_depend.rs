@@ -1,6 +1,8 @@
 //! Tasks that wait for others.
 
-use rrq_core::task::{self, Submission};
+use std::collections::BTreeSet;
+
+use rrq_core::task::{self, Parent, Submission};
 use rrq_core::worker::sweep;
 use rrq_core::{Error, Queue, Status};
 
@@ -185,8 +187,8 @@ fn a_task_names_its_own_dependents_only() {
     for _ in 0..12 {
         submit_after(&mut f.queue, &[&parents[1]], "other");
     }
-    assert_eq!(task::dependents(&mut f.queue, &parents[0]).unwrap(), [child]);
-    assert_eq!(task::dependents(&mut f.queue, &parents[1]).unwrap().len(), 12);
+    assert_eq!(task::dependents(&mut f.queue, &parents[..1]).unwrap(), [[child]]);
+    assert_eq!(task::dependents(&mut f.queue, &parents[1..2]).unwrap()[0].len(), 12);
 }
 
 #[test]
@@ -232,4 +234,35 @@ fn a_lost_worker_makes_what_waits_for_its_task_impossible() {
     sweep(&mut f.queue).unwrap();
     assert_eq!(statuses(&mut f.queue, &[parent, child]), [Status::Died, Status::Impossible]);
     f.assert_counters();
+}
+
+#[test]
+fn the_trees_of_dependencies_are_complete() {
+    let mut f = Fixture::new();
+    let child = |f: &mut Fixture, parents: &[&String]| {
+        let named = parents.iter().enumerate();
+        let named = named.map(|(n, id)| Parent { name: "xy"[n..=n].into(), id: (*id).clone() });
+        let parents = named.collect();
+        let asked = Submission { parents, ..after(&[]) };
+        submit(&mut f.queue, &asked, &["child"]).remove(0)
+    };
+    let a = submit_n(&mut f.queue, 1).remove(0);
+    let b = child(&mut f, &[&a]);
+    let c = child(&mut f, &[&a]);
+    let d = child(&mut f, &[&b, &c]);
+    let named = |name: &str, id: &String| Parent { name: name.into(), id: id.clone() };
+    let up = [
+        (d.clone(), vec![named("x", &b), named("y", &c)]),
+        (b.clone(), vec![named("x", &a)]),
+        (c.clone(), vec![named("x", &a)]),
+    ];
+    assert_eq!(task::ancestors(&mut f.queue, &d).unwrap(), up);
+    let down =
+        [(a.clone(), vec![b.clone(), c.clone()]), (b.clone(), vec![d.clone()]), (c, vec![d])];
+    let mut found = task::descendants(&mut f.queue, &a).unwrap();
+    found.sort_by_key(|(id, _)| down.iter().position(|(other, _)| other == id));
+    let found: Vec<(String, BTreeSet<String>)> =
+        found.into_iter().map(|(id, ids)| (id, ids.into_iter().collect())).collect();
+    assert_eq!(found, down.map(|(id, ids)| (id, ids.into_iter().collect())));
+    assert!(task::ancestors(&mut f.queue, &a).unwrap().is_empty());
 }

@@ -33,7 +33,7 @@ fn a_retried_task_has_moved_and_runs_again_under_a_new_id() {
     assert_eq!(statuses(&mut f.queue, &both), [Status::Moved, Status::Pending]);
     let moved = task::moves(&mut f.queue, &both).unwrap();
     assert_eq!(moved[0].as_ref().map(|m| (&m.to, m.status)), Some((&new_id, Status::Error)));
-    assert_eq!((moved[1].clone(), task::was(&mut f.queue, &new_id).unwrap()), (None, Some(id)));
+    assert_eq!((moved[1].clone(), task::earlier(&mut f.queue, &new_id).unwrap()), (None, vec![id]));
     let mut actor = Actor::echo();
     run_until_idle(&mut f.worker("v"), &mut actor);
     assert_eq!(actor.done, ["a"]);
@@ -175,7 +175,7 @@ fn a_retried_child_keeps_its_place_and_uses_its_parents_values_again() {
     let mut worker = f.worker("w");
     run_until_idle(&mut worker, &mut Actor::echo());
     children[1] = retry_one(&mut f.queue, &children[1]);
-    assert_eq!(task::dependents(&mut f.queue, &parent).unwrap(), children);
+    assert_eq!(task::dependents(&mut f.queue, &[parent]).unwrap()[0], children);
     let mut reader = f.attach();
     let mut actor = Actor::new(move |task| {
         let ids: Vec<String> = task.body.parents.iter().map(|parent| parent.id.clone()).collect();
