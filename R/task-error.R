@@ -166,8 +166,8 @@ name_in_message <- function(text, patterns) {
   NA_character_
 }
 
-# If any of the outcomes are failures, throws one error that counts and lists them.
-throw_failures <- function(outcomes, call) {
+# If any of the outcomes of `n` tasks are failures, throws one error that counts and lists them.
+throw_failures <- function(outcomes, call, n = length(outcomes$status)) {
   errors <- outcomes$value[outcomes$status != "COMPLETE"]
   if (length(errors) == 0) {
     return(invisible())
@@ -176,15 +176,35 @@ throw_failures <- function(outcomes, call) {
   lines <- vapply(shown, function(e) sprintf("%s: %s", name_task(e), first_line(e)), "")
   more <- length(errors) - length(shown)
   message <- c(
-    sprintf("%d task%s failed.", length(errors), if (length(errors) == 1) "" else "s"),
+    sprintf("%d/%d task%s failed.", length(errors), n, if (n == 1) "" else "s"),
     stats::setNames(lines, rep("x", length(lines))),
     i = if (more > 0) sprintf("and %d more, see `$errors`", more)
   )
   ids <- vapply(errors, function(e) e$task_id, "")
   abort(
-    "tasks_failed", message, errors = errors, task_ids = ids, class = "rrq_task_error_group",
-    call = call
+    "tasks_failed", message, errors = errors, task_ids = ids,
+    class = c("rrq_task_error_group", "rrq_task_error"), call = call
   )
+}
+
+#' @export
+format.rrq_task_error_group <- function(x, ...) {
+  c(
+    "<rrq_task_error_group>",
+    paste("  error:", first_line(x)),
+    paste("  queue:", x$errors[[1]]$queue_id),
+    vapply(utils::head(x$errors, n_members), format_member, ""),
+    if (length(x$errors) > n_members) sprintf("  and %d more", length(x$errors) - n_members),
+    "* For each of them: `x$errors`",
+    "* To throw it here: `stop(x)`"
+  )
+}
+
+# So many are printed.
+n_members <- 20
+
+format_member <- function(error) {
+  sprintf("  - %s %s: %s", name_task(error), error$status, first_line(error))
 }
 
 first_line <- function(error) {

@@ -28,7 +28,7 @@
 #' @section Errors: `rrq_error_task_missing` and `rrq_error_task_unfinished` list the tasks in
 #'   `$ids`, the latter also their statuses in `$status`. With `error = TRUE`, `rrq_task_result()`
 #'   throws the task's own error, and `rrq_task_results()` an `rrq_task_error_group`, which counts
-#'   and lists the failures and holds them in `$errors`.
+#'   and lists the failures and holds them in `$errors`. It is an `rrq_task_error`, too.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

@@ -64,7 +64,8 @@ rrq_task_wait <- function(task_id, timeout = NULL, time_poll = 1, progress = NUL
     queue_handle(controller), task_id, limit, time_poll, show_progress(progress), follow, relay
   )
   if (error && length(failed) > 0) {
-    throw_failures(fetch_left(failed, controller, follow), rlang::current_env())
+    left <- fetch_left(failed, controller, follow)
+    throw_failures(left, rlang::current_env(), length(unique(task_id)))
   }
   length(failed) == 0
 }

@@ -120,7 +120,7 @@ test_that("several failures are counted and listed", {
   run_worker(local_worker(r))
   err <- expect_error(
     rrq_task_results(ids, error = TRUE, controller = r),
-    "8 tasks failed", class = "rrq_task_error_group"
+    "8/9 tasks failed", class = "rrq_task_error_group"
   )
   expect_equal(err$task_ids, ids[-1])
   expect_length(err$errors, 8)
@@ -137,7 +137,7 @@ test_that("one failure among several results is a group of one", {
   run_worker(local_worker(r))
   err <- expect_error(
     rrq_task_results(ids, error = TRUE, controller = r),
-    "1 task failed", class = "rrq_task_error_group"
+    "1/2 tasks failed", class = "rrq_task_error_group"
   )
   expect_equal(err$task_ids, ids[[2]])
 })

@@ -200,7 +200,7 @@ test_that("a retried task that is not followed keeps its earlier result", {
   rrq_task_retry(ids, controller = r)
   expect_equal(rrq_task_result(ids[[1]], error = TRUE, controller = r), 2)
   expect_equal(rrq_task_collect(ids[[1]], error = TRUE, controller = r), list(2))
-  expect_error(rrq_task_results(ids, error = TRUE, controller = r), "1 task failed")
+  expect_error(rrq_task_results(ids, error = TRUE, controller = r), "1/2 tasks failed")
   expect_error(rrq_task_wait(ids, error = TRUE, controller = r), class = "rrq_task_error_group")
   expect_false(rrq_task_wait(ids[[1]], error = TRUE, controller = r))
 })

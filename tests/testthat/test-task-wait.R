@@ -185,7 +185,7 @@ test_that("failures are thrown if asked for, when all tasks have ended", {
   local_spawned(r)
   err <- expect_error(
     rrq_task_wait(ids, error = TRUE, controller = r),
-    "2 tasks failed", class = "rrq_task_error_group"
+    "2/4 tasks failed", class = "rrq_task_error_group"
   )
   expect_equal(err$task_ids, ids[c(2, 4)])
   expect_equal(err$call[[1]], quote(rrq_task_wait))
