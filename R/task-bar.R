@@ -138,7 +138,10 @@ ask_running <- function(bar) {
 
 # Progress that can be shown: a fraction and its text.
 read_progress <- function(value) {
-  if (length(value) != 1) {
+  if (is.list(value)) {
+    field <- function(name) if (is.atomic(value[[name]])) read_progress(value[[name]])
+    field("value") %||% field("message")
+  } else if (length(value) != 1) {
     NULL
   } else if (is.double(value)) {
     read_fraction(value)

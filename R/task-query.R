@@ -252,8 +252,8 @@ rrq_task_times <- function(task_ids, follow = NULL, controller = NULL) {
 #' Task progress
 #'
 #' A running task reports its progress with `rrq_task_progress_update()`, or by signalling a
-#' condition of class `progress`, so that its code does not depend on rrq. `rrq_task_progress()`
-#' reads the latest value.
+#' condition of class `progress`, so that its code does not depend on rrq: then the progress is a
+#' list of all fields of the condition. `rrq_task_progress()` reads the latest value.
 #'
 #' @param value The new progress value: any R object, such as a string or a list of numbers.
 #' @param error Whether to raise an error outside a task. If `FALSE` (the default), such a call has

@@ -330,8 +330,10 @@ interrupted_outcome <- function(run, calls) {
   list(status, task_error(run, simpleError(message), status, trace), NULL, !run$late)
 }
 
+# All fields, as a list. The call of one made by simpleCondition() is NULL and no news.
 keep_progress <- function(condition) {
-  rrq_task_progress_update(condition$value %||% conditionMessage(condition))
+  fields <- unclass(condition)
+  rrq_task_progress_update(fields[names(fields) != "call" | !vapply(fields, is.null, NA)])
 }
 
 # Lines of the process log: time, command, message.

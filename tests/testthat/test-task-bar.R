@@ -155,3 +155,11 @@ test_that("Ctrl-C clears the bar first and says what came out", {
   expect_match(utils::tail(lines, 2)[[1]], "0 of 1 done, 1 left")
   expect_equal(utils::tail(lines, 1), "interrupted")
 })
+
+test_that("the progress of a condition is shown by its value or its message", {
+  expect_equal(read_progress(list(message = "3 / 10"))$text, "3/10")
+  expect_equal(read_progress(list(message = "working", value = 0.5))$text, "50%")
+  for (value in list(list(message = "working"), list(value = sum), list(1), list())) {
+    expect_null(read_progress(value))
+  }
+})

@@ -162,14 +162,23 @@ test_that("progress of several tasks is a list named by id, from one round trip"
   expect_equal(err$ids, "b")
 })
 
-test_that("a condition of class progress reports progress", {
+test_that("a condition of class progress reports all its fields, a plain value comes as it is", {
   r <- local_queue()
-  id <- rrq_task_create_expr(signalCondition(structure(
-    list(message = "half way", call = NULL),
-    class = c("progress", "condition")
-  )), controller = r)
-  run_worker(local_worker(r))
-  expect_equal(rrq_task_progress(id, r), "half way")
+  worker <- local_worker(r)
+  progress_of <- function(condition) {
+    id <- rrq_task_create_call(signalCondition, list(condition), controller = r)
+    run_worker(worker)
+    rrq_task_progress(id, r)
+  }
+  class <- c("progress", "condition")
+  fields <- list(message = "half way", step = 3:4)
+  expect_identical(progress_of(structure(fields, class = class)), fields)
+  simple <- simpleCondition("half way")
+  class(simple) <- class
+  expect_identical(progress_of(simple), list(message = "half way"))
+  id <- rrq_task_create_expr(rrq::rrq_task_progress_update("plain"), controller = r)
+  run_worker(worker)
+  expect_identical(rrq_task_progress(id, r), "plain")
 })
 
 test_that("outside a task no progress can be reported", {
