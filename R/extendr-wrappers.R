@@ -113,6 +113,8 @@ rs_task_progress_update <- function(queue, id, value) .Call(wrap__rs_task_progre
 
 rs_task_log <- function(queue, id, offset) .Call(wrap__rs_task_log, queue, id, offset)
 
+rs_task_keeps_log <- function(queue, id) .Call(wrap__rs_task_keeps_log, queue, id)
+
 rs_wait_start <- function(queue, ids, follow) .Call(wrap__rs_wait_start, queue, ids, follow)
 
 rs_wait_next <- function(queue, waiter, limit_s, any) .Call(wrap__rs_wait_next, queue, waiter, limit_s, any)

@@ -11,8 +11,9 @@
 #' @param follow Whether to print the output as it arrives, until the task ends. Ctrl-C stops
 #'   following, not the task.
 #' @inheritParams rrq_task_info
-#' @return A character vector of lines, or `NULL` if there are none; with `follow = TRUE` invisibly,
-#'   after the task has ended.
+#' @return A character vector of lines: `character()` if the task has printed nothing, or `NULL`,
+#'   with a message that says how to keep a log, if none is kept. With `follow = TRUE` the value is
+#'   invisible and returned after the task has ended.
 #' @section Errors: `rrq_error_task_missing` for an unknown id.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -36,19 +37,23 @@ rrq_task_log <- function(task_id, follow = FALSE, controller = NULL) {
     follow_log(handle, task_id)
   }
   log <- rust_call(rs_task_log(handle, task_id, 0))
-  if (is.null(log)) {
-    # Neither a task without output nor an unknown task has a log: raise an error for the latter.
-    rust_call(rs_task_times(handle, task_id))
+  # A task that has printed nothing may have no log yet. An unknown task is an error here.
+  lines <- if (!is.null(log)) {
+    log_lines(log)
+  } else if (rust_call(rs_task_keeps_log(handle, task_id))) {
+    character()
   }
-  lines <- log_lines(log)
+  if (is.null(lines)) {
+    cli::cli_inform(c(
+      i = "No log is kept of this task: create it with {.code capture = TRUE} or
+        {.code separate_process = TRUE}."
+    ))
+  }
   if (follow) invisible(lines) else lines
 }
 
 log_lines <- function(log) {
-  if (is.null(log) || log$total == 0) {
-    return(NULL)
-  }
-  strsplit(log$text, "\r?\n")[[1]]
+  if (log$total == 0) character() else strsplit(log$text, "\r?\n")[[1]]
 }
 
 # Output is stored before the end of the task, so the log is complete once the task has ended.

@@ -9,7 +9,7 @@ test_that("the log of an isolated task is its output, in order", {
   r <- local_queue()
   worker <- local_isolating(r)
   id <- isolated(chatty, r)
-  expect_null(rrq_task_log(id, controller = r))
+  expect_identical(rrq_task_log(id, controller = r), character())
   run_worker(worker)
   expected <- c("[1] 1 2 3", "a message", "Warning in fn(): careful", "from a program")
   expect_equal(rrq_task_log(id, controller = r), expected)
@@ -27,13 +27,34 @@ test_that("a task in the worker's own process has a log if captured", {
   )
   rrq_task_wait(ids, timeout = time_limit(), controller = r)
   expected <- c("[1] 1 2 3", "a message", "Warning in fn(): careful", "from a program")
-  logs <- lapply(ids, rrq_task_log, controller = r)
-  expect_equal(logs, list(expected, NULL, NULL, expected))
+  logs <- lapply(ids[-2], rrq_task_log, controller = r)
+  expect_equal(logs, list(expected, character(), expected))
   # What the others print goes where it always did.
   printed <- function() rrq_worker_process_log(rrq_worker_list(r), r)
   # A worker prints the line of a task's end when its waiters have heard of it.
   wait_until(sum(grepl("TASK_COMPLETE", printed())) == 3)
   expect_equal(sum(printed() == "a message"), 1)
+})
+
+test_that("a task without output has no lines, one without a log a hint", {
+  r <- local_queue()
+  worker <- local_isolating(r)
+  ids <- c(
+    isolated(function() invisible(1), r),
+    rrq_task_create_expr(sqrt(4), capture = TRUE, controller = r)
+  )
+  plain <- rrq_task_create_expr(cat("lost"), controller = r)
+  run_worker(worker)
+  for (id in ids) {
+    expect_silent(log <- rrq_task_log(id, controller = r))
+    expect_identical(log, character())
+  }
+  expect_message(log <- rrq_task_log(plain, controller = r), "capture = TRUE.*separate_process")
+  expect_null(log)
+  # Also where the body has gone to a retry.
+  rrq_task_retry(c(ids[[1]], plain), controller = r)
+  expect_identical(rrq_task_log(ids[[1]], controller = r), character())
+  expect_message(rrq_task_log(plain, controller = r), "No log is kept")
 })
 
 test_that("long logs keep their beginning and end", {

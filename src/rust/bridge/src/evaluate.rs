@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use extendr_api::prelude::*;
-use rrq_core::task::{Isolation, Kind, Special};
+use rrq_core::task::{Isolation, Kind};
 use rrq_core::worker::{Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Task};
 use rrq_core::{Status, message::Message};
 
@@ -140,9 +140,7 @@ impl REvaluate {
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let parents = self.parents(task, fetch)?;
         // Where the output is captured, warnings are printed, too.
-        let special = task.body.special.as_ref();
-        let is_kept = |special: &Special| special.capture || special.isolation != Isolation::None;
-        let logged = special.filter(|special| is_kept(special)).map(|_| true.into());
+        let logged = task.body.keeps_log().then(|| true.into());
         let arguments = [
             (c"kind", self.kind(task.body.kind)),
             (c"payload", &payload),

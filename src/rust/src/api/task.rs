@@ -151,6 +151,14 @@ fn rs_task_log(mut queue: ExternalPtr<Queue>, id: &str, offset: f64) -> RResult<
     Ok(or_null(log.map(|log| log_list(&log, offset))))
 }
 
+/// Whether the output of a task is kept, whether or not it has printed anything.
+#[extendr]
+fn rs_task_keeps_log(mut queue: ExternalPtr<Queue>, id: &str) -> RResult<bool> {
+    let newest = task::newest(&mut queue, &[id.to_owned()])?;
+    let body = task::bodies(&mut queue, &newest)?.remove(0);
+    Ok(body.keeps_log())
+}
+
 /// The status of each afterwards; the workers of running tasks were told to stop them.
 #[extendr]
 fn rs_task_cancel(
@@ -217,4 +225,5 @@ extendr_module! {
     fn rs_task_progress;
     fn rs_task_progress_update;
     fn rs_task_log;
+    fn rs_task_keeps_log;
 }

@@ -136,6 +136,13 @@ impl Body {
         self.special.as_ref().map(|special| special.isolation).unwrap_or_default()
     }
 
+    /// Whether its output is kept.
+    pub fn keeps_log(&self) -> bool {
+        self.special
+            .as_ref()
+            .is_some_and(|special| special.capture || special.isolation != Isolation::None)
+    }
+
     /// The stored form.
     pub fn pack(&self) -> Result<Vec<u8>> {
         rmp_serde::to_vec(self).map_err(|error| Error::corrupt("a task's body", error))
