@@ -21,7 +21,8 @@
 #'   again when the files are written. Existing files are overwritten.
 #'
 #' @param ... Character vectors of file and directory names.
-#' @param pack A `files_pack`.
+#' @param pack A `files_pack`, or a list of one, as [rrq_message_send_and_wait()] returns it for one
+#'   worker.
 #' @param path The directory to write the files to, a string; created if needed. The default is a
 #'   new temporary directory.
 #' @inheritParams rrq_destroy
@@ -55,6 +56,9 @@ rrq_files_pack <- function(..., controller = NULL) {
 #' @rdname rrq_files_pack
 #' @export
 rrq_files_unpack <- function(pack, path = tempfile(), controller = NULL) {
+  if (is.list(pack) && length(pack) == 1) {
+    pack <- pack[[1]]
+  }
   check_files_pack(pack)
   check_string(path)
   if (file.exists(path) && !dir.exists(path)) {

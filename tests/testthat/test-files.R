@@ -154,7 +154,10 @@ test_that("PULL makes a worker write files, PUSH makes it store files", {
   pushed <- ask("PUSH", c("c.txt", "data"))
   expect_named(pushed, c("c.txt", "data/raw/b.txt"))
   path <- withr::local_tempfile()
-  rrq_files_unpack(pushed, path, r)
+  # As it comes from rrq_message_send_and_wait(), for one worker.
+  rrq_files_unpack(list(w = pushed), path, r)
+  expect_error(rrq_files_unpack(list(pushed, pushed), path, r), class = "rrq_error_argument")
+  expect_error(rrq_files_unpack(list("a"), path, r), class = "rrq_error_argument")
   expect_equal(readLines(file.path(path, "c.txt")), "from the worker")
 })
 
