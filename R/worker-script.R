@@ -63,7 +63,8 @@ Runs a worker of the queue <id> until it is told to stop.
 
 Options:
   --config=NAME             The worker's configuration [default: localhost].
-  --worker-id=ID, --name=ID The worker's name [default: a random one].
+  --worker-id=ID            The worker's name [default: a random one].
+  --name=NAME               Another name for --worker-id.
   --timeout-config=SECONDS  How long to wait for a queue or a configuration that
                             does not exist yet [default: 0].
   --help                    Show this help.

@@ -16,6 +16,7 @@ test_that("it tells how it is used", {
   for (text in c("--config", "--worker-id", "--name", "--timeout-config", "<id>", "RRQ_URL")) {
     expect_match(out$stdout, text, fixed = TRUE)
   }
+  expect_match(out$stdout, "\n +--worker-id=ID +[^-\n]+\n +--name=NAME +[^\n]+\n")
   expect_equal(out$stderr, "")
 })
 
