@@ -7,9 +7,9 @@
 #' @param queue_id The name of the queue: a string without braces or white space.
 #' @param con The server: a URL (see [rrq_redis()]) or `"host:port"`, an [rrq_server()], an
 #'   `rrq_redis` or redux connection, or `NULL`: the environment variables `RRQ_URL`, `REDIS_URL`,
-#'   `REDUX_URL`, `REDIS_HOST` and `REDIS_PORT`,
-#'   then 127.0.0.1:6379. If none of them is set and nothing listens there, a private server is
-#'   started with [rrq_server()], unless the option `rrq.embedded` is `FALSE`.
+#'   `REDUX_URL`, `REDIS_HOST` and `REDIS_PORT`, then 127.0.0.1:6379. If none of them is set and
+#'   nothing listens there, the newest private server of this session is used; if there is none, one
+#'   is started with [rrq_server()]. With the option `rrq.embedded = FALSE`, neither happens.
 #' @param timeout_task_wait The default time limit of [rrq_task_wait()] in seconds; `NULL` is the
 #'   option `rrq.timeout_task_wait`, by default no limit.
 #' @param follow Whether queries for a retried task return the newest task of its chain; `NULL` is

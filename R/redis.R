@@ -10,7 +10,7 @@
 #' @param url The server, a string: `redis://[user:password@]host[:port][/db]` or
 #'   `redis+unix:///path/to/socket[?db=1&pass=password]`. `NULL` (the default) tries the environment
 #'   variables `RRQ_URL`, `REDIS_URL`, `REDUX_URL`, `REDIS_HOST` and `REDIS_PORT`, then
-#'   127.0.0.1:6379.
+#'   127.0.0.1:6379, then the newest private server of this session.
 #' @return An `rrq_redis` object. Besides the commands, its methods are `$command(list)` (one
 #'   command as a list of its parts), `$pipeline(...)` (several such lists in one round trip;
 #'   returns a list of replies), `$config()` (a list of `url`, `host`, `port`, `path`, `db`,
@@ -28,8 +28,18 @@
 #' server$stop()
 rrq_redis <- function(url = NULL) {
   check_string(url, null = TRUE)
-  url <- url %||% url_from_environment() %||% default_url
-  new_redis(url)
+  new_redis(url %||% url_from_environment() %||% found_url())
+}
+
+# As for a controller, but no server is started.
+found_url <- function() {
+  if (embedded_is_alive()) {
+    the$server$url
+  } else if (is_listening(default_url)) {
+    default_url
+  } else {
+    own_server_url() %||% default_url
+  }
 }
 
 new_redis <- function(url, call = caller_env()) {

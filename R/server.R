@@ -106,7 +106,17 @@ default_server <- function(call) {
   if (embedded_is_alive()) {
     return(the$server$url)
   }
-  if (is_listening(default_url)) default_url else embedded_url(call)
+  if (is_listening(default_url)) default_url else own_server_url() %||% embedded_url(call)
+}
+
+# The newest private server that this session has started and not stopped.
+own_server_url <- function() {
+  for (pointer in if (isTRUE(getOption("rrq.embedded", TRUE))) rev(the$servers)) {
+    if (!is_dead(pointer) && rust_call(rs_server_is_alive(pointer))) {
+      return(rust_call(rs_server_info(pointer))$url)
+    }
+  }
+  NULL
 }
 
 # Uses the settings of a redux connection, without redux itself.

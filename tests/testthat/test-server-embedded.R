@@ -51,3 +51,22 @@ test_that("an option turns that off, and then there is a connection error", {
   expect_equal(err$call[[1]], quote(rrq_controller))
   expect_error(rrq_redis(), "127.0.0.1:6379", class = "rrq_error_connection")
 })
+
+test_that("a private server of this session is found, the newest that is alive first", {
+  skip_without_embedding()
+  session <- local_session({
+    cat(class(tryCatch(rrq_redis(), error = identity))[[1]], "\n", sep = "")
+    servers <- list(rrq_server(), rrq_server(), rrq_server())
+    servers[[3]]$stop()
+    found <- function() c(rrq_redis()$config()$path, rrq_controller("a")$con$config()$path)
+    cat(found() == servers[[2]]$socket, sep = "\n")
+    servers[[2]]$stop()
+    cat(found() == servers[[1]]$socket, sep = "\n")
+    servers[[1]]$stop()
+    r <- rrq_controller("a")
+    cat(rrq_redis()$config()$path == r$con$config()$path, "\n", sep = "")
+  }, no_server)
+  expect_equal(session_status(session), 0)
+  expect_equal(session_out(session), c("rrq_error_connection", rep("TRUE", 5)))
+  expect_length(grep("started a private one", session_err(session)), 1)
+})
