@@ -219,25 +219,41 @@ rrq_worker_process_log <- function(worker_id, controller = NULL) {
 rrq_worker_detect_exited <- function(controller = NULL) {
   controller <- get_controller(controller)
   handle <- queue_handle(controller)
-  found <- Filter(function(child) is_of_queue(child, controller), supervise(at_once = TRUE))
+  is_ours <- function(child) is_of_queue(child, controller)
+  # Those that are restarted are reported on their own as well.
+  found <- Filter(is_ours, supervise(at_once = TRUE, report = function(child) !is_ours(child)))
   lost <- rust_call(rs_worker_sweep(handle, Inf))
-  for (worker in names(lost)) {
-    report_lost(worker, lost[[worker]]$tasks, lost[[worker]]$returned)
-  }
-  invisible(c(child_ids(found), as.character(names(lost))))
+  ids <- c(child_ids(found), as.character(names(lost)))
+  tasks <- c(lapply(found, function(child) child$tasks), lapply(unname(lost), `[[`, "tasks"))
+  report_lost(ids, unlist(tasks), unlist(lapply(lost, `[[`, "returned")))
+  invisible(ids)
 }
 
-report_lost <- function(worker, tasks, returned) {
-  again <- names(tasks)[tasks == "PENDING"]
-  ended <- setdiff(names(tasks), again)
-  cli::cli_inform(c(
-    "!" = "Worker {worker} is lost.",
-    i = if (length(ended)) "{length(ended)} task{?s} ended with it: {ended}.",
-    i = if (length(again)) "{length(again)} task{?s} will be retried: {again}.",
-    i = if (length(returned)) {
-      "{length(returned)} task{?s} had not begun and went back to the queue: {returned}."
-    }
+# `tasks` says what became of the tasks that they had begun, by id.
+report_lost <- function(workers, tasks, returned) {
+  if (length(workers) == 0) {
+    return(invisible())
+  }
+  notes <- c(
+    PENDING = " (will be retried)", RETRY = " (will be retried)", CANCELLED = " (was cancelled)"
+  )
+  note <- notes[as.character(tasks)]
+  note[is.na(note)] <- ""
+  rlang::inform(c(
+    listed("Lost %d worker%s:", workers),
+    listed("Orphaning %d task%s:", paste0(names(tasks), note)),
+    listed("Returned %d task%s that had not begun:", returned)
   ))
+}
+
+# Ids are not interpolated: they may contain braces.
+listed <- function(title, items, shown = 20) {
+  n <- length(items)
+  if (n > 0) {
+    more <- if (n > shown) sprintf("and %d more", n - shown)
+    bullets <- c(utils::head(items, shown), more)
+    c(sprintf(title, n, if (n == 1) "" else "s"), rlang::set_names(bullets, "*"))
+  }
 }
 
 # For how many seconds a wait may do what is due in the queue before it checks its own tasks.

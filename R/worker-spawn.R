@@ -2,7 +2,7 @@
 #'
 #' Starts R processes that run the tasks of a queue in parallel. They have this session's library
 #' paths, working directory and environment variables, and end when the session ends, however it
-#' ends.
+#' ends. A message says how many are started and with which prefix, unless `progress` is `FALSE`.
 #'
 #' @section Crashes: The session is the parent of these processes, so it notices at once when one
 #'   of them crashes. It declares the worker lost without waiting for its lease to expire, and a
@@ -71,6 +71,7 @@ rrq_worker_spawn <- function(n = 1, logdir = NULL, timeout = 600, name_config = 
   workers <- lapply(ids, function(id) {
     new_child(id, controller, name_config, logdir, max_crashes)
   })
+  announce_spawn(ids, sub("_1$", "", ids[[1]]), progress)
   is_ready <- FALSE
   on.exit(if (!is_ready) abandon_children(controller, workers))
   for (worker in workers) start_child(worker)
@@ -95,6 +96,13 @@ abandon_children <- function(controller, workers) {
   )
   for (worker in started) if (!worker$id %in% alive) end_process(worker$process)
   supervise(at_once = TRUE)
+}
+
+# Shown in documents as well, where other progress is not.
+announce_spawn <- function(ids, base, progress) {
+  if (!isFALSE(progress %||% getOption("rrq.progress"))) {
+    cli::cli_inform("Spawning {length(ids)} worker{?s} with prefix '{base}'")
+  }
 }
 
 # Crashes in a row after which a worker is given up; 0 restarts none.

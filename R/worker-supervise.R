@@ -13,12 +13,14 @@ supervise_s <- 0.5
 steady_s <- 60
 
 # A child is a worker, not a process: `process`, `token`, `logs` and `started` are those of its
-# current process. The name of the end file is the token with which that process registers.
+# current process; `tasks` are those that its last process lost. The name of the end file is the
+# token with which that process registers.
 new_child <- function(id, controller, name_config, logdir, max_crashes) {
   rlang::env(
     id = id, controller = controller, name_config = name_config, logdir = logdir,
     max_crashes = max_crashes, n_crashes = 0, session = Sys.getpid(), is_expected = FALSE,
-    is_awaited = FALSE, logs = character(), process = NULL, end_file = NULL, started = NULL
+    is_awaited = FALSE, logs = character(), process = NULL, end_file = NULL, started = NULL,
+    tasks = character()
   )
 }
 
@@ -69,8 +71,9 @@ supervise_pause <- function() {
   if (length(the$workers)) supervise_s else Inf
 }
 
-# Returns the children found to be lost. `at_once` checks even if the last check was just now.
-supervise <- function(at_once = FALSE) {
+# Returns the children found to be lost. `at_once` checks even if the last check was just now;
+# `report` says of which a crash is reported here.
+supervise <- function(at_once = FALSE, report = function(child) TRUE) {
   if (length(the$workers) == 0 || (!at_once && now() - the$supervised < supervise_s)) {
     return(list())
   }
@@ -78,11 +81,11 @@ supervise <- function(at_once = FALSE) {
   # In a fork of the session, processx considers them all dead: they are not its children.
   own <- Filter(function(child) child$session == Sys.getpid(), the$workers)
   ended <- Filter(function(child) !child$process$is_alive(), own)
-  Filter(child_ended, ended)
+  Filter(function(child) child_ended(child, report(child)), ended)
 }
 
 # Returns whether the worker was lost.
-child_ended <- function(child) {
+child_ended <- function(child, is_to_report) {
   # First, because a handler of the messages below may wait itself.
   unwatch(child)
   if (file.exists(child$end_file)) {
@@ -90,8 +93,9 @@ child_ended <- function(child) {
     return(FALSE)
   }
   last <- last_words(child)
+  child$tasks <- last$tasks
   if (!child$is_expected && !last$is_expected) {
-    report_crash(child, last)
+    report_crash(child, last, is_to_report)
   }
   identical(last$state, "LOST")
 }
@@ -138,7 +142,7 @@ read_life <- function(log) {
   )
 }
 
-report_crash <- function(child, last) {
+report_crash <- function(child, last, is_to_report) {
   if (last$did_work || now() - child$started >= steady_s) {
     child$n_crashes <- 0
   }
@@ -146,7 +150,7 @@ report_crash <- function(child, last) {
   text <- crash_text(child, last$tasks)
   if (child$max_crashes == 0) {
     # If somebody waits for it, an error shows its log.
-    if (!child$is_awaited) cli::cli_inform(c("!" = "{text}"))
+    if (is_to_report && !child$is_awaited) cli::cli_inform(c("!" = "{text}"))
   } else if (child$n_crashes >= child$max_crashes) {
     cli::cli_inform(c(
       "!" = "{text}",

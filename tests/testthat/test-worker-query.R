@@ -156,8 +156,8 @@ test_that("lost workers are found and told about", {
   find <- function() lost <<- c(lost, rrq_worker_detect_exited(r))
   messages <- testthat::capture_messages(wait_until(length(find()) == 2))
   expect_setequal(lost, c("w_1", "w_2"))
-  expect_match(messages, "w_1 is lost", all = FALSE)
-  expect_match(messages, sprintf("1 task ended with it: %s", id), all = FALSE)
+  expect_match(messages, "Lost [12] workers?:\n. w_", all = FALSE)
+  expect_match(messages, sprintf("Orphaning 1 task:\n. %s", id), all = FALSE)
   expect_equal(rrq_worker_status(manager$id, r), c(w_1 = "LOST", w_2 = "LOST"))
   expect_equal(rrq_task_status(id, controller = r), "DIED")
 })
@@ -179,14 +179,6 @@ test_that("arguments are checked", {
   expect_error(rrq_worker_process_log(c("a", "b"), r), class = "rrq_error_argument")
 })
 
-test_that("the message about a lost worker names what ended, is tried again and went back", {
-  tasks <- c(a = "DIED", b = "PENDING")
-  messages <- testthat::capture_messages(report_lost("w", tasks, c("c", "d")))
-  expect_match(messages, "1 task ended with it: a", all = FALSE)
-  expect_match(messages, "1 task will be retried: b", all = FALSE)
-  expect_match(messages, "2 tasks had not begun and went back to the queue: c and d", all = FALSE)
-})
-
 test_that("workers that have left can be forgotten", {
   r <- local_queue()
   worker <- local_worker(r, worker_id = "gone")
@@ -206,3 +198,33 @@ test_that("workers that have left can be forgotten", {
   expect_equal(unique(rrq_worker_log_tail(n = Inf, controller = r)$worker_id), "active")
   expect_equal(rrq_worker_delete_exited(controller = r), character())
 })
+test_that("one report counts all lost workers, whoever noticed, and what became of their tasks", {
+  skip_on_os("windows")
+  r <- local_queue()
+  own <- local_patient(r, 2, worker_id_base = "own")
+  ids <- list(
+    rrq_task_create_expr(Sys.sleep(600), controller = r),
+    rrq_task_create_expr(Sys.sleep(600), retry = rrq_retry(2, on = "lost"), controller = r)
+  )
+  wait_until(all(rrq_task_status(unlist(ids), controller = r) == "RUNNING"))
+  other <- local_fast(r)
+  kill_unseen(r, other$id)
+  wait_until(r$con$EXISTS(rrq_worker_info(other$id, r)[[1]]$heartbeat_key) == 0)
+  kill_hard(r, own$id)
+  messages <- testthat::capture_messages(lost <- rrq_worker_detect_exited(r))
+  expect_setequal(lost, c(own$id, other$id))
+  lines <- strsplit(paste(messages, collapse = ""), "\n", fixed = TRUE)[[1]]
+  expect_equal(lines[c(1, 5)], c("Lost 3 workers:", "Orphaning 2 tasks:"))
+  expect_setequal(sub("^. ", "", lines[2:4]), lost)
+  expect_setequal(sub("^. ", "", lines[6:7]), paste0(ids, c("", " (will be retried)")))
+})
+
+test_that("the report on lost workers says what became of their tasks, and cuts long lists", {
+  expect_snapshot({
+    report_lost("w_1", character(), NULL)
+    report_lost(c("w_{1}", "w_2"), c(a = "DIED", b = "CANCELLED", c = "PENDING"), "d")
+    tasks <- stats::setNames(rep("DIED", 25), letters[1:25])
+    report_lost("w_1", tasks, NULL)
+  })
+})
+

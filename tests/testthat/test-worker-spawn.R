@@ -254,3 +254,17 @@ test_that("workers end when their session ends by itself", {
   expect_length(pids, 2)
   expect_true(wait_until(!any(vapply(pids, process_is_alive, TRUE))))
 })
+
+test_that("starting workers says how many, and their prefix, unless progress is off", {
+  r <- local_queue()
+  withr::local_options(rrq.progress = NULL)
+  spawn <- function(n, ...) {
+    manager <- rrq_worker_spawn(n, timeout = 0, worker_id_base = "w{x}", ..., controller = r)
+    manager$kill()
+  }
+  expect_message(spawn(2), "^Spawning 2 workers with prefix 'w\\{x\\}'$")
+  rrq_worker_delete_exited(controller = r)
+  expect_message(spawn(1, progress = TRUE), "^Spawning 1 worker with prefix")
+  withr::local_options(rrq.progress = FALSE)
+  expect_silent(local_spawned(r, timeout = 0))
+})
