@@ -7,7 +7,8 @@
 #' * `PING`: responds `"PONG"`.
 #' * `ECHO` takes a string and prints it to the worker's process log; responds `"OK"`.
 #' * `EVAL` takes R code, a string or an expression, evaluates it in the worker's global
-#'   environment, and responds with the value, or with a `try-error` if it fails.
+#'   environment, prints a visible value to the process log, and responds with the value, or with a
+#'   `try-error` if it fails.
 #' * `INFO` updates and returns what [rrq_worker_info()] reports.
 #' * `DIR` takes a list of arguments for [dir()] and responds with the md5 sums of the files, named
 #'   by file; `NA` for directories.
@@ -19,7 +20,8 @@
 #'   changed.
 #' * `REFRESH`: rebuilds the environment, see [rrq_envir()]; responds `"OK"`. If that fails, the
 #'   worker responds with the error, logs it and exits.
-#' * `TIMEOUT_SET` takes the number of seconds after which an idle worker exits; responds `"OK"`.
+#' * `TIMEOUT_SET` takes the number of seconds after which an idle worker exits, or `NULL` for no
+#'   limit; responds `"OK"`.
 #' * `TIMEOUT_GET`: responds with the numbers `timeout_idle` and `remaining`, in seconds.
 #' * `STOP` takes a reason (a string) or `NULL`: the worker responds `"BYE"` and exits.
 #'
@@ -42,12 +44,13 @@
 #' @inheritParams rrq_task_wait
 #' @inheritParams rrq_destroy
 #' @return
-#'   * `rrq_message_send()`: the id of the message, a string that sorts by time.
+#'   * `rrq_message_send()`: the id of the message, a string that sorts by time, invisibly.
 #'   * `rrq_message_has_response()`: a logical vector with one element per worker.
 #'   * `rrq_message_response_ids()`: a character vector of the ids of messages that the worker has
 #'     responded to, oldest first.
 #'   * `rrq_message_get_response()` and `rrq_message_send_and_wait()`: a list with one response per
-#'     worker.
+#'     worker. With `delete = FALSE`, that of `rrq_message_send_and_wait()` has the message id in
+#'     the attribute `message_id`.
 #' @section Errors: `rrq_error_no_workers` if no worker is active; `rrq_error_worker_missing` lists
 #'   the ids of workers that are unknown or have exited. `rrq_error_timeout` names the workers that
 #'   did not respond in time; `rrq_error_worker_gone` names those that exited without a response, if
@@ -69,7 +72,7 @@ rrq_message_send <- function(command, args = NULL, worker_ids = NULL, controller
   worker_ids <- check_ids(worker_ids, null = TRUE)
   handle <- queue_handle(controller)
   worker_ids <- unique(worker_ids %||% active_workers(handle))
-  send_message(handle, command, args, worker_ids)
+  invisible(send_message(handle, command, args, worker_ids))
 }
 
 #' @rdname rrq_message_send
@@ -120,12 +123,13 @@ rrq_message_send_and_wait <- function(command, args = NULL, worker_ids = NULL, n
   worker_ids <- unique(worker_ids %||% active_workers(handle))
   message_id <- send_message(handle, command, args, worker_ids)
   step <- if (show_progress(progress)) time_poll else Inf
-  get_responses(handle, message_id, worker_ids, named, delete, timeout, step)
+  answers <- get_responses(handle, message_id, worker_ids, named, delete, timeout, step)
+  if (delete) answers else structure(answers, message_id = message_id)
 }
 
 send_message <- function(handle, command, args, worker_ids, call = caller_env()) {
   if (command == "TIMEOUT_SET") {
-    args <- as.numeric(args)
+    args <- as.numeric(args %||% Inf)
   }
   rust_call(rs_message_send(handle, command, args, worker_ids), call)
 }
@@ -140,7 +144,7 @@ check_message <- function(command, args, call = caller_env()) {
     EVAL = check_code(args, call),
     PUSH = check_file_names(list(args), "args", call),
     PULL = check_files_pack(args, arg = "args", call = call),
-    TIMEOUT_SET = check_number(args, arg = "args", call = call),
+    TIMEOUT_SET = check_number(args, null = TRUE, arg = "args", call = call),
     STOP = check_string(args, null = TRUE, arg = "args", call = call)
   )
   invisible()

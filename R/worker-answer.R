@@ -14,7 +14,13 @@ answer_message <- function(run, command, argument, timeout_idle, remaining) {
 
 # As from try().
 failed_answer <- function(e) {
-  text <- paste0("Error : ", conditionMessage(e), "\n")
+  call <- without_worker_call(e)$call
+  place <- if (inherits(e, "simpleError") && !is.null(call)) deparse(call, nlines = 1)
+  text <- if (is.null(place)) {
+    sprintf("Error : %s\n", conditionMessage(e))
+  } else {
+    sprintf("Error in %s : %s\n", place, conditionMessage(e))
+  }
   structure(text, class = "try-error", condition = e)
 }
 
@@ -89,22 +95,39 @@ answer_unknown <- function(command) {
 
 eval_message <- function(argument) {
   expr <- if (is.character(argument)) parse(text = argument) else argument
-  value <- NULL
-  for (part in if (is.expression(expr)) as.list(expr) else list(expr)) {
-    value <- eval(part, globalenv())
+  result <- list(value = NULL, visible = FALSE)
+  frame <- globalenv()
+  for (call in if (is.expression(expr)) as.list(expr) else list(expr)) {
+    result <- withVisible(eval(call, frame))
   }
-  value
+  if (result$visible) print_value(result$value)
+  result$value
+}
+
+# To the process log. A value that cannot be printed is an answer all the same.
+print_value <- function(value) {
+  old <- options(max.print = 1000)
+  on.exit(options(old))
+  try(print(value), silent = TRUE)
 }
 
 # Named as by dir(). If these names lack the folder, the files are found by their full names. Folder
 # by folder: dir() sorts the names of several folders, in another order than their full names.
 md5_of_files <- function(arguments) {
-  arguments <- as.list(match.call(dir, as.call(c(quote(dir), arguments))))[-1]
+  call_dir <- function(arguments) eval(as.call(c(quote(dir), arguments)), baseenv())
+  matched <- tryCatch(
+    match.call(dir, as.call(c(quote(dir), arguments))), error = function(e) call_dir(arguments)
+  )
+  arguments <- as.list(matched)[-1]
   sums <- lapply(arguments$path %||% ".", function(path) {
     arguments$path <- path
-    names <- do.call(dir, arguments)
+    names <- call_dir(arguments)
     arguments$full.names <- TRUE
-    stats::setNames(unname(tools::md5sum(do.call(dir, arguments))), names)
+    paths <- call_dir(arguments)
+    is_file <- !dir.exists(paths)
+    md5 <- rep(NA_character_, length(paths))
+    md5[is_file] <- tools::md5sum(paths[is_file])
+    stats::setNames(md5, names)
   })
   do.call(c, sums)
 }

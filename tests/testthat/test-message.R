@@ -98,7 +98,9 @@ test_that("the idle time-out of a worker must be a number", {
   expect_equal(ask_worker(worker, r, "TIMEOUT_GET")[["timeout_idle"]], Inf)
   expect_equal(ask_worker(worker, r, "TIMEOUT_SET", 100L), "OK")
   expect_equal(ask_worker(worker, r, "TIMEOUT_GET")[["timeout_idle"]], 100)
-  for (args in list(NULL, "100", -1, c(1, 2), NA)) {
+  expect_equal(ask_worker(worker, r, "TIMEOUT_SET", NULL), "OK")
+  expect_equal(unname(ask_worker(worker, r, "TIMEOUT_GET")), c(Inf, Inf))
+  for (args in list("100", -1, c(1, 2), NA)) {
     expect_error(
       rrq_message_send("TIMEOUT_SET", args, controller = r),
       "`args`", class = "rrq_error_argument"
@@ -137,7 +139,57 @@ test_that("DIR lists files, and responds to an error with a try-error", {
   writeLines("hello", file.path(path, "a.txt"))
   sums <- ask_worker(worker, r, "DIR", list(path = path, full.names = TRUE))
   expect_equal(sums, tools::md5sum(file.path(path, "a.txt")))
-  expect_s3_class(ask_worker(worker, r, "DIR", list(nonsense = 1)), "try-error")
+})
+
+test_that("DIR gives no sums of folders, and reports a bad argument as dir() does", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  path <- withr::local_tempdir()
+  dir.create(file.path(path, "folder"))
+  writeLines("hello", file.path(path, "a.txt"))
+  sums <- c(a.txt = unname(tools::md5sum(file.path(path, "a.txt"))), folder = NA)
+  expect_silent(answer <- ask_worker(worker, r, "DIR", list(path)))
+  expect_equal(answer, sums)
+  answer <- ask_worker(worker, r, "DIR", list(foo = "bar"))
+  expect_s3_class(answer, "try-error")
+  expected <- try(dir(foo = "bar"), silent = TRUE)
+  expect_equal(gsub("\\s+", " ", c(answer)), gsub("\\s+", " ", c(expected)))
+  expect_match(answer, 'dir(foo = "bar")', fixed = TRUE)
+})
+
+test_that("a sent message is returned invisibly, and an answer that is kept names it", {
+  r <- local_queue()
+  worker <- local_worker(r, worker_id = "w")
+  id <- expect_invisible(rrq_message_send("PING", controller = r))
+  run_worker(worker)
+  expect_equal(rrq_message_get_response(id, controller = r), list(w = "PONG"))
+  local_spawned(r, worker_id_base = "s")
+  answer <- rrq_message_send_and_wait("PING", worker_ids = "s_1", delete = FALSE, controller = r)
+  id <- attr(answer, "message_id")
+  expect_equal(rrq_message_get_response(id, "s_1", controller = r), list(s_1 = "PONG"))
+  expect_equal(answer, structure(list(s_1 = "PONG"), message_id = id))
+  answer <- rrq_message_send_and_wait("PING", worker_ids = "s_1", controller = r)
+  expect_null(attr(answer, "message_id"))
+})
+
+test_that("EVAL prints its value, and an error as R would", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  answer <- function(code) {
+    id <- rrq_message_send("EVAL", code, controller = r)
+    lines <- utils::capture.output(worker$loop(immediate = TRUE))
+    value <- rrq_message_get_response(id, named = FALSE, controller = r)[[1]]
+    list(printed = sub("^\\[....-.*\\] ", "", lines), value = value)
+  }
+  out <- answer("x <- 2; x + 1")
+  expect_equal(out$printed, c("MESSAGE EVAL", "[1] 3", "RESPONSE EVAL"))
+  expect_length(answer("x <- 2")$printed, 2)
+  expect_match(answer("log('a')")$value, "^Error in log\\(\"a\"\\) : non-numeric")
+  expect_match(answer("stop('at the top')")$value, "^Error : at the top")
+  # A value that cannot be printed is still the answer.
+  out <- answer("structure(1, class = 'unprintable'); print.unprintable <- function(x) stop('no')")
+  withr::defer(rm("print.unprintable", "x", envir = globalenv()))
+  expect_s3_class(answer("structure(1, class = 'unprintable')")$value, "unprintable")
 })
 
 test_that("DIR returns the sum of each file, even for several directories", {
