@@ -113,7 +113,8 @@ task_counts <- function(handle, call = caller_env()) {
 #'   * `separate_process`, whether it runs in a separate process,
 #'   * `timeout`, its time limit in seconds, or `NULL`,
 #'   * `worker`, the id of the worker that claimed it, or `NULL`,
-#'   * `pid`, the process id while it runs in a separate process, otherwise `NULL`,
+#'   * `pid`, the process id of a task that runs or ran in a separate process, an integer, otherwise
+#'     `NULL`,
 #'   * `label`, `tags`, `retry`, `ttl`, as given, or `NULL`,
 #'   * `depends`, a list of `up` (all that it depends on, directly or not) and `down` (all that
 #'     depends on it), each `NULL` if there is nothing. Each is a list named by task id: the ids of
@@ -184,11 +185,11 @@ attempts_of <- function(info) {
   c(earlier, list(latest))
 }
 
-# The process id of a running isolated task.
+# The process id of an isolated task.
 own_process <- function(handle, task_id, info, call = caller_env()) {
-  if (info$isolated && info$status == "RUNNING") {
+  if (info$isolated) {
     log <- rust_call(rs_task_log(handle, task_id, Inf), call)
-    if (!is.null(log) && log$attempt == info$attempt) log$pid
+    if (!is.null(log) && log$attempt == info$attempt && log$pid > 0) log$pid
   }
 }
 
@@ -265,7 +266,7 @@ rrq_task_times <- function(task_ids, follow = NULL, controller = NULL) {
 #' @section Errors: `rrq_error_task_missing` lists the unknown ids; `rrq_error_no_task` outside a
 #'   task if `error = TRUE`.
 #' @seealso [rrq_task_wait()] shows progress that is a number from 0 to 1 or a string such as
-#'   `"3 / 10"`.
+#'   `"3 / 10"`, or a list with such a `value` or `message`.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

@@ -12,7 +12,8 @@ answer_message <- function(run, command, argument, timeout_idle, remaining) {
   )
 }
 
-# As from try().
+# As from try(). The call is shown only where it is the user's: those of the package's own errors
+# are of functions that the sender did not call.
 failed_answer <- function(e) {
   call <- without_worker_call(e)$call
   place <- if (inherits(e, "simpleError") && !is.null(call)) deparse(call, nlines = 1)
@@ -65,9 +66,11 @@ answers <- list(
     if (rlang::is_condition(built)) {
       # As at its start: no task may run in an environment other than the requested one.
       run$identity$log("ENVIR", paste("error:", conditionMessage(built)))
-      return(list(value = failed_answer(built), effect = "stop", argument = no_envir))
+      return(list(value = failed_answer(built), effect = "fail", argument = no_envir))
     }
     run$envir <- built[[1]]
+    # Its information names the environment.
+    run$identity$refresh()
     list(value = "OK", effect = "refresh")
   },
   TIMEOUT_SET = function(run, argument, idle) {
@@ -78,8 +81,7 @@ answers <- list(
     list(value = c(timeout_idle = idle$timeout_idle, remaining = idle$remaining))
   },
   STOP = function(run, argument, idle) {
-    reason <- if (length(argument)) paste(argument, collapse = " ") else "told to stop"
-    list(value = "BYE", effect = "stop", argument = reason)
+    list(value = "BYE", effect = "stop", argument = paste(argument, collapse = " "))
   }
 )
 
@@ -112,7 +114,8 @@ print_value <- function(value) {
 }
 
 # Named as by dir(). If these names lack the folder, the files are found by their full names. Folder
-# by folder: dir() sorts the names of several folders, in another order than their full names.
+# by folder: dir() sorts the names of several folders, in another order than their full names. The
+# calls are of dir() by name, because an error shows its call.
 md5_of_files <- function(arguments) {
   call_dir <- function(arguments) eval(as.call(c(quote(dir), arguments)), baseenv())
   matched <- tryCatch(

@@ -64,7 +64,7 @@ evaluation_calls <- function(run, identity) {
       answer_message(run, command, argument, timeout_idle, remaining)
     },
     stateless = is_stateless,
-    report = report_lines
+    report = function(text) cat(text)
   ))
   list(
     slot = slot,
@@ -76,7 +76,7 @@ evaluation_calls <- function(run, identity) {
     answer = quote(answer(command, argument, timeout_idle, remaining)),
     stateless = quote(stateless(value)),
     travels = quote(travels(outcome)),
-    report = quote(report(commands, messages))
+    report = quote(report(text))
   )
 }
 
@@ -334,10 +334,4 @@ interrupted_outcome <- function(run, calls) {
 keep_progress <- function(condition) {
   fields <- unclass(condition)
   rrq_task_progress_update(fields[names(fields) != "call" | !vapply(fields, is.null, NA)])
-}
-
-# Lines of the process log: time, command, message.
-report_lines <- function(commands, messages) {
-  time <- format(Sys.time(), "%Y-%m-%d %H:%M:%OS3")
-  cat(paste0("[", time, "] ", commands, " ", messages, "\n", collapse = ""))
 }

@@ -62,8 +62,9 @@ rrq_worker_list_exited <- function(controller = NULL) {
 #'     workers without a task.
 #'   * `rrq_worker_info()`: a named list of `rrq_worker_info` objects, each a list of `worker`,
 #'     `config`, `rrq_version`, `platform`, `running`, `hostname`, `username`, `queue`, `wd`, `pid`,
-#'     `redis_host`, `redis_port`, `heartbeat_key`, `offload_path` and `logfile`, as of when the
-#'     worker started or last responded to an `INFO` message.
+#'     `redis_host`, `redis_port`, `heartbeat_key`, `envir` (a hash of the function set with
+#'     [rrq_worker_envir_set()], `NULL` if there is none), `offload_path` and `logfile`, as of when
+#'     the worker started or last responded to an `INFO` or `REFRESH` message.
 #' @section Errors: `rrq_error_worker_missing` lists the unknown ids, except for
 #'   `rrq_worker_status()`.
 #' @export
@@ -123,26 +124,31 @@ print.rrq_worker_info <- function(x, ...) {
 #' a worker printed.
 #'
 #' Each worker keeps its last 5000 events in the queue:
-#' * `HEARTBEAT` (after how many seconds of silence it is lost), `ENVIR`, `QUEUE` and `ALIVE` when
-#'   it starts;
+#' * `HEARTBEAT` (its key, then `OK`), `ALIVE`, `ENVIR` (`new` for a new environment, `create` when
+#'   it is filled) and `QUEUE` when it starts; `ENVIR` also on `REFRESH`;
 #' * `MESSAGE` and `RESPONSE` with the command;
 #' * `TASK_START`, `TASK_COMPLETE`, `TASK_ERROR` and so on with the task id;
+#' * between the start and the end of an isolated task, lines of its process: `ALIVE` with the task
+#'   id, and `STOP`. They are added when the task has ended;
 #' * `TIMEOUT` and `CANCEL` for a task that continues when it should have ended;
-#' * `REMOTE` when it is killed from elsewhere, `RESTART` and `STOP` with the reason, and `LOST`.
+#' * `REMOTE` when it is killed from elsewhere, `RESTART` with the reason, `STOP` (`OK` with the
+#'   reason, if there is one, or what went wrong), and `LOST`.
 #'
-#' In addition, a worker prints to its standard output; spawned workers print to a file.
+#' A worker prints the same lines to its standard output as they happen, in order with the output of
+#' tasks and messages, and its information when it has started; spawned workers print to a file.
 #'
 #' @param worker_ids A character vector of worker ids; `NULL` is all workers, including those that
 #'   have exited.
 #' @param n The number of latest events per worker; `Inf` is all.
 #' @param worker_id The id of a worker, a string.
 #' @inheritParams rrq_destroy
-#' @return `rrq_worker_log_tail()`: a data frame with one row per event, ordered by worker, then
-#'   time. Its columns are `worker_id`, `child` (the process id of a task that has ended in a
-#'   separate process, otherwise `NA`), `time` (seconds since 1970 by the server's clock), `command`
-#'   and `message`. `rrq_worker_process_log()`: a character vector of lines.
-#' @section Errors: `rrq_error_worker_missing` lists the unknown ids. `rrq_error_no_log` says where
-#'   the process log is if it cannot be read from this machine.
+#' @return `rrq_worker_log_tail()`: a data frame with one row per event of all these workers,
+#'   ordered by time. Its columns are `worker_id`, `child` (the process id, an integer, if the event
+#'   concerns the process of an isolated task, otherwise `NA`), `time` (seconds since 1970 by the
+#'   server's clock, to the microsecond), `command` and `message`. A deleted worker has no rows.
+#'   `rrq_worker_process_log()`: a character vector of lines.
+#' @section Errors: `rrq_worker_process_log()`: `rrq_error_worker_missing` for an unknown id;
+#'   `rrq_error_no_log` says where the process log is if it cannot be read from this machine.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -157,21 +163,23 @@ rrq_worker_log_tail <- function(worker_ids = NULL, n = 1, controller = NULL) {
   worker_ids <- check_ids(worker_ids, null = TRUE)
   check_count(n, min = 0, infinite = TRUE)
   handle <- queue_handle(controller)
-  known <- worker_states(handle)$id
-  check_workers(worker_ids, known)
-  worker_ids <- worker_ids %||% known
+  worker_ids <- unique(worker_ids) %||% worker_states(handle)$id
   call <- rlang::current_env()
   logs <- lapply(worker_ids, function(id) {
     rust_call(rs_worker_log(handle, id, as.numeric(n)), call)
   })
   column <- function(name) unlist(lapply(logs, `[[`, name))
-  data.frame(
+  log <- data.frame(
     worker_id = rep(worker_ids, lengths(lapply(logs, `[[`, "time"))),
     child = column("child") %||% integer(),
     time = column("time") %||% numeric(),
     command = column("command") %||% character(),
     message = column("message") %||% character()
   )
+  # A stable order: what happened to a worker at one time stays as it is in its log.
+  log <- log[order(log$time, method = "radix"), ]
+  row.names(log) <- NULL
+  log
 }
 
 #' @rdname rrq_worker_log_tail

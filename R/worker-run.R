@@ -14,7 +14,7 @@
 #'   wait until there is something to do. Returns, invisibly, whether anything was done, or `NA` if
 #'   the worker has exited.
 #' * `$id`, `$info()`: the name of the worker, and its information as from [rrq_worker_info()].
-#' * `$shutdown(reason = "shut down")`: exits.
+#' * `$shutdown(reason = "OK")`: exits; `reason` is the message in its log.
 #' @section Errors: `rrq_error_queue_missing` or `rrq_error_config_missing` if the queue or the
 #'   configuration does not exist after `timeout_config` seconds, `rrq_error_worker_exists` if a
 #'   worker of that name is alive, `rrq_error_envir` if the environment cannot be built.
@@ -50,6 +50,8 @@ rrq_worker <- R6Class(
     loop = function(immediate = FALSE) {
       check_flag(immediate)
       private$check_alive()
+      private$is_running <- TRUE
+      on.exit(private$is_running <- FALSE)
       reason <- with_task_handlers(private$run, rust_call(rs_worker_run(private$runner, immediate)))
       if (nzchar(reason)) private$runner <- NULL
       invisible(reason)
@@ -57,6 +59,8 @@ rrq_worker <- R6Class(
     step = function(immediate = FALSE) {
       check_flag(immediate)
       private$check_alive()
+      private$is_running <- TRUE
+      on.exit(private$is_running <- FALSE)
       did <- with_task_handlers(private$run, rust_call(rs_worker_turn(private$runner, immediate)))
       if (is.na(did)) private$runner <- NULL
       invisible(did)
@@ -64,10 +68,11 @@ rrq_worker <- R6Class(
     info = function() {
       private$describe()
     },
-    shutdown = function(reason = "shut down") {
+    shutdown = function(reason = "OK") {
       if (!is.null(private$runner)) {
         rust_call(rs_worker_exit(private$runner, reason))
         private$runner <- NULL
+        private$report("STOP", reason)
       }
       invisible(self)
     },
@@ -79,11 +84,13 @@ rrq_worker <- R6Class(
   ),
   private = list(
     url = NULL, queue_id = NULL, config_name = NULL, handle = NULL, runner = NULL, run = NULL,
+    verbose = TRUE, envir_hash = NULL, is_running = FALSE,
     register = function(timeout_config, call) {
       config <- wait_for_config(timeout_config, function() {
         private$handle <- rust_call(rs_queue_attach(private$url, private$queue_id, ""), call)
         rust_call(rs_config_read(private$handle, private$config_name), call)
       })
+      private$verbose <- config$verbose
       prepare_task_logs(config$logdir, call)
       private$run <- new_run()
       private$run$handle <- private$handle
@@ -95,14 +102,15 @@ rrq_worker <- R6Class(
       functions <- evaluation_calls(private$run, identity)
       info <- private$describe(config)
       if (isTRUE(the$is_worker_process)) the$worker <- self
+      private$report("HEARTBEAT", info$heartbeat_key)
       # The handler of an interrupt must know about the registration, so none comes in between.
       rust_call(suspendInterrupts(private$keep(rs_worker_register(
         private$url, private$queue_id, self$id, private$config_name, info,
         spawned_by(), functions
       ))), call)
       private$leave_at_exit(Sys.getpid())
-      # Before it counts as alive: a session that waits for that may read the log next.
-      if (isTRUE(the$is_worker_process)) cat(format(info), sep = "\n")
+      private$report("HEARTBEAT", "OK")
+      private$log("ALIVE", "")
       private$prepare(call)
     },
     # Returns an error as it is.
@@ -125,14 +133,26 @@ rrq_worker <- R6Class(
         message <- c("The worker's environment could not be built.", x = conditionMessage(e))
         abort("envir", message, parent = e, call = call)
       })
+      # Before it counts as alive: whoever waits for that may read this next.
+      info <- private$refresh()
+      private$report("QUEUE", paste(info$queue, collapse = " "))
+      print_banner(info)
       rust_call(rs_worker_ready(private$runner), call)
     },
     build = function() {
-      with_system_seed(the$is_worker_process, build_environment(private$handle))
+      private$log("ENVIR", "new")
+      stored <- rust_call(rs_envir_get(private$handle))
+      if (!is.null(stored)) private$log("ENVIR", "create")
+      envir <- with_system_seed(the$is_worker_process, new_environment(stored$create))
+      private$envir_hash <- stored$hash
+      envir
     },
     log = function(command, message) {
       rust_call(rs_worker_write_log(private$handle, self$id, command, message))
-      report_lines(command, message)
+      private$report(command, message)
+    },
+    report = function(command, message) {
+      print_line(command, message, private$verbose, private$is_running)
     },
     refresh = function() {
       info <- private$describe()
@@ -141,7 +161,9 @@ rrq_worker <- R6Class(
     },
     describe = function(config = NULL) {
       config <- config %||% rust_call(rs_worker_config(private$runner))
-      describe_worker(self$id, private$queue_id, private$url, private$config_name, config)
+      info <- describe_worker(self$id, private$queue_id, private$url, private$config_name, config)
+      info["envir"] <- list(private$envir_hash)
+      info
     },
     check_alive = function() {
       if (is.null(private$runner)) {
@@ -157,10 +179,26 @@ rrq_worker <- R6Class(
 
 # The environment tasks run in.
 build_environment <- function(handle) {
+  new_environment(rust_call(rs_envir_get(handle))$create)
+}
+
+new_environment <- function(create) {
   envir <- new.env(parent = globalenv())
-  create <- rust_call(rs_envir_get(handle))
   if (!is.null(create)) create(envir)
   mark_home(envir)
+}
+
+# A line of the process log. The engine writes its own lines the same way. A worker in somebody's
+# own session prints only while it runs.
+print_line <- function(command, message, verbose, is_running) {
+  if (verbose && (isTRUE(the$is_worker_process) || is_running)) {
+    time <- format(Sys.time(), "%Y-%m-%d %H:%M:%OS3")
+    cat("[", time, "] ", trimws(paste(command, message), "right"), "\n", sep = "")
+  }
+}
+
+print_banner <- function(info) {
+  if (isTRUE(the$is_worker_process)) cat(format(info), sep = "\n")
 }
 
 prepare_task_logs <- function(logdir, call) {
@@ -222,6 +260,7 @@ describe_worker <- function(id, queue_id, url, config_name, config) {
       redis_host = place$host %||% place$path,
       redis_port = place$port,
       heartbeat_key = rust_call(rs_worker_heartbeat_key(queue_id, id)),
+      envir = NULL,
       offload_path = NULL,
       logfile = if (nzchar(logfile)) logfile
     ),

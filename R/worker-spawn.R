@@ -19,8 +19,8 @@
 #'   run for a minute.
 #'
 #' @param n The number of workers.
-#' @param logdir A directory for the workers' output, one file `<name>.log` per worker; a restarted
-#'   worker gets `<name>.2.log` and so on. `NULL` is a directory in the session's temporary
+#' @param logdir A directory for the workers' output, one file per worker, named as the worker; a
+#'   restarted worker gets `<name>.2` and so on. `NULL` is a directory in the session's temporary
 #'   directory.
 #' @param timeout The longest time to wait until all workers are alive, in seconds; 0 does not wait.
 #' @param name_config The name of the workers' configuration, see [rrq_worker_config_save()].
@@ -35,7 +35,8 @@
 #' @inheritParams rrq_destroy
 #' @return An `rrq_worker_manager`. `$id` is a character vector of the workers' names.
 #'   `$is_alive()`, `$logs()`, `$stop()` and `$kill()` take names or numbers of workers, by default
-#'   all; `$wait_alive(timeout)` waits until all are alive. Workers that were stopped or killed by
+#'   all; `$wait_alive(timeout)` waits until all are alive. `$logs()` is a list of lines, named by
+#'   worker; for one given worker it is a character vector. Workers that were stopped or killed by
 #'   their manager are not restarted; the tasks of killed workers have ended when `$kill()` returns.
 #' @section Errors: `rrq_error_worker_start`, with the end of its log, if a worker ends before it is
 #'   alive, for example because its environment could not be built; with `restart`, after the given
@@ -181,7 +182,7 @@ run_worker_process <- function(queue_id, name_config, worker_id, timeout_config)
     # others: while the environment is built, and before and after the loop. A further interrupt
     # must not end the shutdown.
     interrupt = function(i) {
-      if (!is.null(the$worker)) suspendInterrupts(the$worker$shutdown("interrupted"))
+      if (!is.null(the$worker)) suspendInterrupts(the$worker$shutdown("OK (interrupted)"))
     }
   )
   invisible()
@@ -205,7 +206,8 @@ new_manager <- function(controller, workers) {
     },
     logs = function(worker = NULL) {
       some <- chosen(worker)
-      named(some, lapply(some, function(worker) unlist(lapply(worker$logs, read_log))))
+      logs <- lapply(some, function(worker) unlist(lapply(worker$logs, read_log)))
+      if (length(worker) == 1) logs[[1]] else named(some, logs)
     },
     stop = function(worker = NULL, timeout = 10) {
       stop_children(controller, chosen(worker), timeout)

@@ -26,7 +26,7 @@ new_child <- function(id, controller, name_config, logdir, max_crashes) {
 
 start_child <- function(child) {
   n <- length(child$logs) + 1
-  log <- file.path(child$logdir, paste0(child$id, if (n > 1) paste0(".", n), ".log"))
+  log <- file.path(child$logdir, paste0(child$id, if (n > 1) paste0(".", n)))
   end_dir <- file.path(tempdir(), "rrq-workers", "ends")
   dir.create(end_dir, showWarnings = FALSE, recursive = TRUE)
   child$end_file <- file.path(end_dir, rust_call(rs_random_id()))
@@ -124,7 +124,8 @@ last_words <- function(child) {
 # What the log of a worker that has ended says about its last process: the tasks it held, named by
 # id, whether somebody killed it on purpose, and whether it had done any work.
 read_life <- function(log) {
-  ends <- which(log$command %in% c("LOST", "STOP"))
+  # Processes of isolated tasks have lines of their own.
+  ends <- which(log$command %in% c("LOST", "STOP") & is.na(log$child))
   if (length(ends) == 0) {
     # Deleted in the meantime.
     return(list())

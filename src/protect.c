@@ -1,5 +1,8 @@
 // Calls into R that depend on its version or need C.
 #include <setjmp.h>
+#include <stdint.h>
+#include <time.h>
+#include <R_ext/Print.h>
 #include <Rinternals.h>
 #include <Rversion.h>
 #include <R_ext/GraphicsEngine.h> // declares R_interrupts_pending
@@ -40,3 +43,13 @@ int rrq_interrupt_pending(void) { return *(volatile int *)&R_interrupts_pending;
 
 // Only the main thread may call this.
 void rrq_set_interrupt_pending(int pending) { R_interrupts_pending = pending; }
+
+// R's output, which sink() may divert. May jump.
+void rrq_print(const char *text, int size) { Rprintf("%.*s", size, text); }
+
+// Returns how many bytes it wrote.
+int rrq_local_time(int64_t seconds, char *text, int size) {
+  time_t time = (time_t)seconds;
+  struct tm *parts = localtime(&time);
+  return parts ? (int)strftime(text, (size_t)size, "%Y-%m-%d %H:%M:%S", parts) : 0;
+}

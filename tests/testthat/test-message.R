@@ -218,7 +218,7 @@ test_that("the response of a stopped worker is kept", {
   run_worker(worker)
   expect_equal(rrq_message_get_response(id, controller = r), list(w = "BYE"))
   expect_equal(rrq_worker_log_tail("w", controller = r)[c("command", "message")],
-    data.frame(command = "STOP", message = "enough")
+    data.frame(command = "STOP", message = "OK (enough)")
   )
 })
 

@@ -18,7 +18,7 @@ test_isolation("an isolated task runs in a process, a group and a folder of its 
   expect_false(dir.exists(task$temp))
 })
 
-test_isolation("the worker's log names the process of an isolated task where it tells of its end", {
+test_isolation("the worker's log tells of an isolated task's process between its start and end", {
   r <- local_queue()
   worker <- local_isolating(r)
   own <- rrq_task_create_expr(Sys.getpid(), controller = r)
@@ -26,15 +26,39 @@ test_isolation("the worker's log names the process of an isolated task where it 
   failing <- isolated(function() stop(Sys.getpid()), r)
   run_worker(worker)
   pids <- c(
-    NA, rrq_task_result(id, controller = r),
+    rrq_task_result(id, controller = r),
     as.integer(conditionMessage(rrq_task_result(failing, controller = r)))
   )
   log <- rrq_worker_log_tail(worker$id, Inf, r)
-  ends <- log[log$command %in% c("TASK_COMPLETE", "TASK_ERROR"), ]
-  expect_equal(ends$child[match(c(own, id, failing), ends$message)], pids)
-  expect_true(all(is.na(log$child[log$command == "TASK_START"])))
+  expect_type(log$child, "integer")
+  expect_false(is.unsorted(log$time))
+  lines_of <- function(id) log[log$message == id | log$child %in% rrq_task_info(id, r)$pid, ]
+  expect_equal(lines_of(own)$child, c(NA_integer_, NA))
+  for (i in 1:2) {
+    lines <- lines_of(c(id, failing)[[i]])
+    expect_equal(lines$child, c(NA, pids[[i]], pids[[i]], NA))
+    expect_equal(
+      lines$command, c("TASK_START", "ALIVE", "STOP", c("TASK_COMPLETE", "TASK_ERROR")[[i]])
+    )
+    expect_equal(lines$message[[3]], c("OK", "ERROR")[[i]])
+  }
   expect_equal(rrq_task_overview(controller = r)[c("RUNNING", "COMPLETE", "ERROR")],
     list(RUNNING = 0, COMPLETE = 2, ERROR = 1))
+})
+
+test_isolation("the process of an isolated task is known while it runs and afterwards", {
+  r <- local_queue()
+  local_spawned(r)
+  id <- isolated(Sys.getpid, r)
+  printing <- isolated(function() print(Sys.getpid()), r)
+  own <- rrq_task_create_expr(Sys.getpid(), controller = r)
+  expect_null(rrq_task_info(id, r)$pid)
+  rrq_task_wait(c(id, printing, own), timeout = 20, controller = r)
+  for (task in c(id, printing)) {
+    expect_identical(rrq_task_info(task, r)$pid, rrq_task_result(task, controller = r))
+  }
+  expect_null(rrq_task_info(own, r)$pid)
+  expect_identical(rrq_task_log(id, controller = r), character())
 })
 
 test_isolation("all kinds of tasks can be isolated", {
@@ -247,7 +271,7 @@ test_isolation("a running task is stopped when it is cancelled", {
   pid <- process_of(id, r)
   expect_equal(rrq_task_cancel(id, controller = r), "CANCELLED")
   expect_false(process_is_alive(pid))
-  expect_null(rrq_task_info(id, r)$pid)
+  expect_equal(rrq_task_info(id, r)$pid, pid)
   id <- isolated(function() "next", r)
   rrq_task_wait(id, timeout = time_limit(), controller = r)
   expect_equal(rrq_task_result(id, controller = r), "next")

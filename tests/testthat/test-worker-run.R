@@ -170,7 +170,8 @@ test_that("an environment that cannot be built is an error, in the log, and the 
   log <- rrq_worker_log_tail("w", Inf, r)
   said <- log$message[log$command == "ENVIR"]
   expect_match(said, "error: no {data} 5%", fixed = TRUE, all = FALSE)
-  expect_false("ALIVE" %in% log$command)
+  expect_equal(utils::tail(log$message, 1), "its environment could not be built")
+  expect_equal(unname(rrq_worker_status("w", r)), "EXITED")
 })
 
 test_that("a worker rebuilds its environment when asked to", {

@@ -147,7 +147,7 @@ test_that("signals end it cleanly before it runs tasks, too", {
       withr::local_envvar(RRQ_TEST_SIGNAL = paste(signal, pause))
       expect_equal(session_status(local_script(r, c("--name=w", r$queue_id))), 0)
       expect_equal(rrq_worker_status("w", r), c(w = "EXITED"))
-      expect_equal(tail(rrq_worker_log_tail("w", controller = r), 1)$message, "interrupted")
+      expect_equal(tail(rrq_worker_log_tail("w", controller = r), 1)$message, "OK (interrupted)")
     }
   }
 })

@@ -51,8 +51,10 @@ test_that("workers are chosen by name or number", {
   manager$stop(3)
   expect_equal(manager$is_alive(3:2), c(w_3 = FALSE, w_2 = FALSE))
   expect_equal(rrq_worker_list_exited(r), c("w_2", "w_3"))
-  expect_named(manager$logs("w_1"), "w_1")
-  expect_match(manager$logs(1)[[1]], "w_1", all = FALSE)
+  expect_named(manager$logs(), c("w_1", "w_2", "w_3"))
+  expect_match(manager$logs(1), "w_1", all = FALSE)
+  expect_identical(manager$logs("w_3"), manager$logs()$w_3)
+  expect_named(manager$logs(3:2), c("w_3", "w_2"))
   expect_output(print(manager), "1 of 3 alive")
 })
 
@@ -154,9 +156,9 @@ test_that("logs are written where one wants them", {
   r <- local_queue()
   dir <- file.path(withr::local_tempdir(), "a b", "logs")
   manager <- local_spawned(r, 2, logdir = dir, worker_id_base = "w")
-  expect_setequal(dir(dir), c("w_1.log", "w_2.log"))
-  expect_match(readLines(file.path(dir, "w_1.log")), "w_1", all = FALSE)
-  expect_equal(basename(rrq_worker_info("w_1", r)$w_1$logfile), "w_1.log")
+  expect_setequal(dir(dir), c("w_1", "w_2"))
+  expect_match(readLines(file.path(dir, "w_1")), "w_1", all = FALSE)
+  expect_equal(basename(rrq_worker_info("w_1", r)$w_1$logfile), "w_1")
 })
 
 test_that("the password is not on the workers' command line", {

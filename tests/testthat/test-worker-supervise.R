@@ -187,8 +187,8 @@ test_that("a lost worker is replaced, and the pool is complete again", {
   expect_equal(manager$is_alive(), c(w_1 = TRUE, w_2 = TRUE))
   expect_equal(rrq_worker_list(r), c("w_1", "w_2"))
   expect_false(rrq_worker_info(killed, r)[[1]]$pid == pid)
-  expect_setequal(dir(dir), c("w_1.log", "w_2.log", paste0(killed, ".2.log")))
-  expect_gt(sum(grepl("worker:", manager$logs(killed)[[1]])), 1)
+  expect_setequal(dir(dir), c("w_1", "w_2", paste0(killed, ".2")))
+  expect_gt(sum(grepl("worker:", manager$logs(killed))), 1)
   manager$kill()
 })
 
@@ -219,7 +219,7 @@ test_that("a worker that crashes while it starts is given up", {
     })
     expect_equal(err$ids, paste0(name, "_1"))
     expect_match(messages, "It was restarted", all = FALSE)
-    expect_match(messages, "Gave up after 2 crashes in a row; .*_1\\.2\\.log", all = FALSE)
+    expect_match(messages, "Gave up after 2 crashes in a row; .*_1\\.2[.]", all = FALSE)
   }
 })
 
@@ -256,14 +256,19 @@ test_that("what a worker's log says of its last process is read from there on", 
       "ALIVE", "TASK_START", "TASK_COMPLETE", "LOST", "ALIVE", "TASK_START", "TASK_DIED",
       "TASK_DIED", "TASK_RETRY", "LOST"
     ),
-    message = c("", "a", "a", "", "", "b", "b", "c", "d", "")
+    message = c("", "a", "a", "", "", "b", "b", "c", "d", ""),
+    child = rep(NA, 10)
   )
   life <- read_life(log)
   expect_equal(life$tasks, c(c = "DIED", d = "RETRY"))
   expect_false(life$did_work)
   expect_false(life$is_expected)
   expect_true(read_life(lapply(log, `[`, 1:4))$did_work)
-  expect_true(read_life(list(time = 1, command = "STOP", message = "killed"))$is_expected)
+  killed <- list(
+    time = 1:2, command = c("STOP", "STOP"), message = c("killed", "OK"), child = c(NA, 7)
+  )
+  # The last line is that of a task's process.
+  expect_true(read_life(killed)$is_expected)
 })
 
 test_that("several tasks are counted, and how a process ended is told in words", {

@@ -2,10 +2,13 @@
 //! many tasks share are kept as R values, so that a worker reads them once.
 
 use std::cell::RefCell;
+use std::time::UNIX_EPOCH;
 
 use extendr_api::prelude::*;
 use rrq_core::task::{Isolation, Kind};
-use rrq_core::worker::{Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Task};
+use rrq_core::worker::{
+    Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Printed, Task,
+};
 use rrq_core::{Status, message::Message};
 
 use crate::condition::{Failure, RResult};
@@ -42,6 +45,15 @@ pub struct REvaluate {
     quiet: Robj,
     kinds: Vec<(Kind, Robj)>,
     cache: Vec<Object>,
+    second: Second,
+}
+
+/// The second of the last line that was printed, and how it is printed. Many lines share one, and
+/// finding the time zone costs a system call.
+#[derive(Default)]
+struct Second {
+    time_s: u64,
+    text: String,
 }
 
 /// A shared object a worker keeps.
@@ -77,6 +89,7 @@ impl REvaluate {
             quiet: false.into(),
             kinds: kinds.into_iter().map(|kind| (kind, kind.word().into())).collect(),
             cache: Vec::new(),
+            second: Second::default(),
         }
     }
 
@@ -287,6 +300,7 @@ impl Evaluate for REvaluate {
         let argument = field(&answer, "argument");
         let effect = match field(&answer, "effect").as_str() {
             Some("stop") => Effect::Stop(argument.as_str().unwrap_or_default().to_owned()),
+            Some("fail") => Effect::Fail(argument.as_str().unwrap_or_default().to_owned()),
             Some("refresh") => Effect::Refresh,
             Some("pause") => Effect::Pause,
             Some("resume") => Effect::Resume,
@@ -300,13 +314,31 @@ impl Evaluate for REvaluate {
         clear_interrupt();
     }
 
-    fn print_log(&mut self, lines: &[(String, String)]) {
-        let (commands, messages): (Vec<&str>, Vec<&str>) =
-            lines.iter().map(|(command, message)| (command.as_str(), message.as_str())).unzip();
-        let arguments = [(c"commands", &commands.into()), (c"messages", &messages.into())];
-        if call(&self.slot, &self.report, &arguments).is_none() {
+    fn print_log(&mut self, lines: &[Printed]) {
+        let text: String = lines.iter().map(|line| self.second.line(line)).collect();
+        // R converts other texts for the terminal.
+        let printed = if text.is_ascii() {
+            protect::print(&text)
+        } else {
+            call(&self.slot, &self.report, &[(c"text", &text.into())]).is_some()
+        };
+        if !printed {
             // Printing was interrupted: the loop will see the interrupt.
             restore_interrupt();
         }
+    }
+}
+
+impl Second {
+    fn line(&mut self, line: &Printed) -> String {
+        let Printed { time, command, message } = line;
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if self.time_s != since.as_secs() || self.text.is_empty() {
+            self.time_s = since.as_secs();
+            self.text = protect::local_time(self.time_s);
+        }
+        let (time, ms) = (&self.text, since.subsec_millis());
+        let space = if message.is_empty() { "" } else { " " };
+        format!("[{time}.{ms:03}] {command}{space}{message}\n")
     }
 }

@@ -1,10 +1,10 @@
 //! Calls into R that may fail. An R error is a jump; `protect.c` ends it before it reaches Rust.
 
 use extendr_api::prelude::*;
-use libR_sys::{Rf_defineVar, Rf_install, SEXP};
+use libR_sys::{R_NilValue, Rf_defineVar, Rf_install, SEXP};
 use rrq_core::signals::Masks;
 use std::ffi::CStr;
-use std::os::raw::{c_int, c_void};
+use std::os::raw::{c_char, c_int, c_void};
 
 #[allow(improper_ctypes)] // extendr-ffi marks SEXP's target non-exhaustive; it is only pointed to
 unsafe extern "C" {
@@ -23,6 +23,8 @@ unsafe extern "C" {
     fn rrq_fork() -> c_int;
     fn rrq_leave(status: c_int);
     fn rrq_flush();
+    fn rrq_print(text: *const c_char, size: c_int);
+    fn rrq_local_time(seconds: i64, text: *mut c_char, size: c_int) -> c_int;
     fn rrq_has_attributes(value: SEXP) -> c_int;
     fn rrq_interrupt_pending() -> c_int;
     fn rrq_set_interrupt_pending(pending: c_int);
@@ -145,4 +147,25 @@ pub fn leave(status: i32) {
 pub fn flush() {
     // SAFETY: it touches C's own buffers only.
     unsafe { rrq_flush() }
+}
+
+/// Print ASCII text as R does, so that `sink()` has its way. Returns whether that was not interrupted.
+pub fn print(text: &str) -> bool {
+    let size = c_int::try_from(text.len()).unwrap_or(c_int::MAX);
+    // SAFETY: `text` has `size` bytes; a jump out of R's output ends inside rrq_protect.
+    let done = protect(|| unsafe {
+        rrq_print(text.as_ptr().cast(), size);
+        R_NilValue
+    });
+    done.is_some()
+}
+
+/// A time as text, in the time zone of the process. Only the main thread calls this.
+pub fn local_time(seconds: u64) -> String {
+    let mut text = [0u8; 32];
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    // SAFETY: it writes at most the size of `text` and returns how much.
+    let n = unsafe { rrq_local_time(seconds, text.as_mut_ptr().cast(), text.len() as c_int) };
+    let text = text.get(..usize::try_from(n).unwrap_or(0)).unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
 }

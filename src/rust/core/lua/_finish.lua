@@ -16,6 +16,17 @@ local function end_finished(header, task, status, result, extra)
   note_event(events, header.waiters, task, status)
 end
 
+-- The process of an isolated task: its lines stand between those of the worker, and the log of the task
+-- says which it was, also of a task that has printed nothing and ended before that was stored.
+local function note_child(header, task, child, status)
+  log_line(lines, tonumber(header.start), 'ALIVE', task, child)
+  log_line(lines, tonumber(header.ended), 'STOP', status == COMPLETE and 'OK' or WORDS[status], child)
+  local logs = prefix .. KEY.logs
+  if string.match(redis.call('HGET', logs, task) or '', '^%d+') ~= header.attempt then
+    redis.call('HSET', logs, task, header.attempt .. ' ' .. child .. ' 0 0\n')
+  end
+end
+
 -- The fence: only the worker and attempt that hold a task may end it.
 local function finish(header, task, at)
   local attempt, status, started, ended_ago = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
@@ -24,6 +35,9 @@ local function finish(header, task, at)
     return
   end
   header.start, header.ended = digits(us - started), digits(us - ended_ago)
+  if child ~= '' then
+    note_child(header, task, child, status)
+  end
   local delay = may_retry and retry_delay(task, header, status)
   if delay then
     retry_task(task, header, status, result, delay, us)
@@ -35,10 +49,6 @@ local function finish(header, task, at)
   add_write(task, header)
   local same = ended[status] or { n = 0 }
   same.n = same.n + 1
-  if child == '' then
-    same[#same + 1] = task
-  else
-    log_line(lines, us, end_command(status), task, child)
-  end
+  same[same.n] = task
   ended[status] = same
 end

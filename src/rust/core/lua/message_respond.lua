@@ -22,8 +22,7 @@ if state ~= '' and is_active(record) then
   record.state = state
   write_worker(id, record)
 end
-local lines, us = {}, now_us()
-log_line(lines, us, 'MESSAGE', command)
-log_line(lines, us, 'RESPONSE', command)
+local lines = {}
+log_line(lines, now_us(), 'RESPONSE', command)
 write_log(log, lines)
 return 1

@@ -13,11 +13,8 @@ end
 if record.state == 'STARTING' then
   record.state = 'IDLE'
   write_worker(id, record)
-  local us, lines = now_us(), {}
-  log_line(lines, us, 'HEARTBEAT', 'lost after ' .. record.lease_ms / 1000 .. ' s of silence')
-  log_line(lines, us, 'ENVIR', 'new')
-  log_line(lines, us, 'QUEUE', queues)
-  log_line(lines, us, 'ALIVE', '')
+  local lines = {}
+  log_line(lines, now_us(), 'QUEUE', queues)
   write_log(log, lines)
 end
 return 1

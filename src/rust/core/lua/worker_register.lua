@@ -32,4 +32,8 @@ renew_lease(id, record, math.floor(us / 1000) + lease_ms)
 write_worker(id, record)
 redis.call('HSET', infos, id, info)
 redis.call('SET', heartbeat, incarnation, 'PX', lease_ms)
+local lines = {}
+log_line(lines, us, 'HEARTBEAT', heartbeat)
+log_line(lines, us, 'HEARTBEAT', 'OK')
+write_log(log, lines)
 return incarnation

@@ -79,9 +79,7 @@ if not replay and #ARGV >= FIRST_FINISH then
   for status, same in pairs(ended) do
     bump(RUNNING, -same.n)
     bump(status, same.n)
-    if #same > 0 then
-      log_line(lines, us, end_command(status), table.concat(same, ' '))
-    end
+    log_line(lines, us, end_command(status), table.concat(same, ' '))
   end
   -- Before claims read the headers: a task that is retried may already be in its queue.
   if ended[PENDING] then
@@ -127,6 +125,11 @@ if not replay and #claimed == 0 then
 end
 if options.popped_marker > 0 then
   wake_next(queues[options.popped_marker])
+end
+-- The worker begins to answer it now. Of a report in the middle of a batch it ignores the message; a
+-- replay was logged before.
+if message and claim_limit > 0 and not replay then
+  log_line(lines, us, 'MESSAGE', string.match(message, '^%Z*%z%Z*%z(%Z*)'))
 end
 
 if #writes > 0 then

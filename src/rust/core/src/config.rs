@@ -122,6 +122,11 @@ pub fn set_envir(queue: &mut Queue, create: Option<&[u8]>) -> Result<()> {
     set(queue, ENVIR, create.unwrap_or_default(), true).map(|_| ())
 }
 
+/// The hash that tells environments apart.
+pub fn hash(create: &[u8]) -> String {
+    value::content_hash(create)
+}
+
 /// The serialised function that builds the workers' environment.
 pub fn envir(queue: &mut Queue) -> Result<Option<Vec<u8>>> {
     field(queue, ENVIR)

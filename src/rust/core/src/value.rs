@@ -10,6 +10,11 @@ fn unexpected(what: &str, value: &Value) -> Error {
     Error::corrupt("the server's reply", format!("expected {what}, got {value:?}"))
 }
 
+/// The name of a content: a hash of 128 bits.
+pub fn content_hash(bytes: &[u8]) -> String {
+    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(bytes))
+}
+
 /// The elements of an array.
 pub fn array(value: Value) -> Result<Vec<Value>> {
     match value {

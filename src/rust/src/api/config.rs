@@ -31,10 +31,11 @@ fn rs_envir_set(mut queue: ExternalPtr<Queue>, create: Robj) -> RResult<()> {
     Ok(config::set_envir(&mut queue, bytes.as_deref())?)
 }
 
+/// The function that builds the workers' environment, with its hash; `NULL` if there is none.
 #[extendr]
 fn rs_envir_get(mut queue: ExternalPtr<Queue>) -> RResult<Robj> {
     match config::envir(&mut queue)? {
-        Some(bytes) => unserialize(&bytes),
+        Some(bytes) => Ok(list!(create = unserialize(&bytes)?, hash = config::hash(&bytes)).into()),
         None => Ok(().into()),
     }
 }

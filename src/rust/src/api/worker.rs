@@ -78,7 +78,7 @@ fn rs_worker_turn(mut runner: ExternalPtr<Runner>, immediate: bool) -> RResult<R
         Turn::Ran(_) | Turn::Answered | Turn::Swept => Ok(Rbool::true_value()),
         Turn::Idle => Ok(Rbool::false_value()),
         Turn::Stop(reason) => {
-            worker.exit(&reason.to_string())?;
+            worker.exit(&reason.log_text())?;
             Ok(Rbool::na())
         }
     }

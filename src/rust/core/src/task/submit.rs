@@ -33,7 +33,7 @@ pub struct SharedObject {
 impl SharedObject {
     /// An object under the hash of its bytes.
     pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
-        let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes));
+        let hash = value::content_hash(&bytes);
         SharedObject { name: name.into(), bytes, hash }
     }
 }

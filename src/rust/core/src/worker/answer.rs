@@ -18,6 +18,8 @@ impl Worker {
         message: &Message,
     ) -> Result<Turn> {
         self.log_line("MESSAGE", &message.command);
+        // Before what the answer prints.
+        self.flush_log(evaluate);
         let timeout_s = self.options.config.timeout_idle;
         let remaining_s = (timeout_s - self.idle_since.elapsed().as_secs_f64()).max(0.0);
         let answer = evaluate.answer(message, Idle { timeout_s, remaining_s });
@@ -31,6 +33,7 @@ impl Worker {
         self.log_line("RESPONSE", &message.command);
         match answer.effect {
             Effect::Stop(reason) => return Ok(Turn::Stop(StopReason::Message(reason))),
+            Effect::Fail(reason) => return Ok(Turn::Stop(StopReason::Failed(reason))),
             Effect::TimeoutIdle(seconds) => {
                 self.options.config.timeout_idle = seconds;
                 self.idle_since = Instant::now();

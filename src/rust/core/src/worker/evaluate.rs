@@ -1,5 +1,7 @@
 //! The trait `Evaluate`, the interface between the loop and user code, and the types it uses.
 
+use std::time::SystemTime;
+
 use crate::error::Result;
 use crate::message::Message;
 use crate::queue::Queue;
@@ -45,8 +47,10 @@ impl Evaluation {
 pub enum Effect {
     /// Nothing.
     None,
-    /// Leave, for this reason.
+    /// Leave, as told, for this reason or none.
     Stop(String),
+    /// Leave, because this went wrong.
+    Fail(String),
     /// Take no tasks until resumed.
     Pause,
     /// Take tasks again.
@@ -106,6 +110,17 @@ impl Fetch for Queue {
     }
 }
 
+/// A line of the log that a worker prints.
+#[derive(Debug, Clone)]
+pub struct Printed {
+    /// When it happened.
+    pub time: SystemTime,
+    /// What happened.
+    pub command: String,
+    /// To what.
+    pub message: String,
+}
+
 /// Runs the code of tasks and messages. It never fails: errors are values, too.
 pub trait Evaluate {
     /// Run a task. `fetch` reads what its body refers to.
@@ -120,6 +135,6 @@ pub trait Evaluate {
     fn answer(&mut self, message: &Message, idle: Idle) -> Answer;
     /// Drop an interrupt that was meant for a task but came after its end.
     fn drop_interrupt(&mut self) {}
-    /// Print what happened, a command and its message a line.
-    fn print_log(&mut self, lines: &[(String, String)]);
+    /// Print what happened.
+    fn print_log(&mut self, lines: &[Printed]);
 }

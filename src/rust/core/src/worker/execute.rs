@@ -27,19 +27,11 @@ const RETURN_POLL: Duration = Duration::from_millis(1);
 
 impl Worker {
     /// Run what was just claimed.
-    pub(super) fn run_batch(
-        &mut self,
-        evaluate: &mut dyn Evaluate,
-        tasks: &[Task],
-    ) -> Result<Turn> {
-        for task in tasks {
-            self.log_line("TASK_START", &task.id);
-        }
-        self.flush_log(evaluate);
+    pub(super) fn run_batch(&mut self, evaluate: &mut dyn Evaluate) -> Result<Turn> {
         self.window.start();
         let (begun, mut flushed, mut n) = (Instant::now(), Instant::now(), 0u32);
         loop {
-            let Some(task) = self.start_next()? else {
+            let Some(task) = self.start_next(evaluate)? else {
                 break;
             };
             n += 1;
@@ -60,13 +52,19 @@ impl Worker {
     }
 
     /// Start the next task of the batch, if it may begin.
-    fn start_next(&mut self) -> Result<Option<Task>> {
+    fn start_next(&mut self, evaluate: &mut dyn Evaluate) -> Result<Option<Task>> {
         if !self.knows_what_waits() || !self.may_begin()? {
             return Ok(None);
         }
         let call = self.window.request(&self.registration, &lock(&self.batch));
         if let Some(call) = call {
             self.queue.connection.post(call);
+        }
+        // Before what the task prints, and before its time begins: nobody takes it back meanwhile.
+        let next = lock(&self.batch).waiting.front().map(|task| task.id.clone());
+        if let Some(id) = next {
+            self.log_line("TASK_START", &id);
+            self.flush_log(evaluate);
         }
         let task = lock(&self.batch).start_next();
         self.window.use_up();

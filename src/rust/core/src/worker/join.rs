@@ -120,6 +120,7 @@ impl Worker {
                 self.dismiss_threads();
                 self.batch = SharedBatch::default();
                 self.join()?;
+                self.log_alive()?;
                 self.ready()
             }
             _ => Err(Error::WorkerGone { id: self.options.id.clone() }),
@@ -141,7 +142,13 @@ impl Worker {
             Err(Error::QueueMissing { .. }) => return Ok(Turn::Stop(StopReason::QueueGone)),
             joined => joined?,
         }
+        self.log_alive()?;
         self.ready()?;
         Ok(Turn::Idle)
+    }
+
+    /// A worker that rejoins has its environment; one that starts says more while it builds it.
+    fn log_alive(&mut self) -> Result<()> {
+        self.queue.connection.call(&self.registration.log("ALIVE", "")).map(|_| ())
     }
 }

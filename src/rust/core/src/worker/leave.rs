@@ -19,10 +19,10 @@ impl Worker {
         evaluate: &mut dyn Evaluate,
         reason: StopReason,
     ) -> Result<StopReason> {
-        let text = reason.to_string();
         if reason.is_recycling() {
-            self.restart_process(evaluate, &text)?;
+            self.restart_process(evaluate, &reason.to_string())?;
         }
+        let text = reason.log_text();
         if reason == StopReason::Interrupted {
             evaluate.drop_interrupt();
         }

@@ -85,7 +85,7 @@ mod sweep;
 mod turn;
 mod window;
 
-pub use evaluate::{Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Task};
+pub use evaluate::{Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Printed, Task};
 #[cfg(unix)]
 pub use isolate::WorkerLink;
 pub use isolate::{end_with_worker, read_request, write_outcome};

@@ -42,14 +42,14 @@ impl Worker {
             return Ok(Turn::Stop(reason));
         }
         let reply = self.step(self.claim_limit())?;
-        if let StepReply::Tasks { tasks, .. } = &reply {
-            lock(&self.batch).waiting.extend(tasks.iter().cloned());
-        }
         let is_due = reply.is_due();
         let turn = match reply {
             StepReply::Gone => self.rejoin(),
             StepReply::Message(message) => self.answer(evaluate, &message),
-            StepReply::Tasks { tasks, .. } => self.run_batch(evaluate, &tasks),
+            StepReply::Tasks { tasks, .. } => {
+                lock(&self.batch).waiting.extend(tasks);
+                self.run_batch(evaluate)
+            }
             // The sweep may bring work.
             StepReply::Idle { due: true, .. } => Ok(Turn::Swept),
             StepReply::Idle { next, paused, .. } => {

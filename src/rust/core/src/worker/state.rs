@@ -1,14 +1,14 @@
 //! What a worker's main thread knows. The files that follow in the list of `worker` add the
 //! methods.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::config::WorkerConfig;
 use crate::connection::Stop;
 use crate::queue::Queue;
 use crate::worker::batch::SharedBatch;
 use crate::worker::control::ControlThread;
-use crate::worker::evaluate::Evaluate;
+use crate::worker::evaluate::{Evaluate, Printed};
 use crate::worker::heartbeat::LeaseThread;
 use crate::worker::isolate::Isolate;
 use crate::worker::limits::LimitThread;
@@ -52,7 +52,7 @@ pub struct Worker {
     pub(super) batch: SharedBatch,
     pub(super) batch_size: usize,
     pub(super) window: Window,
-    pub(super) lines: Vec<(String, String)>,
+    pub(super) lines: Vec<Printed>,
     pub(super) started: Instant,
     pub(super) idle_since: Instant,
     pub(super) stop: Stop,
@@ -82,7 +82,8 @@ impl Worker {
     /// Add a line to the log that the worker prints; `flush_log` prints it.
     pub(super) fn log_line(&mut self, command: &str, message: &str) {
         if self.options.config.verbose {
-            self.lines.push((command.to_owned(), message.to_owned()));
+            let (command, message) = (command.to_owned(), message.to_owned());
+            self.lines.push(Printed { time: SystemTime::now(), command, message });
         }
     }
 

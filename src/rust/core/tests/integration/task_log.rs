@@ -46,12 +46,14 @@ fn what_a_process_prints_is_the_log_of_its_task_alone() {
 }
 
 #[test]
-fn what_prints_nothing_has_no_log() {
+fn of_a_task_that_prints_nothing_the_process_is_known() {
     let mut f = Fixture::new();
     let id = isolated(&mut f);
     run_until_idle(&mut f.worker("w"), &mut printing(":"));
     assert_eq!(status(&mut f.queue, &id), Status::Died);
-    assert_eq!(log(&mut f, &id), None);
+    let log = log(&mut f, &id).unwrap();
+    assert!(log.pid > 0);
+    assert_eq!((log.attempt, log.total), (1, 0));
 }
 
 #[test]

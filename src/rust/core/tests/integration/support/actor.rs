@@ -3,7 +3,9 @@
 use rrq_core::message::Message;
 use rrq_core::status::Status;
 use rrq_core::task::Isolation;
-use rrq_core::worker::{Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Task};
+use rrq_core::worker::{
+    Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Printed, Task,
+};
 
 type Play = Box<dyn FnMut(&Task) -> Evaluation + Send>;
 
@@ -91,5 +93,5 @@ impl Evaluate for Actor {
         Answer { value, effect }
     }
 
-    fn print_log(&mut self, _lines: &[(String, String)]) {}
+    fn print_log(&mut self, _lines: &[Printed]) {}
 }
