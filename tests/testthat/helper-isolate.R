@@ -38,8 +38,10 @@ process_of <- function(id, controller) {
 
 # The children of a process, and theirs, as long as they are more than entries in a table.
 descendants <- function(pid) {
+  testthat::skip_if_not(dir.exists("/proc/self/task"), "this system does not list children")
   path <- sprintf("/proc/%d/task/%d/children", pid, pid)
-  testthat::skip_if_not(file.exists(path), "this system does not tell the children of a process")
-  children <- scan(path, quiet = TRUE)
+  # The process may end meanwhile.
+  lines <- tryCatch(suppressWarnings(readLines(path)), error = function(e) character())
+  children <- as.integer(unlist(strsplit(lines, " ")))
   unlist(c(children, lapply(children, descendants)))
 }
