@@ -135,23 +135,40 @@ warn_large <- function(parts, bytes, position, kind) {
 
 # The variables of the environments that are sent with a function.
 environment_sizes <- function(fn) {
-  sizes <- numeric()
+  frames <- list()
   envir <- if (!is.primitive(fn)) environment(fn) else globalenv()
   while (is.environment(envir) && !is_lasting_environment(envir)) {
-    values <- values_of(eager_names(envir), envir)
-    here <- vapply(values, value_size, 0)
-    names(here) <- sprintf("`%s` in the function's environment", names(values))
-    sizes <- c(sizes, here)
+    frames <- c(frames, envir)
     envir <- parent.env(envir)
   }
-  sizes
+  walk <- new.env(parent = emptyenv())
+  # What else the variables refer to is theirs, but not these.
+  walk$seen <- vapply(frames, rlang::obj_address, "")
+  values <- unlist(lapply(frames, function(frame) values_of(eager_names(frame), frame)), FALSE)
+  sizes <- vapply(values, value_size, 0, walk)
+  stats::setNames(sizes, sprintf("`%s` in the function's environment", names(values)))
 }
 
-value_size <- function(x) {
-  inner <- if (is.environment(x) && !is_lasting_environment(x)) {
-    vapply(values_of(eager_names(x), x), function(x) as.numeric(utils::object.size(x)), 0)
+# With what functions and environments in it refer to, each environment once.
+value_size <- function(x, walk = list2env(list(seen = character())), depth = 10) {
+  size <- as.numeric(utils::object.size(x))
+  if (depth == 0) {
+    return(size)
   }
-  as.numeric(utils::object.size(x)) + sum(inner)
+  if (is_short_list(x)) {
+    inner <- unclass(x)[vapply(unclass(x), holds_code, NA)]
+    size <- size + sum(vapply(inner, value_size, 0, walk, depth - 1))
+  }
+  envir <- if (is.environment(x)) x else if (is.function(x)) environment(x)
+  while (is.environment(envir) && !is_lasting_environment(envir)) {
+    address <- rlang::obj_address(envir)
+    if (address %in% walk$seen) break
+    walk$seen <- c(walk$seen, address)
+    values <- values_of(eager_names(envir), envir)
+    size <- size + sum(vapply(values, value_size, 0, walk, depth - 1))
+    envir <- parent.env(envir)
+  }
+  size
 }
 
 format_size <- function(bytes) {

@@ -13,6 +13,15 @@ test_that("what a task brings is warned of, by name", {
   expect_warning(rrq_task_create_bulk_call(fn, 1:2, controller = r), "shared by all tasks.*gl_bulk",
     class = "rrq_warning_large"
   )
+  # Not its own environment is large, but that of a function in it.
+  local_global(gl_outer <- function(n) {
+    gl_inner <- globalenv()$gl_make(n)
+    function(x) x
+  })
+  fn <- globalenv()$gl_outer(1.5e6)
+  expect_warning(rrq_task_create_call(fn, list(1), controller = r), "gl_inner.*12 MB",
+    class = "rrq_warning_large"
+  )
   e <- list2env(list(a = numeric(1.5e6)))
   expect_warning(rrq_task_create_call(identity, list(e), controller = r), "argument 1",
     class = "rrq_warning_large"

@@ -100,7 +100,11 @@ test_that("a task that needs a connection is refused, naming it, and nothing is 
 test_that("a function may be made beside a connection", {
   r <- local_queue()
   con <- local_connection()
-  id <- rrq_task_create_call(function(x) x + 1, list(1), controller = r)
+  # In a run of many files, the environments around a test may be large.
+  id <- suppressWarnings(
+    rrq_task_create_call(function(x) x + 1, list(1), controller = r),
+    classes = "rrq_warning_large"
+  )
   run_worker(local_worker(r))
   expect_equal(rrq_task_result(id, controller = r), 2)
 })
