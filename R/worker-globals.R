@@ -24,8 +24,8 @@ bind_exported <- function(name, package, home) {
 # was. It is replaced like that one: walking on from it would lead to the worker's environment, and
 # give that a parent whose own parent it is.
 #
-# This runs for each task that has a closure, so only what can matter is visited: of the environments
-# that enclose functions, the `inner` names that the session found to be used.
+# This runs for each task that has a closure, so only what can matter is visited: of the
+# environments that enclose functions, the `inner` names that the session found to be used.
 rehome <- function(x, home, inner = NULL) {
   rehome_value(x, list(home = home, inner = inner, seen = new.env(parent = emptyenv())))
 }
