@@ -5,8 +5,9 @@
 #' @param task_ids A character vector of task ids; `NULL` (the default) is all tasks.
 #' @inheritParams rrq_task_status
 #' @inheritParams rrq_destroy
-#' @return A data frame with one row per task, in the order of `task_ids`, or of submission if
-#'   `task_ids` is `NULL`. Columns: `id`, `label`, `status`, `queue`, `worker` (`NA` if there is
+#' @return An `rrq_task_table`: a data frame with one row per task, in the order of `task_ids`, or
+#'   of submission if `task_ids` is `NULL`. `plot()` draws it as a timeline, see
+#'   [plot.rrq_task_table()]. Columns: `id`, `label`, `status`, `queue`, `worker` (`NA` if there is
 #'   none), `attempt` (how many times a worker claimed the task), and the times `submitted`,
 #'   `started` and `ended` (`POSIXct`) by the server's clock. Unknown ids have no row.
 #' @export
@@ -23,11 +24,16 @@ rrq_task_table <- function(task_ids = NULL, status = NULL, tag = NULL, queue = N
                            controller = NULL) {
   task_ids <- check_ids(task_ids, null = TRUE)
   filter <- check_filter(status, tag, queue, since)
-  handle <- queue_handle(controller)
-  found <- rust_call(rs_task_table(handle, task_ids, filter))
+  controller <- get_controller(controller)
+  found <- rust_call(rs_task_table(queue_handle(controller), task_ids, filter))
+  new_task_table(found, server_time(controller))
+}
+
+# `now` is the time of the table: tasks without an end had not ended then.
+new_task_table <- function(found, now) {
   or_na <- function(text) replace(text, !nzchar(text), NA)
   as_time <- function(seconds) .POSIXct(seconds)
-  data.frame(
+  table <- data.frame(
     id = found$id,
     label = or_na(found$label),
     status = found$status,
@@ -38,6 +44,22 @@ rrq_task_table <- function(task_ids = NULL, status = NULL, tag = NULL, queue = N
     started = as_time(found$times$start),
     ended = as_time(found$times$end)
   )
+  structure(table, now = as_time(now), class = c("rrq_task_table", "data.frame"))
+}
+
+# Parts of a table are tables of the same time.
+#' @export
+`[.rrq_task_table` <- function(x, ...) {
+  part <- NextMethod()
+  if (is.data.frame(part)) {
+    attr(part, "now") <- attr(x, "now")
+  }
+  part
+}
+
+#' @export
+as.data.frame.rrq_task_table <- function(x, ...) {
+  structure(x, now = NULL, class = "data.frame")
 }
 
 # The filter of `rrq_task_list()` and `rrq_task_table()`.
