@@ -20,7 +20,9 @@
 #'   started from now on use the function.
 #' @param worker_ids A character vector of worker ids; `NULL` (the default) is all active workers.
 #' @inheritParams rrq_destroy
-#' @return `rrq_envir()`: a function of one argument. The others return, invisibly, the id of the
+#' @return `rrq_envir()`: a function of one argument, which prints its packages and files.
+#'   `as.data.frame()` has a row for each of them, with the columns `type` and `name`. The others
+#'   return, invisibly, the id of the
 #'   `REFRESH` message, a string, or `NULL` if none was sent; see [rrq_message_get_response()].
 #' @section Errors: `rrq_error_argument` names the files that do not exist.
 #' @export
@@ -41,7 +43,7 @@ rrq_envir <- function(packages = NULL, sources = NULL) {
     abort("argument", message, argument = "sources")
   }
   # A minimal environment, because the function is sent to every worker.
-  rlang::new_function(
+  create <- rlang::new_function(
     rlang::set_names(list(rlang::missing_arg()), "envir"),
     quote({
       for (package in packages) {
@@ -64,6 +66,7 @@ rrq_envir <- function(packages = NULL, sources = NULL) {
       baseenv()
     )
   )
+  structure(create, class = c("rrq_envir", "function"))
 }
 
 #' @rdname rrq_envir

@@ -72,14 +72,16 @@ follows <- function(follow, controller) {
 #' @param task_ids A character vector of task ids; `NULL` (the default) counts all tasks, in
 #'   constant time.
 #' @inheritParams rrq_destroy
-#' @return A named list of counts, one for each status of [rrq_task_status()], including zeros. If
-#'   some ids are unknown, `MISSING` comes last.
+#' @return An `rrq_task_overview`: a named list of counts, one for each status of
+#'   [rrq_task_status()], including zeros. If some ids are unknown, `MISSING` comes last. Counts are
+#'   integers. It prints those that are not zero. `as.data.frame()` has a row for each, with the
+#'   columns `status` and `count`.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
 #' r <- rrq_controller("jobs", server$url)
 #' id <- rrq_task_create_expr(1 + 1, controller = r)
-#' str(rrq_task_overview(controller = r))
+#' rrq_task_overview(controller = r)
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_task_overview <- function(task_ids = NULL, controller = NULL) {
@@ -87,12 +89,12 @@ rrq_task_overview <- function(task_ids = NULL, controller = NULL) {
   handle <- queue_handle(controller)
   counts <- task_counts(handle)
   if (is.null(task_ids)) {
-    return(as.list(counts))
+    return(new_overview(counts))
   }
   status <- rust_call(rs_task_status(handle, task_ids, FALSE))
   levels <- c(names(counts), if ("MISSING" %in% status) "MISSING")
   counts <- tabulate(match(status, levels), length(levels))
-  rlang::set_names(as.list(as.numeric(counts)), levels)
+  new_overview(rlang::set_names(counts, levels))
 }
 
 # Reads the counters, so the cost does not depend on the number of tasks.
@@ -108,7 +110,7 @@ task_counts <- function(handle, call = caller_env()) {
 #'
 #' @param task_id The id of a task, a string.
 #' @inheritParams rrq_task_status
-#' @return `rrq_task_info()`: a list of
+#' @return `rrq_task_info()`: an `rrq_task_info`, a list of
 #'   * `id`, `status`, `queue`,
 #'   * `separate_process`, whether it runs in a separate process,
 #'   * `timeout`, its time limit in seconds, or `NULL`,
@@ -127,6 +129,8 @@ task_counts <- function(handle, call = caller_env()) {
 #'   * `seed`, the initial state of its random numbers, as `.Random.seed`, or `NULL`,
 #'   * `warnings`, a list of the warnings signalled while it ran, or `NULL`.
 #'
+#'   `as.data.frame()` of it: one row with what has one value.
+#'
 #'   `rrq_task_data()`: a list of `type` (`"expr"`), `expr` and `variables`, or of `type`
 #'   (`"call"`), `fn` and `args`. A function that was sent by name is a list of `name`, `namespace`
 #'   and `internal`, any other a list of `value`.
@@ -137,7 +141,7 @@ task_counts <- function(handle, call = caller_env()) {
 #' r <- rrq_controller("jobs", server$url)
 #' n <- 4
 #' id <- rrq_task_create_expr(sqrt(n), controller = r)
-#' str(rrq_task_info(id, controller = r))
+#' rrq_task_info(id, controller = r)
 #' str(rrq_task_data(id, controller = r))
 #' rrq_destroy(controller = r)
 #' server$stop()
@@ -145,7 +149,7 @@ rrq_task_info <- function(task_id, controller = NULL) {
   check_id(task_id)
   handle <- queue_handle(controller)
   info <- rust_call(rs_task_info(handle, task_id))
-  list(
+  result <- list(
     id = task_id,
     status = info$status,
     queue = info$queue,
@@ -164,6 +168,7 @@ rrq_task_info <- function(task_id, controller = NULL) {
     seed = if (!is.null(info$seed)) c(lecuyer_kind, info$seed),
     warnings = info$extra$warnings
   )
+  structure(result, class = "rrq_task_info")
 }
 
 # One list per attempt, latest last.

@@ -36,7 +36,8 @@
 #' @param timeout How many seconds to wait for a configuration that does not exist yet.
 #' @inheritParams rrq_destroy
 #' @return `rrq_worker_config()` and `rrq_worker_config_read()` return a list of class
-#'   `rrq_worker_config`, `rrq_worker_config_list()` a character vector of names.
+#'   `rrq_worker_config`, which prints with the values that are used for `NULL` and is one row of an
+#'   `as.data.frame()`; `rrq_worker_config_list()` a character vector of names.
 #'   `rrq_worker_config_save()` returns, invisibly, whether it saved the configuration.
 #' @section Errors: `rrq_error_config_missing` for an unknown name.
 #' @export
@@ -120,21 +121,6 @@ new_worker_config <- function(config) {
   structure(config, class = "rrq_worker_config")
 }
 
-#' @export
-print.rrq_worker_config <- function(x, ...) {
-  cat("<rrq_worker_config>\n")
-  cat(format_fields(x), sep = "\n")
-  invisible(x)
-}
-
 number_or_null <- function(x) {
   if (!is.null(x)) as.numeric(x)
-}
-
-# One line per field, to print configurations and workers.
-format_fields <- function(x) {
-  text <- vapply(unclass(x), function(value) {
-    if (is.null(value)) "-" else toString(value)
-  }, "")
-  sprintf("  %s %s", format(paste0(names(text), ":")), text)
 }

@@ -64,7 +64,8 @@ rrq_worker_list_exited <- function(controller = NULL) {
 #'     `config`, `rrq_version`, `platform`, `running`, `hostname`, `username`, `queue`, `wd`, `pid`,
 #'     `redis_host`, `redis_port`, `heartbeat_key`, `envir` (a hash of the function set with
 #'     [rrq_worker_envir_set()], `NULL` if there is none), `offload_path` and `logfile`, as of when
-#'     the worker started or last responded to an `INFO` or `REFRESH` message.
+#'     the worker started or last responded to an `INFO` or `REFRESH` message. Several print as a
+#'     table. `as.data.frame()` has a row for each.
 #' @section Errors: `rrq_error_worker_missing` lists the unknown ids, except for
 #'   `rrq_worker_status()`.
 #' @export
@@ -104,18 +105,8 @@ rrq_worker_task_id <- function(worker_ids = NULL, controller = NULL) {
 rrq_worker_info <- function(worker_ids = NULL, controller = NULL) {
   worker_ids <- check_ids(worker_ids, null = TRUE)
   handle <- queue_handle(controller)
-  worker_infos(handle, worker_ids %||% active_workers(handle))
-}
-
-#' @export
-format.rrq_worker_info <- function(x, ...) {
-  c("<rrq_worker_info>", format_fields(x))
-}
-
-#' @export
-print.rrq_worker_info <- function(x, ...) {
-  cat(format(x), sep = "\n")
-  invisible(x)
+  infos <- worker_infos(handle, worker_ids %||% active_workers(handle))
+  structure(infos, class = "rrq_worker_infos")
 }
 
 #' Worker logs

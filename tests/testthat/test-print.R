@@ -1,0 +1,126 @@
+# Without colours and at a width of 80, whatever the terminal.
+local_plain <- function(env = parent.frame()) {
+  withr::local_options(width = 80, cli.num_colors = 1L, .local_envir = env)
+}
+
+printed <- function(x) utils::capture.output(print(x))
+
+test_that("an overview counts in integers, prints what there is and is a data frame", {
+  local_plain()
+  r <- local_queue()
+  expect_equal(printed(rrq_task_overview(controller = r)), "<rrq_task_overview> 0 tasks")
+  ids <- rrq_task_create_bulk_call(sqrt, list(1, 2, "a"), controller = r)
+  run_worker(local_worker(r))
+  overview <- rrq_task_overview(controller = r)
+  expect_type(overview$COMPLETE, "integer")
+  expect_type(rrq_task_overview(ids, r)$COMPLETE, "integer")
+  lines <- c("<rrq_task_overview> 3 tasks", "  COMPLETE  2", "  ERROR     1")
+  expect_equal(printed(overview), lines)
+  table <- as.data.frame(overview)
+  expect_equal(table$count[table$status == "ERROR"], 1)
+  expect_equal(table$status, names(overview))
+  expect_equal(format(new_overview(c(COMPLETE = 3e9)))[[2]], "  COMPLETE  3000000000")
+})
+
+test_that("statuses have colours where there are any", {
+  overview <- new_overview(c(COMPLETE = 1, ERROR = 2, PENDING = 3))
+  withr::local_options(cli.num_colors = 1L)
+  plain <- format(overview)
+  expect_false(any(cli::ansi_has_any(plain)))
+  withr::local_options(cli.num_colors = 256L)
+  expect_equal(cli::ansi_has_any(format(overview)), c(FALSE, TRUE, TRUE, FALSE))
+  expect_equal(as.character(cli::ansi_strip(format(overview))), plain)
+  withr::local_options(cli.num_colors = NULL)
+  withr::local_envvar(NO_COLOR = "1")
+  expect_false(any(cli::ansi_has_any(format(overview))))
+})
+
+test_that("task info prints what there is, with a line per attempt", {
+  local_plain()
+  r <- local_queue()
+  fail <- function() stop("this went wrong\nand more than one line says so, ", strrep("long ", 30))
+  a <- rrq_task_create_call(fail, label = "one", tags = c("x", "y"), retry = rrq_retry(2),
+    timeout_task_run = 60, ttl = 3600, controller = r
+  )
+  b <- rrq_task_create_expr(sqrt(x), depends_on = c(x = a), controller = r)
+  run_worker(local_worker(r))
+  info <- rrq_task_info(a, controller = r)
+  lines <- printed(info)
+  expect_true(all(nchar(lines) <= 80))
+  for (variable in c(a, substring(b, 27), info$worker)) {
+    lines <- gsub(variable, strrep("i", 6), lines, fixed = TRUE)
+  }
+  lines <- gsub("[-0-9]{10} [:0-9]{8}", "<time>", lines)
+  lines <- sub("(<time> +)[-.e0-9]+ +(.)", "\\1<s>  \\2", lines)
+  lines <- sub("this went.*", "this went", gsub(" +", " ", lines))
+  expect_snapshot_output(writeLines(lines))
+  expect_identical(info["status"], list(status = "ERROR"))
+  row <- as.data.frame(info)
+  expect_equal(dim(row), c(1, 14))
+  expect_equal(list(row$label, row$tags, row$timeout), list("one", "x, y", 60))
+  expect_s3_class(row$ended, "POSIXct")
+})
+
+test_that("info of a task that waits is one row, too", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(sqrt(1), controller = r)
+  row <- as.data.frame(rrq_task_info(id, controller = r))
+  expect_equal(row$status, "PENDING")
+  expect_true(all(is.na(row[c("label", "worker", "pid", "started", "ended", "ttl", "tags")])))
+  expect_no_error(printed(rrq_task_info(id, controller = r)))
+})
+
+test_that("info of one worker prints as a list, of several as a table", {
+  local_plain()
+  r <- local_queue()
+  expect_equal(printed(rrq_worker_info(controller = r)), "<rrq_worker_info> 0 workers")
+  a <- local_worker(r, worker_id = "a")
+  one <- rrq_worker_info(controller = r)
+  expect_equal(printed(one), printed(one$a))
+  b <- local_worker(r, worker_id = "b")
+  both <- rrq_worker_info(controller = r)
+  lines <- printed(both)
+  expect_true(all(nchar(lines) <= 80))
+  expect_match(lines[1:2], "2 workers|worker +config +queue +hostname")
+  expect_match(lines[3:4], "^  [ab] +localhost +default")
+  table <- as.data.frame(both)
+  expect_equal(table$worker, c("a", "b"))
+  expect_equal(table$pid, rep(Sys.getpid(), 2))
+  expect_equal(as.data.frame(both["b"]), as.data.frame(both$b))
+  expect_equal(nrow(as.data.frame(both[character()])), 0)
+})
+
+test_that("an environment prints its packages and files, not its code", {
+  local_plain()
+  path <- local_source("x <- 1")
+  create <- rrq_envir(packages = c("stats", "utils"), sources = path)
+  path <- normalizePath(path)
+  lines <- c("<rrq_envir>", "  packages: stats, utils", fit_width(paste("  sources: ", path)))
+  expect_equal(printed(create), lines)
+  parts <- data.frame(type = c("package", "package", "source"), name = c("stats", "utils", path))
+  expect_equal(as.data.frame(create), parts)
+  expect_equal(printed(rrq_envir()), "<rrq_envir> empty")
+  expect_equal(nrow(as.data.frame(rrq_envir())), 0)
+})
+
+test_that("a configuration prints the values that are used", {
+  local_plain()
+  config <- rrq_worker_config("urgent")
+  lines <- printed(config)
+  expect_match(lines, "poll_queue: +5$", all = FALSE)
+  expect_match(lines, "heartbeat_period: +3$", all = FALSE)
+  expect_null(config$poll_queue)
+  row <- as.data.frame(config)
+  expect_named(row, names(config))
+  expect_equal(row$queue, "urgent, default")
+  expect_equal(row$heartbeat_period, 3)
+})
+
+test_that("what does not fit into the width is left out or cut", {
+  withr::local_options(width = 20)
+  table <- data.frame(a = c("x", NA), b = strrep("y", 30), c = "z")
+  expect_equal(table_lines(table), c("  a  b", "  x  yyyyyyyyyyyy...", "  -  yyyyyyyyyyyy..."))
+  expect_equal(table_lines(data.frame(a = "long text", b = strrep("y", 30)))[[2]], "  long text")
+  expect_equal(table_lines(data.frame(a = strrep("x", 30)))[[2]], "  xxxxxxxxxxxxxxx...")
+  expect_equal(field_lines(list(name = "a\nb", none = NULL)), "  name: a b")
+})
