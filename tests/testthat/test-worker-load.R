@@ -118,7 +118,8 @@ test_that("tasks that a worker ran in batches are its load", {
   r <- local_queue()
   worker <- local_worker(r)
   # Without the environment of this test, which would take longer than the work.
-  work <- rlang::new_function(alist(i = ), quote(sum(sqrt(seq_len(1e4)))), globalenv())
+  parameters <- list(i = rlang::missing_arg())
+  work <- rlang::new_function(parameters, quote(sum(sqrt(seq_len(1e4)))), globalenv())
   rrq_task_create_bulk_call(work, 1:300, controller = r)
   run_worker(worker)
   log <- rrq_worker_log_tail(n = Inf, controller = r)

@@ -1,10 +1,3 @@
-# Without colours and at a width of 80, whatever the terminal.
-local_plain <- function(env = parent.frame()) {
-  withr::local_options(width = 80, cli.num_colors = 1L, .local_envir = env)
-}
-
-printed <- function(x) utils::capture.output(print(x))
-
 test_that("an overview counts in integers, prints what there is and is a data frame", {
   local_plain()
   r <- local_queue()
@@ -68,52 +61,6 @@ test_that("info of a task that waits is one row, too", {
   expect_equal(row$status, "PENDING")
   expect_true(all(is.na(row[c("label", "worker", "pid", "started", "ended", "ttl", "tags")])))
   expect_no_error(printed(rrq_task_info(id, controller = r)))
-})
-
-test_that("info of one worker prints as a list, of several as a table", {
-  local_plain()
-  r <- local_queue()
-  expect_equal(printed(rrq_worker_info(controller = r)), "<rrq_worker_info> 0 workers")
-  a <- local_worker(r, worker_id = "a")
-  one <- rrq_worker_info(controller = r)
-  expect_equal(printed(one), printed(one$a))
-  b <- local_worker(r, worker_id = "b")
-  both <- rrq_worker_info(controller = r)
-  lines <- printed(both)
-  expect_true(all(nchar(lines) <= 80))
-  expect_match(lines[1:2], "2 workers|worker +config +queue +hostname")
-  expect_match(lines[3:4], "^  [ab] +localhost +default")
-  table <- as.data.frame(both)
-  expect_equal(table$worker, c("a", "b"))
-  expect_equal(table$pid, rep(Sys.getpid(), 2))
-  expect_equal(as.data.frame(both["b"]), as.data.frame(both$b))
-  expect_equal(nrow(as.data.frame(both[character()])), 0)
-})
-
-test_that("an environment prints its packages and files, not its code", {
-  local_plain()
-  path <- local_source("x <- 1")
-  create <- rrq_envir(packages = c("stats", "utils"), sources = path)
-  path <- normalizePath(path)
-  lines <- c("<rrq_envir>", "  packages: stats, utils", fit_width(paste("  sources: ", path)))
-  expect_equal(printed(create), lines)
-  parts <- data.frame(type = c("package", "package", "source"), name = c("stats", "utils", path))
-  expect_equal(as.data.frame(create), parts)
-  expect_equal(printed(rrq_envir()), "<rrq_envir> empty")
-  expect_equal(nrow(as.data.frame(rrq_envir())), 0)
-})
-
-test_that("a configuration prints the values that are used", {
-  local_plain()
-  config <- rrq_worker_config("urgent")
-  lines <- printed(config)
-  expect_match(lines, "poll_queue: +5$", all = FALSE)
-  expect_match(lines, "heartbeat_period: +3$", all = FALSE)
-  expect_null(config$poll_queue)
-  row <- as.data.frame(config)
-  expect_named(row, names(config))
-  expect_equal(row$queue, "urgent, default")
-  expect_equal(row$heartbeat_period, 3)
 })
 
 test_that("what does not fit into the width is left out or cut", {
