@@ -32,6 +32,10 @@
 #' path <- tempfile(fileext = ".R")
 #' writeLines("double <- function(x) 2 * x", path)
 #' rrq_worker_envir_set(rrq_envir(packages = "stats", sources = path), controller = r)
+#' w <- rrq_worker_spawn(1, controller = r)
+#' id <- rrq_task_create_expr(double(21), controller = r)
+#' rrq_task_wait(id, controller = r)
+#' rrq_task_result(id, controller = r)
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_envir <- function(packages = NULL, sources = NULL) {

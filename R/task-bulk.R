@@ -24,10 +24,16 @@
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
 #' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(2, controller = r)
 #' ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
+#' rrq_task_wait(ids, controller = r)
+#' unlist(rrq_task_results(ids, controller = r))
+#'
+#' # One task per row; the columns are variables of the expression
 #' grid <- expand.grid(n = c(10, 100), sd = 1:2)
-#' ids <- rrq_task_create_bulk_expr(mean(rnorm(n, sd = sd)), grid, controller = r)
-#' rrq_task_overview(controller = r)$PENDING
+#' ids <- rrq_task_create_bulk_expr(sd / sqrt(n), grid, controller = r)
+#' rrq_task_wait(ids, controller = r)
+#' cbind(grid, error = unlist(rrq_task_results(ids, controller = r)))
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, globals = TRUE,

@@ -33,7 +33,13 @@
 #' the rest of a task takes more than 10 MB, for example because of the variables in a function's
 #' environment, a warning of class `rrq_warning_large` names the largest parts.
 #'
-#' Each task runs in a fresh environment, so one task does not see the variables of another.
+#' @section What a task leaves behind:
+#' Each task runs in a fresh environment, so its variables are gone when it ends. Nothing else is
+#' reset: what a task changes in its R process, the next task on the same worker finds changed. That
+#' holds for the working directory, options, environment variables, attached packages, open graphics
+#' devices and what was assigned in the global environment. Undo such changes in the task, for
+#' example with [on.exit()], or use `separate_process = TRUE`: they then end with the process of the
+#' task.
 #'
 #' @param expr A call, a block in braces, or a symbol bound to a call. It is not evaluated here.
 #' @param fn A function: `pkg::name`, a symbol or an anonymous function.
@@ -59,12 +65,24 @@
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
 #' r <- rrq_controller("jobs", server$url)
+#' w <- rrq_worker_spawn(1, controller = r)
+#'
+#' # An expression, with the variables it uses
 #' x <- 3
-#' rrq_task_create_expr(sqrt(x), controller = r)
-#' rrq_task_create_call(stats::rnorm, list(5, mean = 10), controller = r)
-#' a <- rrq_task_create_expr(rnorm(10), controller = r)
+#' id <- rrq_task_create_expr(sqrt(x), controller = r)
+#' rrq_task_wait(id, controller = r)
+#' rrq_task_result(id, controller = r)
+#'
+#' # A call
+#' id <- rrq_task_create_call(stats::quantile, list(1:9, probs = 0.25), controller = r)
+#' rrq_task_wait(id, controller = r)
+#' rrq_task_result(id, controller = r)
+#'
+#' # A task that uses the value of another
+#' a <- rrq_task_create_expr(1:10, controller = r)
 #' b <- rrq_task_create_expr(mean(draws), depends_on = c(draws = a), controller = r)
-#' rrq_task_status(c(a, b), controller = r)
+#' rrq_task_wait(b, controller = r)
+#' rrq_task_result(b, controller = r)
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_task_create_expr <- with_options(function(expr, options = NULL, globals = TRUE,

@@ -34,9 +34,15 @@
 #' server <- rrq_server()
 #' r <- rrq_controller("jobs", server$url)
 #' w <- rrq_worker_spawn(1, controller = r)
-#' id <- rrq_task_create_expr(log(-1), controller = r)
-#' rrq_task_wait(id, controller = r)
-#' rrq_task_result(id, controller = r)
+#' root <- function(x) if (x < 0) stop("x is negative") else sqrt(x)
+#' ids <- rrq_task_create_bulk_call(root, c(4, -1), controller = r)
+#' rrq_task_wait(ids, controller = r)
+#' rrq_task_result(ids[[1]], controller = r)
+#' failure <- rrq_task_result(ids[[2]], controller = r)
+#' failure
+#' failure$trace
+#' tryCatch(rrq_task_result(ids[[2]], error = TRUE, controller = r), error = conditionMessage)
+#' rrq_task_results(ids, controller = r)
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_task_result <- function(task_id, error = FALSE, follow = NULL, warnings = NULL,
