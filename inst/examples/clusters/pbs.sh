@@ -8,7 +8,7 @@
 set -eu
 
 cd "${PBS_O_WORKDIR:?}"
-name=pbs-${PBS_ARRAY_ID:?}-${PBS_ARRAY_INDEX:?}
+name=pbs-${PBS_JOBID%%[*}-${PBS_ARRAY_INDEX:?}
 RRQ_URL=$(cat "$HOME/.rrq-url")
 export RRQ_URL
 

@@ -5,7 +5,6 @@
 #$ -l h_vmem=4G
 #$ -cwd
 #$ -j y
-#$ -notify
 # Twenty workers of the queue "sims": qsub sge.sh
 set -eu
 
