@@ -8,8 +8,9 @@
 #' @section Functions by task:
 #'
 #' * Begin and end: [rrq_start()], [rrq_stop()]
-#' * Queues and servers: [rrq_controller()], [rrq_default_controller_set()], [rrq_configure()],
-#'   [rrq_server()], [rrq_redis()], [rrq_destroy()]
+#' * Queues and servers: [rrq_controller()], [rrq_default_controller_set()],
+#'   [rrq_default_controller_clear()], [rrq_configure()], [rrq_server()], [rrq_redis()],
+#'   [rrq_destroy()]
 #' * Apply a function to many elements: [rrq_lapply()], [rrq_mapply()]
 #' * Create tasks: [rrq_task_create_expr()], [rrq_task_create_call()],
 #'   [rrq_task_create_bulk_expr()], [rrq_task_create_bulk_call()]; with [rrq_task_options()],
@@ -17,6 +18,7 @@
 #' * Wait, and fetch results: [rrq_task_wait()], [rrq_task_wait_any()], [rrq_task_result()],
 #'   [rrq_task_results()], [rrq_task_collect()], [rrq_task_iterator()]
 #' * Query tasks: [rrq_task_status()], [rrq_task_overview()], [rrq_task_table()],
+#'   [rrq_task_graph()],
 #'   [rrq_task_list()], [rrq_task_exists()], [rrq_task_info()], [rrq_task_data()],
 #'   [rrq_task_times()], [rrq_deferred_list()]
 #' * Output and progress: [rrq_task_log()], [rrq_task_progress()], [rrq_task_progress_update()]
@@ -30,7 +32,7 @@
 #'   [rrq_worker_config_list()]
 #' * Query workers: [rrq_worker_list()], [rrq_worker_len()], [rrq_worker_exists()],
 #'   [rrq_worker_list_exited()], [rrq_worker_status()], [rrq_worker_task_id()],
-#'   [rrq_worker_info()], [rrq_worker_load()], [rrq_worker_ping()], [rrq_worker_log_tail()],
+#'   [rrq_worker_info()], [rrq_worker_table()], [rrq_worker_load()], [rrq_worker_ping()], [rrq_worker_log_tail()],
 #'   [rrq_worker_process_log()]
 #' * Lost workers: [rrq_worker_detect_exited()], [rrq_worker_delete_exited()], [rrq_heartbeat],
 #'   [rrq_heartbeat_kill()]
@@ -63,8 +65,8 @@
 #' * `REDIS_HOST` (`127.0.0.1`), `REDIS_PORT` (`6379`): the server's address if no URL is set.
 #' * `RRQ_REDIS_SERVER` (not set): the program of private servers. By default it is `redis-server`,
 #'   or else `valkey-server`, on the `PATH`.
-#' * `RRQ_NO_FORK` (not set): if it is set for a worker, to any text, tasks in separate processes get
-#'   a new R process instead of a fork.
+#' * `RRQ_NO_FORK` (not set): if it is set for a worker, to any text, tasks in separate processes
+#'   get a new R process instead of a fork.
 #' * `CI` (not set): if it is `true` or `1`, waits show no progress bar by default.
 #'
 #' Tasks in separate processes find their id in `RRQ_TASK_ID` and the worker's name in
