@@ -32,8 +32,8 @@
 #'   [rrq_worker_config_list()]
 #' * Query workers: [rrq_worker_list()], [rrq_worker_len()], [rrq_worker_exists()],
 #'   [rrq_worker_list_exited()], [rrq_worker_status()], [rrq_worker_task_id()],
-#'   [rrq_worker_info()], [rrq_worker_table()], [rrq_worker_load()], [rrq_worker_ping()], [rrq_worker_log_tail()],
-#'   [rrq_worker_process_log()]
+#'   [rrq_worker_info()], [rrq_worker_table()], [rrq_worker_load()], [rrq_worker_ping()],
+#'   [rrq_worker_log_tail()], [rrq_worker_process_log()]
 #' * Lost workers: [rrq_worker_detect_exited()], [rrq_worker_delete_exited()], [rrq_heartbeat],
 #'   [rrq_heartbeat_kill()]
 #' * Messages and files: [rrq_message_send()], [rrq_message_send_and_wait()],
