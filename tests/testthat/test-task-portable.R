@@ -41,7 +41,7 @@ test_that("pointers in code are found", {
 })
 
 test_that("what can travel passes", {
-  dt <- if (requireNamespace("data.table", quietly = TRUE)) data.table::data.table(a = 1:3)
+  dt <- if (rlang::is_installed("data.table")) asNamespace("data.table")$data.table(a = 1:3)
   generator <- suppressWarnings(methods::setRefClass("rrq_portable", list(a = "numeric")))
   withr::defer(methods::removeClass("rrq_portable"))
   con <- local_connection()

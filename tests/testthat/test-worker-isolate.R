@@ -211,17 +211,25 @@ test_that("an environment that cannot be built for isolated tasks is their reaso
   expect_match(conditionMessage(result), "could not be started.*no such data")
 })
 
-test_isolation("what takes too long is ended with its process group", {
+test_isolation("what is cancelled is ended with its process group", {
   r <- local_queue()
   path <- withr::local_tempfile()
   task <- rlang::new_function(NULL, bquote({
     system(.(sprintf("sleep 60 & echo $! > %s", path)))
     Sys.sleep(60)
   }))
-  id <- isolated(task, r, timeout_task_run = 2)
+  local_spawned(r)
+  id <- isolated(task, r)
+  wait_until(file.exists(path) && length(readLines(path)) == 1)
+  expect_equal(rrq_task_cancel(id, controller = r), "CANCELLED")
+  expect_false(process_is_alive(as.integer(readLines(path))))
+})
+
+test_isolation("what takes too long is ended", {
+  r <- local_queue()
+  id <- isolated(function() Sys.sleep(60), r, timeout_task_run = 0.5)
   run_worker(local_isolating(r))
   expect_equal(rrq_task_status(id, controller = r), "TIMEOUT")
-  expect_false(process_is_alive(as.integer(readLines(path))))
 })
 
 test_that("what takes too long is ended, with all the processes it started", {
@@ -317,6 +325,22 @@ test_isolation("with a killed worker go its fork server, its task and their proc
   wait_until(!any(vapply(all, process_is_alive, NA)))
   rrq_task_wait(id, timeout = time_limit(), controller = r)
   expect_equal(rrq_task_status(id, controller = r), "DIED")
+})
+
+test_that("a worker killed while a task runs without forks leaves no folder behind", {
+  skip_on_os("windows")
+  withr::local_envvar(RRQ_NO_FORK = "1")
+  r <- local_queue()
+  home <- withr::local_tempfile()
+  manager <- local_fast(r)
+  isolated(rlang::new_function(NULL, bquote({
+    writeLines(Sys.getenv("TMPDIR"), .(home))
+    Sys.sleep(60)
+  })), r)
+  wait_until(file.exists(home) && length(readLines(home)) == 1)
+  expect_true(dir.exists(readLines(home)))
+  kill_unseen(r, manager$id)
+  wait_until(!dir.exists(readLines(home)))
 })
 
 test_that("a worker killed while its fork server starts leaves no folder behind", {

@@ -2,7 +2,7 @@
 //! The process learns from its stdin that the worker has gone, and ends itself.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,8 @@ use crate::worker::recorder::Recorder;
 
 /// How often to check whether the process has ended.
 const LOOK: Duration = Duration::from_millis(5);
+/// How the names of the directories begin.
+const PREFIX: &str = "rrq-";
 
 /// Runs one task.
 pub struct Spawner {
@@ -34,7 +36,7 @@ struct Running {
 impl Spawner {
     /// The output of the task goes to the recorder.
     pub fn new(launcher: &Launcher, recorder: &Recorder) -> io::Result<Self> {
-        let home = TempDir::with_prefix("rrq-")?;
+        let home = TempDir::with_prefix(PREFIX)?;
         let mut command = Command::new(&launcher.program);
         command
             .args(&launcher.args)
@@ -150,13 +152,21 @@ fn describe(status: ExitStatus) -> String {
     format!("exit {}", status.code().unwrap_or(-1))
 }
 
-/// Make this process, which was started for one task, end when its worker has gone. Its stdin is
-/// empty from now on.
+/// Make this process, which was started for one task, end when its worker has gone, and remove the
+/// directory that the worker made for it. Its stdin is empty from now on.
 pub fn end_with_worker() -> Result<()> {
     let mut worker = process::take_stdin().map_err(Error::io("cannot talk to the worker"))?;
+    let home = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|home| is_home(home));
     crate::signals::spawn(move || {
         let _ = io::copy(&mut worker, &mut io::sink());
+        if let Some(home) = home {
+            let _ = std::fs::remove_dir_all(home);
+        }
         process::end_group()
     });
     Ok(())
+}
+
+fn is_home(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
 }
