@@ -31,7 +31,7 @@ one_row <- function(x) {
 format.rrq_worker_infos <- function(x, ...) {
   n <- length(x)
   if (n == 1) {
-    return(format(x[[1]]))
+    return(c(sprintf("$%s", names(x)), format(x[[1]])))
   }
   shown <- c("worker", "config", "queue", "hostname", "pid", "rrq_version", "username", "wd")
   c(

@@ -75,8 +75,13 @@ stop_started <- function(started, delete, timeout) {
   }
   controller <- started$controller
   started$controller <- NULL
+  on.exit(if (identical(the$controller, controller)) rrq_default_controller_set(NULL))
   if (!is.null(started$workers)) started$workers$stop(timeout = timeout)
-  if (delete %||% started$is_own) rrq_destroy(controller = controller)
-  if (identical(the$controller, controller)) rrq_default_controller_set(NULL)
+  if (delete %||% started$is_own) {
+    # If its server has gone, so has the queue; stopping the workers has said so.
+    tryCatch(rrq_destroy(controller = controller), rrq_error_connection = function(e) {
+      if (is.null(started$workers)) stop(e)
+    })
+  }
   invisible()
 }

@@ -136,12 +136,13 @@ missing_hint <- function(error) {
     "undefined class \"%s\"", "\"%s\" is not a defined class"
   ))
   if (!is.na(name)) {
+    package <- package_of(name)
     sprintf(
       paste0(
         "The worker has no `%1$s`: send it with `globals = \"%1$s\"`, define it in the worker ",
-        "environment (see `?rrq_worker_envir_set`), or write `package::%1$s` if a package has it."
+        "environment (see `?rrq_worker_envir_set`), or write `%2$s::%1$s`%3$s."
       ),
-      name
+      name, package %||% "package", if (is.null(package)) " if a package has it" else ""
     )
   } else if (!is.na(class)) {
     sprintf(
@@ -152,6 +153,13 @@ missing_hint <- function(error) {
       class
     )
   }
+}
+
+# The attached package of this session that has a function of that name.
+package_of <- function(name) {
+  fn <- get0(name, globalenv(), mode = "function")
+  envir <- if (is.function(fn) && !is.primitive(fn)) topenv(environment(fn))
+  if (!is.null(envir) && isNamespace(envir)) getNamespaceName(envir)[[1]]
 }
 
 # What stands for the first `%s` of the first pattern that fits.

@@ -10,7 +10,7 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
   fn <- if (is.symbol(fn_expr)) {
     named_function(as.character(fn_expr), envir, call)
   } else {
-    eval(fn_expr, envir)
+    eval_function(fn_expr, envir, call)
   }
   if (arg == "FUN" && rlang::is_formula(fn, lhs = FALSE)) {
     fn <- as_plain_function(fn)
@@ -23,6 +23,17 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
     return(function_reference(as.character(fn_expr), namespace))
   }
   list(value = strip_function_source(fn))
+}
+
+# Of an expression other than a function, an error names the user's call.
+eval_function <- function(expr, envir, call) {
+  if (identical(expr[[1]], quote(`function`))) {
+    return(eval(expr, envir))
+  }
+  tryCatch(eval(expr, envir), error = function(e) {
+    if (identical(conditionCall(e)[[1]], quote(eval))) e$call <- rlang::frame_call(call)
+    stop(e)
+  })
 }
 
 # The function that a formula such as `~ .x + 1` stands for, without rlang's class.
@@ -97,7 +108,11 @@ abort_not_function <- function(x, fn_expr, arg, call) {
   } else if (is.call(fn_expr) && head_text(fn_expr) %in% quoting_heads) {
     "Remove the {.code {head_text(fn_expr)}()}."
   } else if (arg == "FUN") {
-    "The function comes after the elements: {.code rrq_lapply(1:3, sqrt)}."
+    if (identical(rlang::call_name(rlang::frame_call(call)), "rrq_mapply")) {
+      "The function comes before the elements: {.code rrq_mapply(rep, 1:3, 3:1)}."
+    } else {
+      "The function comes after the elements: {.code rrq_lapply(1:3, sqrt)}."
+    }
   } else if (is.call(fn_expr)) {
     "Did you mean {.fn rrq_task_create_expr}?"
   } else {

@@ -15,7 +15,10 @@ capture_along <- function(fn, args, globals, envir, elements = NULL, call = call
   code <- c(fn["value"], if (isTRUE(fn$args_code)) args, if (isTRUE(fn$elements_code)) elements)
   along <- collect_globals(code[!vapply(code, is.null, NA)], isTRUE(globals), call)
   values <- if (isTRUE(globals)) along$values else declared_variables(globals, envir, call)
-  if (length(values) > 0) fn$globals <- values
+  if (length(values) > 0) {
+    fn$globals <- values
+    fn$code <- names(values)[vapply(values, holds_code, NA)]
+  }
   fn$packages <- along$packages
   fn$inner <- along$inner
   fn
@@ -25,8 +28,11 @@ holds_code <- function(x, depth = 3) {
   if (is.function(x) || is.environment(x) || is_formula(x)) {
     return(TRUE)
   }
-  depth > 1 && is_short_list(x) && any(vapply(unclass(x), holds_code, NA, depth - 1))
+  depth > 1 && is_short_list(x) && any(vapply(unclass(x), holds_code_if_there, NA, depth - 1))
 }
+
+# Formal arguments without a default are elements that are not there.
+holds_code_if_there <- function(x, depth) !rlang::is_missing(x) && holds_code(x, depth)
 
 is_formula <- function(x) is.call(x) && inherits(x, "formula")
 
@@ -124,7 +130,9 @@ locate_names <- function(syntax) {
     syntax$objects <- objects
   }
   path <- search()
-  if (!identical(syntax$search, path)) {
+  # What else is attached may change under the same name.
+  is_fixed <- startsWith(path, "package:") | path %in% c(".GlobalEnv", "Autoloads")
+  if (!identical(syntax$search, path) || !all(is_fixed)) {
     frames <- find_frames(syntax$certain, parent.env(globalenv()))
     labels <- vapply(frames, frame_package, "")
     syntax$packages <- labels[nzchar(labels) & !labels %in% default_packages]
@@ -151,7 +159,8 @@ collect_globals <- function(code, wanted = TRUE, call = caller_env()) {
   found <- new.env(parent = emptyenv())
   found$values <- list()
   found$packages <- character()
-  found$seen <- character()
+  found$seen <- new.env(parent = emptyenv())
+  found$level <- 0
   found$inner <- character()
   found$wanted <- wanted
   for (x in code) visit_value(x, found)
@@ -178,6 +187,12 @@ is_self_contained <- function(fn) {
 }
 
 visit_value <- function(x, found, depth = 3) {
+  # Environments that refer to each other may form a long chain.
+  if (found$level > deepest) {
+    return()
+  }
+  found$level <- found$level + 1
+  on.exit(found$level <- found$level - 1)
   if (is.function(x)) {
     visit_function(x, found)
   } else if (is.environment(x)) {
@@ -185,7 +200,10 @@ visit_value <- function(x, found, depth = 3) {
   } else if (is_formula(x)) {
     visit_formula(x, found)
   } else if (depth > 0 && is_short_list(x)) {
-    for (item in unclass(x)) visit_value(item, found, depth - 1)
+    items <- unclass(x)
+    for (i in seq_along(items)) {
+      if (!rlang::is_missing(items[[i]])) visit_value(items[[i]], found, depth - 1)
+    }
   }
 }
 
@@ -209,16 +227,30 @@ visit_code <- function(syntax, envir, found) {
     return()
   }
   local <- NULL
-  while (!is_lasting_environment(envir)) {
-    here <- syntax$all[syntax$all %in% ls(envir, all.names = TRUE, sorted = FALSE)]
-    here <- here[!here %in% local]
-    values <- values_of(here, envir)
-    for (value in values) visit_value(value, found)
-    found$inner <- union(found$inner, names(values)[vapply(values, holds_code, NA)])
-    local <- c(local, here)
+  while (!is_lasting_environment(envir) && !is_home(envir)) {
+    local <- c(local, visit_frame(syntax, envir, local, found))
     envir <- parent.env(envir)
   }
-  if (found$wanted && identical(envir, globalenv())) visit_globals(syntax, local, found)
+  if (found$wanted) visit_outside(syntax, envir, local, found)
+}
+
+# An environment that is sent with the code; returns the names that are found there.
+visit_frame <- function(syntax, envir, local, found) {
+  here <- syntax$all[syntax$all %in% ls(envir, all.names = TRUE, sorted = FALSE)]
+  here <- here[!here %in% local]
+  values <- values_of(here, envir)
+  for (value in values) visit_value(value, found)
+  found$inner <- union(found$inner, names(values)[vapply(values, holds_code, NA)])
+  here
+}
+
+visit_outside <- function(syntax, envir, local, found) {
+  if (identical(envir, globalenv())) {
+    visit_globals(syntax, local, found)
+  } else if (is_home(envir) && is_home(parent.env(envir))) {
+    # In a task that creates tasks: what it was sent, in front of the worker's environment.
+    visit_each(syntax$all[syntax$all %in% names(envir)], envir, syntax, local, found)
+  }
 }
 
 # Without those that cannot be read: they are the worker's to complain about, if it comes to that.
@@ -299,9 +331,9 @@ eager_names <- function(envir) {
 }
 
 is_seen <- function(key, found) {
-  if (key %in% found$seen) {
+  if (exists(key, envir = found$seen, inherits = FALSE)) {
     return(TRUE)
   }
-  found$seen <- c(found$seen, key)
+  assign(key, TRUE, found$seen)
   FALSE
 }

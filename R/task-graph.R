@@ -158,7 +158,7 @@ format_mermaid <- function(nodes, edges, statuses) {
 
 # Mermaid knows no other escapes than numbers of characters.
 mermaid_text <- function(text) {
-  text <- gsub("#", "#35;", enc2utf8(text), fixed = TRUE)
+  text <- gsub("#", "#35;", enc2utf8(as.character(text)), fixed = TRUE)
   for (character in c("\"", "<", ">", "&", "`", "|", "\\")) {
     text <- gsub(character, sprintf("#%d;", utf8ToInt(character)), text, fixed = TRUE)
   }
@@ -179,7 +179,7 @@ format_dot <- function(nodes, edges) {
 }
 
 dot_text <- function(text) {
-  text <- gsub("\\", "\\\\", enc2utf8(text), fixed = TRUE)
+  text <- gsub("\\", "\\\\", enc2utf8(as.character(text)), fixed = TRUE)
   gsub("[\r\n]+", " ", gsub("\"", "\\\"", text, fixed = TRUE))
 }
 

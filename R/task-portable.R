@@ -70,7 +70,8 @@ refuse_nonportable <- function(run, outcome) {
 find_nonportable <- function(parts, limit = 20000) {
   walk <- new.env(parent = emptyenv())
   walk$left <- limit
-  walk$seen <- character()
+  walk$level <- 0
+  walk$seen <- new.env(parent = emptyenv())
   for (i in seq_along(parts)) {
     problem <- inspect_value(parts[[i]], walk)
     if (!is.null(problem)) {
@@ -97,9 +98,11 @@ place_text <- function(problem) {
 inspect_value <- function(x, walk, frames = TRUE) {
   walk$left <- walk$left - 1
   is_bare <- is.symbol(x) || (is.atomic(x) && is.null(attributes(x)))
-  if (is_bare || walk$left < 0) {
+  if (is_bare || walk$left < 0 || walk$level > 60) {
     return(NULL)
   }
+  walk$level <- walk$level + 1
+  on.exit(walk$level <- walk$level - 1)
   what <- nonportable_kind(x)
   if (!is.null(what)) {
     list(path = "", what = what)
@@ -131,9 +134,11 @@ is_null_pointer <- function(x) {
   identical(x, methods::new("externalptr"))
 }
 
-# Objects that make their pointer again from what they hold beside it, or do without.
+# Objects that make their pointer again from what they hold beside it, or do without: connections of
+# a queue, graphs, models, what readr has read, responses of httr.
 travelling_classes <- c(
-  "rrq_controller", "rrq_redis", "igraph", "xgb.Booster", "lgb.Booster", "classRepresentation"
+  "rrq_controller", "rrq_redis", "igraph", "xgb.Booster", "lgb.Booster", "classRepresentation",
+  "spec_tbl_df", "merMod", "response", "stanfit", "glmmTMB"
 )
 
 inspect_items <- function(items, walk, names = rlang::names2(items), frames = FALSE) {

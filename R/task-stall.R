@@ -89,7 +89,11 @@ no_worker_reason <- function(handle, states, call) {
   c(
     "!" = "Tasks wait, but no worker is alive.",
     x = if (!is.null(last)) sprintf("The last one, %s, left: %s.", last$id, last$reason),
-    i = "Start some with `rrq_worker_spawn()`."
+    i = if (isTRUE(last$environment)) {
+      "Correct the environment with `rrq_worker_envir_set()`, then start workers."
+    } else {
+      "Start some with `rrq_worker_spawn()`."
+    }
   )
 }
 
@@ -110,7 +114,10 @@ read_end <- function(id, handle, call) {
     if (log$command[[at]] == "LOST") "it crashed or stopped responding" else log$message[[at]],
     if (length(failed)) sub("^error: ", "", failed[[length(failed)]])
   )
-  list(id = id, time = log$time[[at]], reason = paste(reason, collapse = ": "))
+  list(
+    id = id, time = log$time[[at]], reason = paste(reason, collapse = ": "),
+    environment = length(failed) > 0
+  )
 }
 
 # The name that a misspelt one was meant to be, or NULL.

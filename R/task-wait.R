@@ -189,8 +189,10 @@ now <- function() {
 
 abort_timeout <- function(wait, call) {
   n <- wait$n_open
+  # Nothing runs if the wait has just said why.
+  goes_on <- c("The task continues.", "The tasks continue.", "The task waits.", "The tasks wait.")
   hint <- paste(
-    if (n == 1) "The task continues." else "The tasks continue.",
+    goes_on[[1 + (n != 1) + 2 * !is.null(wait$stall$said)]],
     "Wait again, or check with `rrq_task_status()`."
   )
   # Its id is known if the wait was for this task alone.
@@ -199,7 +201,7 @@ abort_timeout <- function(wait, call) {
   has <- if (n == 1) "has" else "have"
   message <- c(
     sprintf("%s %s not ended after %g s.", what, has, wait$limit),
-    i = if (wait$goes_on) hint
+    i = if (wait$goes_on) hint else "They were cancelled. Allow more time with `timeout`."
   )
   abort("timeout", message, open = n, call = call)
 }

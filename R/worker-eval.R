@@ -107,7 +107,7 @@ run_call <- function(run, kind, payload, template, variables, parents, timeout, 
     prepare_call(run, frame, kind, payload, template, variables)
   }
   if (!is.null(parents)) {
-    call <- bind_parents(frame, kind, call, parents)
+    call <- bind_parents(frame, kind, call, lapply(parents, rehome, run$envir))
   }
   value <- if (is.null(seed)) eval(call, frame) else with_stream(seed, eval(call, frame))
   run$active <- FALSE
@@ -264,6 +264,11 @@ is_stateless <- function(x) {
   if (is.function(x)) {
     return(is.primitive(x) || is_lasting_environment(environment(x)))
   }
+  # Attributes are such as the environment of a formula, and of a model's terms.
+  holds_no_state(x) && (is.null(attributes(x)) || all(vapply(attributes(x), is_stateless, TRUE)))
+}
+
+holds_no_state <- function(x) {
   if (is.list(x)) {
     return(!inherits(x, "data.table") && all(vapply(x, is_stateless, TRUE)))
   }

@@ -6,7 +6,8 @@ globals_home <- function(fn, envir) {
     return(envir)
   }
   home <- new.env(parent = envir)
-  list2env(lapply(fn$globals, rehome, home, fn$inner), home)
+  if (!is.null(fn$globals)) list2env(fn$globals, home)
+  if (length(fn$code) > 0) list2env(lapply(fn$globals[fn$code], rehome, home, fn$inner), home)
   for (name in names(fn$packages)) bind_exported(name, fn$packages[[name]], home)
   home
 }
@@ -19,10 +20,10 @@ bind_exported <- function(name, package, home) {
 
 # The same value, with `home` in place of the global environment: in functions, formulas, lists of
 # them and the environments they come with. The latter are changed in place. Most were made when the
-# value was unserialised, for this task alone; but the engine keeps formulas, and the models that
-# hold them (is_stateless()). There, a home of an earlier task stands where the global environment
-# was. It is replaced like that one: walking on from it would lead to the worker's environment, and
-# give that a parent whose own parent it is.
+# value was unserialised, for this task alone; but the engine keeps values without state of their
+# own, such as formulas of the global environment (is_stateless()). There, a home of an earlier task
+# stands where the global environment was. It is replaced like that one: walking on from it would
+# lead to the worker's environment, and give that a parent whose own parent it is.
 #
 # This runs for each task that has a closure, so only what can matter is visited: of the
 # environments that enclose functions, the `inner` names that the session found to be used.
@@ -65,7 +66,7 @@ rehome_formula <- function(formula, to) {
 
 rehome_list <- function(x, to, depth) {
   items <- unclass(x)
-  at <- which(vapply(items, holds_code, NA, depth))
+  at <- which(vapply(items, holds_code_if_there, NA, depth))
   if (length(at) == 0) {
     return(x)
   }
@@ -82,6 +83,9 @@ rehome_object <- function(envir, to) {
   }
   envir
 }
+
+# Environments that refer to each other may form a long chain.
+deepest <- 40
 
 # The environments that enclose a function.
 rehome_chain <- function(envir, to) {
@@ -116,22 +120,30 @@ is_new <- function(envir, kind, to) {
 }
 
 rehome_bindings <- function(names, envir, to) {
-  envir <- as.environment(envir)
-  is_generator <- inherits(envir, "R6ClassGenerator")
-  for (name in names) {
-    value <- envir[[name]]
-    if (is_generator && name == "parent_env" && stands_for_global(value)) {
-      assign(name, mark_home(to$home), envir)
-    } else if (holds_code(value)) {
-      value <- rehome_value(value, to)
-      if (!bindingIsLocked(name, envir)) assign(name, value, envir)
-    }
+  level <- to$seen$level %||% 0
+  if (level <= deepest) {
+    to$seen$level <- level + 1
+    on.exit(to$seen$level <- level)
+    for (name in names) rehome_binding(name, as.environment(envir), to)
   }
 }
 
-# Variables of an expression that hold functions: these see the others.
+rehome_binding <- function(name, envir, to) {
+  value <- envir[[name]]
+  if (name == "parent_env" && inherits(envir, "R6ClassGenerator") && stands_for_global(value)) {
+    assign(name, mark_home(to$home), envir)
+  } else if (holds_code(value)) {
+    value <- rehome_value(value, to)
+    if (!bindingIsLocked(name, envir)) assign(name, value, envir)
+  }
+}
+
+# Variables of an expression that hold functions: these see the others. They do so in a copy of the
+# task's frame, because what stands for the global environment is not sent with results.
 rehome_variables <- function(names, frame) {
-  rehome_bindings(names, frame, list(home = frame, inner = NULL, seen = new.env()))
+  home <- list2env(as.list(frame, all.names = TRUE), parent = parent.env(frame))
+  rehome_bindings(names, frame, list(home = home, inner = NULL, seen = new.env()))
+  list2env(mget(names, envir = frame), home)
 }
 
 stands_for_global <- function(envir) identical(envir, globalenv()) || is_home(envir)

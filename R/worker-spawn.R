@@ -65,7 +65,7 @@ rrq_worker_spawn <- function(n = 1, logdir = NULL, timeout = 600, name_config = 
   max_crashes <- check_restart(restart)
   controller <- get_controller(controller)
   handle <- queue_handle(controller)
-  rust_call(rs_config_read(handle, name_config))
+  check_config(controller, handle, name_config, rlang::current_env())
   ids <- paste0(worker_id_base %||% random_name(), "_", seq_len(n))
   check_unused(handle, ids)
   logdir <- prepare_logdir(logdir)
@@ -78,10 +78,23 @@ rrq_worker_spawn <- function(n = 1, logdir = NULL, timeout = 600, name_config = 
   for (worker in workers) start_child(worker)
   manager <- new_manager(controller, workers)
   if (timeout > 0) {
-    manager$wait_alive(timeout, time_poll, show_progress(progress), rlang::current_env())
+    hint <- "All were stopped. Allow more time with `timeout`, or find out what takes so long."
+    call <- rlang::current_env()
+    wait_alive(controller, workers, timeout, time_poll, show_progress(progress), call, hint)
   }
   is_ready <- TRUE
   manager
+}
+
+# Of a queue that was destroyed, everything is missing.
+check_config <- function(controller, handle, name_config, call) {
+  tryCatch(
+    rust_call(rs_config_read(handle, name_config), call),
+    rrq_error_config_missing = function(e) {
+      rust_call(rs_queue_attach(controller$url, controller$queue_id, ""), call)
+      rlang::cnd_signal(e)
+    }
+  )
 }
 
 # The user gets no manager: workers that are alive leave after their task, all others end now.
@@ -251,9 +264,24 @@ read_log <- function(path) {
   if (file.exists(path)) readLines(path, warn = FALSE) else character()
 }
 
-stop_children <- function(controller, workers, timeout) {
+# Without its server, nobody can tell a worker anything.
+stop_children <- function(controller, workers, timeout, call = caller_env()) {
   expect_end(workers)
-  handle <- queue_handle(controller)
+  tryCatch(
+    stop_by_message(controller, workers, timeout, call),
+    rrq_error_connection = function(e) {
+      for (worker in workers) end_process(worker$process)
+      inform_plainly(c(
+        "!" = "The server of the queue cannot be reached: its workers were ended at once.",
+        i = sub("\n.*", "", conditionMessage(e))
+      ))
+    }
+  )
+  invisible(child_ids(workers))
+}
+
+stop_by_message <- function(controller, workers, timeout, call) {
+  handle <- queue_handle(controller, call)
   asked <- character()
   deadline <- now() + timeout
   while (length(left <- Filter(function(worker) worker$process$is_alive(), workers))) {
@@ -263,19 +291,16 @@ stop_children <- function(controller, workers, timeout) {
     }
     # A process that has not registered yet is told to stop as soon as it has.
     silent <- setdiff(child_ids(left), asked)
-    if (length(silent)) asked <- c(asked, ask_to_stop(handle, silent))
+    if (length(silent)) asked <- c(asked, ask_to_stop(handle, silent, call))
     left[[1]]$process$wait(min(100, 1000 * (deadline - now())))
   }
   supervise(at_once = TRUE)
-  invisible(child_ids(workers))
 }
 
 # Returns the ids of the workers that were told.
-ask_to_stop <- function(handle, ids) {
-  states <- rust_call(rs_worker_states(handle))
-  alive <- intersect(ids, states$id[!states$exited])
-  if (length(alive)) rust_call(rs_message_send(handle, "STOP", NULL, alive))
-  alive
+ask_to_stop <- function(handle, ids, call = caller_env()) {
+  states <- rust_call(rs_worker_states(handle), call)
+  send_stop(handle, intersect(ids, states$id[!states$exited]), call)
 }
 
 kill_children <- function(workers) {
@@ -290,11 +315,12 @@ end_process <- function(process) {
   process$wait(1000)
 }
 
-wait_alive <- function(controller, workers, timeout, time_poll, progress, call) {
+wait_alive <- function(controller, workers, timeout, time_poll, progress, call, hint = NULL) {
   ids <- child_ids(workers)
   for (worker in workers) worker$is_awaited <- TRUE
   on.exit(for (worker in workers) worker$is_awaited <- FALSE)
   watch <- list(
+    hint = hint,
     # A worker that will be restarted is still watched.
     is_dead = function(ids_left, states) {
       !vapply(workers[match(ids_left, ids)], is_watched, NA)

@@ -38,7 +38,7 @@ rrq_worker_stop <- function(worker_ids = NULL, type = c("message", "kill", "kill
   if (length(worker_ids) > 0) {
     if (type != "message") expect_end(children_named(controller, worker_ids))
     switch(type,
-      message = rust_call(rs_message_send(handle, "STOP", NULL, worker_ids)),
+      message = send_stop(handle, worker_ids),
       kill = kill_anywhere(handle, worker_ids),
       kill_local = kill_local(handle, worker_ids)
     )
@@ -55,6 +55,21 @@ workers_to_stop <- function(handle, worker_ids, call = caller_env()) {
   alive <- states$id[!states$exited]
   check_workers(worker_ids, alive, call)
   worker_ids %||% alive
+}
+
+# Workers that exit in the meantime are ignored. Returns those that were told.
+send_stop <- function(handle, ids, call = caller_env()) {
+  while (length(ids) > 0) {
+    gone <- tryCatch(
+      {
+        rust_call(rs_message_send(handle, "STOP", NULL, ids), call)
+        return(ids)
+      },
+      rrq_error_worker_missing = function(e) e$ids %||% ids
+    )
+    ids <- setdiff(ids, gone)
+  }
+  ids
 }
 
 # A worker that has exited in the meantime is ignored.

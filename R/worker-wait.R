@@ -56,12 +56,12 @@ ask_dead <- function(is_dead, ids, call) {
     return(character())
   }
   dead <- is_dead()
-  if (!is.logical(dead) || length(dead) != length(ids) || anyNA(dead)) {
-    must <- "a function that returns TRUE or FALSE for each id"
+  if (!is.logical(dead) || !length(dead) %in% c(1, length(ids)) || anyNA(dead)) {
+    must <- "a function that returns TRUE or FALSE, for each id or for all"
     abort_argument("is_dead", must, dead, call)
   }
   if (is.null(names(dead))) {
-    return(ids[dead])
+    return(ids[rep_len(dead, length(ids))])
   }
   if (!setequal(names(dead), ids)) {
     must <- "a function that returns a vector named by `worker_ids`, or without names"
@@ -112,7 +112,7 @@ wait_started <- function(handle, ids, watch, timeout, time_poll, progress, call)
     if (now() >= deadline) {
       message <- c(
         sprintf("Workers not alive after %g s: %s.", timeout, toString(waiting)),
-        i = "They may still be starting: wait again with `rrq_worker_wait()`."
+        i = watch$hint %||% "They may still be starting: wait again with `rrq_worker_wait()`."
       )
       abort("timeout", message, ids = waiting, call = call)
     }

@@ -4,7 +4,7 @@ test_that("info of one worker prints as a list, of several as a table", {
   expect_equal(printed(rrq_worker_info(controller = r)), "<rrq_worker_info> 0 workers")
   a <- local_worker(r, worker_id = "a")
   one <- rrq_worker_info(controller = r)
-  expect_equal(printed(one), printed(one$a))
+  expect_equal(printed(one), c("$a", printed(one$a)))
   b <- local_worker(r, worker_id = "b")
   both <- rrq_worker_info(controller = r)
   lines <- printed(both)

@@ -4,7 +4,7 @@ local_connection <- function(env = parent.frame()) {
   con
 }
 
-pointer <- function() xml2::read_xml("<a/>")$node
+pointer <- function() asNamespace("xml2")$read_xml("<a/>")$node
 
 problem_in <- function(...) {
   problem <- find_nonportable(list(...))

@@ -222,3 +222,92 @@ test_that("results do not carry the global variables and the worker's environmen
     expect_identical(parent.env(environment(fn)), globalenv())
   }
 })
+
+test_that("what an expression returns keeps the variables of the expression", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  gl_f <- function(x) x + 1
+  id <- rrq_task_create_expr(
+    {
+      y <- gl_f(41)
+      function() y
+    },
+    globals = list(gl_f = gl_f), controller = r
+  )
+  run_worker(worker)
+  expect_equal(rrq_task_result(id, controller = r)(), 42)
+})
+
+test_that("what is attached is read anew under the same name", {
+  r <- local_queue()
+  local_global(gl_g <- function(x) x + gl_attached)
+  gl_g <- globalenv()$gl_g
+  ids <- vapply(1:2, function(i) {
+    attach(list(gl_attached = i), name = "gl_cfg", warn.conflicts = FALSE)
+    on.exit(detach("gl_cfg"))
+    rrq_task_create_call(gl_g, list(1), controller = r)
+  }, "")
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_results(ids, controller = r), list(2, 3))
+})
+
+test_that("tasks of a bulk see nothing of each other through formulas and attributes", {
+  r <- local_queue()
+  formula <- local(y ~ x, envir = list2env(list(n = 0), parent = globalenv()))
+  ids <- rrq_task_create_bulk_call(function(i, f) {
+    e <- environment(f)
+    e$n <- e$n + 1
+    e$n
+  }, 1:3, args = list(f = formula), controller = r)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_results(ids, controller = r), list(1, 1, 1))
+})
+
+test_that("long chains of environments and formal arguments are sent", {
+  r <- local_queue()
+  chain <- NULL
+  for (i in 1:400) chain <- list2env(list(v = i, n = chain))
+  deep <- function(x) x
+  for (i in 1:300) deep <- local(function(x) inner(x), list2env(list(inner = deep)))
+  id <- rrq_task_create_call(function(l) l$v, list(chain), controller = r)
+  sent <- rrq_task_create_call(deep, list(1), controller = r)
+  args <- alist(x = , y = 2)
+  formal <- rrq_task_create_call(function() names(args), controller = r)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_result(id, controller = r), 400)
+  expect_equal(rrq_task_result(formal, controller = r), c("x", "y"))
+  expect_equal(rrq_task_result(sent, controller = r), 1)
+})
+
+test_that("a function from another task sees the worker's environment", {
+  r <- local_queue()
+  rrq_worker_envir_set(function(envir) envir$there <- function(x) x * 10, controller = r)
+  id <- rrq_task_create_expr(
+    {
+      function(x) there(x)
+    },
+    controller = r
+  )
+  other <- rrq_task_create_expr(fn(3), depends_on = c(fn = id), controller = r)
+  run_worker(local_worker(r))
+  expect_equal(rrq_task_result(other, controller = r), 30)
+})
+
+test_that("a task that creates tasks sends on what it was sent", {
+  r <- local_queue()
+  local_spawned(r)
+  local_global({
+    gl_k <- 5
+    gl_nest <- function(url, queue) {
+      r <- rrq::rrq_controller(queue, url)
+      id <- rrq::rrq_task_create_call(function(x) x + gl_k, list(1), controller = r)
+      gl_k
+      id
+    }
+  })
+  id <- rrq_task_create_call(globalenv()$gl_nest, list(r$url, r$queue_id), controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
+  inner <- rrq_task_result(id, controller = r)
+  rrq_task_wait(inner, timeout = time_limit(), controller = r)
+  expect_equal(rrq_task_result(inner, controller = r), 6)
+})

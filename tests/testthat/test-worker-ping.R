@@ -20,9 +20,8 @@ test_that("a worker answers while it computes in C", {
   r <- local_queue()
   local_spawned(r)
   id <- task_in_c(r, "short")
-  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
-  ping <- rrq_worker_ping(timeout = 2, controller = r)
-  expect_equal(ping$task_id, id)
+  # A task is RUNNING once it is claimed, a moment before the worker begins it.
+  wait_until(identical(rrq_worker_ping(timeout = 2, controller = r)$task_id, id))
   expect_equal(rrq_task_status(id, controller = r), "RUNNING")
   expect_true(rrq_task_wait(id, timeout = time_limit(), controller = r))
 })
