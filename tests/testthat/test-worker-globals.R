@@ -266,9 +266,11 @@ test_that("tasks of a bulk see nothing of each other through formulas and attrib
 test_that("long chains of environments and formal arguments are sent", {
   r <- local_queue()
   chain <- NULL
-  for (i in 1:400) chain <- list2env(list(v = i, n = chain))
-  deep <- function(x) x
-  for (i in 1:300) deep <- local(function(x) inner(x), list2env(list(inner = deep)))
+  for (i in 1:400) chain <- list2env(list(v = i, n = chain), parent = globalenv())
+  deep <- local(function(x) x, globalenv())
+  for (i in 1:300) {
+    deep <- local(function(x) inner(x), list2env(list(inner = deep), parent = globalenv()))
+  }
   id <- rrq_task_create_call(function(l) l$v, list(chain), controller = r)
   sent <- rrq_task_create_call(deep, list(1), controller = r)
   args <- alist(x = , y = 2)
