@@ -206,7 +206,9 @@ get_responses <- function(handle, message_id, worker_ids, named, delete, timeout
 
 wait_responses <- function(handle, message_id, worker_ids, timeout, step, call) {
   bar <- if (is.finite(step)) {
-    cli::cli_progress_bar("Waiting for responses", total = length(worker_ids))
+    suspendInterrupts(
+      cli::cli_progress_bar("Waiting for responses", total = length(worker_ids))
+    )
   }
   deadline <- now() + timeout
   limit <- 0
@@ -215,7 +217,7 @@ wait_responses <- function(handle, message_id, worker_ids, timeout, step, call) 
     answers <- read_responses(handle, message_id, worker_ids, limit, call)
     silent <- worker_ids[!answers$has]
     if (!is.null(bar)) {
-      cli::cli_progress_update(set = sum(answers$has), id = bar)
+      suspendInterrupts(cli::cli_progress_update(set = sum(answers$has), id = bar))
     }
     if (length(silent) == 0) {
       return(answers$value)

@@ -28,9 +28,14 @@ with_bar <- function(bar, code) {
 }
 
 # The next update draws it again.
+#
+# Whatever calls cli for a bar suspends interrupts, here and for other bars: one in the middle
+# leaves cli with half a bar, and its clean-up then fails in place of the interrupt.
 hide_bar <- function(bar) {
-  if (!is.null(bar$id)) cli::cli_progress_done(bar$id, .envir = bar$env)
-  bar$id <- NULL
+  suspendInterrupts({
+    if (!is.null(bar$id)) cli::cli_progress_done(bar$id, .envir = bar$env)
+    bar$id <- NULL
+  })
 }
 
 end_bar <- function(bar) {
@@ -97,10 +102,12 @@ draw_bar <- function(bar, done, n_open) {
   parts <- bar_parts(bar, done, work, if (n_open > 0) bar$n_running else 0, progress)
   text <- paste(blocks(work / bar$total), fit_parts(parts, cli::console_width() - n_blocks - 2))
   bar$drawn <- now()
-  if (is.null(bar$id)) open_bar(bar)
-  cli::cli_progress_update(
-    set = work, extra = list(text = text), force = TRUE, id = bar$id, .envir = bar$env
-  )
+  suspendInterrupts({
+    if (is.null(bar$id)) open_bar(bar)
+    cli::cli_progress_update(
+      set = work, extra = list(text = text), force = TRUE, id = bar$id, .envir = bar$env
+    )
+  })
 }
 
 open_bar <- function(bar) {

@@ -112,7 +112,7 @@ refuse_own <- function(worker_ids, infos, call) {
 
 wait_exited <- function(handle, worker_ids, timeout, time_poll, progress, call = caller_env()) {
   bar <- if (show_progress(progress)) {
-    cli::cli_progress_bar("Stopping workers", total = length(worker_ids))
+    suspendInterrupts(cli::cli_progress_bar("Stopping workers", total = length(worker_ids)))
   }
   deadline <- now() + timeout
   repeat {
@@ -122,7 +122,8 @@ wait_exited <- function(handle, worker_ids, timeout, time_poll, progress, call =
     states <- worker_states(handle, call)
     left <- setdiff(worker_ids, states$id[states$exited])
     if (!is.null(bar)) {
-      cli::cli_progress_update(set = length(worker_ids) - length(left), id = bar)
+      n_exited <- length(worker_ids) - length(left)
+      suspendInterrupts(cli::cli_progress_update(set = n_exited, id = bar))
     }
     if (length(left) == 0) {
       return(invisible())

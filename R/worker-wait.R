@@ -95,7 +95,7 @@ log_shown <- 10
 # `watch$logs(ids)` their logs, named by their origin if that is known.
 wait_started <- function(handle, ids, watch, timeout, time_poll, progress, call) {
   deadline <- now() + timeout
-  if (progress) cli::cli_progress_step("Waiting for {length(ids)} worker{?s}")
+  if (progress) suspendInterrupts(cli::cli_progress_step("Waiting for {length(ids)} worker{?s}"))
   repeat {
     supervise()
     # One that was killed while it started cannot report that.
