@@ -171,6 +171,11 @@ submit <- function(handle, kind, payloads, shared, options, call = caller_env(),
     },
     rrq_error = function(e) rlang::cnd_signal(refused %||% e)
   )
+  # A warning may leave this function: the options or a handler of the user may make it an error.
+  # Then nobody has the ids.
+  is_returned <- FALSE
+  on.exit(if (!is_returned) rust_call(rs_task_discard(handle, ids, 0), call))
   for (w in warnings) warning(w)
+  is_returned <- TRUE
   ids
 }

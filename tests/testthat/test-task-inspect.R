@@ -76,3 +76,14 @@ test_that("the element of a bulk that is large is named, once", {
   expect_length(warnings, 1)
   expect_match(warnings, "element 2")
 })
+
+test_that("a warning that becomes an error, or is caught, leaves no task behind", {
+  r <- local_queue()
+  big <- list2env(list(a = numeric(1.5e6)), parent = globalenv())
+  create <- function() rrq_task_create_call(identity, list(big), controller = r)
+  withr::with_options(list(warn = 2), expect_error(create(), "This task takes up"))
+  expect_equal(tryCatch(create(), rrq_warning_large = function(w) "caught"), "caught")
+  expect_length(rrq_task_list(controller = r), 0)
+  id <- suppressWarnings(create())
+  expect_equal(rrq_task_list(controller = r), id)
+})
