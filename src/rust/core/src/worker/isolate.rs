@@ -142,7 +142,8 @@ impl Isolate {
         fs::create_dir_all(&folder)?;
         write_request(&folder, run.task).map_err(io::Error::other)?;
         let end = supervise(runner.as_mut(), run, &folder)?;
-        fs::remove_dir_all(&folder)?;
+        // Something may still write there; it goes with the runner. That must not cost the result.
+        let _ = fs::remove_dir_all(&folder);
         if is_kept && runner.is_alive() {
             self.kept = Some(runner);
         }
