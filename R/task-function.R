@@ -31,7 +31,8 @@ eval_function <- function(expr, envir, call) {
     return(eval(expr, envir))
   }
   tryCatch(eval(expr, envir), error = function(e) {
-    if (identical(conditionCall(e)[[1]], quote(eval))) e$call <- rlang::frame_call(call)
+    place <- conditionCall(e)
+    if (is.call(place) && identical(place[[1]], quote(eval))) e$call <- rlang::frame_call(call)
     stop(e)
   })
 }

@@ -131,20 +131,19 @@ locate_names <- function(syntax) {
   }
   path <- search()
   # What else is attached may change under the same name.
-  is_fixed <- startsWith(path, "package:") | path %in% c(".GlobalEnv", "Autoloads")
+  is_fixed <- startsWith(path, "package:") | path == ".GlobalEnv" | is_tool(path)
   if (!identical(syntax$search, path) || !all(is_fixed)) {
     frames <- find_frames(syntax$certain, parent.env(globalenv()))
     labels <- vapply(frames, frame_package, "")
     syntax$packages <- labels[nzchar(labels) & !labels %in% default_packages]
-    syntax$data <- frames[!nzchar(labels) & !vapply(frames, is_tool, NA)]
+    syntax$data <- frames[!nzchar(labels) & !is_tool(vapply(frames, environmentName, ""))]
     syntax$search <- path
   }
 }
 
 # What R and its front ends put on the search path.
-is_tool <- function(frame) {
-  label <- environmentName(frame)
-  label == "Autoloads" || grepl("^(tools|org|devtools)[:_]", label)
+is_tool <- function(label) {
+  label == "Autoloads" | grepl("^(tools|org|devtools)[:_]", label)
 }
 
 # Their values -------------------------------------------------------------------------------
@@ -156,11 +155,9 @@ collect_globals <- function(code, wanted = TRUE, call = caller_env()) {
   if (length(code) == 0 || (length(code) == 1 && is_self_contained(code[[1]]))) {
     return(list())
   }
-  found <- new.env(parent = emptyenv())
+  found <- new_walk()
   found$values <- list()
   found$packages <- character()
-  found$seen <- new.env(parent = emptyenv())
-  found$level <- 0
   found$inner <- character()
   found$wanted <- wanted
   for (x in code) visit_value(x, found)
@@ -330,10 +327,15 @@ eager_names <- function(envir) {
   names[!lazy & !is_dots(names)]
 }
 
-is_seen <- function(key, found) {
-  if (exists(key, envir = found$seen, inherits = FALSE)) {
+# What a walk through values that may refer to each other remembers.
+new_walk <- function() {
+  list2env(list(seen = new.env(parent = emptyenv()), level = 0), parent = emptyenv())
+}
+
+is_seen <- function(key, walk) {
+  if (exists(key, envir = walk$seen, inherits = FALSE)) {
     return(TRUE)
   }
-  assign(key, TRUE, found$seen)
+  assign(key, TRUE, walk$seen)
   FALSE
 }

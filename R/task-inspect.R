@@ -141,29 +141,27 @@ environment_sizes <- function(fn) {
     frames <- c(frames, envir)
     envir <- parent.env(envir)
   }
-  walk <- new.env(parent = emptyenv())
+  walk <- new_walk()
   # What else the variables refer to is theirs, but not these.
-  walk$seen <- vapply(frames, rlang::obj_address, "")
+  for (frame in frames) is_seen(rlang::obj_address(frame), walk)
   values <- unlist(lapply(frames, function(frame) values_of(eager_names(frame), frame)), FALSE)
   sizes <- vapply(values, value_size, 0, walk)
   stats::setNames(sizes, sprintf("`%s` in the function's environment", names(values)))
 }
 
 # With what functions and environments in it refer to, each environment once.
-value_size <- function(x, walk = list2env(list(seen = character())), depth = 10) {
+value_size <- function(x, walk = new_walk(), depth = 10) {
   size <- as.numeric(utils::object.size(x))
   if (depth == 0) {
     return(size)
   }
   if (is_short_list(x)) {
-    inner <- unclass(x)[vapply(unclass(x), holds_code, NA)]
+    inner <- unclass(x)[vapply(unclass(x), holds_code_if_there, NA, 3)]
     size <- size + sum(vapply(inner, value_size, 0, walk, depth - 1))
   }
   envir <- if (is.environment(x)) x else if (is.function(x)) environment(x)
   while (is.environment(envir) && !is_lasting_environment(envir)) {
-    address <- rlang::obj_address(envir)
-    if (address %in% walk$seen) break
-    walk$seen <- c(walk$seen, address)
+    if (is_seen(rlang::obj_address(envir), walk)) break
     values <- values_of(eager_names(envir), envir)
     size <- size + sum(vapply(values, value_size, 0, walk, depth - 1))
     envir <- parent.env(envir)

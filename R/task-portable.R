@@ -68,10 +68,8 @@ refuse_nonportable <- function(run, outcome) {
 # The first problem in a named list of values: the `label` of the value, the `path` in it, `what` it
 # is. The walk is bounded: what is hidden deeper arrives dead, as it would without this.
 find_nonportable <- function(parts, limit = 20000) {
-  walk <- new.env(parent = emptyenv())
+  walk <- new_walk()
   walk$left <- limit
-  walk$level <- 0
-  walk$seen <- new.env(parent = emptyenv())
   for (i in seq_along(parts)) {
     problem <- inspect_value(parts[[i]], walk)
     if (!is.null(problem)) {

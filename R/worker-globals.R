@@ -28,7 +28,7 @@ bind_exported <- function(name, package, home) {
 # This runs for each task that has a closure, so only what can matter is visited: of the
 # environments that enclose functions, the `inner` names that the session found to be used.
 rehome <- function(x, home, inner = NULL) {
-  rehome_value(x, list(home = home, inner = inner, seen = new.env(parent = emptyenv())))
+  rehome_value(x, list(home = home, inner = inner, walk = new_walk()))
 }
 
 rehome_value <- function(x, to, depth = 4) {
@@ -77,7 +77,7 @@ rehome_list <- function(x, to, depth) {
 
 # An environment that is a value, such as an R6 object: all its functions are used.
 rehome_object <- function(envir, to) {
-  if (!is_outside(envir) && is_new(envir, "object", to)) {
+  if (!is_outside(envir) && !is_seen(paste("object", rlang::obj_address(envir)), to$walk)) {
     if (length(envir) <= widest) rehome_bindings(eager_names(envir), envir, to)
     rehome_chain(envir, to)
   }
@@ -91,7 +91,7 @@ deepest <- 40
 rehome_chain <- function(envir, to) {
   while (!is_outside(envir)) {
     if (!is.null(to$inner)) {
-      if (!is_new(envir, "frame", to)) {
+      if (is_seen(paste("frame", rlang::obj_address(envir)), to$walk)) {
         return()
       }
       here <- to$inner[to$inner %in% ls(envir, all.names = TRUE, sorted = FALSE)]
@@ -110,20 +110,11 @@ is_outside <- function(envir) {
   !is.environment(envir) || is_lasting_environment(envir) || is_home(envir)
 }
 
-is_new <- function(envir, kind, to) {
-  key <- paste(kind, rlang::obj_address(envir))
-  if (exists(key, envir = to$seen, inherits = FALSE)) {
-    return(FALSE)
-  }
-  assign(key, TRUE, to$seen)
-  TRUE
-}
-
 rehome_bindings <- function(names, envir, to) {
-  level <- to$seen$level %||% 0
-  if (level <= deepest) {
-    to$seen$level <- level + 1
-    on.exit(to$seen$level <- level)
+  walk <- to$walk
+  if (walk$level <= deepest) {
+    walk$level <- walk$level + 1
+    on.exit(walk$level <- walk$level - 1)
     for (name in names) rehome_binding(name, as.environment(envir), to)
   }
 }
@@ -142,7 +133,7 @@ rehome_binding <- function(name, envir, to) {
 # task's frame, because what stands for the global environment is not sent with results.
 rehome_variables <- function(names, frame) {
   home <- list2env(as.list(frame, all.names = TRUE), parent = parent.env(frame))
-  rehome_bindings(names, frame, list(home = home, inner = NULL, seen = new.env()))
+  rehome_bindings(names, frame, list(home = home, inner = NULL, walk = new_walk()))
   list2env(mget(names, envir = frame), home)
 }
 

@@ -3,9 +3,8 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -14,7 +13,7 @@ use tempfile::TempDir;
 use crate::process::signal_group;
 use crate::worker::evaluate::Launcher;
 use crate::worker::isolate::lines::{Lines, Received};
-use crate::worker::isolate::runner::{News, Runner};
+use crate::worker::isolate::runner::{News, Runner, command, new_home};
 use crate::worker::recorder::Recorder;
 
 /// A server that is dropped has this long to end by itself.
@@ -30,20 +29,13 @@ pub struct ForkServer {
 }
 
 impl ForkServer {
-    /// Start a server. The output of the server and its tasks goes to the recorder. It gets its own
-    /// process group, so that a Ctrl-C at the worker's terminal does not reach it.
+    /// Start a server. Its output and that of its tasks goes to the recorder.
     pub fn start(launcher: &Launcher, recorder: &Recorder) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
-        let home = TempDir::with_prefix("rrq-")?;
+        let home = new_home()?;
         recorder.clear_stray();
-        let process = Command::new(&launcher.program)
-            .args(&launcher.args)
-            .envs(launcher.env.iter().map(|(name, value)| (name, value)))
-            .env("TMPDIR", home.path())
+        let process = command(launcher, home.path(), recorder)?
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(recorder.stdio()?)
-            .stderr(recorder.stdio()?)
-            .process_group(0)
             .spawn()?;
         Ok(ForkServer { process, lines: Lines::new(ours), task: None, is_ready: false, home })
     }

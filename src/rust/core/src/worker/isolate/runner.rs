@@ -2,7 +2,41 @@
 
 use std::io;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::process;
+use crate::worker::evaluate::Launcher;
+use crate::worker::recorder::Recorder;
+
+/// How the names of the directories of runners begin.
+const PREFIX: &str = "rrq-";
+
+/// A directory for a runner.
+pub fn new_home() -> io::Result<TempDir> {
+    TempDir::with_prefix(PREFIX)
+}
+
+/// Whether this is the path of such a directory.
+pub fn is_home(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
+}
+
+/// How to start a process whose output goes to the recorder. It leads a process group, so that a
+/// Ctrl-C at the worker's terminal does not reach it.
+pub fn command(launcher: &Launcher, home: &Path, recorder: &Recorder) -> io::Result<Command> {
+    let mut command = Command::new(&launcher.program);
+    command
+        .args(&launcher.args)
+        .envs(launcher.env.iter().map(|(name, value)| (name, value)))
+        .env("TMPDIR", home)
+        .stdout(recorder.stdio()?)
+        .stderr(recorder.stdio()?);
+    process::lead_group(&mut command);
+    Ok(command)
+}
 
 /// Runs isolated tasks, one at a time.
 pub trait Runner {

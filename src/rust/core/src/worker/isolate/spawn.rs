@@ -11,13 +11,11 @@ use tempfile::TempDir;
 use crate::error::{Error, Result};
 use crate::process;
 use crate::worker::evaluate::Launcher;
-use crate::worker::isolate::runner::{News, Runner};
+use crate::worker::isolate::runner::{News, Runner, command, is_home, new_home};
 use crate::worker::recorder::Recorder;
 
 /// How often to check whether the process has ended.
 const LOOK: Duration = Duration::from_millis(5);
-/// How the names of the directories begin.
-const PREFIX: &str = "rrq-";
 
 /// Runs one task.
 pub struct Spawner {
@@ -36,16 +34,9 @@ struct Running {
 impl Spawner {
     /// The output of the task goes to the recorder.
     pub fn new(launcher: &Launcher, recorder: &Recorder) -> io::Result<Self> {
-        let home = TempDir::with_prefix(PREFIX)?;
-        let mut command = Command::new(&launcher.program);
-        command
-            .args(&launcher.args)
-            .envs(launcher.env.iter().map(|(name, value)| (name, value)))
-            .env("TMPDIR", home.path())
-            .stdin(Stdio::piped())
-            .stdout(recorder.stdio()?)
-            .stderr(recorder.stdio()?);
-        process::lead_group(&mut command);
+        let home = new_home()?;
+        let mut command = command(launcher, home.path(), recorder)?;
+        command.stdin(Stdio::piped());
         Ok(Spawner { command, home, task: None, is_announced: false })
     }
 }
@@ -165,8 +156,4 @@ pub fn end_with_worker() -> Result<()> {
         process::end_group()
     });
     Ok(())
-}
-
-fn is_home(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
 }
