@@ -4,7 +4,7 @@
 #' @export
 .DollarNames.rrq_controller <- function(x, pattern = "") { # nolint: object_name_linter.
   # Not the address, which may hold a password, and what only the package can use.
-  grep(pattern, c("con", "keys", "queue_id"), value = TRUE)
+  grep(pattern, c("con", "keys", "queue_id", "store"), value = TRUE)
 }
 
 #' @export

@@ -4,8 +4,15 @@
 #' `rrq_configure()` before any session or worker attaches to the queue: settings of an existing
 #' queue cannot be changed. Repeating the call with the same settings has no effect.
 #'
-#' @param store_max_size,offload_path A number of bytes and a path: the size above which values are
-#'   kept outside the server, and where. Not available yet: must be `Inf` and `NULL`, the defaults.
+#' @param store_max_size Values whose serialised form is larger, in bytes, are stored in
+#'   `offload_path` instead of the server: results, arguments, and what tasks share. Without an
+#'   `offload_path` they are refused.
+#' @param offload_path A directory that all sessions and workers can write to; it is created if it
+#'   does not exist. Where it has another path, give that path to [rrq_controller()] and
+#'   [rrq_worker_spawn()], or to other workers in the environment variable `RRQ_OFFLOAD_PATH`.
+#' @param compress Whether to compress objects in the server (values above 1 MB, and larger ones
+#'   that tasks share) that get at least a third smaller. It saves memory of the server and network
+#'   traffic, and costs time on a fast network.
 #' @param retry The default retry policy, made by [rrq_retry()], for tasks created without `retry`;
 #'   `NULL` (the default) means no retries. A task with `retry = rrq_retry(1)` is never retried.
 #' @param ttl The default time to live in seconds: a task created without `ttl` is deleted that long
@@ -23,14 +30,21 @@
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_configure <- function(queue_id, con = NULL, store_max_size = Inf, offload_path = NULL,
-                          retry = NULL, ttl = NULL) {
+                          retry = NULL, ttl = NULL, compress = FALSE) {
   check_queue_id(queue_id)
-  check_not_yet(store_max_size, Inf)
-  check_not_yet(offload_path, NULL)
+  check_number(store_max_size)
+  check_string(offload_path, null = TRUE)
+  check_flag(compress)
   check_retry(retry)
   check_number(ttl, null = TRUE)
   url <- resolve_url(con)
-  settings <- list(retry = retry, ttl = if (!is.null(ttl)) as.numeric(ttl))
+  settings <- list(
+    retry = retry,
+    ttl = if (!is.null(ttl)) as.numeric(ttl),
+    store_max_size = if (is.finite(store_max_size)) as.numeric(store_max_size),
+    offload_path = if (!is.null(offload_path)) path.expand(offload_path),
+    compress = if (compress) TRUE
+  )
   rust_call(rs_queue_configure(url, queue_id, settings))
   invisible()
 }

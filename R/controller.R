@@ -15,10 +15,15 @@
 #' @param follow Whether queries for a retried task return the newest task of its chain; `NULL` is
 #'   the option `rrq.follow`, by default `TRUE`.
 #' @param check_version Whether to check that this version of the package can read the stored data.
-#' @param offload_path,offload_threshold_size Where, and from which size in bytes, large values are
-#'   stored outside the server. Not available yet: must be `NULL` and `Inf`.
-#' @return An `rrq_controller` with `$queue_id`, `$con` (an [rrq_redis()] connection) and `$keys`.
-#'   It prints the server and the numbers of tasks and workers.
+#' @param offload_path A directory for large values, shared with the workers. `NULL` is the
+#'   environment variable `RRQ_OFFLOAD_PATH`, or else the one given to [rrq_configure()], if any.
+#'   Give it where the same directory has another path on this machine.
+#' @param offload_threshold_size Values of this session that are larger, in bytes, are stored in
+#'   that directory; with the default `Inf`, only those larger than the `store_max_size` of the
+#'   queue.
+#' @return An `rrq_controller` with `$queue_id`, `$con` (an [rrq_redis()] connection), `$keys` and
+#'   `$store` (the [object_store] of the queue). It prints the server and the numbers of tasks and
+#'   workers.
 #' @section Errors: `rrq_error_connection`, `rrq_error_authentication`,
 #'   `rrq_error_server_unsuitable` (too old, a replica, a Sentinel, the wrong node of a cluster, a
 #'   missing database, too many clients) and `rrq_error_not_redis` (a web server, a server that
@@ -42,25 +47,32 @@ rrq_controller <- function(queue_id, con = NULL, timeout_task_wait = NULL, follo
   check_number(timeout_task_wait, null = TRUE)
   check_flag(follow, null = TRUE)
   check_flag(check_version)
-  check_not_yet(offload_path, NULL)
-  check_not_yet(offload_threshold_size, Inf)
+  check_offload_path(offload_path)
+  check_number(offload_threshold_size)
   url <- resolve_url(con)
   settings <- list(
     timeout_task_wait = timeout_task_wait %||% getOption("rrq.timeout_task_wait", Inf),
-    follow = follow %||% getOption("rrq.follow", TRUE)
+    follow = follow %||% getOption("rrq.follow", TRUE),
+    offload_path = if (is.null(offload_path)) offload_path() else path.expand(offload_path),
+    offload_threshold_size = as.numeric(offload_threshold_size)
   )
   new_controller(queue_id, url, settings)
 }
 
-# Arguments for planned features are refused, not ignored.
-check_not_yet <- function(x, default, arg = rlang::caller_arg(x), call = caller_env()) {
-  if (!identical(x, default)) {
-    abort("not_yet", sprintf("`%s` is not available yet in this version of rrq.", arg), call = call)
-  }
+# Attach this session to a queue.
+attach_queue <- function(url, queue_id, settings, call = caller_env()) {
+  path <- settings$offload_path
+  threshold <- settings$offload_threshold_size
+  rust_call(rs_queue_attach(url, queue_id, describe_session(), path, threshold), call)
+}
+
+# Look at a queue without being recorded as its user. It must exist.
+peek_queue <- function(url, queue_id, call = caller_env()) {
+  rust_call(rs_queue_attach(url, queue_id, "", NULL, Inf), call)
 }
 
 new_controller <- function(queue_id, url, settings, call = caller_env()) {
-  pointer <- rust_call(rs_queue_attach(url, queue_id, describe_session()), call)
+  pointer <- attach_queue(url, queue_id, settings, call)
   controller <- rlang::env(
     queue_id = queue_id,
     con = new_redis(url, call),
@@ -69,6 +81,7 @@ new_controller <- function(queue_id, url, settings, call = caller_env()) {
     settings = settings,
     pointer = pointer
   )
+  controller$store <- queue_store$new(controller)
   structure(controller, class = "rrq_controller")
 }
 
@@ -84,7 +97,7 @@ queue_handle <- function(controller, call = caller_env()) {
   controller <- get_controller(controller, call)
   if (is_dead(controller$pointer)) {
     id <- controller$queue_id
-    controller$pointer <- rust_call(rs_queue_attach(controller$url, id, describe_session()), call)
+    controller$pointer <- attach_queue(controller$url, id, controller$settings, call)
     controller$con <- new_redis(controller$url, call)
   }
   controller$pointer

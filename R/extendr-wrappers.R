@@ -35,7 +35,7 @@ rs_message_response_ids <- function(queue, worker) .Call(wrap__rs_message_respon
 
 rs_message_delete <- function(queue, id, workers) .Call(wrap__rs_message_delete, queue, id, workers)
 
-rs_queue_attach <- function(url, id, who) .Call(wrap__rs_queue_attach, url, id, who)
+rs_queue_attach <- function(url, id, who, offload_path, offload_threshold) .Call(wrap__rs_queue_attach, url, id, who, offload_path, offload_threshold)
 
 rs_queue_prefix <- function(id) .Call(wrap__rs_queue_prefix, id)
 
@@ -68,6 +68,26 @@ rs_server_info <- function(server) .Call(wrap__rs_server_info, server)
 rs_server_is_alive <- function(server) .Call(wrap__rs_server_is_alive, server)
 
 rs_server_stop <- function(server) .Call(wrap__rs_server_stop, server)
+
+rs_store_new <- function(url, prefix, max_size, path) .Call(wrap__rs_store_new, url, prefix, max_size, path)
+
+rs_store_of_queue <- function(queue) .Call(wrap__rs_store_of_queue, queue)
+
+rs_store_open_path <- function(path) .Call(wrap__rs_store_open_path, path)
+
+rs_store_set <- function(store, values, tags, is_serialised) .Call(wrap__rs_store_set, store, values, tags, is_serialised)
+
+rs_store_get <- function(store, hashes) .Call(wrap__rs_store_get, store, hashes)
+
+rs_store_list <- function(store) .Call(wrap__rs_store_list, store)
+
+rs_store_tags <- function(store) .Call(wrap__rs_store_tags, store)
+
+rs_store_locations <- function(store, hashes) .Call(wrap__rs_store_locations, store, hashes)
+
+rs_store_drop <- function(store, tags) .Call(wrap__rs_store_drop, store, tags)
+
+rs_store_destroy <- function(store) .Call(wrap__rs_store_destroy, store)
 
 rs_random_id <- function() .Call(wrap__rs_random_id)
 
@@ -123,7 +143,7 @@ rs_wait_for_what <- function(queue, waiter) .Call(wrap__rs_wait_for_what, queue,
 
 rs_wait_end <- function(queue, waiter) .Call(wrap__rs_wait_end, queue, waiter)
 
-rs_worker_register <- function(url, queue_id, id, config_name, info, spawned, functions) .Call(wrap__rs_worker_register, url, queue_id, id, config_name, info, spawned, functions)
+rs_worker_register <- function(url, queue_id, id, config_name, info, spawned, offload_path, functions) .Call(wrap__rs_worker_register, url, queue_id, id, config_name, info, spawned, offload_path, functions)
 
 rs_worker_ready <- function(runner) .Call(wrap__rs_worker_ready, runner)
 

@@ -36,6 +36,8 @@
 #'   [rrq_worker_log_tail()], [rrq_worker_process_log()]
 #' * Lost workers: [rrq_worker_detect_exited()], [rrq_worker_delete_exited()], [rrq_heartbeat],
 #'   [rrq_heartbeat_kill()]
+#' * Large values: [object_store], [object_store_offload_disk], and `store_max_size` of
+#'   [rrq_configure()]
 #' * Messages and files: [rrq_message_send()], [rrq_message_send_and_wait()],
 #'   [rrq_message_get_response()], [rrq_message_has_response()], [rrq_message_response_ids()],
 #'   [rrq_files_pack()], [rrq_files_unpack()]
@@ -65,6 +67,8 @@
 #' * `REDIS_HOST` (`127.0.0.1`), `REDIS_PORT` (`6379`): the server's address if no URL is set.
 #' * `RRQ_REDIS_SERVER` (not set): the program of private servers. By default it is `redis-server`,
 #'   or else `valkey-server`, on the `PATH`.
+#' * `RRQ_OFFLOAD_PATH` (not set): the directory for large values on this machine, if it is another
+#'   one than that given to [rrq_configure()]; for sessions and workers.
 #' * `RRQ_NO_FORK` (not set): if it is set for a worker, to any text, tasks in separate processes
 #'   get a new R process instead of a fork.
 #' * `CI` (not set): if it is `true` or `1`, waits show no progress bar by default.

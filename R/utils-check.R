@@ -130,6 +130,15 @@ check_choice <- function(x, choices, arg = rlang::caller_arg(x), call = caller_e
   x
 }
 
+# The path of a directory for large values, which must exist: where a file system is not mounted,
+# other machines would not see what is stored.
+check_offload_path <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
+  check_string(x, null = TRUE, arg = arg, call = call)
+  if (!is.null(x) && !dir.exists(x)) {
+    abort_argument(arg, "an existing directory", x, call)
+  }
+}
+
 check_function <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {
   if (null && is.null(x)) {
     return(invisible(x))

@@ -28,8 +28,9 @@
 #'   them for code that leaks memory or changes the state of R. At the limit, a worker started by
 #'   [rrq_worker_spawn()] restarts its process and keeps its name and process id; any other exits
 #'   with the reason in its log.
-#' @param offload_threshold_size The size in bytes from which results are stored outside the server.
-#'   Not available yet: must be `Inf`.
+#' @param offload_threshold_size Results that are larger, in bytes, are stored in the directory for
+#'   large values, see [rrq_controller()]; with `Inf`, only those larger than the `store_max_size`
+#'   of the queue.
 #' @param name The name of a configuration, a string.
 #' @param config A configuration made by `rrq_worker_config()`.
 #' @param overwrite Whether to replace an existing configuration of that name.
@@ -68,7 +69,7 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
   }
   check_count(max_tasks, infinite = TRUE)
   check_number(max_memory, min = 1)
-  check_not_yet(offload_threshold_size, Inf)
+  check_number(offload_threshold_size)
   new_worker_config(list(
     queue = unique(c(queue, default_queue)),
     verbose = verbose,

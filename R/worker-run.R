@@ -87,7 +87,7 @@ rrq_worker <- R6Class(
     verbose = TRUE, envir_hash = NULL, is_running = FALSE,
     register = function(timeout_config, call) {
       config <- wait_for_config(timeout_config, function() {
-        private$handle <- rust_call(rs_queue_attach(private$url, private$queue_id, ""), call)
+        private$handle <- peek_queue(private$url, private$queue_id, call)
         rust_call(rs_config_read(private$handle, private$config_name), call)
       })
       private$verbose <- config$verbose
@@ -106,7 +106,7 @@ rrq_worker <- R6Class(
       # The handler of an interrupt must know about the registration, so none comes in between.
       rust_call(suspendInterrupts(private$keep(rs_worker_register(
         private$url, private$queue_id, self$id, private$config_name, info,
-        spawned_by(), functions
+        spawned_by(), offload_path(), functions
       ))), call)
       private$leave_at_exit(Sys.getpid())
       private$report("HEARTBEAT", "OK")
@@ -230,6 +230,12 @@ wait_for_config <- function(timeout, read) {
   }
 }
 
+# The directory for large values on this machine, if it is another one than that of the queue.
+offload_path <- function() {
+  path <- Sys.getenv("RRQ_OFFLOAD_PATH")
+  if (nzchar(path)) path.expand(path)
+}
+
 # Of a process started by rrq_worker_spawn(): its parent, its token, and how to restart it.
 spawned_by <- function() {
   parent <- Sys.getenv("RRQ_PARENT_PID")
@@ -261,7 +267,7 @@ describe_worker <- function(id, queue_id, url, config_name, config) {
       redis_port = place$port,
       heartbeat_key = rust_call(rs_worker_heartbeat_key(queue_id, id)),
       envir = NULL,
-      offload_path = NULL,
+      offload_path = offload_path(),
       logfile = if (nzchar(logfile)) logfile
     ),
     class = "rrq_worker_info"

@@ -27,7 +27,8 @@
 #' @param worker_id_base The workers' names are `<base>_1` to `<base>_n`; `NULL` chooses a random
 #'   base.
 #' @param time_poll Seconds between checks of whether the workers are alive.
-#' @param offload_path Not available yet: must be `NULL`.
+#' @param offload_path The directory for large values; `NULL` is that of the controller, see
+#'   [rrq_controller()].
 #' @param restart Whether to replace a worker that has crashed by a new process of the same name. A
 #'   number is the number of crashes in a row after which the worker is given up; `TRUE` is 5. A
 #'   message reports each replacement, and when a worker is given up.
@@ -61,7 +62,7 @@ rrq_worker_spawn <- function(n = 1, logdir = NULL, timeout = 600, name_config = 
   check_name(worker_id_base, null = TRUE)
   check_number(time_poll)
   check_flag(progress, null = TRUE)
-  check_not_yet(offload_path, NULL)
+  check_offload_path(offload_path)
   max_crashes <- check_restart(restart)
   controller <- get_controller(controller)
   handle <- queue_handle(controller)
@@ -69,8 +70,9 @@ rrq_worker_spawn <- function(n = 1, logdir = NULL, timeout = 600, name_config = 
   ids <- paste0(worker_id_base %||% random_name(), "_", seq_len(n))
   check_unused(handle, ids)
   logdir <- prepare_logdir(logdir)
+  offload_path <- offload_path %||% controller$settings$offload_path
   workers <- lapply(ids, function(id) {
-    new_child(id, controller, name_config, logdir, max_crashes)
+    new_child(id, controller, name_config, logdir, max_crashes, offload_path)
   })
   announce_spawn(ids, sub("_1$", "", ids[[1]]), progress)
   is_ready <- FALSE
@@ -91,7 +93,7 @@ check_config <- function(controller, handle, name_config, call) {
   tryCatch(
     rust_call(rs_config_read(handle, name_config), call),
     rrq_error_config_missing = function(e) {
-      rust_call(rs_queue_attach(controller$url, controller$queue_id, ""), call)
+      peek_queue(controller$url, controller$queue_id, call)
       rlang::cnd_signal(e)
     }
   )
@@ -151,14 +153,15 @@ prepare_logdir <- function(logdir) {
 
 # The server's URL is passed in the environment: everyone can see a password on a command line. For
 # `end_file` see R/worker-supervise.R.
-start_worker <- function(id, log, controller, name_config, end_file) {
+start_worker <- function(id, log, controller, name_config, end_file, offload_path = NULL) {
   env <- c(
     "current",
     R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep),
     RRQ_URL = controller$url,
     RRQ_PARENT_PID = as.character(Sys.getpid()),
     RRQ_WORKER_LOGFILE = log,
-    RRQ_WORKER_END = end_file
+    RRQ_WORKER_END = end_file,
+    RRQ_OFFLOAD_PATH = offload_path
   )
   rscript <- file.path(R.home("bin"), "Rscript")
   args <- c("-e", "rrq:::worker_process()", controller$queue_id, name_config, id)

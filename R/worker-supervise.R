@@ -15,9 +15,10 @@ steady_s <- 60
 # A child is a worker, not a process: `process`, `token`, `logs` and `started` are those of its
 # current process; `tasks` are those that its last process lost. The name of the end file is the
 # token with which that process registers.
-new_child <- function(id, controller, name_config, logdir, max_crashes) {
+new_child <- function(id, controller, name_config, logdir, max_crashes, offload_path = NULL) {
   rlang::env(
     id = id, controller = controller, name_config = name_config, logdir = logdir,
+    offload_path = offload_path,
     max_crashes = max_crashes, n_crashes = 0, session = Sys.getpid(), is_expected = FALSE,
     is_awaited = FALSE, logs = character(), process = NULL, end_file = NULL, started = NULL,
     tasks = character()
@@ -32,7 +33,7 @@ start_child <- function(child) {
   child$end_file <- file.path(end_dir, rust_call(rs_random_id()))
   child$logs <- c(child$logs, log)
   child$process <- start_worker(
-    child$id, log, child$controller, child$name_config, child$end_file
+    child$id, log, child$controller, child$name_config, child$end_file, child$offload_path
   )
   child$started <- now()
   # processx ends a process when its handle is garbage-collected, but workers live as long as the

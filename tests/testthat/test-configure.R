@@ -39,8 +39,9 @@ test_that("invalid settings are rejected", {
     quote(rrq_configure("a b")),
     quote(rrq_configure("a", retry = 3)),
     quote(rrq_configure("a", ttl = -1)),
-    quote(rrq_configure("a", store_max_size = 10)),
-    quote(rrq_configure("a", offload_path = "x"))
+    quote(rrq_configure("a", store_max_size = -1)),
+    quote(rrq_configure("a", offload_path = 1)),
+    quote(rrq_configure("a", compress = NA))
   )) {
     expect_error(eval(call), class = "rrq_error")
   }

@@ -96,8 +96,8 @@ test_that("the other arguments are checked", {
   expect_error(rrq_controller("a", url, "soon"), class = "rrq_error_argument")
   expect_error(rrq_controller("a", url, follow = NA), class = "rrq_error_argument")
   expect_error(rrq_controller("a", url, check_version = 1), class = "rrq_error_argument")
-  expect_error(rrq_controller("a", url, offload_path = "x"), class = "rrq_error_not_yet")
-  expect_error(rrq_controller("a", url, offload_threshold_size = 1), class = "rrq_error_not_yet")
+  expect_error(rrq_controller("a", url, offload_path = "absent"), class = "rrq_error_argument")
+  expect_error(rrq_controller("a", url, offload_threshold_size = -1), class = "rrq_error_argument")
 })
 
 test_that("a wrong password is an error that names the server and keeps the password", {

@@ -84,10 +84,6 @@ test_that("values that make no sense are refused", {
   }
 })
 
-test_that("what is not there yet is refused", {
-  expect_error(rrq_worker_config(offload_threshold_size = 1e6), class = "rrq_error_not_yet")
-})
-
 test_that("only a configuration can be saved, under a name", {
   r <- local_queue()
   config <- rrq_worker_config()

@@ -192,7 +192,7 @@ test_that("arguments are checked before anything is started", {
   expect_error(spawn(1, timeout = -1), "`timeout`", class = "rrq_error_argument")
   expect_error(spawn(1, worker_id_base = ""), class = "rrq_error_argument")
   expect_error(spawn(1, progress = NA), "`progress`", class = "rrq_error_argument")
-  expect_error(spawn(1, offload_path = "x"), class = "rrq_error_not_yet")
+  expect_error(spawn(1, offload_path = "absent"), "`offload_path`", class = "rrq_error_argument")
   expect_error(spawn(1, name_config = "absent"), "absent", class = "rrq_error_config_missing")
   expect_equal(rrq_worker_len(r), 0)
 })

@@ -4,7 +4,7 @@
 
 mod api;
 
-use api::{config, files, heartbeat, message, queue, redis, server, task, wait, worker};
+use api::{config, files, heartbeat, message, queue, redis, server, store, task, wait, worker};
 use extendr_api::prelude::*;
 
 extendr_module! {
@@ -16,6 +16,7 @@ extendr_module! {
     use queue;
     use redis; // layers: our own module of that name
     use server;
+    use store;
     use task;
     use wait;
     use worker;

@@ -79,6 +79,12 @@ fn class_of(error: &Error) -> &'static str {
         Error::FileRefused { .. } => "file_refused",
         Error::FilesLarge { .. } => "files_large",
         Error::FilesMissing { .. } => "files_missing",
+        Error::ObjectMissing { .. } => "object_missing",
+        Error::ObjectLate => "object_late",
+        Error::ObjectLarge { .. } => "object_large",
+        Error::Offload { .. } => "offload",
+        Error::OffloadUnknown { .. } => "offload_unknown",
+        Error::OffloadPath { .. } => "offload_path",
         Error::HeartbeatExists { .. } => "heartbeat_exists",
         Error::Corrupt { .. } => "corrupt",
         Error::ServerMissing => "server_missing",
@@ -102,6 +108,9 @@ fn ids_of(error: &Error) -> Vec<String> {
         }
         Error::ConfigMissing { name } | Error::FileRefused { name, .. } => vec![name.clone()],
         Error::FilesMissing { names } => names.clone(),
+        Error::ObjectMissing { hashes } => hashes.clone(),
+        Error::OffloadUnknown { hash } => vec![hash.clone()],
+        Error::Offload { path, .. } | Error::OffloadPath { path, .. } => vec![path.clone()],
         Error::QueueMissing { queue } | Error::Layout { queue, .. } => vec![queue.clone()],
         Error::HeartbeatExists { key } => vec![key.clone()],
         Error::Connection { address, .. }
@@ -112,6 +121,8 @@ fn ids_of(error: &Error) -> Vec<String> {
         Error::Redis(_)
         | Error::NoWorkers
         | Error::FilesLarge { .. }
+        | Error::ObjectLate
+        | Error::ObjectLarge { .. }
         | Error::Corrupt { .. }
         | Error::ServerMissing
         | Error::ServerStart { .. }

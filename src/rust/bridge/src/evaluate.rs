@@ -141,7 +141,10 @@ impl REvaluate {
         } else {
             List::from_pairs(variables).into()
         };
-        let payload = unserialize(&task.body.payload)?;
+        let payload = match task.body.payload_object() {
+            Some(hash) => unserialize(&fetch.object(hash)?)?,
+            None => unserialize(&task.body.payload)?,
+        };
         let limit = match task.body.timeout_s {
             0.0 => self.no_limit.clone(),
             seconds => seconds.into(),
@@ -178,9 +181,10 @@ impl REvaluate {
         }
         let mut values = Vec::with_capacity(ids.len());
         for (id, outcome) in ids.iter().zip(fetch.results(&ids)?) {
-            values.push(match &outcome.value {
-                Some(bytes) => unserialize(bytes)?,
-                None => {
+            values.push(match (&outcome.value, &outcome.object) {
+                (Some(bytes), _) => unserialize(bytes)?,
+                (None, Some(hash)) => unserialize(&fetch.object(hash)?)?,
+                (None, None) => {
                     let arguments = [
                         (c"id", &id.as_str().into()),
                         (c"status", &outcome.status.word().into()),
@@ -228,6 +232,7 @@ impl REvaluate {
             extra: if extra.is_null() { Vec::new() } else { serialize(&extra)? },
             interrupted,
             is_final,
+            is_object: false,
         })
     }
 

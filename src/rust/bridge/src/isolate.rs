@@ -28,7 +28,8 @@ pub fn become_task(url: &str, queue_id: &str) -> RResult<Queue> {
 /// Run the task in a directory, and write there how it ended.
 pub fn run(queue: &mut Queue, functions: &List, folder: &str) -> RResult<()> {
     let folder = Path::new(folder);
-    let task = read_request(folder)?;
+    let (task, storage) = read_request(folder)?;
+    queue.storage = storage;
     let evaluation = REvaluate::new(functions).evaluate(&task, queue);
     Ok(write_outcome(folder, evaluation)?)
 }

@@ -72,12 +72,18 @@ pub fn learn_format() -> RResult<()> {
     Ok(())
 }
 
-/// Serialise a value.
+/// Serialise a value that is stored or sent as one string.
 pub fn serialize(value: &Robj) -> RResult<Vec<u8>> {
-    Ok(serialize_noting(value)?.0)
+    match serialize_noting(value)?.0 {
+        bytes if bytes.len() > LONGEST => Err(Failure::Serialize(format!(
+            "its serialised form has {} bytes, but the limit is {LONGEST} bytes",
+            bytes.len()
+        ))),
+        bytes => Ok(bytes),
+    }
 }
 
-/// Serialise a value; also whether it holds external pointers, which do not survive that.
+/// Serialise a value of any size; also whether it holds external pointers, which do not survive that.
 pub fn serialize_noting(value: &Robj) -> RResult<(Vec<u8>, bool)> {
     if let Some(bytes) = plain::write(value) {
         return Ok((bytes, false));
@@ -107,10 +113,6 @@ fn serialize_any(value: &Robj) -> RResult<Vec<u8>> {
         R_NilValue
     });
     match done {
-        Some(_) if buffer.len() > LONGEST => Err(Failure::Serialize(format!(
-            "its serialised form has {} bytes, but the limit is {LONGEST} bytes",
-            buffer.len()
-        ))),
         Some(_) => Ok(buffer),
         None => Err(Failure::Serialize("this value cannot be serialised".into())),
     }

@@ -3,9 +3,8 @@
 
 use extendr_api::prelude::*;
 use rrq_core::Error;
-use rrq_core::task::{
-    Cause, Isolation, Kind, Parent, Retry, Rules, SharedObject, Start, Submission,
-};
+use rrq_core::queue::Settings;
+use rrq_core::task::{Cause, Isolation, Kind, Parent, Retry, SharedObject, Start, Submission};
 
 use crate::condition::{Failure, RResult};
 use crate::convert::{field, texts};
@@ -103,10 +102,16 @@ fn parents(parents: &Robj) -> Vec<Parent> {
     texts(parents).into_iter().enumerate().map(parent).collect()
 }
 
-/// The rules for tasks that have ended.
-pub fn rules(options: &List) -> Rules {
-    let ttl_s = field(options, "ttl").as_real();
-    Rules { ttl_s, retry: retry(&field(options, "retry")) }
+/// The settings of a queue.
+pub fn settings(options: &List) -> Settings {
+    let path = field(options, "offload_path").as_str().map(str::to_owned);
+    Settings {
+        ttl_s: field(options, "ttl").as_real(),
+        retry: retry(&field(options, "retry")),
+        store_max_size: field(options, "store_max_size").as_real(),
+        offload_path: path,
+        compress: field(options, "compress").as_bool(),
+    }
 }
 
 /// A policy as created by `rrq_retry()`; `None` for `NULL`, which extendr takes for an empty list.

@@ -111,11 +111,19 @@ pub fn columns(rows: &[Row]) -> List {
 }
 
 /// How tasks ended as columns; those after `value` only if one of the tasks needs them.
-pub fn outcome_columns(outcomes: &[Outcome]) -> RResult<List> {
+pub fn outcome_columns(queue: &mut Queue, outcomes: &[Outcome]) -> RResult<List> {
     let results = outcomes.iter().map(|outcome| &outcome.result);
     let status: Vec<&str> = results.clone().map(|result| result.status.word()).collect();
     let worker: Vec<&str> = results.clone().map(|result| result.worker.as_str()).collect();
-    let value = unserialize_each(results.clone().map(|result| result.value.as_deref()))?;
+    // One large value at a time.
+    let mut value = Vec::with_capacity(outcomes.len());
+    for result in results.clone() {
+        value.push(match &result.object {
+            Some(hash) => unserialize(&queue.store().get(hash)?)?,
+            None => unserialize_any(result.value.as_deref())?,
+        });
+    }
+    let value = List::from_values(value);
     if results.clone().all(|result| result.status == Status::Complete && !result.has_extra) {
         return Ok(list!(status = status, worker = worker, value = value));
     }

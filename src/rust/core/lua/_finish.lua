@@ -1,9 +1,19 @@
 -- Part of worker_step.lua: end one task, given the position of its report in ARGV.
 
-local function end_finished(header, task, status, result, extra)
+-- A value that the worker has stored as an object belongs to the task from now on.
+local function keep_object(header, hash)
+  redis.call('HINCRBY', prefix .. KEY.object_refs, hash, 1)
+  redis.call('ZREM', due, DUE.OBJECT .. hash)
+  header.result = hash
+  add_flag(header, FLAG_OBJECT)
+end
+
+local function end_finished(header, task, status, result, extra, is_object)
   task_ended(task, header, status == COMPLETE, us)
   reset_flags(header)
-  if #result <= SMALL_RESULT then
+  if is_object then
+    keep_object(header, result)
+  elseif #result <= SMALL_RESULT then
     header.result = result
   else
     redis.call('HSET', results, task, result)
@@ -31,6 +41,7 @@ end
 local function finish(header, task, at)
   local attempt, status, started, ended_ago = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local result, extra, may_retry, child = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7] == '1', ARGV[at + 8]
+  local is_object = ARGV[at + 7] == 'o'
   if not header or header.status ~= RUNNING or header.worker ~= id or header.attempt ~= attempt then
     return
   end
@@ -44,7 +55,7 @@ local function finish(header, task, at)
     status = PENDING
   else
     header.status = status
-    end_finished(header, task, status, result, extra)
+    end_finished(header, task, status, result, extra, is_object)
   end
   add_write(task, header)
   local same = ended[status] or { n = 0 }

@@ -18,6 +18,7 @@ local FLAG_PARENT = 4      -- other tasks depend on it
 local FLAG_CANCEL = 8      -- its worker was asked to stop it
 local FLAG_UNQUEUED = 16   -- taken out of its queue: PENDING, but no worker will claim it
 local FLAG_SCHEDULED = 32  -- PENDING, but not in its queue before its time has come
+local FLAG_OBJECT = 64     -- the result is the hash of an object
 local SMALL_RESULT = 128
 
 local function new_header(queue, waiters, rules)

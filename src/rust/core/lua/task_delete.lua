@@ -1,15 +1,16 @@
 -- Delete tasks and everything stored for them. Repeating it changes nothing.
--- KEYS: those of Keys::task_hashes() in keys.rs, then counters objects object_refs due
+-- KEYS: those of Keys::task_hashes() in keys.rs, then counters due
 -- ARGV: key prefix, 1 to delete only what has ended and nothing needs, number of objects m, their
 --       hashes, then per task its id and, as text, the places of the objects it refers to
--- Returns: {0} done; nothing was changed: {1, id...} these tasks are running, {2, id...} these also
+-- Returns: {0, number of files to be deleted} done; nothing was changed: {1, id...} these tasks are running, {2, id...} these also
 --          belong to the chains of retries of the given tasks.
 local tasks, attempts, moved, was = KEYS[1], KEYS[6], KEYS[8], KEYS[9]
-local counters, objects, refs, due = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+local counters, due = KEYS[11], KEYS[12]
 local prefix, only_idle, n_objects = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
 -- include: _end.lua
 -- include: _links.lua
 -- include: _chain.lua
+-- include: _object.lua
 
 local found, present = redis.call('HMGET', tasks, unpack(ids)), {}
 for i, packed in ipairs(found) do
@@ -29,7 +30,11 @@ for i, packed in ipairs(found) do
       running[#running + 1] = ids[i]
     end
     for place in string.gmatch(object_places[i], '%d+') do
-      released[place] = (released[place] or 0) + 1
+      local hash = ARGV[3 + place]
+      released[hash] = (released[hash] or 0) + 1
+    end
+    if has_flag(header, FLAG_OBJECT) then
+      released[header.result] = (released[header.result] or 0) + 1
     end
   end
 end
@@ -37,7 +42,7 @@ if #running > 1 then
   return running
 end
 if #known == 0 then
-  return { 0 }
+  return { 0, 0 }
 end
 
 for i = 1, 10 do
@@ -65,12 +70,8 @@ end
 for queue, n in pairs(queued) do
   leave_queue(queue, n)
 end
-for place, n in pairs(released) do
-  local hash = ARGV[3 + place]
-  if redis.call('HINCRBY', refs, hash, -n) <= 0 then
-    redis.call('HDEL', refs, hash)
-    redis.call('HDEL', objects, hash)
-  end
+for hash, n in pairs(released) do
+  release_object(hash, n)
 end
 send_events(prefix, events)
-return { 0 }
+return { 0, redis.call('HLEN', prefix .. KEY.lost_files) }

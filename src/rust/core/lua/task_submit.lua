@@ -15,6 +15,7 @@ local first_object, first_parent = 2, 2 + 3 * options.n_objects
 local first_task = first_parent + options.n_parents
 
 -- include: _header.lua
+-- include: _object.lua
 -- include: _queue.lua
 -- include: _submitter.lua
 local first = status_of(redis.call('HGET', tasks, ARGV[first_task]))
@@ -52,7 +53,7 @@ if #parents.absent > 1 then
 end
 local missing = { 1 }
 for i = first_object, first_parent - 1, 3 do
-  if ARGV[i + 2] == '' and redis.call('HEXISTS', objects, ARGV[i]) == 0 then
+  if ARGV[i + 2] == '' and not has_object(ARGV[i]) then
     missing[#missing + 1] = ARGV[i]
   end
 end
@@ -65,6 +66,10 @@ record_chunk(us)
 for i = first_object, first_parent - 1, 3 do
   if ARGV[i + 2] ~= '' then
     redis.call('HSETNX', objects, ARGV[i], ARGV[i + 2])
+  end
+  if ARGV[i + 2] == '' then
+    -- From now on these tasks keep it.
+    redis.call('ZREM', prefix .. KEY.due, DUE.OBJECT .. ARGV[i])
   end
   redis.call('HINCRBY', refs, ARGV[i], ARGV[i + 1])
 end

@@ -26,7 +26,7 @@
 --       and their markers
 -- ARGV: options, see StepOptions in worker/step.rs; then per finished task:
 --       id, attempt, status, started us ago, ended us ago, result, rare attributes or '',
---       1 if its rules allow a retry, the id of its separate process or ''
+--       1 if its rules allow a retry, 'o' if the result is an object, the id of its separate process or ''
 -- Returns: {'GONE'} no longer registered; {'MESSAGE', text};
 --          {'TASKS', is anything due, (id, attempt, body)...};
 --          {'IDLE', is anything due, ms until the next timer, state}

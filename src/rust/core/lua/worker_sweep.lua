@@ -11,6 +11,7 @@ local us, events, report, expired = now_us(), {}, {}, {}
 -- include: _end.lua
 -- include: _depend.lua
 -- include: _expire.lua
+-- include: _object.lua
 local BUDGET, HEAVY = 256, 64
 
 -- include: _leave.lua
@@ -46,6 +47,7 @@ local handlers = {
   end,
   [DUE.SCHEDULED] = start_scheduled,
   [DUE.EXPIRY] = expire,
+  [DUE.OBJECT] = unpin,
 }
 -- The leases that have expired, wherever they are among the due entries.
 local function lapsed_leases()

@@ -195,6 +195,57 @@ pub enum Error {
         names: Vec<String>,
     },
 
+    /// Objects are not stored, or no longer.
+    #[error("no such object: {}", name_some(hashes))]
+    ObjectMissing {
+        /// Their hashes.
+        hashes: Vec<String>,
+    },
+
+    /// The time to store a value is over.
+    #[error("storing a value took longer than an hour")]
+    ObjectLate,
+
+    /// A value is too large for the server, and there is no other place for it.
+    #[error(
+        "a value of {bytes} bytes is larger than `store_max_size`, {limit} bytes, and there is no `offload_path`"
+    )]
+    ObjectLarge {
+        /// How large it is.
+        bytes: u64,
+        /// How large it may be.
+        limit: u64,
+    },
+
+    /// Values stored outside the server cannot be written or read.
+    #[error("cannot {action} '{file}' in the offload path '{path}': {source}")]
+    Offload {
+        /// What was attempted: write, read, delete, list.
+        action: &'static str,
+        /// The file.
+        file: String,
+        /// The offload path.
+        path: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+
+    /// An object is stored outside the server, in a place this process was not told.
+    #[error("object {hash} was offloaded, but this process has no `offload_path`")]
+    OffloadUnknown {
+        /// Its hash.
+        hash: String,
+    },
+
+    /// The offload path cannot be used.
+    #[error("cannot use the offload path '{path}': {reason}")]
+    OffloadPath {
+        /// The path as given.
+        path: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+
     /// Another process renews that key already.
     #[error("a heartbeat with the key '{key}' is already running")]
     HeartbeatExists {

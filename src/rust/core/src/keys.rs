@@ -9,7 +9,16 @@ type Name = (&'static str, &'static str);
 /// The tables that scripts use.
 pub(crate) const TABLES: [(&str, &[Name]); 6] = [
     ("KEY", Keys::NAMES),
-    ("KEY", &[("queue", QUEUE), ("wake", WAKE), ("events", EVENTS), ("worker", WORKER)]),
+    (
+        "KEY",
+        &[
+            ("queue", QUEUE),
+            ("wake", WAKE),
+            ("events", EVENTS),
+            ("worker", WORKER),
+            ("object", OBJECT),
+        ],
+    ),
     ("WORKER", WorkerKeys::NAMES),
     ("FIELD", field::NAMES),
     ("SET", set::NAMES),
@@ -21,6 +30,7 @@ const WAKE: &str = "k:";
 const EVENTS: &str = "ev:";
 const FILE: &str = "f:";
 const WORKER: &str = "w:";
+const OBJECT: &str = "o:";
 
 /// A function for each key, and the table of the same names.
 macro_rules! keys {
@@ -90,8 +100,14 @@ keys! { Keys:
     worker_infos = "wi";
     /// HASH of the queue's settings, see `field`.
     config = "cfg";
-    /// HASH content hash → object.
+    /// HASH content hash → object, when small.
     objects = "o";
+    /// HASH content hash → where a larger object is stored, see `lua/_object.lua`.
+    stored_objects = "ox";
+    /// ZSET `h:<hash>:<tag>` and `t:<tag>NUL<hash>`: the tags that refer to objects.
+    object_tags = "otag";
+    /// HASH file → bytes: files outside the server whose objects are gone, still to be deleted.
+    lost_files = "olost";
     /// HASH content hash → how many tasks refer to the object.
     object_refs = "oref";
     /// ZSET of the names of stored files, by when they expire (server ms).
@@ -108,6 +124,11 @@ impl Keys {
     /// The keys of queue `id`.
     pub fn new(id: &str) -> Self {
         Keys { prefix: format!("{{{id}}}:") }
+    }
+
+    /// The keys of an object store of its own, each with this prefix.
+    pub fn with_prefix(prefix: &str) -> Self {
+        Keys { prefix: prefix.to_owned() }
     }
 
     /// What every key starts with.
@@ -133,6 +154,11 @@ impl Keys {
     /// HASH position → chunk of a stored file, and how many there are; expires by itself.
     pub fn file(&self, name: &str) -> String {
         self.name(&format!("{FILE}{name}"))
+    }
+
+    /// HASH position → chunk of a large object, also of one that is being sent.
+    pub fn object(&self, name: &str) -> String {
+        self.name(&format!("{OBJECT}{name}"))
     }
 
     /// The hashes with a field for each task, which is removed from all of them when the task is
@@ -277,6 +303,8 @@ texts! {
     SET = "E:";
     /// A set was prepared, but its submitter has stopped sending requests.
     PREPARED = "P:";
+    /// The pin of an object ends, or the time in which all chunks of a new one must have arrived.
+    OBJECT = "O:";
     /// The set is followed by `:` and the number of a part: that part of its dependencies is needed again.
     NEEDED = "N:";
 }

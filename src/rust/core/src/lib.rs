@@ -21,6 +21,7 @@ mod scripts;
 pub mod server;
 pub mod signals;
 pub mod status;
+pub mod store;
 mod stored;
 pub mod task;
 mod value;

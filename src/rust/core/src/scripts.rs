@@ -32,6 +32,7 @@ const PARTS: &[(&str, &str)] = parts! {
     "_held.lua"
     "_leave.lua"
     "_links.lua"
+    "_object.lua"
     "_parents.lua"
     "_prepared.lua"
     "_queue.lua"
@@ -173,6 +174,16 @@ scripts! {
     FILE_KEEP: "file_keep.lua";
     /// Ask for a stored file.
     FILE_USE: "file_use.lua";
+    /// Ask for objects before they are stored.
+    OBJECT_BEGIN: "object_begin.lua";
+    /// Check that a chunk of an object is wanted.
+    OBJECT_CHUNK: "object_chunk.lua", " flags=allow-oom";
+    /// Name an object whose chunks are all stored.
+    OBJECT_KEEP: "object_keep.lua";
+    /// Tag objects.
+    OBJECT_TAG: "object_tag.lua";
+    /// Remove a tag from all objects, even when memory is short, because this frees some.
+    OBJECT_DROP: "object_drop.lua", " flags=allow-oom";
     /// Claim the key of a heartbeat.
     HEARTBEAT_CLAIM: "heartbeat_claim.lua";
     /// Subscribe to the ends of tasks.

@@ -8,6 +8,7 @@ pub mod message;
 pub mod queue;
 pub mod redis;
 pub mod server;
+pub mod store;
 pub mod task;
 pub mod wait;
 pub mod worker;

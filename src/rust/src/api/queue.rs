@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use extendr_api::prelude::*;
-use rrq_bridge::submission::rules;
 use rrq_core::config::WorkerConfig;
 use rrq_core::{Connection, Keys, Queue};
 
@@ -13,12 +12,21 @@ use rrq_bridge::convert::stop;
 /// How long a session repeats a request that fails.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The offload path and threshold are those of this process; `NULL` and infinite for those of the queue.
 #[extendr]
-fn rs_queue_attach(url: &str, id: &str, who: &str) -> RResult<ExternalPtr<Queue>> {
+fn rs_queue_attach(
+    url: &str,
+    id: &str,
+    who: &str,
+    offload_path: Nullable<String>,
+    offload_threshold: f64,
+) -> RResult<ExternalPtr<Queue>> {
     rrq_bridge::serialize::learn_format()?;
     let mut connection = Connection::open(url, stop())?;
     connection.set_retry_timeout(RETRY_TIMEOUT, stop());
-    Ok(ExternalPtr::new(Queue::attach(connection, id, who, &WorkerConfig::default().pack()?)?))
+    let mut queue = Queue::attach(connection, id, who, &WorkerConfig::default().pack()?)?;
+    queue.set_storage(offload_path.into(), offload_threshold)?;
+    Ok(ExternalPtr::new(queue))
 }
 
 #[extendr]
@@ -28,7 +36,11 @@ fn rs_queue_prefix(id: &str) -> RResult<String> {
 
 #[extendr]
 fn rs_queue_configure(url: &str, id: &str, settings: List) -> RResult<()> {
-    Ok(Queue::configure(&mut Connection::open(url, stop())?, id, &rules(&settings))?)
+    let mut settings = rrq_bridge::submission::settings(&settings);
+    if let Some(path) = &settings.offload_path {
+        settings.offload_path = Some(rrq_core::store::open(path, true)?.path().to_owned());
+    }
+    Ok(Queue::configure(&mut Connection::open(url, stop())?, id, &settings)?)
 }
 
 #[extendr]

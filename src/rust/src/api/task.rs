@@ -71,7 +71,8 @@ fn rs_task_outcomes(
     ids: Vec<String>,
     follow: bool,
 ) -> RResult<List> {
-    outcome_columns(&task::outcomes(&mut queue, &ids, follow)?)
+    let outcomes = task::outcomes(&mut queue, &ids, follow)?;
+    outcome_columns(&mut queue, &outcomes)
 }
 
 /// The task whose failure made each of these impossible; empty if it is not known.
@@ -126,10 +127,13 @@ fn rs_task_data(mut queue: ExternalPtr<Queue>, id: &str) -> RResult<List> {
     let body = task::bodies(&mut queue, &newest)?.remove(0);
     let mut shared = Vec::new();
     for object in &body.shared {
-        let bytes = rrq_core::worker::fetch_object(&mut queue, &object.hash)?;
+        let bytes = queue.store().get(&object.hash)?;
         shared.push((object.name.clone(), unserialize(&bytes)?));
     }
-    let payload = unserialize(&body.payload)?;
+    let payload = match body.payload_object() {
+        Some(hash) => unserialize(&queue.store().get(hash)?)?,
+        None => unserialize(&body.payload)?,
+    };
     Ok(list!(kind = body.kind.word(), payload = payload, shared = List::from_pairs(shared)))
 }
 

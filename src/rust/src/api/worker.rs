@@ -29,6 +29,7 @@ fn rs_worker_register(
     config_name: &str,
     info: Robj,
     spawned: Nullable<List>,
+    offload_path: Nullable<String>,
     functions: List,
 ) -> RResult<ExternalPtr<Runner>> {
     let mut queue = Queue::attach(
@@ -37,11 +38,13 @@ fn rs_worker_register(
         "",
         &WorkerConfig::default().pack()?,
     )?;
+    let config = config::read(&mut queue, config_name)?;
+    queue.set_storage(offload_path.into(), config.offload_threshold_size)?;
     let spawned: Option<List> = spawned.into();
     let part = |name| spawned.as_ref().map(|list| field(list, name));
     let options = Options {
         id: id.to_owned(),
-        config: config::read(&mut queue, config_name)?,
+        config,
         info: serialize(&info)?,
         parent: part("parent").and_then(|pid| pid.as_integer()).map(i32::unsigned_abs),
         process: part("process").as_ref().and_then(Robj::as_str).unwrap_or_default().to_owned(),

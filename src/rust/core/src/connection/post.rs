@@ -36,15 +36,15 @@ impl Connection {
     }
 
     /// Call a script many times; the next call is prepared while the server works on the previous
-    /// one. `next` returns a call and what `reply` needs besides the reply to it.
+    /// one. `next` returns a call, for which it may send other requests, and what `reply` needs besides the reply to it.
     pub fn call_each<C>(
         &mut self,
-        mut next: impl FnMut() -> Result<Option<(Call, C)>>,
+        mut next: impl FnMut(&mut Self) -> Result<Option<(Call, C)>>,
         mut reply: impl FnMut(&mut Self, C, Value) -> Result<()>,
     ) -> Result<()> {
         let mut sent: Option<(Call, C)> = None;
         loop {
-            let upcoming = next()?;
+            let upcoming = next(self)?;
             if let Some((call, context)) = sent.take() {
                 let value = self.collect(&call)?;
                 reply(self, context, value)?;

@@ -20,7 +20,8 @@ impl Queue {
             }
             Some(seconds) => Some(self.announce_end(seconds)?),
         };
-        let names = self.all_keys()?;
+        let (mut names, files) = self.store().inventory()?;
+        names.extend(self.all_keys()?);
         let mut pipeline = Pipeline::new();
         // In one transaction: a heartbeat of a worker between two commands would create its timer
         // again.
@@ -33,7 +34,9 @@ impl Queue {
         }
         self.known_objects.clear();
         self.stream.close();
-        self.connection.pipeline(&pipeline).map(|_| ())
+        self.connection.pipeline(&pipeline)?;
+        // Values that expire with the queue are needed until then; their files stay.
+        if end_ms.is_none() { self.store().delete_files(&files) } else { Ok(()) }
     }
 
     /// From now on the queue does not exist for those who attach to it or use it in a new way, such as
@@ -66,6 +69,9 @@ impl Queue {
             keys.due(),
             keys.objects(),
             keys.object_refs(),
+            keys.stored_objects(),
+            keys.object_tags(),
+            keys.lost_files(),
             keys.dependents(),
             keys.deferred(),
             keys.sets(),

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
+use crate::queue::settings::Settings;
 use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE, QUEUE_NUMBER};
+use crate::store::{Storage, Store};
 use crate::task::{Rules, Stream, Submitter};
 use crate::value;
 
@@ -27,6 +29,8 @@ pub struct Queue {
     pub(crate) submitter: Submitter,
     pub(crate) known_objects: HashSet<String>,
     pub(crate) defaults: Rules,
+    /// Where this process puts large values.
+    pub storage: Storage,
     owner: u32,
 }
 
@@ -55,13 +59,13 @@ impl Queue {
             let (queue, expected) = (id.to_owned(), LAYOUT.to_owned());
             return Err(Error::Layout { queue, found, expected });
         }
-        let defaults = match value::bytes(reply.next().unwrap_or_default())?.as_slice() {
-            [] => Rules::default(),
-            packed => rmp_serde::from_slice(packed)
-                .map_err(|error| Error::corrupt(format!("the settings of queue '{id}'"), error))?,
+        let settings = match value::bytes(reply.next().unwrap_or_default())?.as_slice() {
+            [] => Settings::default(),
+            packed => Settings::unpack(id, packed)?,
         };
-        let watch = watch.unsigned_abs();
-        Ok(Queue { watch, defaults, ..Queue::handle(connection, id) })
+        let (watch, defaults, storage) =
+            (watch.unsigned_abs(), settings.rules(), settings.storage());
+        Ok(Queue { watch, defaults, storage, ..Queue::handle(connection, id) })
     }
 
     /// A queue that another process is attached to. It has no waiter number, so it cannot wait.
@@ -75,15 +79,30 @@ impl Queue {
             submitter: Submitter::default(),
             known_objects: HashSet::new(),
             defaults: Rules::default(),
+            storage: Storage::default(),
             owner: std::process::id(),
         }
     }
 
-    /// Set the default rules of tasks, before anybody attaches to the queue.
-    pub fn configure(connection: &mut Connection, id: &str, rules: &Rules) -> Result<()> {
-        let packed = rmp_serde::to_vec_named(rules)
-            .map_err(|error| Error::corrupt("the settings of a queue", error))?;
-        let call = Call::new(&QUEUE_CONFIGURE, vec![Keys::new(id).config()]).arg(packed);
+    /// Use another place for large values than the settings say, and for smaller ones as well. A place
+    /// that was chosen must exist.
+    pub fn set_storage(&mut self, path: Option<String>, threshold: f64) -> Result<()> {
+        let is_chosen = path.is_some();
+        let path = path.or_else(|| self.storage.path().map(str::to_owned));
+        let mut storage = Storage::new(self.storage.max_size.min(threshold), path);
+        storage.compress = self.storage.compress;
+        self.storage = storage;
+        if is_chosen { self.storage.offload().map(|_| ()) } else { Ok(()) }
+    }
+
+    /// The objects of the queue.
+    pub fn store(&mut self) -> Store<'_> {
+        Store::of_queue(&mut self.connection, &self.keys, &self.storage, &self.id)
+    }
+
+    /// Choose the settings, before anybody attaches to the queue.
+    pub fn configure(connection: &mut Connection, id: &str, settings: &Settings) -> Result<()> {
+        let call = Call::new(&QUEUE_CONFIGURE, vec![Keys::new(id).config()]).arg(settings.pack()?);
         match value::integer(connection.call(&call)?)? {
             1 => Ok(()),
             _ => Err(Error::QueueExists { id: id.to_owned() }),

@@ -6,5 +6,7 @@ mod handle;
 mod list;
 mod pause;
 mod remove;
+mod settings;
 
 pub use handle::{DEFAULT_QUEUE, LAYOUT, Queue};
+pub use settings::Settings;

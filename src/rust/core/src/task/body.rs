@@ -103,6 +103,8 @@ pub struct Special {
     pub capture: bool,
     /// Only errors of these classes are retried; all errors if there are none.
     pub retry_classes: Vec<String>,
+    /// The hash of the object that the payload is stored as; empty if it stands in the body.
+    pub payload: String,
 }
 
 /// What a task runs.
@@ -126,7 +128,7 @@ pub struct Body {
 stored_as_array! {
     SharedRef { [name, hash] }
     Parent { [name, id] }
-    Special { [] seed, isolation, capture, retry_classes }
+    Special { [] seed, isolation, capture, retry_classes, payload }
     Body { [kind, payload, shared, timeout_s, parents] special }
 }
 
@@ -134,6 +136,18 @@ impl Body {
     /// Where it runs.
     pub fn isolation(&self) -> Isolation {
         self.special.as_ref().map(|special| special.isolation).unwrap_or_default()
+    }
+
+    /// The hash of the object that its payload is stored as.
+    pub fn payload_object(&self) -> Option<&str> {
+        let special = self.special.as_ref()?;
+        Some(special.payload.as_str()).filter(|hash| !hash.is_empty())
+    }
+
+    /// The hashes of all objects it refers to.
+    pub fn objects(&self) -> impl Iterator<Item = &str> {
+        let shared = self.shared.iter().map(|object| object.hash.as_str());
+        shared.chain(self.payload_object())
     }
 
     /// Whether its output is kept.
@@ -201,6 +215,7 @@ mod tests {
                 isolation: Isolation::Fork,
                 capture: true,
                 retry_classes: vec!["e".into()],
+                payload: String::new(),
             }),
         }
     }

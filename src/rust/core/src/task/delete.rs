@@ -21,6 +21,12 @@ pub fn delete_chains(queue: &mut Queue, ids: &[String], only_idle: bool) -> Resu
         let call = delete_call(queue, &all, &bodies, only_idle);
         let mut reply = value::array(queue.connection.call(&call)?)?.into_iter();
         let code = value::integer(reply.next().unwrap_or_default())?;
+        if code == 0 {
+            if value::integer(reply.next().unwrap_or_default())? > 0 {
+                queue.store().delete_lost_files()?;
+            }
+            return Ok(Vec::new());
+        }
         let named = reply.map(value::text).collect::<Result<Vec<_>>>()?;
         if code != 2 {
             return Ok(named);
@@ -43,11 +49,10 @@ fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>], only_idle
     let mut hashes: Vec<&str> = Vec::new();
     let mut uses = Vec::new();
     for body in bodies {
-        let shared = body.iter().flat_map(|body| &body.shared);
         let mut places = String::new();
-        for object in shared {
-            let place = hashes.iter().position(|hash| *hash == object.hash).unwrap_or_else(|| {
-                hashes.push(&object.hash);
+        for object in body.iter().flat_map(Body::objects) {
+            let place = hashes.iter().position(|hash| *hash == object).unwrap_or_else(|| {
+                hashes.push(object);
                 hashes.len() - 1
             });
             places.push_str(&format!("{} ", place + 1));
@@ -56,7 +61,7 @@ fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>], only_idle
     }
     let keys = &queue.keys;
     let mut names = Vec::from(keys.task_hashes());
-    names.extend([keys.counters(), keys.objects(), keys.object_refs(), keys.due()]);
+    names.extend([keys.counters(), keys.due()]);
     let mut call = Call::new(&TASK_DELETE, names)
         .arg(keys.prefix())
         .arg(i64::from(only_idle))

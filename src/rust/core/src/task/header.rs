@@ -23,6 +23,8 @@ pub enum Flag {
     Unqueued = 16,
     /// Its start time has not been reached.
     Scheduled = 32,
+    /// Its result is the hash of an object.
+    Object = 64,
 }
 
 /// The state of a task.
@@ -159,8 +161,15 @@ mod tests {
     #[test]
     fn flags_are_those_of_the_scripts() {
         let scripts = include_str!("../../lua/_header.lua");
-        let all =
-            [Flag::Extra, Flag::Large, Flag::Parent, Flag::Cancel, Flag::Unqueued, Flag::Scheduled];
+        let all = [
+            Flag::Extra,
+            Flag::Large,
+            Flag::Parent,
+            Flag::Cancel,
+            Flag::Unqueued,
+            Flag::Scheduled,
+            Flag::Object,
+        ];
         for flag in all {
             let name = format!("{flag:?}").to_uppercase();
             let line = format!("local FLAG_{name} = {} ", flag as u64);

@@ -15,8 +15,10 @@ use crate::task::{Body, Header};
 pub struct TaskResult {
     /// Its status.
     pub status: Status,
-    /// Its serialised value or error; `None` where no worker was left to send one.
+    /// Its serialised value or error; `None` where no worker was left to send one, and for an object.
     pub value: Option<Vec<u8>>,
+    /// The hash of the object that its value is stored as.
+    pub object: Option<String>,
     /// The worker that ran it, or empty.
     pub worker: String,
     /// How many times a worker claimed it.
@@ -103,12 +105,17 @@ fn check_ended(ids: &[String], headers: &[Header]) -> Result<()> {
 }
 
 pub(super) fn result((header, large): (Header, Option<Vec<u8>>)) -> TaskResult {
-    let has_extra = header.has(Flag::Extra);
+    let (has_extra, is_object) = (header.has(Flag::Extra), header.has(Flag::Object));
     let small = (!header.result.is_empty()).then_some(header.result);
+    let (small, object) = match small {
+        Some(hash) if is_object => (None, Some(String::from_utf8_lossy(&hash).into())),
+        small => (small, None),
+    };
     TaskResult {
         has_extra,
         status: header.status,
         value: small.or(large),
+        object,
         worker: header.worker,
         attempt: header.attempt,
     }

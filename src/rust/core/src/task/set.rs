@@ -96,7 +96,7 @@ impl Prepared {
         let (number, failed) = (&self.number, &mut self.failed);
         let mut pieces = parents.chunks(PARENTS).enumerate();
         queue.connection.call_each(
-            || Ok(pieces.next().map(|(i, piece)| (call(number, i * PARENTS, piece), ()))),
+            |_| Ok(pieces.next().map(|(i, piece)| (call(number, i * PARENTS, piece), ()))),
             |_, (), reply| {
                 failed.extend(ChunkReply::read(reply)?.failed_parents(&queue.id)?);
                 Ok(())

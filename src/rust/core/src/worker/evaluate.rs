@@ -7,7 +7,6 @@ use crate::message::Message;
 use crate::queue::Queue;
 use crate::status::Status;
 use crate::task::{self, Body, Isolation, TaskResult};
-use crate::worker::objects;
 
 /// A task a worker has claimed.
 #[derive(Debug, Clone)]
@@ -33,12 +32,21 @@ pub struct Evaluation {
     pub interrupted: bool,
     /// Whether its error is one that the task's rules do not retry.
     pub is_final: bool,
+    /// Whether `value` is the hash of an object that the worker has stored.
+    pub is_object: bool,
 }
 
 impl Evaluation {
     /// An end with only a status and a value.
     pub fn new(status: Status, value: Vec<u8>) -> Self {
-        Evaluation { status, value, extra: Vec::new(), interrupted: false, is_final: false }
+        Evaluation {
+            status,
+            value,
+            extra: Vec::new(),
+            interrupted: false,
+            is_final: false,
+            is_object: false,
+        }
     }
 }
 
@@ -102,7 +110,7 @@ pub trait Fetch {
 
 impl Fetch for Queue {
     fn object(&mut self, hash: &str) -> Result<Vec<u8>> {
-        objects::fetch(self, hash)
+        self.store().get(hash)
     }
 
     fn results(&mut self, ids: &[String]) -> Result<Vec<TaskResult>> {

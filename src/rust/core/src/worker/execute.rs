@@ -127,6 +127,7 @@ impl Worker {
             evaluate.drop_interrupt();
             evaluation = after_interrupt(evaluation, running);
         }
+        evaluation = self.store_value(evaluate, task, evaluation);
         self.log_line(&format!("TASK_{}", evaluation.status.word()), &task.id);
         self.n_run += 1;
         let interrupted = evaluation.interrupted;

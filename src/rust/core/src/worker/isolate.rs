@@ -26,6 +26,7 @@ use crate::config::WorkerConfig;
 use crate::connection::{SLICE, Stop};
 use crate::error::{Error, Result};
 use crate::status::Status;
+use crate::store::Storage;
 use crate::task::{Body, Isolation};
 use crate::worker::batch::{SharedBatch, lock};
 use crate::worker::evaluate::{Evaluation, Launcher, Task};
@@ -83,6 +84,8 @@ pub struct IsolatedRun<'a> {
     pub config: &'a WorkerConfig,
     /// What reads its output.
     pub recorder: &'a Recorder,
+    /// Where it finds values outside the server.
+    pub offload_path: Option<&'a str>,
 }
 
 impl IsolatedRun<'_> {
@@ -140,7 +143,7 @@ impl Isolate {
         };
         let folder = runner.home().join(&run.task.id);
         fs::create_dir_all(&folder)?;
-        write_request(&folder, run.task).map_err(io::Error::other)?;
+        write_request(&folder, run.task, run.offload_path).map_err(io::Error::other)?;
         let end = supervise(runner.as_mut(), run, &folder)?;
         // Something may still write there; it goes with the runner. That must not cost the result.
         let _ = fs::remove_dir_all(&folder);
@@ -264,6 +267,8 @@ struct Request {
     id: String,
     attempt: i64,
     body: Body,
+    /// Where the worker finds values outside the server.
+    offload_path: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -274,20 +279,22 @@ struct Reported {
     is_final: bool,
 }
 
-fn write_request(folder: &Path, task: &Task) -> Result<()> {
+fn write_request(folder: &Path, task: &Task, offload_path: Option<&str>) -> Result<()> {
     let Task { id, attempt, body } = task.clone();
-    let packed = rmp_serde::to_vec(&Request { id, attempt, body });
+    let offload_path = offload_path.map(str::to_owned);
+    let packed = rmp_serde::to_vec(&Request { id, attempt, body, offload_path });
     let packed = packed.map_err(|error| Error::corrupt("a task", error))?;
     fs::write(folder.join(REQUEST), packed).map_err(Error::io("cannot pass a task to its process"))
 }
 
-/// Read the task from its directory.
-pub fn read_request(folder: &Path) -> Result<Task> {
+/// Read the task from its directory, and where values outside the server are.
+pub fn read_request(folder: &Path) -> Result<(Task, Storage)> {
     let packed = fs::read(folder.join(REQUEST));
     let packed = packed.map_err(Error::io("cannot read the task of this process"))?;
     let request: Request =
         rmp_serde::from_slice(&packed).map_err(|error| Error::corrupt("a task", error))?;
-    Ok(Task { id: request.id, attempt: request.attempt, body: request.body })
+    let task = Task { id: request.id, attempt: request.attempt, body: request.body };
+    Ok((task, Storage::new(f64::INFINITY, request.offload_path)))
 }
 
 /// Write how a task ended to its directory. The rename makes it appear complete or not at all.

@@ -4,7 +4,6 @@
 //! Each file uses only files above it. To read a worker from top to bottom:
 //!
 //! **What all threads of a worker know**
-//! - `objects`: shared objects as workers read them.
 //! - `evaluate`: the interface to user code, and the types it uses.
 //! - `restart`: how a process replaces itself, and what it leaves to the next one.
 //! - `batch`: the claimed tasks, and which thread may change them when.
@@ -41,6 +40,7 @@
 //! - `step`: reports ended tasks and asks for more.
 //! - `join`: registers and starts the threads, again after the worker was declared lost.
 //! - `placement`: runs a task in this process or another, as its options say.
+//! - `value`: stores a large value before its task is reported.
 //! - `execute`: runs the claimed tasks one by one.
 //! - `answer`: answers a message.
 //! - `recycle`: replaces the process when it has done enough.
@@ -63,7 +63,6 @@ mod join;
 mod leave;
 mod limits;
 mod long_task;
-mod objects;
 mod order;
 mod orphan;
 mod outlet;
@@ -83,13 +82,13 @@ mod state;
 mod step;
 mod sweep;
 mod turn;
+mod value;
 mod window;
 
 pub use evaluate::{Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Printed, Task};
 #[cfg(unix)]
 pub use isolate::WorkerLink;
 pub use isolate::{end_with_worker, read_request, write_outcome};
-pub use objects::fetch as fetch_object;
 pub use order::kill;
 pub use ping::{Pong, ping};
 pub use query::{

@@ -163,7 +163,13 @@ impl Registration {
             call.push(now.saturating_duration_since(finish.ended).as_micros() as u64);
             call.push(evaluation.value.as_slice());
             call.push(evaluation.extra.as_slice());
-            call.push(i64::from(!evaluation.is_final));
+            call.push(if evaluation.is_object {
+                "o"
+            } else if evaluation.is_final {
+                "0"
+            } else {
+                "1"
+            });
             call.push(finish.process.map(|pid| pid.to_string()).unwrap_or_default());
         }
         call

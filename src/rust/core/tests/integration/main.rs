@@ -14,6 +14,8 @@ mod queue_destroy;
 mod queue_pause;
 mod queue_remove;
 mod race;
+mod store;
+mod store_task;
 mod support;
 mod task_cancel;
 mod task_delete;

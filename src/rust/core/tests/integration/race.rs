@@ -140,7 +140,7 @@ fn of_a_delete_and_a_finish_the_delete_waits_for_the_finish() {
     assert_eq!(f.resend(&delete), running);
     assert_eq!(f.contents(), before);
     worker.exit("done").unwrap();
-    assert_eq!(f.resend(&delete), Value::Array(vec![Value::Int(0)]));
+    assert_eq!(f.resend(&delete), Value::Array(vec![Value::Int(0), Value::Int(0)]));
     assert_eq!(status(&mut f.queue, &id), Status::Missing);
     f.assert_counters();
 }

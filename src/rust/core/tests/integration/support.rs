@@ -2,6 +2,7 @@
 //! key. The actor that stands in for user code and the proxy that cuts connections are below.
 
 mod actor;
+mod place;
 mod proxy;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use rrq_core::worker::{Evaluate, Options, Record, Turn, Worker};
 use rrq_core::{Connection, Queue};
 
 pub use actor::{Actor, complete, failed};
+pub use place::{MB, compressed, files, folder, noise, on_disk};
 pub use proxy::{Proxy, Request, Way};
 
 /// The id of the queue under test.

@@ -67,6 +67,9 @@ impl Evaluate for Actor {
         for shared in &task.body.shared {
             self.objects.push(fetch.object(&shared.hash).unwrap());
         }
+        if let Some(hash) = task.body.payload_object() {
+            self.objects.push(fetch.object(hash).unwrap());
+        }
         (self.play)(task)
     }
 

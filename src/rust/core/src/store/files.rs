@@ -1,0 +1,116 @@
+//! Files outside the server that are no longer needed: those of objects that are gone, and those that
+//! a process left which ended before it had registered them.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use crate::error::Result;
+use crate::scripts::{Call, OBJECT_DROP};
+use crate::store::chunks;
+use crate::store::location::{Location, Place};
+use crate::store::object::Store;
+use crate::store::offload::Entry;
+use crate::value;
+
+impl Store<'_> {
+    /// Delete the files of objects that are gone, if this process has access to them.
+    pub fn delete_lost_files(&mut self) -> Result<()> {
+        let Some(offload) = self.storage.offload()? else {
+            return Ok(());
+        };
+        let key = self.keys.lost_files();
+        for file in self.connection.hash_fields(key.clone())? {
+            offload.delete(&format!("{}/{file}", self.owner))?;
+            let mut command = redis::cmd("HDEL");
+            self.connection.command(command.arg(&key).arg(&file))?;
+        }
+        Ok(())
+    }
+
+    /// Where the larger objects are, by hash.
+    pub(super) fn located(&mut self) -> Result<Vec<(String, Location)>> {
+        let hashes = self.connection.hash_fields(self.keys.stored_objects())?;
+        let mut located = Vec::with_capacity(hashes.len());
+        for some in hashes.chunks(1000) {
+            let found = chunks::locations(self.connection, self.keys, some)?;
+            for (hash, packed) in some.iter().zip(found) {
+                if let Some(packed) = packed {
+                    located.push((hash.clone(), Location::unpack(hash, &packed)?));
+                }
+            }
+        }
+        Ok(located)
+    }
+
+    /// Every key of the store that depends on what is stored, and the names of all its files.
+    pub(crate) fn inventory(&mut self) -> Result<(Vec<String>, Vec<String>)> {
+        let (mut keys, mut files) = (Vec::new(), Vec::new());
+        for (hash, location) in self.located()? {
+            match location.place {
+                Place::Chunks(_) => keys.push(self.keys.object(&hash)),
+                Place::File(generation) => files.push(self.file(&hash, &generation)),
+            }
+        }
+        for file in self.connection.hash_fields(self.keys.lost_files())? {
+            files.push(format!("{}/{file}", self.owner));
+        }
+        keys.extend(self.drafts()?);
+        Ok((keys, files))
+    }
+
+    /// The keys of objects that are being sent.
+    fn drafts(&mut self) -> Result<Vec<String>> {
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(self.keys.due()).arg(0).arg(-1);
+        let members = value::texts(self.connection.command(&command)?)?;
+        let pinned = members.iter().filter_map(|m| m.strip_prefix(crate::keys::due::OBJECT));
+        Ok(pinned.map(|name| self.keys.object(name)).collect())
+    }
+
+    /// Delete files of objects that no longer exist.
+    pub(crate) fn delete_files(&mut self, files: &[String]) -> Result<()> {
+        match self.storage.offload() {
+            Ok(Some(offload)) => {
+                files.iter().try_for_each(|file| offload.delete(file))?;
+                offload.forget(&self.owner);
+                Ok(())
+            }
+            Err(error) if !files.is_empty() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Files that no object has and that are older than `age`: what a process has written that ended
+    /// before it could register them. Unless it is a `dry_run`, they are deleted.
+    pub fn orphans(&mut self, age: Duration, dry_run: bool) -> Result<Vec<Entry>> {
+        let Some(offload) = self.storage.offload()? else {
+            return Ok(Vec::new());
+        };
+        // Listed before the objects: a file that gets its object in between is no orphan.
+        let listed = offload.list(&self.owner)?;
+        let known: HashSet<String> = self.inventory()?.1.into_iter().collect();
+        let is_old = |entry: &Entry| {
+            let age_now = SystemTime::now().duration_since(entry.modified).unwrap_or_default();
+            age_now >= age
+        };
+        let mut orphans: Vec<Entry> = listed
+            .into_iter()
+            .filter(|entry| is_old(entry) && !known.contains(&entry.name))
+            .collect();
+        orphans.sort_by(|a, b| a.name.cmp(&b.name));
+        if !dry_run {
+            orphans.iter().try_for_each(|entry| offload.delete(&entry.name))?;
+        }
+        Ok(orphans)
+    }
+
+    /// Remove a tag in part; returns how many objects had it in this part, and whether files are to be
+    /// deleted. An empty tag only ends pins.
+    pub(super) fn drop_part(&mut self, tag: &str) -> Result<(i64, bool)> {
+        let call = Call::new(&OBJECT_DROP, vec![self.keys.config()]);
+        let call = call.arg(self.keys.prefix()).arg(tag);
+        let mut reply = value::array(self.connection.call(&call)?)?.into_iter();
+        let mut next = || value::integer(reply.next().unwrap_or_default());
+        Ok((next()?, next()? > 0))
+    }
+}

@@ -1,0 +1,207 @@
+//! The object store: one suite for all places, and what late requests and broken places do.
+
+use std::sync::Arc;
+
+use rrq_core::connection::never;
+use rrq_core::store::{self, Naming, ObjectStore, Offload, Storage};
+use rrq_core::{Connection, Error, Queue};
+
+use crate::support::*;
+
+fn plain_store(f: &Fixture, storage: Storage) -> ObjectStore {
+    ObjectStore::new(Connection::open(&f.server.url(), never()).unwrap(), "mine:", storage)
+}
+
+/// What every place must do: values of all sizes come back, equal ones are stored once, tags keep them,
+/// and nothing stays.
+fn keeps_values(storage: impl Fn() -> Storage) {
+    let f = Fixture::new();
+    let before = f.keyspace();
+    let mut store = plain_store(&f, storage());
+    let mut values: Vec<Vec<u8>> =
+        [0, 1, 999, 1001, 64 * 1024, 64 * 1024 + 1, 4 * MB, 4 * MB + 1, 9 * MB].map(noise).into();
+    values.push(vec![7; 5 * MB]);
+    let hashes = store.set(&values, "a").unwrap();
+    assert_eq!(store.set(&values, "b:c").unwrap(), hashes);
+    let (mut all, listed) = (hashes.clone(), store.list().unwrap());
+    all.sort();
+    assert_eq!((listed, store.tags().unwrap()), (all, vec!["a".to_owned(), "b:c".to_owned()]));
+    store.drop(&["a".to_owned()]).unwrap();
+    // Another handle, as another process has it.
+    let mut other = plain_store(&f, storage());
+    for (hash, value) in hashes.iter().zip(&values) {
+        assert!(other.get(hash).unwrap() == *value, "{} bytes", value.len());
+    }
+    other.drop(&["b:c".to_owned()]).unwrap();
+    assert!(matches!(store.get(&hashes[8]), Err(Error::ObjectMissing { .. })));
+    assert_eq!(f.keyspace(), before);
+    store.set(&values, "a").unwrap();
+    store.destroy().unwrap();
+    assert_eq!(f.keyspace(), before);
+}
+
+#[test]
+fn values_are_kept_in_the_server() {
+    keeps_values(Storage::default);
+}
+
+#[test]
+fn values_are_kept_in_the_server_compressed() {
+    keeps_values(compressed);
+}
+
+#[test]
+fn values_are_kept_in_files() {
+    let folder = folder();
+    keeps_values(|| on_disk(folder.path()));
+    assert!(files(folder.path()).is_empty());
+}
+
+#[test]
+fn a_value_that_gets_smaller_is_stored_smaller() {
+    let f = Fixture::new();
+    let mut store = plain_store(&f, compressed());
+    let hashes = store.set(&[vec![7; 9 * MB], noise(9 * MB)], "a").unwrap();
+    let bytes = |hash: &String| f.ask::<i64>(&format!("MEMORY USAGE mine:o:{hash} SAMPLES 0"));
+    assert!(bytes(&hashes[0]) < MB as i64);
+    assert!(bytes(&hashes[1]) >= 9 * MB as i64);
+}
+
+#[test]
+fn a_value_too_large_for_every_place_is_refused_before_anything_is_stored() {
+    let f = Fixture::new();
+    let before = f.keyspace();
+    let mut store = plain_store(&f, Storage::new(100.0, None));
+    let refused = store.set(&[vec![1; 50], vec![2; 101]], "a");
+    assert!(matches!(refused, Err(Error::ObjectLarge { bytes: 101, limit: 100 })));
+    assert_eq!(f.keyspace(), before);
+}
+
+#[test]
+fn a_tag_may_begin_another_one() {
+    let f = Fixture::new();
+    let mut store = plain_store(&f, Storage::default());
+    let hash = store.set(&[vec![1; 50]], "a").unwrap().remove(0);
+    store.tag(std::slice::from_ref(&hash), "a:b").unwrap();
+    store.drop(&["a".to_owned()]).unwrap();
+    assert_eq!(store.tags().unwrap(), ["a:b"]);
+    assert_eq!(store.get(&hash).unwrap(), vec![1; 50]);
+}
+
+#[test]
+fn tagging_what_is_not_stored_is_an_error_and_changes_nothing() {
+    let f = Fixture::new();
+    let mut store = plain_store(&f, Storage::default());
+    let hash = store.set(&[vec![1; 50]], "a").unwrap().remove(0);
+    let absent = "0".repeat(32);
+    let refused = store.tag(&[hash, absent.clone()], "b");
+    assert!(matches!(refused, Err(Error::ObjectMissing { hashes }) if hashes == [absent]));
+    assert_eq!(store.tags().unwrap(), ["a"]);
+}
+
+/// The requests that store an object in this place.
+fn put_requests(f: &Fixture, storage: Storage, n: usize) -> (Vec<Request>, Queue, String) {
+    let proxy = f.proxy();
+    let mut queue = attach(proxy.url());
+    queue.storage = storage;
+    let before = proxy.requests().len();
+    let name = queue.store().put(&noise(n), Naming::Content).unwrap();
+    let requests = proxy.requests().split_off(before);
+    (requests, f.attach(), name)
+}
+
+#[test]
+fn requests_that_store_an_object_may_come_again_even_after_it_was_deleted() {
+    let folder = folder();
+    for (storage, n) in [(Storage::default(), 9 * MB), (on_disk(folder.path()), 2000)] {
+        let f = Fixture::new();
+        let (requests, mut queue, name) = put_requests(&f, storage, n);
+        let without_pins = |f: &Fixture| {
+            let mut contents = f.contents();
+            contents.remove("{jobs}:due");
+            contents
+        };
+        let before = without_pins(&f);
+        let keep = requests.iter().rfind(|request| request[0] == b"EVALSHA").unwrap();
+        f.resend(keep);
+        assert_eq!(without_pins(&f), before);
+        f.pass_time(&format!("O:{name}"));
+        rrq_core::worker::sweep(&mut queue).unwrap();
+        assert!(!f.has_key("ox"));
+        let before = f.contents();
+        f.resend(keep);
+        assert_eq!(f.contents(), before);
+    }
+}
+
+#[test]
+fn chunks_that_arrive_after_their_queue_was_destroyed_leave_nothing() {
+    let f = Fixture::new();
+    let (requests, mut queue, _) = put_requests(&f, Storage::default(), 9 * MB);
+    queue.destroy(None).unwrap();
+    let before = f.keyspace();
+    let mut raw = f.raw();
+    for request in requests.iter().filter(|request| request[0] != b"CLIENT") {
+        let mut command = redis::Cmd::new();
+        let _ = command.arg(request).query::<redis::Value>(&mut raw);
+    }
+    assert_eq!(f.keyspace(), before);
+}
+
+#[test]
+fn a_queue_destroyed_while_an_object_is_sent_leaves_no_draft() {
+    let f = Fixture::new();
+    let (requests, mut queue, _) = put_requests(&f, Storage::default(), 9 * MB);
+    // The beginning of another object.
+    let begin = requests.iter().find(|request| request[0] == b"EVALSHA").unwrap();
+    let begin = replace(begin, &String::from_utf8_lossy(&begin[7]), &"d".repeat(32));
+    let begin = replace(&begin, &String::from_utf8_lossy(&begin[8]), &"e".repeat(32));
+    f.resend(&begin);
+    assert!(f.has_key(&format!("o:{}", "d".repeat(32))));
+    queue.destroy(None).unwrap();
+    assert!(f.keyspace().iter().all(|key| key.contains(":ev:")), "{:?}", f.keyspace());
+}
+
+/// A place that fails as often as told.
+struct Flaky {
+    inner: Arc<dyn Offload>,
+    failures: std::sync::Mutex<u32>,
+}
+
+impl Offload for Flaky {
+    fn path(&self) -> &str {
+        self.inner.path()
+    }
+    fn put(&self, name: &str, bytes: &[u8]) -> rrq_core::Result<()> {
+        let mut left = self.failures.lock().unwrap();
+        if *left > 0 {
+            *left -= 1;
+            let (file, path) = (name.to_owned(), self.path().to_owned());
+            let source = std::io::ErrorKind::TimedOut.into();
+            return Err(Error::Offload { action: "write", file, path, source });
+        }
+        self.inner.put(name, bytes)
+    }
+    fn get(&self, name: &str, size: u64) -> rrq_core::Result<Vec<u8>> {
+        self.inner.get(name, size)
+    }
+    fn delete(&self, name: &str) -> rrq_core::Result<()> {
+        self.inner.delete(name)
+    }
+    fn list(&self, owner: &str) -> rrq_core::Result<Vec<store::Entry>> {
+        self.inner.list(owner)
+    }
+    fn forget(&self, owner: &str) {
+        self.inner.forget(owner);
+    }
+}
+
+#[test]
+fn a_place_that_fails_for_a_moment_costs_no_result() {
+    let (f, folder) = (Fixture::new(), folder());
+    let inner = store::open(folder.path().to_str().unwrap(), false).unwrap();
+    let flaky = Flaky { inner, failures: 2.into() };
+    let mut store = plain_store(&f, Storage::with_offload(10.0, Arc::new(flaky)));
+    let hash = store.set(&[noise(2000)], "a").unwrap().remove(0);
+    assert!(store.get(&hash).unwrap() == noise(2000));
+}

@@ -1,0 +1,108 @@
+//! Object stores.
+
+use extendr_api::prelude::*;
+use rrq_core::store::{self, ObjectStore, Storage};
+use rrq_core::{Connection, Queue};
+
+use rrq_bridge::RResult;
+use rrq_bridge::convert::stop;
+use rrq_bridge::serialize::{learn_format, serialize_noting, unserialize};
+
+#[extendr]
+fn rs_store_new(
+    url: &str,
+    prefix: &str,
+    max_size: f64,
+    path: Nullable<String>,
+) -> RResult<ExternalPtr<ObjectStore>> {
+    learn_format()?;
+    let storage = Storage::new(max_size, path.into());
+    Ok(ExternalPtr::new(ObjectStore::new(Connection::open(url, stop())?, prefix, storage)))
+}
+
+/// The store with the objects of a queue.
+#[extendr]
+fn rs_store_of_queue(queue: ExternalPtr<Queue>) -> ExternalPtr<ObjectStore> {
+    let path = queue.storage.path().map(str::to_owned);
+    let mut storage = Storage::new(queue.storage.max_size, path);
+    storage.compress = queue.storage.compress;
+    let connection = queue.connection.duplicate();
+    ExternalPtr::new(ObjectStore::of_queue(connection, &queue.id, storage))
+}
+
+/// Create a directory for large values; returns its path for any working directory.
+#[extendr]
+fn rs_store_open_path(path: &str) -> RResult<String> {
+    Ok(store::open(path, true)?.path().to_owned())
+}
+
+#[extendr]
+fn rs_store_set(
+    mut store: ExternalPtr<ObjectStore>,
+    values: List,
+    tags: Vec<String>,
+    is_serialised: bool,
+) -> RResult<Vec<String>> {
+    let bytes = |value: Robj| match value.as_raw_slice() {
+        Some(bytes) if is_serialised => Ok(bytes.to_vec()),
+        _ => serialize_noting(&value).map(|(bytes, _)| bytes),
+    };
+    let bytes = values.values().map(bytes).collect::<RResult<Vec<_>>>()?;
+    let store: &mut ObjectStore = &mut store;
+    let (first, rest) = tags.split_first().map_or(("", [].as_slice()), |(a, b)| (a.as_str(), b));
+    let hashes = store.set(&bytes, first)?;
+    rest.iter().try_for_each(|tag| store.tag(&hashes, tag))?;
+    Ok(hashes)
+}
+
+#[extendr]
+fn rs_store_get(mut store: ExternalPtr<ObjectStore>, hashes: Vec<String>) -> RResult<List> {
+    let mut values = Vec::with_capacity(hashes.len());
+    for hash in &hashes {
+        values.push(unserialize(&(*store).get(hash)?)?);
+    }
+    Ok(List::from_values(values))
+}
+
+#[extendr]
+fn rs_store_list(mut store: ExternalPtr<ObjectStore>) -> RResult<Vec<String>> {
+    Ok((*store).list()?)
+}
+
+#[extendr]
+fn rs_store_tags(mut store: ExternalPtr<ObjectStore>) -> RResult<Vec<String>> {
+    Ok((*store).tags()?)
+}
+
+/// `redis` or `offload`; `NA` for what is not stored.
+#[extendr]
+fn rs_store_locations(
+    mut store: ExternalPtr<ObjectStore>,
+    hashes: Vec<String>,
+) -> RResult<Vec<Option<&'static str>>> {
+    Ok((*store).locations(&hashes)?)
+}
+
+#[extendr]
+fn rs_store_drop(mut store: ExternalPtr<ObjectStore>, tags: Vec<String>) -> RResult<()> {
+    Ok((*store).drop(&tags)?)
+}
+
+#[extendr]
+fn rs_store_destroy(mut store: ExternalPtr<ObjectStore>) -> RResult<()> {
+    Ok((*store).destroy()?)
+}
+
+extendr_module! {
+    mod store;
+    fn rs_store_new;
+    fn rs_store_of_queue;
+    fn rs_store_open_path;
+    fn rs_store_set;
+    fn rs_store_get;
+    fn rs_store_list;
+    fn rs_store_tags;
+    fn rs_store_locations;
+    fn rs_store_drop;
+    fn rs_store_destroy;
+}
