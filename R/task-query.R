@@ -125,7 +125,7 @@ task_counts <- function(handle, call = caller_env()) {
 #'   * `moved`, a list of `up` (the tasks of its chain of retries before it) and `down` (those after
 #'     it), oldest first, each `NULL` if there is none,
 #'   * `attempt`, how many times a worker claimed it, and `attempts`, a list with one list per
-#'     attempt: `status`, `worker`, `start`, `end`, and `error` for all but the last,
+#'     attempt: `status`, `worker`, `start`, `end` and `error`, which is `NULL` if it did not fail,
 #'   * `seed`, the initial state of its random numbers, as `.Random.seed`, or `NULL`,
 #'   * `warnings`, a list of the warnings signalled while it ran, or `NULL`.
 #'
@@ -147,6 +147,7 @@ task_counts <- function(handle, call = caller_env()) {
 #' server$stop()
 rrq_task_info <- function(task_id, controller = NULL) {
   check_id(task_id)
+  controller <- get_controller(controller)
   handle <- queue_handle(controller)
   info <- rust_call(rs_task_info(handle, task_id))
   result <- list(
@@ -162,7 +163,7 @@ rrq_task_info <- function(task_id, controller = NULL) {
     depends = list(up = ids_or_null(info$up), down = ids_or_null(info$down)),
     moved = list(up = ids_or_null(info$was), down = ids_or_null(info$moved)),
     attempt = info$attempt,
-    attempts = attempts_of(info),
+    attempts = attempts_of(info, last_error(controller, task_id, info)),
     retry = if (!is.null(info$retry)) new_retry(info$retry),
     ttl = info$ttl,
     seed = if (!is.null(info$seed)) c(lecuyer_kind, info$seed),
@@ -171,8 +172,15 @@ rrq_task_info <- function(task_id, controller = NULL) {
   structure(result, class = "rrq_task_info")
 }
 
+# The error of the latest attempt, which is the result of the task; NULL if it did not fail.
+last_error <- function(controller, task_id, info, call = caller_env()) {
+  if (!is.na(info$start) && !is.na(info$end) && info$ended != "COMPLETE") {
+    fetch_left(task_id, controller, FALSE, call)$value[[1]]
+  }
+}
+
 # One list per attempt, latest last.
-attempts_of <- function(info) {
+attempts_of <- function(info, error) {
   as_time <- function(seconds) .POSIXct(seconds)
   earlier <- lapply(info$attempts, function(attempt) {
     list(
@@ -185,7 +193,7 @@ attempts_of <- function(info) {
   }
   latest <- list(
     status = info$ended, worker = info$worker, start = as_time(info$start),
-    end = as_time(info$end), error = NULL
+    end = as_time(info$end), error = error
   )
   c(earlier, list(latest))
 }

@@ -118,6 +118,17 @@ test_that("a policy retries a task automatically, and all attempts are recorded"
   expect_equal(info$retry, rrq_retry(5))
 })
 
+test_that("the details of a failed task have the error of its last attempt, also once retried", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(stop("never"), retry = rrq_retry(2), controller = r)
+  run_worker(local_worker(r))
+  errors <- function() lapply(rrq_task_info(id, controller = r)$attempts, `[[`, "error")
+  expect_equal(vapply(errors(), conditionMessage, ""), c("never", "never"))
+  expect_s3_class(errors()[[2]], "rrq_task_error")
+  rrq_task_retry(id, controller = r)
+  expect_equal(vapply(errors(), conditionMessage, ""), c("never", "never"))
+})
+
 test_that("a policy stops after its last attempt", {
   r <- local_queue()
   id <- rrq_task_create_expr(stop("never"), retry = rrq_retry(2), controller = r)
