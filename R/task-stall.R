@@ -32,7 +32,7 @@ report_stall <- function(wait, call) {
   stall$check_at <- now() + stall$pause
 }
 
-# The bullets of a message, or NULL if the tasks run or can be expected to.
+# The bullets of a message, or NULL if the tasks run or can be expected to soon.
 stall_reason <- function(wait, call) {
   handle <- wait$handle
   open <- rust_call(rs_wait_for_what(handle, wait$waiter), call)
@@ -50,8 +50,33 @@ stall_reason <- function(wait, call) {
     listens <- vapply(listened, function(queues) queue %in% queues, NA)
     queue_reason(queue, active$state[listens], queue %in% paused, unique(unlist(listened)))
   })
-  # Some of the tasks can run.
-  if (any(vapply(reasons, is.null, NA))) NULL else unlist(reasons)
+  if (!any(vapply(reasons, is.null, NA))) {
+    return(unlist(reasons))
+  }
+  # Some of the tasks can run, now or later.
+  if (!open$queued) delay_reason(open$n_scheduled, open$first, wait$n_open)
+}
+
+# The engine looks at some tasks only, if there are many.
+delay_reason <- function(n, first, n_open) {
+  if (n == 0) {
+    return(NULL)
+  }
+  text <- if (n < (n_open %||% 0)) {
+    "Tasks start later, one of them at %s."
+  } else if (n == 1) {
+    "1 task starts later, at %s."
+  } else {
+    sprintf("%d tasks start later; the first at %%s.", n)
+  }
+  c("!" = sprintf(text, format_time(first)))
+}
+
+# With the date, unless that is today.
+format_time <- function(seconds) {
+  time <- .POSIXct(seconds)
+  today <- identical(format(time, "%F"), format(Sys.time(), "%F"))
+  format(time, if (today) "%H:%M:%S" else "%Y-%m-%d %H:%M:%S")
 }
 
 # `states` are those of the workers that listen to the queue, `known` all queues that have workers.

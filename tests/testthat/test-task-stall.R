@@ -99,6 +99,30 @@ test_that("the reason is reported again when it changes, and nothing while tasks
   expect_match(second, "no worker is alive")
 })
 
+test_that("a wait for tasks that start later says when the first one does", {
+  r <- local_queue()
+  local_worker(r)
+  at <- as.POSIXct("2100-01-02 14:05:00")
+  later <- function(at) {
+    rrq_task_create_expr(sqrt(1), options = rrq_task_options(at = at), controller = r)
+  }
+  ids <- c(later(at + 60), later(at))
+  wait <- stalled(ids, r)
+  said <- report(wait)
+  expect_match(said, "2 tasks start later; the first at 2100-01-02 14:05:00.", fixed = TRUE)
+  expect_length(report(wait), 0)
+  expect_match(report(stalled(ids[[2]], r)), "1 task starts later, at 2100-01-02 14:05:00.")
+  expect_equal(format_time(as.numeric(Sys.time())), format(Sys.time(), "%H:%M:%S"))
+})
+
+test_that("nothing is said of a delay if another task can run", {
+  r <- local_queue()
+  local_worker(r)
+  delayed <- rrq_task_create_expr(sqrt(1), options = rrq_task_options(delay = 60), controller = r)
+  id <- rrq_task_create_expr(sqrt(1), controller = r)
+  expect_length(report(stalled(c(delayed, id), r)), 0)
+})
+
 test_that("rrq_lapply() and iterators report why they wait", {
   r <- local_queue()
   said <- messages_of(

@@ -32,12 +32,20 @@ fn rs_wait_next(
     Ok(list!(open = waiter.n_open() as f64, ids = ids, status = statuses))
 }
 
-/// Whether any of the tasks runs, and the queues in which they wait for a worker.
+/// Whether any of the tasks runs, the queues in which they wait for a worker, whether one is in its
+/// queue, how many go there later, and when the first of these does.
 #[extendr]
 fn rs_wait_for_what(mut queue: ExternalPtr<Queue>, waiter: ExternalPtr<Waiter>) -> RResult<List> {
     let found = waits_for(&mut queue, waiter.some_open(SOME))?;
     let queues: Vec<String> = found.queues.into_iter().collect();
-    Ok(list!(running = found.running, queues = queues))
+    let first = found.first_ms.map(|ms| ms as f64 / 1000.0);
+    Ok(list!(
+        running = found.running,
+        queues = queues,
+        queued = found.queued,
+        n_scheduled = found.n_scheduled as f64,
+        first = first
+    ))
 }
 
 #[extendr]
