@@ -1,7 +1,8 @@
 #' Messages to workers
 #'
 #' Sends commands to workers and reads their responses. Each worker handles its messages one at a
-#' time, before tasks. A worker that is running a task responds when the task has ended.
+#' time, before tasks. A worker that is running a task responds when the task has ended: a wait of
+#' more than two seconds says which task that is.
 #'
 #' @section Commands:
 #' * `PING`: responds `"PONG"`.
@@ -211,6 +212,7 @@ wait_responses <- function(handle, message_id, worker_ids, timeout, step, call) 
     )
   }
   deadline <- now() + timeout
+  report_at <- now() + stall_s
   limit <- 0
   gone <- character()
   repeat {
@@ -231,10 +233,28 @@ wait_responses <- function(handle, message_id, worker_ids, timeout, step, call) 
     rust_call(rs_worker_sweep(handle, sweep_limit), call)
     states <- worker_states(handle, call)
     gone <- states$id[states$exited]
+    if (now() >= report_at) {
+      report_at <- Inf
+      report_busy(states[match(silent, states$id), ])
+    }
     left <- max(0, deadline - now())
-    longest <- min(max(step, 0.05), look_every, supervise_pause())
+    longest <- min(max(step, 0.05), look_every, supervise_pause(), max(0, report_at - now()))
     limit <- if (all(silent %in% gone)) 0 else min(longest, left)
   }
+}
+
+# A worker that runs a task reads its messages when the task has ended.
+report_busy <- function(states) {
+  busy <- states[!is.na(states$task), ]
+  n <- nrow(busy)
+  if (n == 0) {
+    return(invisible())
+  }
+  runs <- sprintf("worker %s runs task %s", busy$id, busy$task)
+  more <- if (n > 3) sprintf("%d more workers run tasks", n - 3)
+  text <- capitalise(paste(c(utils::head(runs, 3), more), collapse = ", "))
+  ends <- if (n == 1) "It responds when the task ends." else "They respond when their tasks end."
+  inform_plainly(c(i = text, i = paste(ends, "Ctrl-C ends the wait, but not the task.")))
 }
 
 abort_silent <- function(silent, gone, timeout, call) {
