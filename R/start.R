@@ -14,10 +14,11 @@
 #' @param timeout Seconds that running tasks may take to end. After that the workers are killed, and
 #'   these tasks end as `DIED`.
 #' @return `rrq_start()`: the [rrq_controller()], invisibly. If the session has called it before
-#'   without a later `rrq_stop()`, a message says so and nothing is started. `rrq_stop()`: `NULL`,
-#'   invisibly.
+#'   without a later `rrq_stop()`, nothing is started and a message says so, and which arguments
+#'   differ from those of the first call. `rrq_stop()`: `NULL`, invisibly.
 #' @section Errors: Those of [rrq_controller()] and [rrq_worker_spawn()]. Nothing is left running
-#'   after an error or Ctrl-C. `rrq_error_not_started` if there is nothing for `rrq_stop()` to stop.
+#'   after an error or Ctrl-C. `rrq_error_started` if a second call asks for another queue or server.
+#'   `rrq_error_not_started` if there is nothing for `rrq_stop()` to stop.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' rrq_start(2)
@@ -25,16 +26,18 @@
 #' rrq_stop()
 rrq_start <- function(workers = 2, queue_id = NULL, ..., con = NULL) {
   check_count(workers, min = 0)
+  asked <- list(
+    workers = if (!missing(workers)) workers, queue_id = queue_id,
+    con = if (!is.null(con)) resolve_url(con), options = list(...)
+  )
   if (!is.null(the$started)) {
-    name <- the$started$controller$queue_id
-    inform_plainly(c(
-      i = sprintf("Queue %s has been started before.", name),
-      i = "Call `rrq_stop()` first to start another one."
-    ))
+    report_started(the$started, asked)
     return(invisible(the$started$controller))
   }
   controller <- rrq_controller(queue_id %||% paste0("session-", random_name()), con)
-  started <- list2env(list(controller = controller, is_own = is.null(queue_id)))
+  started <- list2env(list(
+    controller = controller, is_own = is.null(queue_id), n = workers, options = asked$options
+  ))
   previous <- rrq_default_controller_set(controller)
   # After an error or Ctrl-C nothing stays. The user must see that error, not one of the clean-up.
   on.exit(if (is.null(the$started)) {
@@ -54,6 +57,39 @@ rrq_start <- function(workers = 2, queue_id = NULL, ..., con = NULL) {
   # The queue must not outlive a session that ends without rrq_stop().
   reg.finalizer(started, function(x) try(stop_started(x, NULL, 0), silent = TRUE), onexit = TRUE)
   invisible(controller)
+}
+
+# A second rrq_start(). Work must not go to another queue than the one that was asked for; workers
+# can be added.
+report_started <- function(started, asked, call = caller_env()) {
+  controller <- started$controller
+  kept <- sprintf("Queue %s at %s has been started before.", shorten(controller$queue_id, 60),
+    controller$con$config()$address
+  )
+  hint <- c(i = "Call `rrq_stop()` first to start another one.")
+  if (!identical(asked$queue_id %||% controller$queue_id, controller$queue_id)) {
+    other <- sprintf("`queue_id` asks for another one, %s.", shorten(asked$queue_id, 60))
+    abort("started", c(kept, x = other, hint), call = call)
+  }
+  if (!identical(asked$con %||% controller$url, controller$url)) {
+    abort("started", c(kept, x = "`con` asks for another server.", hint), call = call)
+  }
+  wanted <- asked$workers %||% started$n
+  same <- mapply(identical, asked$options, started$options[names(asked$options)])
+  changed <- names(asked$options)[!as.logical(same)]
+  inform_plainly(c(
+    i = kept,
+    if (wanted != started$n) {
+      c("!" = sprintf("It keeps its %s, not %d.", count_of(started$n, "worker", "workers"), wanted))
+    },
+    i = if (wanted > started$n) {
+      sprintf("`rrq_worker_spawn(%d)` adds more.", wanted - started$n)
+    },
+    if (length(changed) > 0) {
+      c("!" = sprintf("Not used: %s.", toString(sprintf("`%s`", changed))))
+    },
+    hint
+  ))
 }
 
 #' @rdname rrq_start

@@ -90,3 +90,13 @@ create_held <- function(gate, controller) {
 unserialisable <- function() {
   Reduce(function(x, i) list(x), seq_len(2e5), list())
 }
+
+# The messages that code signals, without colours.
+messages_of <- function(code) {
+  said <- character()
+  withCallingHandlers(code, message = function(m) {
+    said <<- c(said, cli::ansi_strip(conditionMessage(m)))
+    invokeRestart("muffleMessage")
+  })
+  said
+}

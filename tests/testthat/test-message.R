@@ -315,17 +315,10 @@ test_that("a wait for the response of a busy worker names its task, once", {
   local_spawned(r, 1, worker_id_base = "w")
   id <- rrq_task_create_expr(Sys.sleep(60), controller = r)
   wait_until(rrq_task_status(id, controller = r) == "RUNNING")
-  said <- character()
-  withCallingHandlers(
-    expect_error(
-      rrq_message_send_and_wait("PING", timeout = 3, controller = r),
-      class = "rrq_error_timeout"
-    ),
-    message = function(m) {
-      said <<- c(said, conditionMessage(m))
-      invokeRestart("muffleMessage")
-    }
-  )
+  said <- messages_of(expect_error(
+    rrq_message_send_and_wait("PING", timeout = 3, controller = r),
+    class = "rrq_error_timeout"
+  ))
   expect_length(said, 1)
   expect_match(said, sprintf("Worker w_1 runs task %s.", id), fixed = TRUE)
   rrq_task_cancel(id, controller = r)

@@ -13,6 +13,30 @@ test_that("rrq_start() begins with a queue and workers, and rrq_stop() ends both
   expect_error(rrq_stop(), class = "rrq_error_not_started")
 })
 
+test_that("a second rrq_start() says which of its arguments are not used", {
+  server <- test_server()
+  withr::defer(rrq_default_controller_clear())
+  r <- rrq_start(0, "begun", con = server, timeout = 30)
+  withr::defer(rrq_stop(delete = TRUE))
+  same <- messages_of(rrq_start(0, "begun", con = server, timeout = 30))
+  expect_length(same, 1)
+  expect_no_match(same, "not 3|Not used")
+  more <- messages_of(again <- rrq_start(3, timeout = 60))
+  expect_identical(again, r)
+  expect_match(more, "It keeps its 0 workers, not 3.", fixed = TRUE)
+  expect_match(more, "`rrq_worker_spawn(3)` adds more.", fixed = TRUE)
+  expect_match(more, "Not used: `timeout`.", fixed = TRUE)
+})
+
+test_that("a second rrq_start() for another queue or server is an error", {
+  server <- test_server()
+  withr::defer(rrq_default_controller_clear())
+  rrq_start(0, "begun", con = server)
+  withr::defer(rrq_stop(delete = TRUE))
+  expect_error(rrq_start(0, "other"), "rrq_stop()", fixed = TRUE, class = "rrq_error_started")
+  expect_error(rrq_start(0, con = server$tcp_url), "`con`", class = "rrq_error_started")
+})
+
 test_that("a queue of the user's own is kept", {
   server <- test_server()
   r <- rrq_start(0, "mine", con = server)

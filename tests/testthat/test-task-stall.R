@@ -10,15 +10,6 @@ report <- function(wait) {
   messages_of(report_stall(wait, NULL))
 }
 
-messages_of <- function(code) {
-  said <- character()
-  withCallingHandlers(code, message = function(m) {
-    said <<- c(said, cli::ansi_strip(conditionMessage(m)))
-    invokeRestart("muffleMessage")
-  })
-  said
-}
-
 test_that("a wait reports once that it cannot end", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(1), controller = r)
