@@ -10,6 +10,22 @@ abort <- function(what, message, ..., class = NULL, call = caller_env(), parent 
   )
 }
 
+# The same for warnings. They are of what may be meant but is more often a slip.
+warn <- function(what, message) {
+  rlang::warn(message, class = c(paste0("rrq_warning_", what), "rrq_warning"))
+}
+
+# Ids that stand for no task, where that is not an error.
+warn_missing_tasks <- function(ids) {
+  n <- length(ids)
+  if (n > 0) {
+    shown <- paste0(shorten(utils::head(ids, 3), 40), collapse = ", ")
+    more <- if (n > 3) sprintf(" and %d more", n - 3)
+    message <- c(sprintf("No such %s: %s%s.", if (n == 1) "task" else "tasks", shown, more %||% ""))
+    warn("task_missing", c(message, i = hints$task_missing[[if (n == 1) 1 else 2]]))
+  }
+}
+
 # The user's next step after an engine error, by class. Of two texts, the second is for several ids.
 hints <- list(
   connection = "Check that the server is running and that the address is correct.",

@@ -121,7 +121,13 @@ rrq_heartbeat_kill <- function(con, key, signal = tools::SIGINT) {
     abort_argument("signal", "a signal number", signal, rlang::current_env())
   }
   url <- resolve_url(con)
-  invisible(rust_call(rs_heartbeat_kill(url, key, as.integer(signal))))
+  sent <- rust_call(rs_heartbeat_kill(url, key, as.integer(signal)))
+  if (!sent) {
+    text <- sprintf("Nothing keeps the key '%s' alive: no signal was sent.", shorten(key, 200))
+    hint <- "The key of a worker is `heartbeat_key` in `rrq_worker_info()`."
+    warn("heartbeat_missing", c(text, i = hint))
+  }
+  invisible(sent)
 }
 
 check_positive <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {

@@ -26,7 +26,8 @@
 #' * `TIMEOUT_GET`: responds with the numbers `timeout_idle` and `remaining`, in seconds.
 #' * `STOP` takes a reason (a string) or `NULL`: the worker responds `"BYE"` and exits.
 #'
-#' The response to any other command is a condition that says that the command is unknown. If a
+#' Any other command is sent with a warning, and the response is a condition that says that it is
+#' unknown. If a
 #' command fails on the worker, the response is a `try-error`, and the worker continues.
 #'
 #' @section Expiry: The responses of a worker expire one week after its latest response, unless they
@@ -138,6 +139,7 @@ send_message <- function(handle, command, args, worker_ids, call = caller_env())
 # Invalid arguments are rejected here rather than on the worker.
 check_message <- function(command, args, call = caller_env()) {
   check_string(command, arg = "command", call = call)
+  if (!command %in% names(answers)) warn("unknown_command", unknown_command(command))
   switch(command,
     ECHO = if (!is.character(args) || length(args) != 1 || is.na(args)) {
       abort_argument("args", "a single string", args, call)
@@ -149,6 +151,16 @@ check_message <- function(command, args, call = caller_env()) {
     STOP = check_string(args, null = TRUE, arg = "args", call = call)
   )
   invisible()
+}
+
+# A worker of another version may know it.
+unknown_command <- function(command) {
+  guess <- closest(command, names(answers))
+  c(
+    sprintf("Unknown command \"%s\".", shorten(command, 60)),
+    i = if (!is.null(guess)) sprintf("Did you mean \"%s\"?", guess),
+    i = sprintf("Commands: %s.", toString(names(answers)))
+  )
 }
 
 check_code <- function(args, call) {

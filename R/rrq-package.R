@@ -113,6 +113,7 @@ the$server <- NULL
 the$servers <- list()
 the$workers <- list()
 the$supervised <- -Inf
+the$unknown_queues <- character()
 the$task <- NULL
 the$is_worker_process <- FALSE
 the$worker <- NULL

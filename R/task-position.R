@@ -10,7 +10,7 @@
 #' @inheritParams rrq_queue_length
 #' @return `rrq_task_position()`: an integer vector; 1 is the next task to run.
 #'   `rrq_task_preceeding()`: a character vector of the ids of the tasks ahead, the next to run
-#'   first, or `NULL` if the task does not wait in the queue.
+#'   first, or `NULL` if the task does not wait in the queue. Both warn of ids that are unknown.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -30,6 +30,7 @@ rrq_task_position <- function(task_ids, missing = 0L, queue = NULL, follow = NUL
   handle <- queue_handle(controller)
   ids <- followed(task_ids, follow, controller)
   position <- match(ids, waiting_in(queue, handle))
+  warn_if_missing(handle, ids[is.na(position)])
   position[is.na(position)] <- as.integer(missing)
   position
 }
@@ -45,7 +46,15 @@ rrq_task_preceeding <- function(task_id, queue = NULL, follow = NULL, controller
   id <- followed(task_id, follow, controller)
   waiting <- waiting_in(queue, handle)
   position <- match(id, waiting)
-  if (!is.na(position)) utils::head(waiting, position - 1L)
+  if (is.na(position)) warn_if_missing(handle, id) else utils::head(waiting, position - 1L)
+}
+
+warn_if_missing <- function(handle, ids, call = caller_env()) {
+  if (length(ids) > 0) {
+    status <- rust_call(rs_task_status(handle, ids, FALSE), call)
+    warn_missing_tasks(unique(ids[status == "MISSING"]))
+  }
+  NULL
 }
 
 waiting_in <- function(name, handle, call = caller_env()) {

@@ -9,7 +9,8 @@
 #'   of submission if `task_ids` is `NULL`. `plot()` draws it as a timeline, see
 #'   [plot.rrq_task_table()]. Columns: `id`, `label`, `status`, `queue`, `worker` (`NA` if there is
 #'   none), `attempt` (how many times a worker claimed the task), and the times `submitted`,
-#'   `started` and `ended` (`POSIXct`) by the server's clock. Unknown ids have no row.
+#'   `started` and `ended` (`POSIXct`) by the server's clock. Unknown ids have no row,
+#'   and a warning lists them.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -25,7 +26,9 @@ rrq_task_table <- function(task_ids = NULL, status = NULL, tag = NULL, queue = N
   task_ids <- check_ids(task_ids, null = TRUE)
   filter <- check_filter(status, tag, queue, since)
   controller <- get_controller(controller)
-  found <- rust_call(rs_task_table(queue_handle(controller), task_ids, filter))
+  handle <- queue_handle(controller)
+  found <- rust_call(rs_task_table(handle, task_ids, filter))
+  warn_if_missing(handle, setdiff(task_ids, found$id))
   new_task_table(found, server_time(controller))
 }
 

@@ -87,7 +87,11 @@ answers <- list(
 
 answer_unknown <- function(command) {
   function(run, argument, idle) {
-    message <- sprintf("unknown command '%s'", command)
+    guess <- closest(command, names(answers))
+    message <- paste0(
+      sprintf("unknown command '%s'", shorten(command, 60)),
+      if (!is.null(guess)) sprintf("; did you mean '%s'?", guess)
+    )
     list(value = structure(
       class = c("rrq_unknown_message", "condition"),
       list(message = message, call = NULL, command = command, args = argument)

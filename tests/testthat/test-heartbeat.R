@@ -143,7 +143,11 @@ test_that("a worker that a signal ends at once signs off first", {
 
 test_that("without a heartbeat no signal is sent, and no key is left behind", {
   con <- local_redis()
-  expect_false(rrq_heartbeat_kill(con, "alive"))
+  expect_warning(
+    killed <- rrq_heartbeat_kill(con, "alive"),
+    "Nothing keeps the key 'alive'", class = "rrq_warning_heartbeat_missing"
+  )
+  expect_false(killed)
   expect_length(con$KEYS("*"), 0)
 })
 

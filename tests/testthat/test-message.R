@@ -207,7 +207,12 @@ test_that("DIR returns the sum of each file, even for several directories", {
 test_that("an unknown message gets a response, and the worker continues", {
   r <- local_queue()
   worker <- local_worker(r)
-  expect_s3_class(ask_worker(worker, r, "NONSENSE", 1), "condition")
+  expect_warning(
+    answer <- ask_worker(worker, r, "PNIG", 1),
+    "Did you mean \"PING\"?", fixed = TRUE, class = "rrq_warning_unknown_command"
+  )
+  expect_s3_class(answer, "condition")
+  expect_match(conditionMessage(answer), "unknown command 'PNIG'; did you mean 'PING'?", fixed = TRUE)
   expect_equal(ask_worker(worker, r, "PING"), "PONG")
 })
 

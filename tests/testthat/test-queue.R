@@ -1,7 +1,31 @@
 test_that("a queue that was never used is empty", {
   r <- local_queue()
   expect_equal(rrq_queue_length(controller = r), 0)
-  expect_equal(rrq_queue_list("other", controller = r), character())
+  expect_equal(suppressMessages(rrq_queue_list("other", controller = r)), character())
+})
+
+test_that("the name of an unknown queue is reported once, with a similar one", {
+  r <- local_queue()
+  withr::defer(the$unknown_queues <- character())
+  the$unknown_queues <- character()
+  rrq_worker_config_save("gpu", rrq_worker_config(queue = "graphics"), controller = r)
+  expect_length(messages_of(rrq_queue_length("graphics", r)), 0)
+  said <- messages_of(n <- rrq_queue_length("grahpics", r))
+  expect_equal(n, 0)
+  expect_match(said, "Queue \"grahpics\" has never had a task")
+  expect_match(said, "Did you mean \"graphics\"?", fixed = TRUE)
+  expect_length(messages_of(rrq_queue_list("grahpics", r)), 0)
+  said <- messages_of(paused <- rrq_queue_pause("defualt", r))
+  expect_match(said, "Did you mean \"default\"?", fixed = TRUE)
+  expect_true(paused)
+  expect_length(messages_of(rrq_queue_length("defualt", r)), 0)
+})
+
+test_that("the name of a queue whose tasks have run is known", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(sqrt(1), queue = "other", controller = r)
+  rrq_queue_remove(id, "other", r)
+  expect_length(messages_of(rrq_queue_length("other", r)), 0)
 })
 
 test_that("tasks are listed in the order in which they will run", {

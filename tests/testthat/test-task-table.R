@@ -26,9 +26,19 @@ test_that("tasks are found by status, tag, queue and time", {
   expect_equal(find(tag = "x"), a)
   expect_equal(find(tag = "x", queue = "b"), character())
   expect_equal(find(since = rrq_task_times(b, controller = r)[, "submit"]), b)
-  expect_equal(find(c(b, "unknown")), b)
+  expect_equal(find(c(a, b), status = "PENDING"), b)
   expect_equal(nrow(rrq_task_table(character(), controller = r)), 0)
   expect_equal(rrq_task_list(status = "PENDING", controller = r), b)
+})
+
+test_that("a table warns of unknown tasks", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(sqrt(1), controller = r)
+  expect_warning(
+    table <- rrq_task_table(c("unknown", id), controller = r),
+    "unknown", class = "rrq_warning_task_missing"
+  )
+  expect_equal(table$id, id)
 })
 
 test_that("invalid filters are rejected", {
