@@ -106,19 +106,28 @@ queue_handle <- function(controller, call = caller_env()) {
 get_controller <- function(controller, call = caller_env()) {
   controller <- controller %||% the$controller
   if (is.null(controller)) {
-    message <- c(
-      "There is no default controller.",
-      i = paste(
-        "Pass `controller =`, set one with `rrq_default_controller_set()`, or begin with",
-        "`rrq_start()`."
-      )
-    )
-    abort("no_controller", message, call = call)
+    abort("no_controller", c("There is no default controller.", no_controller_hint()), call = call)
   }
   if (!inherits(controller, "rrq_controller")) {
     abort_argument("controller", "an rrq_controller or NULL", controller, call)
   }
   controller
+}
+
+# A worker finds its own server in RRQ_URL.
+no_controller_hint <- function() {
+  queue_id <- the$task$identity$queue_id
+  if (!isTRUE(the$task$active) || is.null(queue_id)) {
+    return(c(i = paste(
+      "Pass `controller =`, set one with `rrq_default_controller_set()`, or begin with",
+      "`rrq_start()`."
+    )))
+  }
+  c(
+    i = "This is the code of a task: the default controller of the session is not sent along.",
+    i = sprintf("Here, pass `controller = rrq::rrq_controller(\"%s\")`.", queue_id),
+    i = "A task that waits for other tasks keeps its worker busy: start more workers than such tasks."
+  )
 }
 
 # An external pointer from a file or another process is null.
@@ -243,6 +252,11 @@ rrq_destroy <- function(delete = TRUE, worker_stop_type = "message", timeout_wor
   if (inherits(delete, "rrq_controller") && is.null(controller)) {
     controller <- delete
     delete <- TRUE
+  }
+  if (is.character(delete)) {
+    hint <- "Pass the controller of the queue to delete, not its name: `rrq_destroy(controller)`."
+    must <- "TRUE, FALSE or a number of seconds"
+    abort_argument("delete", must, delete, rlang::current_env(), hint)
   }
   if (!rlang::is_bool(delete)) {
     check_number(delete, infinite = FALSE)

@@ -39,6 +39,7 @@
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_envir <- function(packages = NULL, sources = NULL) {
+  check_no_library(substitute(packages))
   check_names(packages, null = TRUE)
   check_names(sources, null = TRUE)
   absent <- sources[!utils::file_test("-f", as.character(sources))]
@@ -76,7 +77,7 @@ rrq_envir <- function(packages = NULL, sources = NULL) {
 #' @rdname rrq_envir
 #' @export
 rrq_worker_envir_set <- function(create, notify = TRUE, controller = NULL) {
-  check_function(create, null = TRUE)
+  check_create(create)
   check_takes_one_argument(create)
   check_flag(notify)
   handle <- queue_handle(controller)
@@ -98,6 +99,33 @@ refresh_workers <- function(handle, worker_ids, call = caller_env()) {
   if (length(worker_ids) > 0) {
     rust_call(rs_message_send(handle, "REFRESH", NULL, worker_ids), call)
   }
+}
+
+# `library(stats)` attaches the package here, and its value is the names of all attached packages.
+check_no_library <- function(expr, call = caller_env()) {
+  if (rlang::is_call(expr, c("library", "require", "requireNamespace", "source"))) {
+    name <- rlang::as_label(expr[[1]])
+    arg <- if (name == "source") "sources" else "packages"
+    value <- if (length(expr) > 1) as.character(expr[[2]])[[1]] else "name"
+    message <- c(
+      sprintf("`packages` must be names of packages, not a call of `%s()`.", name),
+      i = sprintf("Write `rrq_envir(%s = \"%s\")`.", arg, shorten(value, 60))
+    )
+    abort("argument", message, argument = "packages", call = call)
+  }
+}
+
+check_create <- function(create, call = caller_env()) {
+  if (is.null(create) || is.function(create)) {
+    return(invisible())
+  }
+  hint <- if (is.character(create) && length(create) > 0 && !anyNA(create)) {
+    arg <- if (grepl("[.][rR]$|/", create[[1]])) "sources" else "packages"
+    sprintf("Make one with `rrq_envir(%s = \"%s\")`.", arg, shorten(create[[1]], 60))
+  } else {
+    "Make one with `rrq_envir()`."
+  }
+  abort_argument("create", "a function of one argument, an environment", create, call, hint)
 }
 
 check_takes_one_argument <- function(create, call = caller_env()) {

@@ -25,6 +25,11 @@
 #' rrq_lapply(1:3, sqrt)
 #' rrq_stop()
 rrq_start <- function(workers = 2, queue_id = NULL, ..., con = NULL) {
+  if (is.character(workers)) {
+    name <- if (length(workers) == 1) encodeString(shorten(workers, 60), quote = '"') else "..."
+    hint <- sprintf("To name the queue, write `rrq_start(queue_id = %s)`.", name)
+    abort_argument("workers", "a number of workers", workers, rlang::current_env(), hint)
+  }
   check_count(workers, min = 0)
   asked <- list(
     workers = if (!missing(workers)) workers, queue_id = queue_id,

@@ -12,6 +12,9 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
   } else {
     eval_function(fn_expr, envir, call)
   }
+  if (arg == "FUN" && rlang::is_string(fn)) {
+    return(function_by_string(fn, envir, call, arg))
+  }
   if (arg == "FUN" && rlang::is_formula(fn, lhs = FALSE)) {
     fn <- as_plain_function(fn)
   }
@@ -23,6 +26,15 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
     return(function_reference(as.character(fn_expr), namespace))
   }
   list(value = strip_function_source(fn))
+}
+
+# As lapply() takes it.
+function_by_string <- function(name, envir, call, arg) {
+  if (!is.function(get0(name, envir, mode = "function"))) {
+    hint <- "For one of a package that is not attached, use {.code pkg::name}, without quotes."
+    abort_capture(c("There is no function {.val {name}}.", i = hint), call = call)
+  }
+  capture_function(as.name(name), envir, call, arg)
 }
 
 # Of an expression other than a function, an error names the user's call.

@@ -1,9 +1,10 @@
 # Argument checks. Each reports the argument and the function the user called, and returns the
 # checked value invisibly. Callers check all arguments before they send anything to the server.
 
-abort_argument <- function(arg, must, x, call) {
+abort_argument <- function(arg, must, x, call, hint = NULL) {
   got <- if (missing(x)) "" else sprintf(", not %s", describe(x))
-  abort("argument", sprintf("`%s` must be %s%s.", arg, must, got), argument = arg, call = call)
+  message <- c(sprintf("`%s` must be %s%s.", arg, must, got), i = hint)
+  abort("argument", message, argument = arg, call = call)
 }
 
 describe <- function(x) {

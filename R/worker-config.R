@@ -87,8 +87,13 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
 
 #' @rdname rrq_worker_config
 #' @export
-rrq_worker_config_save <- function(name, config, overwrite = TRUE, controller = NULL) {
+rrq_worker_config_save <- function(name, config = NULL, overwrite = TRUE, controller = NULL) {
+  if (inherits(name, "rrq_worker_config")) {
+    hint <- "The name comes first: `rrq_worker_config_save(\"name\", config)`."
+    abort_argument("name", "a single string", name, rlang::current_env(), hint)
+  }
   check_string(name)
+  if (is.null(config)) abort_missing("config")
   if (!inherits(config, "rrq_worker_config")) {
     abort_argument("config", "made by `rrq_worker_config()`", config, rlang::current_env())
   }

@@ -147,7 +147,7 @@ test_that("no elements need no workers, and bad arguments are refused", {
   r <- local_queue()
   expect_equal(rrq_lapply(list(), sqrt, controller = r), list())
   expect_error(rrq_lapply(sqrt, sqrt, controller = r), class = "rrq_error_argument")
-  expect_error(rrq_lapply(1:3, "sqrt", controller = r), class = "rrq_error_argument")
+  expect_error(rrq_lapply(1:3, 2, controller = r), class = "rrq_error_argument")
   expect_error(rrq_lapply(1:3, sqrt, chunk_size = 0, controller = r), class = "rrq_error_argument")
 })
 
@@ -304,7 +304,7 @@ test_that("values with a seed depend neither on the workers nor on the chunks", 
 
 test_that("what is no function is told under the name of the argument", {
   r <- local_queue()
-  expect_error(rrq_lapply(1:2, "sqrt", controller = r), "`FUN`", class = "rrq_error_argument")
+  expect_error(rrq_lapply(1:2, 2, controller = r), "`FUN`", class = "rrq_error_argument")
   expect_error(rrq_mapply(1, 1:2, controller = r), "`FUN`", class = "rrq_error_argument")
 })
 

@@ -69,6 +69,11 @@ test_that("calls that can only mean one thing work", {
   r <- local_queue()
   local_spawned(r, 1)
   expect_equal(rrq_lapply(1:3, ~ .x + 1, controller = r), list(2, 3, 4))
+  expect_equal(rrq_lapply(1:3, "sqrt", controller = r), lapply(1:3, "sqrt"))
+  name <- "own"
+  own <- function(x, y) x + y
+  expect_equal(rrq_lapply(1:2, name, y = 1, controller = r), list(2, 3))
+  expect_equal(rrq_mapply("+", 1:2, 3:4, controller = r), c(4, 6))
 })
 
 test_that("a controller prints when its server or its queue is gone", {
@@ -84,7 +89,7 @@ test_that("wrong calls say what is wrong and what to do", {
   rrq_default_controller_set(r)
   withr::defer(rrq_default_controller_clear())
   text <- utils::capture.output(said(
-    rrq_lapply(sqrt, 1:3), rrq_lapply(1:3, "sqrt"), rrq_lapply(1:3, 2), rrq_mapply(1:3, sqrt),
+    rrq_lapply(sqrt, 1:3), rrq_lapply(1:3, "sqqrt"), rrq_lapply(1:3, 2), rrq_mapply(1:3, sqrt),
     rrq_task_create_call(sqrt(2)), rrq_task_create_call("sqrt", list(2)),
     rrq_task_create_call(sqrt, 2), rrq_task_create_expr(2), rrq_task_create_expr(quote(sqrt(2))),
     rrq_task_create_expr(sqrt(absent)), rrq_task_create_bulk_call(sqrt, list()),
@@ -99,7 +104,22 @@ test_that("wrong calls say what is wrong and what to do", {
     rrq_worker_info("unknown"), rrq_worker_delete_exited("unknown"), rrq_message_send("PING"),
     rrq_message_send("PING", worker_ids = "unknown"), rrq_queue_pause(1), rrq_controller("a b"),
     rrq_controller("a", 1), rrq_controller("a", "http://localhost"), rrq_destroy("a"),
-    rrq_worker_spawn(1, worker_id_base = strrep("a", 300)), rrq_task_options(quue = "a")
+    rrq_worker_spawn(1, worker_id_base = strrep("a", 300)), rrq_task_options(quue = "a"),
+    rrq_envir(library(stats)), rrq_worker_envir_set("dplyr"), rrq_worker_envir_set("code.R"),
+    rrq_worker_envir_set(1), rrq_worker_config_save(rrq_worker_config()),
+    rrq_worker_config_save(rrq_worker_config(), "a"), rrq_worker_config_save("a"),
+    rrq_start("name"), rrq_start(c("a", "b"))
   ))
   expect_snapshot(writeLines(text))
+})
+
+test_that("a task without a controller is told how to have one, and then maps in turn", {
+  r <- local_queue()
+  local_spawned(r, 2)
+  map <- function(i) rrq::rrq_lapply(1:2, sqrt)
+  err <- expect_error(rrq_lapply(1, map, controller = r), class = "rrq_task_error")
+  advice <- sprintf("`controller = rrq::rrq_controller(\"%s\")`", r$queue_id)
+  expect_match(conditionMessage(err), advice, fixed = TRUE)
+  map <- function(i, id) rrq::rrq_lapply(1:2, sqrt, controller = rrq::rrq_controller(id))
+  expect_equal(rrq_lapply(1, map, r$queue_id, controller = r), list(lapply(1:2, sqrt)))
 })
