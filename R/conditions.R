@@ -2,7 +2,7 @@
 # is not interpolated, because ids, paths and server replies may contain braces.
 abort <- function(what, message, ..., class = NULL, call = caller_env(), parent = NULL) {
   rlang::abort(
-    message,
+    bound_words(message),
     class = c(class, paste0("rrq_error_", what), "rrq_error"),
     ...,
     call = call,
@@ -10,9 +10,16 @@ abort <- function(what, message, ..., class = NULL, call = caller_env(), parent 
   )
 }
 
+# A very long name would hide the rest of a message. Paths are shorter.
+bound_words <- function(text) {
+  long <- nchar(text) > 250
+  text[long] <- gsub("(\\S{200})\\S{50,}", "\\1...", text[long], perl = TRUE)
+  text
+}
+
 # The same for warnings. They are of what may be meant but is more often a slip.
 warn <- function(what, message) {
-  rlang::warn(message, class = c(paste0("rrq_warning_", what), "rrq_warning"))
+  rlang::warn(bound_words(message), class = c(paste0("rrq_warning_", what), "rrq_warning"))
 }
 
 # Ids that stand for no task, where that is not an error.

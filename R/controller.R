@@ -79,6 +79,7 @@ new_controller <- function(queue_id, url, settings, call = caller_env()) {
     keys = list(prefix = rust_call(rs_queue_prefix(queue_id))),
     url = url,
     settings = settings,
+    server = own_server(url),
     pointer = pointer
   )
   controller$store <- queue_store$new(controller)
@@ -95,6 +96,7 @@ describe_session <- function() {
 # saved and read back has lost its handle and attaches again.
 queue_handle <- function(controller, call = caller_env()) {
   controller <- get_controller(controller, call)
+  if (!is.null(controller$server)) check_own_server(controller, call)
   if (is_dead(controller$pointer)) {
     id <- controller$queue_id
     controller$pointer <- attach_queue(controller$url, id, controller$settings, call)
@@ -140,24 +142,38 @@ null_pointer <- new("externalptr")
 #' @export
 print.rrq_controller <- function(x, ...) {
   tryCatch(print_queue(x), rrq_error = function(e) {
-    cat(sprintf("<rrq_controller> %s: not available\n", x$queue_id))
-    writeLines(paste0("  ", strsplit(conditionMessage(e), "\n", fixed = TRUE)[[1]]))
+    cat(sprintf("<rrq_controller> %s: not available\n", shorten_middle(x$queue_id, 40)))
+    lines <- strsplit(conditionMessage(e), "\n", fixed = TRUE)[[1]]
+    writeLines(strwrap(lines, getOption("width"), indent = 2, exdent = 4))
   })
   invisible(x)
 }
 
 print_queue <- function(x) {
   handle <- queue_handle(x)
+  # Every queue has at least one configuration.
+  if (length(rust_call(rs_config_list(handle))) == 0) {
+    writeLines(queue_lines(x, "destroyed"))
+    return(invisible())
+  }
   counts <- task_counts(handle)
   counts <- counts[counts > 0]
   tasks <- if (length(counts)) paste(counts, names(counts), collapse = ", ") else "no tasks"
   workers <- sum(rust_call(rs_worker_states(handle))$active)
-  line <- sprintf(
-    "<rrq_controller> %s at %s: %s; %d worker%s",
-    x$queue_id, x$con$config()$address, tasks, workers, if (workers == 1) "" else "s"
-  )
-  cat(line, "\n", sep = "")
-  writeLines(format_queues(handle))
+  state <- sprintf("%s; %s", tasks, count_of(workers, "worker", "workers"))
+  writeLines(queue_lines(x, state))
+  writeLines(fit_width(format_queues(handle)))
+}
+
+# One line if it fits, if need be without the middle of the address and of the name.
+queue_lines <- function(x, state, width = getOption("width")) {
+  room <- width - nchar("<rrq_controller>  at :")
+  fits <- room - nchar(state) - 1 >= 16 + min(nchar(x$queue_id), 16)
+  if (fits) room <- room - nchar(state) - 1
+  address <- shorten_middle(x$con$config()$address, max(16, room - nchar(x$queue_id)))
+  id <- shorten_middle(x$queue_id, max(16, room - nchar(address)))
+  title <- sprintf("<rrq_controller> %s at %s:", id, address)
+  fit_width(if (fits) paste(title, state) else c(title, paste0("  ", state)))
 }
 
 # One line per queue that has waiting tasks, is paused, or is not the default one.
@@ -170,11 +186,12 @@ format_queues <- function(handle) {
     return(character())
   }
   vapply(names, function(name) {
+    shown <- shorten_middle(name, max(16, getOption("width") - 60))
     tasks <- if (name %in% names(waiting)) waiting[[name]] else 0
     workers <- if (name %in% names(worked)) worked[[name]] else 0
     paused <- if (name %in% states$paused) "; paused" else ""
     alone <- if (tasks > 0 && workers == 0) " - no worker listens to it" else ""
-    sprintf("  %s: %g waiting, %d worker%s%s%s", name, tasks, workers,
+    sprintf("  %s: %g waiting, %d worker%s%s%s", shown, tasks, workers,
       if (workers == 1) "" else "s", paused, alone)
   }, "", USE.NAMES = FALSE)
 }

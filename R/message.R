@@ -28,7 +28,8 @@
 #'
 #' Any other command is sent with a warning, and the response is a condition that says that it is
 #' unknown. If a
-#' command fails on the worker, the response is a `try-error`, and the worker continues.
+#' command fails on the worker, the response is a `try-error`, which prints as an error, and the
+#' worker continues.
 #'
 #' @section Expiry: The responses of a worker expire one week after its latest response, unless they
 #'   were deleted with `delete = TRUE`.

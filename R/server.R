@@ -119,6 +119,38 @@ own_server_url <- function() {
   NULL
 }
 
+# The private server of this session with this URL: its process id and URL; NULL if there is none.
+own_server <- function(url) {
+  for (pointer in if (.Platform$OS.type == "unix") rev(the$servers)) {
+    if (!is_dead(pointer)) {
+      info <- rust_call(rs_server_info(pointer))
+      if (url %in% c(info$url, info$tcp_url)) {
+        return(list(pid = info$pid, owner = Sys.getpid()))
+      }
+    }
+  }
+  NULL
+}
+
+# The engine tries for some seconds to reach a server, which may come back. One that this session
+# started does not, unless the user starts another one with the same address.
+check_own_server <- function(controller, call = caller_env()) {
+  server <- controller$server
+  if (server$owner != Sys.getpid() || tools::pskill(server$pid, 0L)) {
+    return(invisible())
+  }
+  controller$server <- own_server(controller$url)
+  if (is.null(controller$server) || !tools::pskill(controller$server$pid, 0L)) {
+    controller$server <- server
+    message <- c(
+      sprintf("The private server of this session (process %d) has ended.", server$pid),
+      i = "Its queues are gone, unless it was started with `dir`: then start it again.",
+      i = "Begin anew with `rrq_start()`, or with `rrq_server()` and `rrq_controller()`."
+    )
+    abort("connection", message, call = call)
+  }
+}
+
 # Uses the settings of a redux connection, without redux itself.
 url_from_redux <- function(con) {
   config <- con$config()

@@ -154,6 +154,7 @@ closest <- function(name, known) {
 # Names, ids and texts of tasks may contain braces.
 inform_plainly <- function(bullets) {
   names <- names(bullets)
+  bullets <- bound_words(bullets)
   bullets <- gsub("{", "{{", gsub("}", "}}", bullets, fixed = TRUE), fixed = TRUE)
   cli::cli_inform(stats::setNames(bullets, names))
 }

@@ -12,7 +12,7 @@ describe <- function(x) {
     return("NULL")
   }
   if (is.atomic(x) && length(x) == 1 && !is.object(x)) {
-    return(if (is.na(x)) "NA" else deparse(x, nlines = 1))
+    return(if (is.na(x)) "NA" else shorten(deparse(x, nlines = 1), 100))
   }
   sprintf("%s of length %d", paste0("<", class(x)[[1]], ">"), length(x))
 }

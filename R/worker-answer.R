@@ -12,7 +12,7 @@ answer_message <- function(run, command, argument, timeout_idle, remaining) {
   )
 }
 
-# As from try(). The call is shown only where it is the user's: those of the package's own errors
+# As from try(), but it prints as an error. The call is shown only where it is the user's: those of the package's own errors
 # are of functions that the sender did not call.
 failed_answer <- function(e) {
   call <- without_worker_call(e)$call
@@ -22,7 +22,14 @@ failed_answer <- function(e) {
   } else {
     sprintf("Error in %s : %s\n", place, conditionMessage(e))
   }
-  structure(text, class = "try-error", condition = e)
+  structure(text, class = c("rrq_answer_error", "try-error"), condition = e)
+}
+
+#' @export
+print.rrq_answer_error <- function(x, ...) {
+  lines <- strsplit(sub("\n$", "", unclass(x)), "\n", fixed = TRUE)[[1]]
+  writeLines(c(paste("<error on the worker>", lines[[1]]), lines[-1]))
+  invisible(x)
 }
 
 answers <- list(

@@ -135,8 +135,8 @@ rrq_worker_info <- function(worker_ids = NULL, controller = NULL) {
 #' @inheritParams rrq_destroy
 #' @return `rrq_worker_log_tail()`: a data frame with one row per event of all these workers,
 #'   ordered by time. Its columns are `worker_id`, `child` (the process id, an integer, if the event
-#'   concerns the process of an isolated task, otherwise `NA`), `time` (seconds since 1970 by the
-#'   server's clock, to the microsecond), `command` and `message`. A deleted worker has no rows.
+#'   concerns the process of an isolated task, otherwise `NA`), `time` (`POSIXct`, by the server's
+#'   clock, to the microsecond), `command` and `message`. A deleted worker has no rows.
 #'   `rrq_worker_process_log()`: a character vector of lines.
 #' @section Errors: `rrq_worker_process_log()`: `rrq_error_worker_missing` for an unknown id;
 #'   `rrq_error_no_log` says where the process log is if it cannot be read from this machine.
@@ -163,7 +163,7 @@ rrq_worker_log_tail <- function(worker_ids = NULL, n = 1, controller = NULL) {
   log <- data.frame(
     worker_id = rep(worker_ids, lengths(lapply(logs, `[[`, "time"))),
     child = column("child") %||% integer(),
-    time = column("time") %||% numeric(),
+    time = .POSIXct(column("time") %||% numeric()),
     command = column("command") %||% character(),
     message = column("message") %||% character()
   )

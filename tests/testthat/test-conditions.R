@@ -1,3 +1,18 @@
+test_that("names in messages are bounded", {
+  r <- local_queue()
+  long <- strrep("a", 300)
+  for (code in expression(
+    rrq_task_info(long, controller = r), rrq_worker_info(long, controller = r),
+    rrq_worker_config_read(long, controller = r), rrq_task_wait(long, controller = r),
+    rrq_task_list(status = long, controller = r), rrq_heartbeat_kill(r$con, long),
+    rrq_controller(paste0(long, " "))
+  )) {
+    e <- tryCatch(eval(code), error = identity, warning = identity)
+    expect_match(conditionMessage(e), "aaa", info = deparse(code))
+    expect_no_match(conditionMessage(e), strrep("a", 260), info = deparse(code))
+  }
+})
+
 test_that("a result that is not an engine error is returned unchanged", {
   expect_identical(rust_call(list(1)), list(1))
   expect_null(rust_call(NULL))

@@ -25,6 +25,7 @@ test_that("queues of different names are apart", {
 
 test_that("a controller prints as one line", {
   r <- local_queue()
+  withr::local_options(width = 200)
   hide <- function(lines) {
     lines <- gsub(r$con$config()$address, "<address>", lines, fixed = TRUE)
     gsub(r$queue_id, "<queue>", lines, fixed = TRUE)
@@ -34,6 +35,32 @@ test_that("a controller prints as one line", {
   run_worker(local_worker(r))
   rrq_task_create_expr(sqrt(4), controller = r)
   expect_snapshot(print(r), transform = hide)
+})
+
+test_that("a controller with long names prints within the width, and a destroyed queue says so", {
+  local_plain()
+  server <- test_server()
+  r <- rrq_controller(strrep("long-", 60), server$url)
+  long <- strrep("q", 150)
+  rrq_task_create_expr(sqrt(1), queue = long, controller = r)
+  expect_lte(max(nchar(printed(r))), 80)
+  expect_match(printed(r)[[1]], "1 PENDING; 0 workers$")
+  rrq_destroy(controller = r)
+  expect_match(printed(r), ": destroyed$")
+  expect_lte(max(nchar(printed(r))), 80)
+})
+
+test_that("a private server that has ended is an error at once", {
+  dir <- withr::local_tempdir()
+  server <- rrq_server(dir)
+  withr::defer(server$stop())
+  r <- rrq_controller("kept", server)
+  id <- rrq_task_create_expr(sqrt(1), controller = r)
+  tools::pskill(server$pid, tools::SIGKILL)
+  wait_until(!process_is_alive(server$pid))
+  withr::local_options(rrq.retry_timeout = 3600)
+  expect_error(rrq_task_list(controller = r), "has ended", class = "rrq_error_connection")
+  expect_match(printed(r)[[1]], "not available")
 })
 
 test_that("printing a controller does not show the password", {

@@ -275,7 +275,7 @@ test_that("rrq_mapply() refuses what it cannot go through", {
   expect_error(rrq_mapply(sum, 1:3, sqrt, controller = r), "`..2`", class = "rrq_error_argument")
   expect_error(rrq_mapply(sum, x = sqrt, controller = r), "`x`", class = "rrq_error_argument")
   expect_error(rrq_mapply(sum, 1:3, NULL, controller = r), "empty", class = "rrq_error_argument")
-  expect_error(rrq_mapply("sum", 1:3, controller = r), class = "rrq_error_argument")
+  expect_error(rrq_mapply("no such function", 1:3, controller = r), class = "rrq_error_argument")
   expect_error(
     rrq_mapply(sum, 1:3, MoreArgs = 1, controller = r),
     "`MoreArgs`", class = "rrq_error_argument"

@@ -75,7 +75,9 @@ test_that("EVAL accepts text and expressions", {
   expect_equal(ask_worker(worker, r, "EVAL", quote(1 + 1)), 2)
   expect_equal(ask_worker(worker, r, "EVAL", expression(1 + 1, 2 + 2)), 4)
   expect_equal(ask_worker(worker, r, "EVAL", quote(pi)), pi)
-  expect_s3_class(ask_worker(worker, r, "EVAL", "stop('no')"), "try-error")
+  answer <- ask_worker(worker, r, "EVAL", "stop('no')")
+  expect_s3_class(answer, "try-error")
+  expect_equal(printed(answer), "<error on the worker> Error : no")
   expect_equal(ask_worker(worker, r, "PING"), "PONG")
 })
 

@@ -123,6 +123,7 @@ test_that("tasks that a worker ran in batches are its load", {
   rrq_task_create_bulk_call(work, 1:300, controller = r)
   run_worker(worker)
   log <- rrq_worker_log_tail(n = Inf, controller = r)
+  log$time <- as.numeric(log$time)
   starts <- rle(log$command == "TASK_START")
   expect_gt(max(starts$lengths[starts$values]), 1) # else it tests no batch
   load <- load_now(log, NA, max(log$time))[["minutes_15"]]
