@@ -105,6 +105,8 @@ rs_task_retry <- function(queue, ids) .Call(wrap__rs_task_retry, queue, ids)
 
 rs_task_newest <- function(queue, ids) .Call(wrap__rs_task_newest, queue, ids)
 
+rs_task_edges <- function(queue, ids) .Call(wrap__rs_task_edges, queue, ids)
+
 rs_task_table <- function(queue, ids, filter) .Call(wrap__rs_task_table, queue, ids, filter)
 
 rs_task_status <- function(queue, ids, follow) .Call(wrap__rs_task_status, queue, ids, follow)

@@ -46,16 +46,17 @@ split_edges <- function(from, to, layer) {
   if (sum(span - 1) > most_bends) {
     return(list(layer = layer, lines = edges))
   }
-  n_bends <- span - 1
+  bent <- edges[span > 1, ]
+  n_bends <- span[span > 1] - 1
   first <- length(layer) + cumsum(c(0, n_bends))[seq_along(n_bends)]
-  pieces <- lapply(seq_along(span), function(i) {
-    stops <- c(edges$from[[i]], first[[i]] + seq_len(n_bends[[i]]), edges$to[[i]])
+  pieces <- lapply(seq_along(n_bends), function(i) {
+    stops <- c(bent$from[[i]], first[[i]] + seq_len(n_bends[[i]]), bent$to[[i]])
     data.frame(from = stops[-length(stops)], to = stops[-1])
   })
-  passed <- unlist(lapply(seq_along(span), function(i) {
-    layer[[edges$from[[i]]]] + seq_len(n_bends[[i]])
+  passed <- unlist(lapply(seq_along(n_bends), function(i) {
+    layer[[bent$from[[i]]]] + seq_len(n_bends[[i]])
   }))
-  lines <- if (length(pieces)) do.call(rbind, pieces) else edges
+  lines <- do.call(rbind, c(list(edges[span <= 1, ]), pieces))
   list(layer = c(layer, passed), lines = lines)
 }
 

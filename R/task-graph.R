@@ -56,47 +56,20 @@ new_graph <- function(nodes, edges) {
   structure(list(nodes = nodes, edges = edges), class = "rrq_task_graph")
 }
 
-# Walks from as few of these tasks as will do. The walk from a task finds all of its ancestors with
-# their dependencies and all of its descendants with their dependants. Ids are mostly given in the
-# order of submission, so that the last and the first find the most.
+# All dependencies of and between these tasks, once each.
 edges_of <- function(handle, ids, call = caller_env()) {
-  n <- length(ids)
-  ends <- as.vector(rbind(rev(seq_len(n)), seq_len(n)))
-  upwards <- downwards <- character()
-  edges <- list()
-  for (id in ids[ends[!duplicated(ends)]]) {
-    if (id %in% upwards && id %in% downwards) next
-    info <- rust_call(rs_task_info(handle, id), call)
-    up <- edges_up(info$up)
-    down <- edges_down(info$down)
-    upwards <- c(upwards, id, up$from)
-    downwards <- c(downwards, id, down$to)
-    # Those with a name come first and win.
-    edges <- c(edges, list(up, down))
-  }
-  edges <- do.call(rbind, c(list(edges_up(list())), edges))
-  edges <- edges[order(is.na(edges$name)), ]
-  is_known <- duplicated(edges[c("from", "to")]) & is.na(edges$name) | duplicated(edges)
+  found <- rust_call(rs_task_edges(handle, ids), call)
+  up <- data.frame(found$up)
+  up$name[!nzchar(up$name)] <- NA
+  # Those with a name come first and win.
+  edges <- rbind(up[!is.na(up$name), ], up[is.na(up$name), ])
+  down <- data.frame(found$down, name = rep(NA_character_, length(found$down$from)))
+  edges <- rbind(edges, down)
+  is_known <- duplicated(paste(edges$from, edges$to)) & is.na(edges$name) |
+    duplicated(paste(edges$from, edges$to, edges$name))
   edges <- edges[!is_known, ]
   row.names(edges) <- NULL
   edges
-}
-
-edges_up <- function(tree) {
-  from <- unlist(tree, use.names = FALSE)
-  name <- unlist(lapply(unname(tree), function(ids) names(ids) %||% rep("", length(ids))))
-  data.frame(
-    from = as.character(from), to = rep(as.character(names(tree)), lengths(tree)),
-    name = replace(as.character(name), !nzchar(name), NA)
-  )
-}
-
-edges_down <- function(tree) {
-  to <- unlist(tree, use.names = FALSE)
-  data.frame(
-    from = rep(as.character(names(tree)), lengths(tree)), to = as.character(to),
-    name = rep(NA_character_, length(to))
-  )
 }
 
 # How many tasks must end one after the other before each of them: 1 is none.
@@ -104,16 +77,20 @@ node_layers <- function(ids, edges) {
   from <- match(edges$from, ids)
   to <- match(edges$to, ids)
   layer <- rep(1L, length(ids))
-  repeat {
-    # The highest of several goes last and stays.
-    at <- order(layer[from])
-    lowest <- layer
-    lowest[to[at]] <- pmax(layer[to[at]], layer[from[at]] + 1L)
-    if (identical(lowest, layer) || max(lowest) > length(ids)) {
-      return(layer)
-    }
-    layer <- lowest
+  children <- split(to, factor(from, seq_along(ids)))
+  n_open <- tabulate(to, length(ids))
+  # A layer at a time: the tasks whose last dependency was in the one before.
+  ready <- which(n_open == 0)
+  number <- 1L
+  while (length(ready) > 0) {
+    layer[ready] <- number
+    below <- unlist(children[ready], use.names = FALSE)
+    closed <- rle(sort(as.integer(below)))
+    n_open[closed$values] <- n_open[closed$values] - closed$lengths
+    ready <- closed$values[n_open[closed$values] == 0]
+    number <- number + 1L
   }
+  layer
 }
 
 # What to call tasks: their labels, or the ids without what all of them begin with.

@@ -10,6 +10,23 @@ diamond <- function(r) {
   c(a = a, b = b, c = c, d = d)
 }
 
+test_that("a graph is read for all of its tasks at once", {
+  r <- local_queue()
+  n_requests <- function(n) {
+    a <- rrq_task_create_bulk_call(sqrt, seq_len(n), controller = r)
+    b <- vapply(a, function(id) rrq_task_create_expr(sqrt(1), depends_on = id, controller = r), "")
+    count <- function() {
+      info <- strsplit(r$con$INFO("commandstats"), "\r?\n")[[1]]
+      as.numeric(sub("^[^=]*=([0-9]+),.*", "\\1", grep("^cmdstat_hmget:", info, value = TRUE)))
+    }
+    before <- count()
+    expect_equal(nrow(rrq_task_graph(c(a, b), controller = r)$edges), n)
+    count() - before
+  }
+  few <- n_requests(5)
+  expect_equal(n_requests(50), few)
+})
+
 test_that("a graph has the tasks and all that they depend on and that depends on them", {
   r <- local_queue()
   ids <- diamond(r)

@@ -51,6 +51,29 @@ pub fn task_info(queue: &mut Queue, id: &str) -> RResult<List> {
     ))
 }
 
+/// The dependencies of tasks, as columns: `up` with names where a task uses their values, `down` of
+/// their dependants. All tasks must exist.
+pub fn graph_columns(queue: &mut Queue, ids: &[String]) -> RResult<List> {
+    task::headers(queue, ids)?;
+    let (up, down) = task::graph(queue, ids)?;
+    let ((mut from, mut to), mut names) = ((Vec::new(), Vec::new()), Vec::new());
+    for (id, parents) in up {
+        for parent in parents {
+            from.push(parent.id);
+            names.push(parent.name);
+            to.push(id.clone());
+        }
+    }
+    let (from_down, to_down): (Vec<String>, Vec<String>) = down
+        .into_iter()
+        .flat_map(|(id, ids)| ids.into_iter().map(move |to| (id.clone(), to)))
+        .unzip();
+    Ok(list!(
+        up = list!(from = from, to = to, name = names),
+        down = list!(from = from_down, to = to_down)
+    ))
+}
+
 /// By task its dependencies, named where a task uses their values.
 fn named_tree(tree: &Tree<Parent>) -> RResult<List> {
     let mut pairs = Vec::with_capacity(tree.len());

@@ -7,7 +7,9 @@ use rrq_core::{Queue, Status};
 
 use rrq_bridge::convert::{limit, log_list, or_null, seconds, statuses, stop};
 use rrq_bridge::serialize::{serialize, unserialize, unserialize_each};
-use rrq_bridge::tasks::{columns, outcome_columns, output_columns, task_filter, task_info, times};
+use rrq_bridge::tasks::{
+    columns, graph_columns, outcome_columns, output_columns, task_filter, task_info, times,
+};
 use rrq_bridge::{Failure, RResult};
 
 /// A random id, drawn without R's random numbers.
@@ -102,6 +104,11 @@ fn rs_task_times(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<Lis
 #[extendr]
 fn rs_task_info(mut queue: ExternalPtr<Queue>, id: &str) -> RResult<List> {
     task_info(&mut queue, id)
+}
+
+#[extendr]
+fn rs_task_edges(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<List> {
+    graph_columns(&mut queue, &ids)
 }
 
 /// Tasks as columns: those of `ids`, or all, that match the filter.
@@ -215,6 +222,7 @@ extendr_module! {
     fn rs_task_delete;
     fn rs_task_retry;
     fn rs_task_newest;
+    fn rs_task_edges;
     fn rs_task_table;
     fn rs_task_status;
     fn rs_task_overview;

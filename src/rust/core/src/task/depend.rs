@@ -111,22 +111,28 @@ pub type Tree<T> = Vec<(String, Vec<T>)>;
 
 /// Everything that a task depends on: each task that depends on others, with these.
 pub fn ancestors(queue: &mut Queue, id: &str) -> Result<Tree<Parent>> {
-    walk(id, |ids| named_parents(queue, ids), |parent| &parent.id)
+    walk(&[id.to_owned()], |ids| named_parents(queue, ids), |parent| &parent.id)
 }
 
 /// Everything that depends on a task: each task on which others depend, with these.
 pub fn descendants(queue: &mut Queue, id: &str) -> Result<Tree<String>> {
-    walk(id, |ids| dependents(queue, ids), |id| id)
+    walk(&[id.to_owned()], |ids| dependents(queue, ids), |id| id)
 }
 
-/// Level by level, so that the number of requests follows from the depth alone. `id` comes first.
+/// Both of these for several tasks at once. Each task is looked at once in each direction.
+pub fn graph(queue: &mut Queue, ids: &[String]) -> Result<(Tree<Parent>, Tree<String>)> {
+    let up = walk(ids, |ids| named_parents(queue, ids), |parent| &parent.id)?;
+    Ok((up, walk(ids, |ids| dependents(queue, ids), |id| id)?))
+}
+
+/// Level by level, so that the number of requests follows from the depth alone. `ids` come first.
 fn walk<T>(
-    id: &str,
+    ids: &[String],
     mut next: impl FnMut(&[String]) -> Result<Vec<Vec<T>>>,
     id_of: impl Fn(&T) -> &String,
 ) -> Result<Tree<T>> {
-    let mut level = vec![id.to_owned()];
-    let mut seen = HashSet::from([id.to_owned()]);
+    let mut level = ids.to_vec();
+    let mut seen: HashSet<String> = ids.iter().cloned().collect();
     let mut tree = Vec::new();
     while !level.is_empty() {
         let found = next(&level)?;

@@ -30,7 +30,7 @@ pub use body::{Body, Isolation, Kind, Parent, SharedRef, Special};
 pub use chain::{Move, earlier, following, later, moves, newest, outcomes, parent_results};
 pub use control::{cancel, cancel_open, delete, resolve_dependents};
 pub(crate) use delete::{CHUNK, delete_chains};
-pub use depend::{Deferred, Tree, ancestors, causes, deferred, dependents, descendants};
+pub use depend::{Deferred, Tree, ancestors, causes, deferred, dependents, descendants, graph};
 pub use discard::discard;
 pub use header::{Flag, Header};
 pub use log::{Log, log};
