@@ -4,8 +4,8 @@
 #' @param main The title, a string.
 #' @export
 plot.worker_load <- function(x, time = Inf, main = "Worker load", ...) {
-  if (!is.numeric(time) || length(time) != 1 || is.na(time) || time <= 0) {
-    must <- "a single number of minutes greater than 0"
+  if (!is_number(time, shortest_plot, infinite = TRUE)) {
+    must <- "a single number of minutes of at least 1/60"
     abort_argument("time", must, time, rlang::current_env())
   }
   now <- attr(x, "now")
@@ -19,6 +19,9 @@ plot.worker_load <- function(x, time = Inf, main = "Worker load", ...) {
   draw_load(load_curve(periods, begin, now), main, ...)
   invisible(x)
 }
+
+# One second: there is little to see in less.
+shortest_plot <- 1 / 60
 
 # Means over short spans of time: `from` in seconds before now (negative), `used` and `available`.
 load_curve <- function(periods, begin, now, n = 240) {

@@ -90,8 +90,12 @@ fitting_characters <- function(inches, cex) {
   inches / (graphics::par("cin")[[1]] * cex * 0.65)
 }
 
-with_par <- function(..., code) {
-  old <- graphics::par(...)
+# Margins that leave too little of a small picture become narrower.
+with_par <- function(mar, code) {
+  inches <- graphics::par("csi") * mar
+  room <- graphics::par("din") * 0.6
+  shrink <- pmin(1, room / c(sum(inches[c(2, 4)]), sum(inches[c(1, 3)])))
+  old <- graphics::par(mar = mar * shrink[c(2, 1, 2, 1)])
   on.exit(graphics::par(old))
   force(code)
 }

@@ -13,7 +13,7 @@
 #'   default) is the time of the table, by the server's clock.
 #' @param main The title, a string.
 #' @param ... Other graphical parameters, passed to [graphics::title()].
-#' @return `x`, invisibly.
+#' @return `x`, invisibly. Rows of `NA` are not drawn; a message says how many.
 #' @seealso [rrq_task_graph()] draws dependencies, [rrq_worker_load()] the load of workers.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
@@ -31,6 +31,8 @@
 plot.rrq_task_table <- function(x, labels = NULL, now = NULL, main = "Tasks by worker", ...) {
   check_table_columns(x)
   check_flag(labels, null = TRUE)
+  check_now(now)
+  x <- known_tasks(x)
   if (nrow(x) == 0) {
     draw_nothing("No tasks")
     return(invisible(x))
@@ -49,6 +51,23 @@ check_table_columns <- function(x, call = caller_env()) {
     )
     abort("argument", message, argument = "x", call = call)
   }
+}
+
+check_now <- function(now, call = caller_env()) {
+  is_time <- inherits(now, "POSIXct") || (is.numeric(now) && !is.object(now))
+  if (!is.null(now) && !(is_time && length(now) == 1 && is.finite(now))) {
+    abort_argument("now", "a single POSIXct, or NULL", now, call)
+  }
+}
+
+# Rows of NA come from an index that is not in the table.
+known_tasks <- function(x) {
+  is_known <- !is.na(x$status) & !is.na(x$submitted)
+  n <- sum(!is_known)
+  if (n > 0) {
+    cli::cli_inform(c("!" = "{n} row{?s} of NA {?is/are} not drawn."))
+  }
+  x[is_known, ]
 }
 
 latest_time <- function(x) {

@@ -11,8 +11,14 @@ relay_output <- function(wait, ids, follow, call = caller_env()) {
   newest <- if (follow) newest_of(wait$handle, ids, call) else ids
   outputs <- rust_call(rs_task_outputs(wait$handle, newest), call)
   for (i in seq_along(ids)) {
-    if (!is.null(outputs$log[[i]])) relay_log(outputs$log[[i]]$text, outputs$extra[[i]])
+    if (!is.null(outputs$log[[i]])) {
+      text <- outputs$log[[i]]$text
+      relay_log(text, outputs$extra[[i]])
+      # The bar would be drawn behind an incomplete line, and erase it.
+      if (!is.null(wait$bar) && nzchar(text) && !endsWith(text, "\n")) cat("\n")
+    }
   }
+  if (!is.null(wait$bar)) flush(stdout())
 }
 
 relay_log <- function(text, extra) {

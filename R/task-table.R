@@ -2,6 +2,9 @@
 #'
 #' Summarises tasks in a data frame, optionally filtered by status, tag, queue or time.
 #'
+#' [rrq_lapply()] and [rrq_mapply()] delete their tasks when they return, so these are not in the
+#' table afterwards. To look at tasks, create them with [rrq_task_create_bulk_call()].
+#'
 #' @param task_ids A character vector of task ids; `NULL` (the default) is all tasks.
 #' @inheritParams rrq_task_status
 #' @inheritParams rrq_destroy

@@ -75,11 +75,20 @@ mean.worker_load <- function(x, time = c(1, 5, 15, Inf), ...) {
   means
 }
 
-# A part of the rows or columns does not have what `mean()` needs.
+# Some of the workers are a load as well. Some of the columns are a plain data frame, which does not
+# have what `mean()` needs.
 #' @export
 `[.worker_load` <- function(x, ...) {
-  x <- structure(x, periods = NULL, now = NULL, class = "data.frame")
-  x[...]
+  plain <- structure(x, periods = NULL, now = NULL, class = "data.frame")
+  part <- plain[...]
+  if (!is.data.frame(part) || !identical(names(part), names(x))) {
+    return(part)
+  }
+  at <- match(part$worker_id, x$worker_id)
+  if (anyNA(at)) {
+    return(part)
+  }
+  structure(part, periods = attr(x, "periods")[at], now = attr(x, "now"), class = class(x))
 }
 
 load_windows <- c(minutes_1 = 60, minutes_5 = 300, minutes_15 = 900)

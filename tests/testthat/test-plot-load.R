@@ -12,7 +12,10 @@ test_that("a load is drawn, also one without workers", {
   load <- example_load()
   expect_identical(draw(plot(load)), load)
   expect_no_error(draw(plot(load, time = 1)))
-  expect_error(draw(plot(load, time = 0)), class = "rrq_error_argument")
+  for (time in list(0, 1e-9, NA, "1", c(1, 5))) {
+    expect_error(draw(plot(load, time = time)), "`time`", class = "rrq_error_argument")
+  }
+  expect_no_error(draw(plot(load, time = 1 / 60)))
   r <- local_queue()
   expect_no_error(draw(plot(rrq_worker_load(controller = r))))
 })

@@ -56,3 +56,22 @@ test_that("a table of a queue is drawn", {
   expect_lt(abs(as.numeric(attr(table, "now")) - as.numeric(max(table$ended))), 60)
   expect_identical(draw(plot(table)), table)
 })
+
+test_that("rows of NA are not drawn, and `now` is checked", {
+  table <- example_table(5)
+  said <- messages_of(draw(plot(table[c(1, NA, 99), ])))
+  expect_match(said, "2 rows of NA are not drawn")
+  expect_message(draw(plot(table[NA_integer_, ])), "1 row of NA is not drawn")
+  for (now in list("x", NA, Sys.time() + 1:2, list())) {
+    expect_error(draw(plot(table, now = now)), "`now`", class = "rrq_error_argument")
+  }
+  expect_no_error(draw(plot(table, now = Sys.time())))
+})
+
+test_that("pictures of any size can be drawn", {
+  for (size in c(1, 1.5, 2.5, 4)) {
+    expect_no_error(draw(plot(example_table(40)), width = size, height = size))
+    expect_no_error(draw(plot(example_table(400)), width = size, height = size))
+    expect_no_error(draw(plot(example_load()), width = size, height = size))
+  }
+})

@@ -46,3 +46,16 @@ test_that("tasks whose output is not kept have nothing to repeat", {
   expect_silent(rrq_task_wait(id, relay = TRUE, controller = r))
   expect_silent(rrq_task_wait_any(id, relay = TRUE, controller = r))
 })
+
+test_that("with a bar, repeated output ends with a whole line", {
+  r <- local_queue()
+  local_spawned(r)
+  write <- function(x) cat(x)
+  ids <- rrq_task_create_bulk_call(write, c("a", "b\n"), capture = TRUE, controller = r)
+  rrq_task_wait(ids, controller = r)
+  wait <- function(progress) {
+    hear(rrq_task_wait(ids, relay = TRUE, progress = progress, controller = r))$output
+  }
+  expect_equal(wait(TRUE), c("a", "b"))
+  expect_equal(wait(FALSE), "ab")
+})

@@ -103,11 +103,11 @@ test_that("the mean of a load is how many workers were used, and how many there 
   expect_equal(dim(mean(load, time = numeric())), c(2L, 0L))
 })
 
-test_that("the mean of the load of no workers is 0, and a part of a load is a data frame", {
+test_that("the mean of the load of no workers is 0, and some columns are a data frame", {
   load <- new_load(character(), list(), character(), 1100)
   expect_equal(mean(load, 1), matrix(0, 2, 1, dimnames = list(c("used", "available"), "1")))
   load <- new_load("w", list(made_up_log(c(1000, "ALIVE", ""))), NA, 1100)
-  expect_equal(class(load[1, ]), "data.frame")
+  expect_equal(class(load[1:2]), "data.frame")
   expect_equal(load$worker_id, "w")
   for (time in list("1", 0, NA_real_, -1)) {
     expect_error(mean(load, time), "`time`", class = "rrq_error_argument")
@@ -149,4 +149,18 @@ test_that("failed tasks and the running one count as load", {
   expect_gt(mean(load)[["used", "Inf"]], 0.3)
   expect_lte(mean(load)[["used", "Inf"]], mean(load)[["available", "Inf"]])
   rrq_worker_stop(rrq_worker_list(r), type = "kill_local", controller = r)
+})
+
+test_that("some workers of a load are a load, some columns are a data frame", {
+  load <- structure(cbind(example_load(), minutes_1 = c(0.1, 0.2)),
+    periods = attr(example_load(), "periods"), now = 100, class = class(example_load())
+  )
+  second <- load[2, ]
+  expect_s3_class(second, "worker_load")
+  expect_equal(mean(second, time = Inf)[, 1], c(used = 0.2, available = 1))
+  expect_equal(mean(load[2:1, ]), mean(load))
+  expect_equal(class(load["worker_id"]), "data.frame")
+  expect_equal(class(load[c(1, NA), ]), "data.frame")
+  expect_equal(load[1, "worker_id"], "a")
+  expect_identical(draw(plot(second)), second)
 })
