@@ -94,8 +94,22 @@ log_shown <- 10
 # Wait until all are alive. `watch$is_dead(ids, states)` returns which ones never will be,
 # `watch$logs(ids)` their logs, named by their origin if that is known.
 wait_started <- function(handle, ids, watch, timeout, time_poll, progress, call) {
+  if (!progress) {
+    return(await_started(handle, ids, watch, timeout, time_poll, call))
+  }
+  frame <- rlang::current_env()
+  step <- suspendInterrupts(cli::cli_progress_step("Waiting for {length(ids)} worker{?s}"))
+  # Its last line goes before the text of the error, not behind it.
+  end <- function(condition) {
+    suspendInterrupts(cli::cli_progress_done(step, .envir = frame, result = "failed"))
+  }
+  withCallingHandlers(
+    await_started(handle, ids, watch, timeout, time_poll, call), rrq_error = end, interrupt = end
+  )
+}
+
+await_started <- function(handle, ids, watch, timeout, time_poll, call) {
   deadline <- now() + timeout
-  if (progress) suspendInterrupts(cli::cli_progress_step("Waiting for {length(ids)} worker{?s}"))
   repeat {
     supervise()
     # One that was killed while it started cannot report that.

@@ -113,3 +113,17 @@ test_that("what waiting is told is checked", {
     )
   }
 })
+
+test_that("the line of the progress comes before the error that ends it", {
+  session <- local_session({
+    server <- rrq_server()
+    r <- rrq_controller("failing", server)
+    rrq_worker_envir_set(function(envir) stop("no environment"), controller = r)
+    rrq_worker_spawn(1, progress = TRUE, controller = r)
+  })
+  expect_gt(session_status(session), 0)
+  lines <- cli::ansi_strip(session_err(session))
+  at <- grep("Waiting for 1 worker", lines)
+  expect_gt(length(at), 0)
+  expect_lt(max(at), grep("^Error", lines)[[1]])
+})
