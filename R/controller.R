@@ -128,7 +128,7 @@ no_controller_hint <- function() {
   c(
     i = "This is the code of a task: the default controller of the session is not sent along.",
     i = sprintf("Here, pass `controller = rrq::rrq_controller(\"%s\")`.", queue_id),
-    i = "A task that waits for other tasks keeps its worker busy: start more workers than such tasks."
+    i = "A task that waits for others keeps its worker busy: start more workers than such tasks."
   )
 }
 

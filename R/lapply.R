@@ -17,8 +17,8 @@
 #' is signalled once, with their number: "Warning in 37 of 1000 elements: ...".
 #'
 #' @param X A vector or list.
-#' @param FUN A function, as `fn` of [rrq_task_create_call()], its name as a string, or a formula such
-#'   as `~ .x + 1`. The global variables and functions that it uses are sent with it.
+#' @param FUN A function, as `fn` of [rrq_task_create_call()], its name as a string, or a formula
+#'   such as `~ .x + 1`. The global variables and functions that it uses are sent with it.
 #' @param ... For `rrq_lapply()`, further arguments of `FUN`, the same for all elements. For
 #'   `rrq_mapply()`, the vectors or lists to iterate over in parallel; shorter ones are recycled,
 #'   and names become argument names of `FUN`.

@@ -17,8 +17,8 @@
 #'   without a later `rrq_stop()`, nothing is started and a message says so, and which arguments
 #'   differ from those of the first call. `rrq_stop()`: `NULL`, invisibly.
 #' @section Errors: Those of [rrq_controller()] and [rrq_worker_spawn()]. Nothing is left running
-#'   after an error or Ctrl-C. `rrq_error_started` if a second call asks for another queue or server.
-#'   `rrq_error_not_started` if there is nothing for `rrq_stop()` to stop.
+#'   after an error or Ctrl-C. `rrq_error_started` if a second call asks for another queue or
+#'   server. `rrq_error_not_started` if there is nothing for `rrq_stop()` to stop.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' rrq_start(2)

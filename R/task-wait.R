@@ -11,8 +11,9 @@
 #' After the wait, one line in its place says what came out, such as "498 of 500 done, 2 failed".
 #'
 #' If no task ends for about two seconds and none is running, a message says what the wait is for: a
-#' queue that no worker listens to, a paused queue, paused workers, or no workers at all and how the
-#' last one left. It is repeated only when the reason changes.
+#' queue that no worker listens to, a paused queue, paused workers, the time at which the first of
+#' the tasks starts, or no workers at all and how the last one left. It is repeated only when the
+#' reason changes.
 #'
 #' While it waits, the session checks the workers it spawned, see [rrq_worker_spawn()].
 #'

@@ -12,8 +12,8 @@ answer_message <- function(run, command, argument, timeout_idle, remaining) {
   )
 }
 
-# As from try(), but it prints as an error. The call is shown only where it is the user's: those of the package's own errors
-# are of functions that the sender did not call.
+# As from try(), but it prints as an error. The call is shown only where it is the user's: those of
+# the package's own errors are of functions that the sender did not call.
 failed_answer <- function(e) {
   call <- without_worker_call(e)$call
   place <- if (inherits(e, "simpleError") && !is.null(call)) deparse(call, nlines = 1)
