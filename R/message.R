@@ -279,3 +279,10 @@ abort_silent <- function(silent, gone, timeout, call) {
   message <- sprintf("No response within %g s from workers: %s.", timeout, names)
   abort("timeout", message, ids = silent, call = call)
 }
+
+#' @export
+print.rrq_answer_error <- function(x, ...) {
+  lines <- strsplit(sub("\n$", "", unclass(x)), "\n", fixed = TRUE)[[1]]
+  writeLines(c(paste("<error on the worker>", lines[[1]]), lines[-1]))
+  invisible(x)
+}

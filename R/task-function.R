@@ -12,10 +12,8 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
   } else {
     eval_function(fn_expr, envir, call)
   }
-  if (arg == "FUN" && rlang::is_string(fn)) {
-    return(function_by_string(fn, envir, call, arg))
-  }
-  if (arg == "FUN" && rlang::is_formula(fn, lhs = FALSE)) {
+  if (arg == "FUN") {
+    if (rlang::is_string(fn)) return(function_by_string(fn, envir, call, arg))
     fn <- as_plain_function(fn)
   }
   if (!is.function(fn)) {
@@ -50,8 +48,11 @@ eval_function <- function(expr, envir, call) {
 }
 
 # The function that a formula such as `~ .x + 1` stands for, without rlang's class.
-as_plain_function <- function(formula) {
-  fn <- rlang::as_function(formula)
+as_plain_function <- function(x) {
+  if (!rlang::is_formula(x, lhs = FALSE)) {
+    return(x)
+  }
+  fn <- rlang::as_function(x)
   attributes(fn) <- NULL
   fn
 }

@@ -12,13 +12,16 @@ relay_output <- function(wait, ids, follow, call = caller_env()) {
   outputs <- rust_call(rs_task_outputs(wait$handle, newest), call)
   for (i in seq_along(ids)) {
     if (!is.null(outputs$log[[i]])) {
-      text <- outputs$log[[i]]$text
-      relay_log(text, outputs$extra[[i]])
-      # The bar would be drawn behind an incomplete line, and erase it.
-      if (!is.null(wait$bar) && nzchar(text) && !endsWith(text, "\n")) cat("\n")
+      relay_log(outputs$log[[i]]$text, outputs$extra[[i]])
+      if (!is.null(wait$bar)) complete_line(outputs$log[[i]]$text)
     }
   }
-  if (!is.null(wait$bar)) flush(stdout())
+}
+
+# The bar would be drawn behind an incomplete line, and erase it.
+complete_line <- function(text) {
+  if (nzchar(text) && !endsWith(text, "\n")) cat("\n")
+  flush(stdout())
 }
 
 relay_log <- function(text, extra) {

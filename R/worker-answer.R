@@ -25,13 +25,6 @@ failed_answer <- function(e) {
   structure(text, class = c("rrq_answer_error", "try-error"), condition = e)
 }
 
-#' @export
-print.rrq_answer_error <- function(x, ...) {
-  lines <- strsplit(sub("\n$", "", unclass(x)), "\n", fixed = TRUE)[[1]]
-  writeLines(c(paste("<error on the worker>", lines[[1]]), lines[-1]))
-  invisible(x)
-}
-
 answers <- list(
   PING = function(run, argument, idle) {
     cat("PONG\n")
