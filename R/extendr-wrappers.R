@@ -163,7 +163,7 @@ rs_worker_task <- function() .Call(wrap__rs_worker_task)
 
 rs_isolate_open <- function(url, queue_id, forks) .Call(wrap__rs_isolate_open, url, queue_id, forks)
 
-rs_isolate_serve <- function(queue) .Call(wrap__rs_isolate_serve, queue)
+rs_isolate_serve <- function(queue, functions) .Call(wrap__rs_isolate_serve, queue, functions)
 
 rs_isolate_run <- function(queue, functions, folder) .Call(wrap__rs_isolate_run, queue, functions, folder)
 

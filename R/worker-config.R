@@ -31,6 +31,9 @@
 #' @param offload_threshold_size Results that are larger, in bytes, are stored in the directory for
 #'   large values, see [rrq_controller()]; with `Inf`, only those larger than the `store_max_size`
 #'   of the queue.
+#' @param cache_size How many bytes of what tasks share (in serialised form) a worker keeps in
+#'   memory, so that it reads each value once. The newest value is kept even if it alone is larger,
+#'   unless this is 0. Tasks in separate processes find in memory what an earlier one has read.
 #' @param name The name of a configuration, a string.
 #' @param config A configuration made by `rrq_worker_config()`.
 #' @param overwrite Whether to replace an existing configuration of that name.
@@ -54,7 +57,7 @@
 rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_queue = NULL,
                               timeout_idle = Inf, poll_process = 1, timeout_process_die = 2,
                               heartbeat_period = NULL, max_tasks = Inf, max_memory = Inf,
-                              offload_threshold_size = Inf) {
+                              offload_threshold_size = Inf, cache_size = 256e6) {
   check_names(queue, null = TRUE)
   check_flag(verbose)
   check_string(logdir, null = TRUE)
@@ -70,6 +73,7 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
   check_count(max_tasks, infinite = TRUE)
   check_number(max_memory, min = 1)
   check_number(offload_threshold_size)
+  check_number(cache_size)
   new_worker_config(list(
     queue = unique(c(queue, default_queue)),
     verbose = verbose,
@@ -81,7 +85,8 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
     heartbeat_period = number_or_null(heartbeat_period),
     max_tasks = as.numeric(max_tasks),
     max_memory = as.numeric(max_memory),
-    offload_threshold_size = as.numeric(offload_threshold_size)
+    offload_threshold_size = as.numeric(offload_threshold_size),
+    cache_size = as.numeric(cache_size)
   ))
 }
 

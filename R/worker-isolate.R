@@ -43,7 +43,9 @@ fork_for_tasks <- function(run, isolation, identity) {
     warm_up(run, identity)
   }
   home <- Sys.getenv("TMPDIR")
-  folder <- rust_call(rs_isolate_serve(run$handle))
+  # Before a fork, the server reads what its task shares with others: the next fork finds it.
+  functions <- if (isolation == "fork") evaluation_calls(run, identity)
+  folder <- rust_call(rs_isolate_serve(run$handle, functions))
   if (is.null(folder)) {
     # The worker is gone, perhaps without cleaning up.
     unlink(home, recursive = TRUE)

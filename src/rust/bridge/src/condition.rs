@@ -16,6 +16,8 @@ pub enum Failure {
     Engine(Error),
     /// R could not write or read a value.
     Serialize(String),
+    /// A value could not be stored.
+    Store(Error),
 }
 
 impl From<Error> for Failure {
@@ -27,7 +29,7 @@ impl From<Error> for Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Engine(error) => error,
+            Failure::Engine(error) | Failure::Store(error) => error,
             Failure::Serialize(reason) => Error::corrupt("an R value", reason),
         }
     }
@@ -36,7 +38,9 @@ impl From<Failure> for Error {
 impl From<Failure> for Robj {
     fn from(failure: Failure) -> Self {
         let (class, message, ids) = match &failure {
-            Failure::Engine(error) => (class_of(error), error.to_string(), ids_of(error)),
+            Failure::Engine(error) | Failure::Store(error) => {
+                (class_of(error), error.to_string(), ids_of(error))
+            }
             Failure::Serialize(reason) => ("serialize", reason.clone(), Vec::new()),
         };
         let status = statuses_of(&failure);

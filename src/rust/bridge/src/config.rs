@@ -23,6 +23,7 @@ pub fn from_list(list: &List) -> WorkerConfig {
         max_memory: number("max_memory").unwrap_or(or_default.max_memory),
         offload_threshold_size: number("offload_threshold_size")
             .unwrap_or(or_default.offload_threshold_size),
+        cache_size: number("cache_size").unwrap_or(or_default.cache_size),
     }
 }
 
@@ -39,6 +40,7 @@ pub fn to_list(config: &WorkerConfig) -> List {
         heartbeat_period = or_null(config.heartbeat_period),
         max_tasks = config.max_tasks,
         max_memory = config.max_memory,
-        offload_threshold_size = config.offload_threshold_size
+        offload_threshold_size = config.offload_threshold_size,
+        cache_size = config.cache_size
     )
 }

@@ -1,23 +1,22 @@
-//! The trait `Evaluate` on R functions. They never throw: each returns an outcome. Objects that
-//! many tasks share are kept as R values, so that a worker reads them once.
+//! The trait `Evaluate` on R functions. They never throw: each returns an outcome.
 
 use std::cell::RefCell;
 use std::time::UNIX_EPOCH;
 
 use extendr_api::prelude::*;
+use rrq_core::store::Written;
 use rrq_core::task::{Isolation, Kind};
 use rrq_core::worker::{
     Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Printed, Task,
 };
 use rrq_core::{Status, message::Message};
 
+use crate::cache;
 use crate::condition::{Failure, RResult};
 use crate::convert::{field, texts};
 use crate::protect::{self, call, clear_interrupt, restore_interrupt};
-use crate::serialize::{serialize, serialize_noting, unserialize};
+use crate::serialize::{serialize, serialize_noting, serialize_to, unserialize, unserialize_from};
 
-/// How many bytes of shared objects a worker keeps.
-const CACHE_BYTES: usize = 256 * 1024 * 1024;
 thread_local! {
     /// The task being run. R reads it only when it is needed: most tasks never do.
     static CURRENT: RefCell<String> = const { RefCell::new(String::new()) };
@@ -44,7 +43,6 @@ pub struct REvaluate {
     no_limit: Robj,
     quiet: Robj,
     kinds: Vec<(Kind, Robj)>,
-    cache: Vec<Object>,
     second: Second,
 }
 
@@ -54,18 +52,6 @@ pub struct REvaluate {
 struct Second {
     time_s: u64,
     text: String,
-}
-
-/// A shared object a worker keeps.
-struct Object {
-    hash: String,
-    kept: Kept,
-    size: usize,
-}
-
-enum Kept {
-    Value(Robj),
-    Bytes(Vec<u8>),
 }
 
 impl REvaluate {
@@ -88,7 +74,6 @@ impl REvaluate {
             no_limit: 0.0.into(),
             quiet: false.into(),
             kinds: kinds.into_iter().map(|kind| (kind, kind.word().into())).collect(),
-            cache: Vec::new(),
             second: Second::default(),
         }
     }
@@ -97,33 +82,17 @@ impl REvaluate {
         self.kinds.iter().find(|(known, _)| *known == kind).map_or(&self.null, |(_, word)| word)
     }
 
-    /// A shared object; the least recently used are dropped from the cache first. An object with
-    /// mutable state, such as an environment, is unserialised again for each task, so that no task
-    /// sees changes made by another.
-    fn object(&mut self, hash: &str, fetch: &mut dyn Fetch) -> RResult<Robj> {
-        if let Some(at) = self.cache.iter().position(|object| object.hash == hash) {
-            let object = self.cache.remove(at);
-            let value = match &object.kept {
-                Kept::Value(value) => value.clone(),
-                Kept::Bytes(bytes) => unserialize(bytes)?,
-            };
-            self.cache.push(object);
-            return Ok(value);
-        }
-        let bytes = fetch.object(hash)?;
-        let (value, size) = (unserialize(&bytes)?, bytes.len());
-        let stateless = call(&self.slot, &self.stateless, &[(c"value", &value)]);
-        let kept = match stateless.and_then(|answer| answer.as_bool()) {
-            Some(true) => Kept::Value(value.clone()),
-            _ => Kept::Bytes(bytes),
-        };
-        self.cache.push(Object { hash: hash.to_owned(), kept, size });
-        while self.cache.len() > 1
-            && self.cache.iter().map(|object| object.size).sum::<usize>() > CACHE_BYTES
-        {
-            self.cache.remove(0);
-        }
-        Ok(value)
+    /// A shared object, from the cache or the store.
+    fn object(&self, hash: &str, fetch: &mut dyn Fetch) -> RResult<Robj> {
+        cache::object(hash, fetch, |value| {
+            let stateless = call(&self.slot, &self.stateless, &[(c"value", value)]);
+            stateless.and_then(|answer| answer.as_bool()) == Some(true)
+        })
+    }
+
+    /// Read what the task shares with others, for a process that is about to be forked.
+    pub fn preload(&self, task: &Task, fetch: &mut dyn Fetch) -> RResult<()> {
+        task.body.shared.iter().try_for_each(|object| self.object(&object.hash, fetch).map(|_| ()))
     }
 
     fn outcome(&mut self, task: &Task, fetch: &mut dyn Fetch) -> RResult<Robj> {
@@ -142,7 +111,7 @@ impl REvaluate {
             List::from_pairs(variables).into()
         };
         let payload = match task.body.payload_object() {
-            Some(hash) => unserialize(&fetch.object(hash)?)?,
+            Some(hash) => unserialize_from(fetch.object(hash)?)?,
             None => unserialize(&task.body.payload)?,
         };
         let limit = match task.body.timeout_s {
@@ -183,7 +152,7 @@ impl REvaluate {
         for (id, outcome) in ids.iter().zip(fetch.results(&ids)?) {
             values.push(match (&outcome.value, &outcome.object) {
                 (Some(bytes), _) => unserialize(bytes)?,
-                (None, Some(hash)) => unserialize(&fetch.object(hash)?)?,
+                (None, Some(hash)) => unserialize_from(fetch.object(hash)?)?,
                 (None, None) => {
                     let arguments = [
                         (c"id", &id.as_str().into()),
@@ -197,20 +166,27 @@ impl REvaluate {
         Ok(List::from_names_and_values(names, values).map_err(|_| bad_outcome())?.into())
     }
 
-    fn evaluation(&mut self, task: &Task, outcome: RResult<Robj>) -> RResult<Evaluation> {
+    /// `fetch` takes the value, if there is one.
+    fn evaluation(
+        &mut self,
+        task: &Task,
+        outcome: RResult<Robj>,
+        fetch: Option<&mut dyn Fetch>,
+    ) -> RResult<Evaluation> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(failure) => self.failure(task, failure)?,
         };
         let mut list = outcome.as_list().ok_or_else(bad_outcome)?;
-        let value = list.elt(1).map_err(|_| bad_outcome())?;
-        let (mut value, pointers) = serialize_noting(&value)?;
-        if pointers {
-            // R returns the outcome that stands: an error if the value does not survive this.
-            let answer = call(&self.slot, &self.travels, &[(c"outcome", &list.clone().into())]);
-            list = answer.and_then(|answer| answer.as_list()).ok_or_else(bad_outcome)?;
-            value = serialize(&list.elt(1).map_err(|_| bad_outcome())?)?;
-        }
+        let fetch = fetch.filter(|_| has_value(&list));
+        let written = match fetch {
+            Some(fetch) => self.store_value(&mut list, fetch)?,
+            None => self.write_error(&mut list)?,
+        };
+        let (value, is_object) = match written {
+            Written::Bytes(bytes) => (bytes, false),
+            Written::Object(name) => (name.into_bytes(), true),
+        };
         let part = |at| list.elt(at).map_err(|_| bad_outcome());
         let status = part(0)?.as_str().and_then(Status::from_word);
         let classes = task.body.special.as_ref().map(|special| &special.retry_classes);
@@ -232,16 +208,57 @@ impl REvaluate {
             extra: if extra.is_null() { Vec::new() } else { serialize(&extra)? },
             interrupted,
             is_final,
-            is_object: false,
+            is_object,
         })
+    }
+
+    /// Write the value of a task where values of its size are stored.
+    fn store_value(&mut self, list: &mut List, fetch: &mut dyn Fetch) -> RResult<Written> {
+        let value = list.elt(1).map_err(|_| bad_outcome())?;
+        let mut writer = fetch.value();
+        if !serialize_to(&value, &mut writer)? {
+            return writer.finish().map_err(Failure::Store);
+        }
+        writer.discard().map_err(Failure::Store)?;
+        self.check_travels(list)?;
+        if !has_value(list) {
+            return self.write_error(list);
+        }
+        let mut writer = fetch.value();
+        serialize_to(&list.elt(1).map_err(|_| bad_outcome())?, &mut writer)?;
+        writer.finish().map_err(Failure::Store)
+    }
+
+    fn write_error(&mut self, list: &mut List) -> RResult<Written> {
+        let (bytes, pointers) = serialize_noting(&list.elt(1).map_err(|_| bad_outcome())?)?;
+        if !pointers {
+            return Ok(Written::Bytes(bytes));
+        }
+        self.check_travels(list)?;
+        Ok(Written::Bytes(serialize(&list.elt(1).map_err(|_| bad_outcome())?)?))
+    }
+
+    /// R returns the outcome that stands: an error if the value does not survive being sent.
+    fn check_travels(&mut self, list: &mut List) -> RResult<()> {
+        let answer = call(&self.slot, &self.travels, &[(c"outcome", &list.clone().into())]);
+        *list = answer.and_then(|answer| answer.as_list()).ok_or_else(bad_outcome)?;
+        Ok(())
     }
 
     /// The outcome of a task that could not be evaluated, or whose value could not be serialised.
     fn failure(&mut self, task: &Task, failure: Failure) -> RResult<Robj> {
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
-        let reason = rrq_core::Error::from(failure).to_string();
+        let reason = match failure {
+            Failure::Store(error) => format!("its value cannot be stored: {error}"),
+            other => rrq_core::Error::from(other).to_string(),
+        };
         call(&self.slot, &self.failed, &[(c"message", &reason.into())]).ok_or_else(bad_outcome)
     }
+}
+
+/// Whether a task has completed, so that its outcome has a value.
+fn has_value(outcome: &List) -> bool {
+    outcome.elt(0).is_ok_and(|status| status.as_str() == Some(Status::Complete.word()))
 }
 
 fn bad_outcome() -> Failure {
@@ -251,9 +268,9 @@ fn bad_outcome() -> Failure {
 impl Evaluate for REvaluate {
     fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Evaluation {
         let outcome = self.outcome(task, fetch);
-        let evaluation = self.evaluation(task, outcome).or_else(|failure| {
+        let evaluation = self.evaluation(task, outcome, Some(fetch)).or_else(|failure| {
             let outcome = self.failure(task, failure);
-            self.evaluation(task, outcome)
+            self.evaluation(task, outcome, None)
         });
         evaluation.unwrap_or_else(|_| Evaluation::new(Status::Died, Vec::new()))
     }
@@ -274,7 +291,7 @@ impl Evaluate for REvaluate {
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let arguments = [(c"status", &status.word().into()), (c"message", &reason.into())];
         let outcome = call(&self.slot, &self.ended, &arguments).ok_or_else(bad_outcome);
-        let evaluation = outcome.and_then(|outcome| self.evaluation(task, Ok(outcome)));
+        let evaluation = outcome.and_then(|outcome| self.evaluation(task, Ok(outcome), None));
         evaluation.unwrap_or_else(|_| Evaluation::new(status, Vec::new()))
     }
 

@@ -40,7 +40,7 @@ mod unix {
 
     use rrq_core::worker::WorkerLink;
 
-    use super::{Queue, RResult, Robj, queue};
+    use super::{List, Queue, REvaluate, RResult, Robj, queue, read_request};
     use crate::convert::or_null;
     use crate::protect::fork;
 
@@ -56,11 +56,22 @@ mod unix {
     }
 
     /// Fork a process for each task the worker sends. Returns in each of them with the directory of
-    /// its task, and in the server with `NULL` when the worker has gone.
-    pub fn serve(queue: &mut Queue) -> RResult<Robj> {
+    /// its task, and in the server with `NULL` when the worker has gone. With functions to evaluate
+    /// tasks, the server first reads what a task shares with others, so that forks need not.
+    pub fn serve(queue: &mut Queue, functions: Option<&List>) -> RResult<Robj> {
+        let evaluate = functions.map(REvaluate::new);
         queue.connection.close();
         let folder = match LINK.take() {
-            Some(control) => control.serve(fork)?,
+            Some(control) => control.serve(|folder| {
+                if let (Some(evaluate), Ok((task, storage))) = (&evaluate, read_request(folder)) {
+                    queue.storage = storage;
+                    // What fails here fails in the task as well, which reports it.
+                    let _ = evaluate.preload(&task, queue);
+                    // A fork must not have the connection of its parent.
+                    queue.connection.close();
+                }
+                fork()
+            })?,
             None => None,
         };
         Ok(or_null(folder.map(|folder| folder.display().to_string())))
@@ -70,7 +81,7 @@ mod unix {
 /// Elsewhere processes cannot fork, and no worker asks for a fork server.
 #[cfg(not(unix))]
 mod elsewhere {
-    use super::{Queue, RResult, Robj, become_task};
+    use super::{List, Queue, RResult, Robj, become_task};
 
     /// Opens the queue.
     pub fn become_server(url: &str, queue_id: &str) -> RResult<Queue> {
@@ -78,7 +89,7 @@ mod elsewhere {
     }
 
     /// Serves nothing.
-    pub fn serve(_queue: &mut Queue) -> RResult<Robj> {
+    pub fn serve(_queue: &mut Queue, _functions: Option<&List>) -> RResult<Robj> {
         Ok(().into())
     }
 }

@@ -2,6 +2,7 @@
 //! turning errors of the engine into R conditions, and implementing the trait `Evaluate` with R
 //! functions. All unsafe code is here.
 
+pub mod cache;
 pub mod condition;
 pub mod config;
 pub mod convert;

@@ -1,4 +1,4 @@
-//! R's own serialisation (version 3, native binary), straight into and out of a byte buffer.
+//! R's own serialisation (version 3, native binary), straight into and out of a byte buffer or a store.
 
 use extendr_api::prelude::*;
 use libR_sys::{
@@ -6,6 +6,8 @@ use libR_sys::{
     R_inpstream_st, R_inpstream_t, R_outpstream_st, R_outpstream_t, R_pstream_format_t,
     Rf_getAttrib, Rf_install, Rf_xlength, SEXP, SEXPTYPE, TYPEOF,
 };
+use rrq_core::Error;
+use rrq_core::store::{Reader, Writer};
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::os::raw::{c_int, c_void};
@@ -20,16 +22,41 @@ const HOME_MARK: &CStr = c"rrq_home";
 /// Redis takes no string above 512 MB, and closes the connection that sends one.
 const LONGEST: usize = 500 * 1024 * 1024;
 
-unsafe extern "C" fn out_char(stream: R_outpstream_t, value: c_int) {
-    // SAFETY: `data` is the buffer `serialize` put there.
-    unsafe { (*(*stream).data.cast::<Vec<u8>>()).push(value as u8) }
+/// Takes the bytes that R writes.
+trait Output {
+    fn write(&mut self, bytes: &[u8]);
 }
 
-unsafe extern "C" fn out_bytes(stream: R_outpstream_t, bytes: *mut c_void, n: c_int) {
+impl Output for Vec<u8> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// A value that is stored while R writes it. After an error, the rest is dropped.
+struct Storing<'a, 'b> {
+    writer: &'a mut Writer<'b>,
+    failed: Option<Error>,
+}
+
+impl Output for Storing<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) {
+        if self.failed.is_none() {
+            self.failed = self.writer.write(bytes).err();
+        }
+    }
+}
+
+unsafe extern "C" fn out_char<T: Output>(stream: R_outpstream_t, value: c_int) {
+    // SAFETY: `data` is the output that `write_any` put there.
+    unsafe { (*(*stream).data.cast::<T>()).write(&[value as u8]) }
+}
+
+unsafe extern "C" fn out_bytes<T: Output>(stream: R_outpstream_t, bytes: *mut c_void, n: c_int) {
     // SAFETY: as above; R gives `n` readable bytes.
     unsafe {
         let bytes = std::slice::from_raw_parts(bytes.cast::<u8>(), n as usize);
-        (*(*stream).data.cast::<Vec<u8>>()).extend_from_slice(bytes);
+        (*(*stream).data.cast::<T>()).write(bytes);
     }
 }
 
@@ -68,7 +95,9 @@ unsafe extern "C" fn name_reference(value: SEXP, _data: SEXP) -> SEXP {
 
 /// Record the header that this R writes, so that plain values can be serialised without R.
 pub fn learn_format() -> RResult<()> {
-    plain::set_prefix(&serialize_any(&().into())?);
+    let mut bytes = Vec::new();
+    write_any(&().into(), &mut bytes)?;
+    plain::set_prefix(&bytes);
     Ok(())
 }
 
@@ -88,48 +117,89 @@ pub fn serialize_noting(value: &Robj) -> RResult<(Vec<u8>, bool)> {
     if let Some(bytes) = plain::write(value) {
         return Ok((bytes, false));
     }
-    POINTER_SEEN.set(false);
-    HARMLESS.set(std::ptr::null_mut());
-    let bytes = serialize_any(value)?;
-    Ok((bytes, POINTER_SEEN.get()))
+    let mut bytes = Vec::new();
+    let pointers = write_any(value, &mut bytes)?;
+    Ok((bytes, pointers))
 }
 
-/// Serialise any value with R's own code.
-fn serialize_any(value: &Robj) -> RResult<Vec<u8>> {
-    let mut buffer: Vec<u8> = Vec::new();
+/// Serialise a value of any size into a store; also whether it holds external pointers.
+pub fn serialize_to(value: &Robj, writer: &mut Writer<'_>) -> RResult<bool> {
+    if let Some(bytes) = plain::write(value) {
+        writer.write(&bytes).map_err(Failure::Store)?;
+        return Ok(false);
+    }
+    let mut output = Storing { writer, failed: None };
+    let pointers = write_any(value, &mut output)?;
+    output.failed.map_or(Ok(pointers), |error| Err(Failure::Store(error)))
+}
+
+/// Serialise any value with R's own code; also whether it holds external pointers.
+fn write_any<T: Output>(value: &Robj, output: &mut T) -> RResult<bool> {
+    POINTER_SEEN.set(false);
+    HARMLESS.set(std::ptr::null_mut());
     let mut stream = R_outpstream_st {
-        data: (&raw mut buffer).cast(),
+        data: std::ptr::from_mut(output).cast(),
         type_: R_pstream_format_t::R_pstream_binary_format,
         version: VERSION,
-        OutChar: Some(out_char),
-        OutBytes: Some(out_bytes),
+        OutChar: Some(out_char::<T>),
+        OutBytes: Some(out_bytes::<T>),
         OutPersistHookFunc: Some(name_reference),
         // SAFETY: reading a constant of R.
         OutPersistHookData: unsafe { R_NilValue },
     };
-    // SAFETY: stream and buffer outlive the call.
+    // SAFETY: stream and output outlive the call.
     let done = protect(|| unsafe {
         R_Serialize(value.get(), &raw mut stream);
         R_NilValue
     });
     match done {
-        Some(_) => Ok(buffer),
+        Some(_) => Ok(POINTER_SEEN.get()),
         None => Err(Failure::Serialize("this value cannot be serialised".into())),
     }
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
+/// Gives R the bytes it reads.
+trait Input {
+    /// Copy the next bytes out; zeros past the end, which R then rejects as bad data.
+    fn read(&mut self, into: &mut [u8]);
 }
 
-impl Reader<'_> {
-    /// Copy the next bytes out; zeros past the end, which R then rejects as bad data.
+impl Input for &[u8] {
     fn read(&mut self, into: &mut [u8]) {
-        let n = into.len().min(self.bytes.len());
-        let (head, rest) = self.bytes.split_at(n);
+        let n = into.len().min(self.len());
+        let (head, rest) = self.split_at(n);
         into[..n].copy_from_slice(head);
         into[n..].fill(0);
-        self.bytes = rest;
+        *self = rest;
+    }
+}
+
+/// A stored value, a piece at a time.
+struct Fetching<'a> {
+    reader: Reader<'a>,
+    piece: Vec<u8>,
+    at: usize,
+    failed: Option<Error>,
+}
+
+impl Input for Fetching<'_> {
+    fn read(&mut self, mut into: &mut [u8]) {
+        while !into.is_empty() {
+            if self.at == self.piece.len() && self.failed.is_none() {
+                self.at = 0;
+                match self.reader.piece() {
+                    Ok(piece) => self.piece = piece,
+                    Err(error) => (self.piece, self.failed) = (Vec::new(), Some(error)),
+                }
+            }
+            let n = into.len().min(self.piece.len() - self.at);
+            if n == 0 {
+                return into.fill(0);
+            }
+            into[..n].copy_from_slice(&self.piece[self.at..self.at + n]);
+            self.at += n;
+            into = &mut into[n..];
+        }
     }
 }
 
@@ -139,32 +209,46 @@ unsafe extern "C" fn restore_reference(_name: SEXP, _data: SEXP) -> SEXP {
     unsafe { R_GlobalEnv }
 }
 
-unsafe extern "C" fn in_char(stream: R_inpstream_t) -> c_int {
+unsafe extern "C" fn in_char<T: Input>(stream: R_inpstream_t) -> c_int {
     let mut byte = [0u8];
-    // SAFETY: `data` is the reader `unserialize` put there.
-    unsafe { (*(*stream).data.cast::<Reader<'_>>()).read(&mut byte) };
+    // SAFETY: `data` is the input that `read_any` put there.
+    unsafe { (*(*stream).data.cast::<T>()).read(&mut byte) };
     c_int::from(byte[0])
 }
 
-unsafe extern "C" fn in_bytes(stream: R_inpstream_t, into: *mut c_void, n: c_int) {
+unsafe extern "C" fn in_bytes<T: Input>(stream: R_inpstream_t, into: *mut c_void, n: c_int) {
     // SAFETY: as above; R gives room for `n` bytes.
     unsafe {
         let into = std::slice::from_raw_parts_mut(into.cast::<u8>(), n as usize);
-        (*(*stream).data.cast::<Reader<'_>>()).read(into);
+        (*(*stream).data.cast::<T>()).read(into);
     }
 }
 
 /// Read a serialised value. Only for data of trusted queues: unserialising can run code.
-pub fn unserialize(bytes: &[u8]) -> RResult<Robj> {
+pub fn unserialize(mut bytes: &[u8]) -> RResult<Robj> {
     if let Some(value) = plain::read(bytes) {
         return Ok(value);
     }
-    let mut reader = Reader { bytes };
+    read_any(&mut bytes)
+}
+
+/// Read a stored value, without having all of its bytes at once.
+pub fn unserialize_from(mut reader: Reader<'_>) -> RResult<Robj> {
+    let piece = reader.piece()?;
+    if piece.len() as u64 == reader.size {
+        return unserialize(&piece);
+    }
+    let mut input = Fetching { reader, piece, at: 0, failed: None };
+    let value = read_any(&mut input);
+    input.failed.map_or(value, |error| Err(error.into()))
+}
+
+fn read_any<T: Input>(input: &mut T) -> RResult<Robj> {
     let mut stream = R_inpstream_st {
-        data: (&raw mut reader).cast(),
+        data: std::ptr::from_mut(input).cast(),
         type_: R_pstream_format_t::R_pstream_any_format,
-        InChar: Some(in_char),
-        InBytes: Some(in_bytes),
+        InChar: Some(in_char::<T>),
+        InBytes: Some(in_bytes::<T>),
         InPersistHookFunc: Some(restore_reference),
         // SAFETY: reading a constant of R.
         InPersistHookData: unsafe { R_NilValue },
@@ -172,7 +256,7 @@ pub fn unserialize(bytes: &[u8]) -> RResult<Robj> {
         nat2nat_obj: std::ptr::null_mut(),
         nat2utf8_obj: std::ptr::null_mut(),
     };
-    // SAFETY: stream and reader outlive the call.
+    // SAFETY: stream and input outlive the call.
     protect(|| unsafe { R_Unserialize(&raw mut stream) }).ok_or_else(|| {
         Failure::Serialize(
             "this value cannot be unserialised; was it written by an incompatible version of R?"

@@ -8,7 +8,7 @@ use rrq_core::{Queue, Status};
 
 use crate::condition::{Failure, RResult};
 use crate::convert::{field, log_list, or_null, seconds, texts};
-use crate::serialize::{unserialize, unserialize_any, unserialize_each};
+use crate::serialize::{unserialize, unserialize_any, unserialize_each, unserialize_from};
 
 /// Everything about one task.
 pub fn task_info(queue: &mut Queue, id: &str) -> RResult<List> {
@@ -142,7 +142,7 @@ pub fn outcome_columns(queue: &mut Queue, outcomes: &[Outcome]) -> RResult<List>
     let mut value = Vec::with_capacity(outcomes.len());
     for result in results.clone() {
         value.push(match &result.object {
-            Some(hash) => unserialize(&queue.store().get(hash)?)?,
+            Some(hash) => unserialize_from(queue.store().reader(hash)?)?,
             None => unserialize_any(result.value.as_deref())?,
         });
     }

@@ -42,6 +42,8 @@ pub struct WorkerConfig {
     pub max_memory: f64,
     /// The size in bytes from which values are offloaded.
     pub offload_threshold_size: f64,
+    /// How many bytes of objects that tasks share it keeps.
+    pub cache_size: f64,
 }
 
 impl Default for WorkerConfig {
@@ -58,6 +60,7 @@ impl Default for WorkerConfig {
             max_tasks: f64::INFINITY,
             max_memory: f64::INFINITY,
             offload_threshold_size: f64::INFINITY,
+            cache_size: 256e6,
         }
     }
 }

@@ -6,7 +6,7 @@ use rrq_core::{Connection, Queue};
 
 use rrq_bridge::RResult;
 use rrq_bridge::convert::stop;
-use rrq_bridge::serialize::{learn_format, serialize_noting, unserialize};
+use rrq_bridge::serialize::{learn_format, serialize_noting, unserialize_from};
 
 #[extendr]
 fn rs_store_new(
@@ -59,7 +59,7 @@ fn rs_store_set(
 fn rs_store_get(mut store: ExternalPtr<ObjectStore>, hashes: Vec<String>) -> RResult<List> {
     let mut values = Vec::with_capacity(hashes.len());
     for hash in &hashes {
-        values.push(unserialize(&(*store).get(hash)?)?);
+        values.push(unserialize_from((*store).reader(hash)?)?);
     }
     Ok(List::from_values(values))
 }

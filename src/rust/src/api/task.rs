@@ -6,7 +6,7 @@ use rrq_core::task;
 use rrq_core::{Queue, Status};
 
 use rrq_bridge::convert::{limit, log_list, or_null, seconds, statuses, stop};
-use rrq_bridge::serialize::{serialize, unserialize, unserialize_each};
+use rrq_bridge::serialize::{serialize, unserialize, unserialize_each, unserialize_from};
 use rrq_bridge::tasks::{
     columns, graph_columns, outcome_columns, output_columns, task_filter, task_info, times,
 };
@@ -134,11 +134,11 @@ fn rs_task_data(mut queue: ExternalPtr<Queue>, id: &str) -> RResult<List> {
     let body = task::bodies(&mut queue, &newest)?.remove(0);
     let mut shared = Vec::new();
     for object in &body.shared {
-        let bytes = queue.store().get(&object.hash)?;
-        shared.push((object.name.clone(), unserialize(&bytes)?));
+        let reader = queue.store().reader(&object.hash)?;
+        shared.push((object.name.clone(), unserialize_from(reader)?));
     }
     let payload = match body.payload_object() {
-        Some(hash) => unserialize(&queue.store().get(hash)?)?,
+        Some(hash) => unserialize_from(queue.store().reader(hash)?)?,
         None => unserialize(&body.payload)?,
     };
     Ok(list!(kind = body.kind.word(), payload = payload, shared = List::from_pairs(shared)))

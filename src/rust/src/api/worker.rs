@@ -51,6 +51,7 @@ fn rs_worker_register(
         restart: part("args").and_then(|args| restart(&args, &part("tempdir")?)),
         resume: part("args").and_then(|_| resumed()),
     };
+    rrq_bridge::cache::set_limit(options.config.cache_size);
     let worker = Worker::register(queue, options, stop())?;
     Ok(ExternalPtr::new(Runner { worker, evaluate: REvaluate::new(&functions) }))
 }
@@ -110,8 +111,9 @@ fn rs_isolate_open(url: &str, queue_id: &str, forks: bool) -> RResult<ExternalPt
 }
 
 #[extendr]
-fn rs_isolate_serve(mut queue: ExternalPtr<Queue>) -> RResult<Robj> {
-    isolate::serve(&mut queue)
+fn rs_isolate_serve(mut queue: ExternalPtr<Queue>, functions: Nullable<List>) -> RResult<Robj> {
+    let functions: Option<List> = functions.into();
+    isolate::serve(&mut queue, functions.as_ref())
 }
 
 #[extendr]

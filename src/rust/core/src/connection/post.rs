@@ -3,10 +3,10 @@
 //! The reply to a posted call is the next thing to read from the link. So every other request reads
 //! it first, and keeps it until it is collected. Dropping the link loses it.
 
-use redis::Value;
+use redis::{RedisResult, Value};
 
 use super::Connection;
-use super::posted::{Posted, lost, receive};
+use super::posted::{Posted, lost, receive_last};
 use crate::error::Result;
 use crate::scripts::Call;
 use crate::signals::held;
@@ -14,12 +14,15 @@ use crate::signals::held;
 impl Connection {
     /// Send a call without waiting for its reply. Only the last call posted can be collected.
     pub fn post(&mut self, call: &Call) {
+        self.post_packed(|shebang| call.command(shebang).get_packed_command(), 1);
+    }
+
+    /// Send packed commands with so many replies without waiting for them.
+    pub(crate) fn post_packed(&mut self, pack: impl FnOnce(bool) -> Vec<u8>, n_replies: usize) {
         let sent = held(|| {
-            self.link().and_then(|(link, shebang)| {
-                link.send_packed_command(&call.command(shebang).get_packed_command())
-            })
+            self.link().and_then(|(link, shebang)| link.send_packed_command(&pack(shebang)))
         });
-        self.posted = sent.is_ok().then_some(Posted::Unread);
+        self.posted = sent.is_ok().then_some(Posted::Unread(n_replies));
         if sent.is_err() {
             self.link = None;
         }
@@ -27,16 +30,21 @@ impl Connection {
 
     /// The reply to the call that was posted. If it was lost, the call is sent again.
     pub fn collect(&mut self, call: &Call) -> Result<Value> {
-        let reply = match self.posted.take() {
-            Some(Posted::Unread) => receive(&mut self.link),
+        self.collect_packed().or_else(|_| self.call(call))
+    }
+
+    /// The last reply to the commands that were posted. If it is an error, they must be sent again.
+    pub(crate) fn collect_packed(&mut self) -> RedisResult<Value> {
+        match self.posted.take() {
+            Some(Posted::Unread(n)) => receive_last(&mut self.link, n),
             Some(Posted::Read(reply)) => reply,
             None => Err(lost()),
-        };
-        reply.or_else(|_| self.call(call))
+        }
     }
 
     /// Call a script many times; the next call is prepared while the server works on the previous
-    /// one. `next` returns a call, for which it may send other requests, and what `reply` needs besides the reply to it.
+    /// one. `next` returns a call, for which it may send other requests, and what `reply` needs besides
+    /// the reply to it.
     pub fn call_each<C>(
         &mut self,
         mut next: impl FnMut(&mut Self) -> Result<Option<(Call, C)>>,
@@ -59,8 +67,8 @@ impl Connection {
 
     /// Read the reply to a posted call off the link, for a request that comes before it is collected.
     pub(super) fn read_posted(&mut self) {
-        if matches!(self.posted, Some(Posted::Unread)) {
-            self.posted = Some(Posted::Read(receive(&mut self.link)));
+        if let Some(Posted::Unread(n)) = self.posted {
+            self.posted = Some(Posted::Read(receive_last(&mut self.link, n)));
         }
     }
 }

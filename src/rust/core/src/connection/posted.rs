@@ -6,14 +6,24 @@ use super::failure::is_answer;
 
 /// The reply to a posted call.
 pub(super) enum Posted {
-    /// It is still to be read.
-    Unread,
+    /// It is still to be read: the last of so many.
+    Unread(usize),
     /// Another request has read it, or found that it was lost.
     Read(RedisResult<Value>),
 }
 
+/// Read so many replies off the link; returns the last one, or the first error.
+pub(super) fn receive_last(link: &mut Option<redis::Connection>, n: usize) -> RedisResult<Value> {
+    let mut last = Ok(Value::Nil);
+    for _ in 0..n {
+        let reply = receive(link);
+        last = last.and(reply);
+    }
+    last
+}
+
 /// Read a reply off the link. The link is dropped when that fails.
-pub(super) fn receive(link: &mut Option<redis::Connection>) -> RedisResult<Value> {
+fn receive(link: &mut Option<redis::Connection>) -> RedisResult<Value> {
     match link.as_mut().ok_or_else(lost)?.recv_response() {
         Ok(Value::ServerError(error)) => Err(error.into()),
         Ok(value) => Ok(value),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::error::{Error, Result};
-use crate::store::offload::{Entry, Offload};
+use crate::store::offload::{Draft, Entry, Offload};
 use crate::value;
 
 /// Files that are not complete have names that begin like this.
@@ -42,29 +42,66 @@ impl Disk {
         move |source| Error::Offload { action, file, path, source }
     }
 
-    fn write(&self, target: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn draft(&self, name: &str) -> io::Result<DiskDraft> {
+        let target = self.root.join(name);
         let parent = target.parent().unwrap_or(&self.root);
         // A directory that has vanished is not created again: it may be where nothing is mounted.
         if !self.root.is_dir() {
             return Err(io::Error::new(ErrorKind::NotFound, "the directory no longer exists"));
         }
         fs::create_dir_all(parent)?;
-        let draft =
-            parent.join(format!("{DRAFT}{}", value::random_id().map_err(io::Error::other)?));
-        let written = write_through(&draft, bytes).and_then(|()| fs::rename(&draft, target));
-        if written.is_err() {
-            let _ = fs::remove_file(&draft);
+        let random = value::random_id().map_err(io::Error::other)?;
+        let draft = parent.join(format!("{DRAFT}{random}"));
+        let file = Some(File::create_new(&draft)?);
+        let (name, path) = (name.to_owned(), self.path.clone());
+        Ok(DiskDraft { file, draft, target, name, path })
+    }
+}
+
+/// A file that is being written.
+struct DiskDraft {
+    file: Option<File>,
+    draft: PathBuf,
+    target: PathBuf,
+    name: String,
+    path: String,
+}
+
+impl DiskDraft {
+    fn failed(&self, source: io::Error) -> Error {
+        let (file, path) = (self.name.clone(), self.path.clone());
+        Error::Offload { action: "write", file, path, source }
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        if let Some(file) = &self.file {
+            file.sync_all()?;
         }
-        written?;
-        sync_directory(parent);
+        self.file = None;
+        fs::rename(&self.draft, &self.target)?;
+        if let Some(parent) = self.target.parent() {
+            sync_directory(parent);
+        }
         Ok(())
     }
 }
 
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+impl Draft for DiskDraft {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes));
+        written.map_err(|error| self.failed(error))
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<()> {
+        self.close().map_err(|error| self.failed(error))
+    }
+}
+
+impl Drop for DiskDraft {
+    fn drop(&mut self) {
+        // After the rename there is none of that name.
+        let _ = fs::remove_file(&self.draft);
+    }
 }
 
 /// So that the name is on the disk, too. Some file systems cannot do that, and need not.
@@ -79,23 +116,22 @@ impl Offload for Disk {
         &self.path
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.write(&self.root.join(name), bytes).map_err(self.failed("write", name))
+    fn create(&self, name: &str) -> Result<Box<dyn Draft>> {
+        let draft = self.draft(name).map_err(self.failed("write", name))?;
+        Ok(Box::new(draft))
     }
 
-    fn get(&self, name: &str, size: u64) -> Result<Vec<u8>> {
-        let read = || {
+    fn open(&self, name: &str, size: u64) -> Result<Box<dyn Read>> {
+        let open = || {
             let file = File::open(self.root.join(name))?;
-            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-            file.take(size + 1).read_to_end(&mut bytes)?;
-            if bytes.len() as u64 == size {
-                Ok(bytes)
+            if file.metadata()?.len() == size {
+                Ok(file)
             } else {
                 let reason = format!("it should have {size} bytes");
                 Err(io::Error::new(ErrorKind::InvalidData, reason))
             }
         };
-        read().map_err(self.failed("read", name))
+        Ok(Box::new(open().map_err(self.failed("read", name))?))
     }
 
     fn delete(&self, name: &str) -> Result<()> {

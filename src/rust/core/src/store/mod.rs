@@ -15,11 +15,15 @@ mod files;
 mod location;
 mod object;
 mod offload;
+mod read;
 mod storage;
 mod tags;
+mod write;
 
 pub use location::{Encoding, Location, Place};
 pub use object::{Naming, Store};
-pub use offload::{Entry, Offload};
+pub use offload::{Draft, Entry, Offload};
+pub use read::Reader;
 pub use storage::{Storage, open};
 pub use tags::ObjectStore;
+pub use write::{Writer, Written};

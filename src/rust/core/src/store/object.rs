@@ -1,27 +1,16 @@
-//! Storing and reading objects.
+//! A store, and the requests that begin and name an object.
 
 use std::sync::LazyLock;
-use std::thread::sleep;
-use std::time::Duration;
-
-use redis::Pipeline;
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::scripts::{Call, OBJECT_BEGIN, OBJECT_KEEP, Script};
-use crate::store::chunks::{self, CHUNK};
-use crate::store::location::{Encoding, Location, Place};
 use crate::store::storage::Storage;
 use crate::value;
 
-/// Objects up to this size stand in one hash.
-const SMALL: usize = 64 * 1024;
 /// How long an object is kept that nothing refers to yet, and how long sending one may take.
 const PIN_MS: u64 = 3600 * 1000;
-/// How often a file is written, and the pause after the first attempt.
-const ATTEMPTS: u32 = 4;
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// The name of a new object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,75 +42,9 @@ impl<'a> Store<'a> {
         Store { connection, keys, storage, queue: Some(queue), owner: folder(queue) }
     }
 
-    /// Store a value and return its name. It stays for an hour unless something refers to it.
-    pub fn put(&mut self, bytes: &[u8], naming: Naming) -> Result<String> {
-        let name = match naming {
-            Naming::Content => value::content_hash(bytes),
-            Naming::Unique => value::random_id()?,
-        };
-        if self.storage.is_offloaded(bytes.len()) {
-            self.put_file(&name, bytes, naming)?;
-        } else if bytes.len() <= SMALL {
-            self.keep(&name, "", bytes, "")?;
-        } else {
-            self.put_chunks(&name, bytes, naming)?;
-        }
-        Ok(name)
-    }
-
-    fn put_file(&mut self, hash: &str, bytes: &[u8], naming: Naming) -> Result<()> {
-        let size = bytes.len() as u64;
-        let offload = self
-            .storage
-            .offload()?
-            .ok_or(Error::ObjectLarge { bytes: size, limit: self.storage.max_size as u64 })?;
-        let Some(draft) = self.begin(hash, naming)? else {
-            return Ok(());
-        };
-        let generation = value::random_id()?[..8].to_owned();
-        let name = self.file(hash, &generation);
-        repeat(|| offload.put(&name, bytes))?;
-        let place = Place::File(generation);
-        let location = Location { place, size, stored: size, encoding: Encoding::Plain };
-        let kept = self.keep(hash, &location.pack(), &[], &draft);
-        // Another process was faster, the queue is gone, or it took too long. After a connection error
-        // nobody knows whether the object has its name: `orphans` finds the file if it has not.
-        if matches!(kept, Ok(false) | Err(Error::QueueMissing { .. } | Error::ObjectLate)) {
-            offload.delete(&name)?;
-        }
-        kept.map(|_| ())
-    }
-
-    fn put_chunks(&mut self, hash: &str, bytes: &[u8], naming: Naming) -> Result<()> {
-        let Some(draft) = self.begin(hash, naming)? else {
-            return Ok(());
-        };
-        let compressed = self.storage.compress && chunks::is_compressible(bytes);
-        chunks::prepare(self.connection, self.keys, &draft)?;
-        let mut stored = 0;
-        for (position, chunk) in bytes.chunks(CHUNK).enumerate() {
-            if (self.connection.stop())() {
-                return Err(Error::Interrupted);
-            }
-            let smaller = compressed.then(|| chunks::compress(chunk));
-            let sent = smaller.as_deref().unwrap_or(chunk);
-            stored += sent.len() as u64;
-            if !chunks::send(self.connection, self.keys, &draft, position, sent)? {
-                break;
-            }
-        }
-        let location = Location {
-            place: Place::Chunks(chunks::count(bytes.len()) as u64),
-            size: bytes.len() as u64,
-            stored,
-            encoding: if compressed { Encoding::Lz4 } else { Encoding::Plain },
-        };
-        self.keep(hash, &location.pack(), &[], &draft).map(|_| ())
-    }
-
     /// Begin a new object; returns the name of its draft. One with the same content may be stored
     /// already: it is pinned, and there is no draft.
-    fn begin(&mut self, hash: &str, naming: Naming) -> Result<Option<String>> {
+    pub(super) fn begin(&mut self, hash: &str, naming: Naming) -> Result<Option<String>> {
         let draft = value::random_id()?;
         let mut call = self.call(&OBJECT_BEGIN).arg(PIN_MS).arg(&draft);
         if naming == Naming::Content {
@@ -137,7 +60,13 @@ impl<'a> Store<'a> {
     }
 
     /// Give a complete object its name; returns whether it is the one that stays.
-    fn keep(&mut self, hash: &str, location: &str, bytes: &[u8], draft: &str) -> Result<bool> {
+    pub(super) fn keep(
+        &mut self,
+        hash: &str,
+        location: &str,
+        bytes: &[u8],
+        draft: &str,
+    ) -> Result<bool> {
         let call = self.call(&OBJECT_KEEP).arg(PIN_MS).arg(hash).arg(location).arg(bytes);
         match value::integer(self.connection.call(&call.arg(draft))?)? {
             -1 => Err(self.missing()),
@@ -160,31 +89,6 @@ impl<'a> Store<'a> {
     pub(super) fn file(&self, hash: &str, generation: &str) -> String {
         format!("{}/{hash}-{generation}", self.owner)
     }
-
-    /// Read a value.
-    pub fn get(&mut self, hash: &str) -> Result<Vec<u8>> {
-        let mut pipeline = Pipeline::new();
-        pipeline.cmd("HGET").arg(self.keys.objects()).arg(hash);
-        pipeline.cmd("HGET").arg(self.keys.stored_objects()).arg(hash);
-        let mut reply = self.connection.pipeline(&pipeline)?.into_iter();
-        let mut next = || value::maybe_bytes(reply.next().unwrap_or_default());
-        if let Some(bytes) = next()? {
-            return Ok(bytes);
-        }
-        let missing = || Error::ObjectMissing { hashes: vec![hash.to_owned()] };
-        let location = Location::unpack(hash, &next()?.ok_or_else(missing)?)?;
-        let Location { place, size, encoding, .. } = location;
-        match place {
-            Place::Chunks(n) => {
-                chunks::receive(self.connection, self.keys, hash, n, size, encoding)
-            }
-            Place::File(generation) => {
-                let unknown = || Error::OffloadUnknown { hash: hash.to_owned() };
-                let offload = self.storage.offload()?.ok_or_else(unknown)?;
-                offload.get(&self.file(hash, &generation), size)
-            }
-        }
-    }
 }
 
 /// The folder for the files of an owner: its name, with letters that a file name cannot have replaced.
@@ -204,21 +108,6 @@ pub(super) fn folder(owner: &str) -> String {
     name
 }
 
-/// Write a file again when that failed for a reason that may pass.
-fn repeat(mut write: impl FnMut() -> Result<()>) -> Result<()> {
-    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
-    let lasting = [NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull];
-    let mut pause = PAUSE;
-    for _ in 1..ATTEMPTS {
-        match write() {
-            Err(Error::Offload { source, .. }) if !lasting.contains(&source.kind()) => sleep(pause),
-            other => return other,
-        }
-        pause *= 4;
-    }
-    write()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,21 +117,5 @@ mod tests {
         assert_eq!(folder("jobs.v1-a_b"), "jobs.v1-a_b");
         assert_eq!(folder("../a"), "%2e.%2fa");
         assert_eq!(folder("é"), "%c3%a9");
-    }
-
-    #[test]
-    fn only_what_may_pass_is_tried_again() {
-        let failing = |kind: std::io::ErrorKind| {
-            let mut n = 0;
-            let failed = repeat(|| {
-                n += 1;
-                let (file, path) = (String::new(), String::new());
-                Err(Error::Offload { action: "write", file, path, source: kind.into() })
-            });
-            assert!(failed.is_err());
-            n
-        };
-        assert_eq!(failing(std::io::ErrorKind::StorageFull), 1);
-        assert_eq!(failing(std::io::ErrorKind::TimedOut), ATTEMPTS);
     }
 }

@@ -1,6 +1,7 @@
 //! Places outside the server for large values. A place keeps files under names such as
 //! `<owner>/<hash>-<generation>`; one that is not yet complete is never read.
 
+use std::io::Read;
 use std::time::SystemTime;
 
 use crate::error::Result;
@@ -16,14 +17,22 @@ pub struct Entry {
     pub modified: SystemTime,
 }
 
+/// A file that is being written. Dropping it leaves nothing.
+pub trait Draft {
+    /// Add to its end.
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
+    /// It is complete: give it its name.
+    fn commit(self: Box<Self>) -> Result<()>;
+}
+
 /// A place for large values outside the server, used by many processes at the same time.
 pub trait Offload: Send + Sync {
     /// The path, which is valid in any working directory.
     fn path(&self) -> &str;
-    /// Store a file as a whole. A name is written only once.
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<()>;
-    /// Read a file of this size.
-    fn get(&self, name: &str, size: u64) -> Result<Vec<u8>>;
+    /// Begin a file. A name is written only once.
+    fn create(&self, name: &str) -> Result<Box<dyn Draft>>;
+    /// Open a file of this size.
+    fn open(&self, name: &str, size: u64) -> Result<Box<dyn Read>>;
     /// Delete a file. One that does not exist is no error.
     fn delete(&self, name: &str) -> Result<()>;
     /// All files of an owner, also those left by a process that ended while it wrote.

@@ -65,6 +65,11 @@ impl Storage {
         size > LARGE || self.is_offloaded(size)
     }
 
+    /// How much of a value must be known to decide where it goes.
+    pub(super) fn undecided(&self) -> usize {
+        if self.max_size.is_finite() { self.max_size as usize } else { LARGE }
+    }
+
     pub(super) fn is_offloaded(&self, size: usize) -> bool {
         size as f64 > self.max_size
     }

@@ -10,6 +10,7 @@ use crate::scripts::{Call, OBJECT_TAG};
 use crate::store::chunks;
 use crate::store::location::{Location, Place};
 use crate::store::object::{Naming, Store, folder};
+use crate::store::read::Reader;
 use crate::store::storage::Storage;
 use crate::value;
 
@@ -78,6 +79,11 @@ impl ObjectStore {
     /// Read a value.
     pub fn get(&mut self, hash: &str) -> Result<Vec<u8>> {
         self.store().get(hash)
+    }
+
+    /// Read a value a piece at a time.
+    pub fn reader(&mut self, hash: &str) -> Result<Reader<'_>> {
+        self.store().reader(hash)
     }
 
     /// The hashes of all objects, sorted.

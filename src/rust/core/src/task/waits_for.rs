@@ -45,7 +45,9 @@ fn start_times(queue: &mut Queue, ids: &[&String]) -> Result<Vec<u64>> {
     }
     let mut cmd = Cmd::new();
     cmd.arg("ZMSCORE").arg(queue.keys.due());
-    ids.iter().for_each(|id| drop(cmd.arg(format!("{}{id}", due::SCHEDULED))));
+    for id in ids {
+        cmd.arg(format!("{}{id}", due::SCHEDULED));
+    }
     let mut times = Vec::new();
     for score in value::array(queue.connection.command(&cmd)?)? {
         let score = value::maybe_bytes(score)?.and_then(|text| String::from_utf8(text).ok());

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::status::Status;
+use crate::store::{Reader, Writer};
 use crate::task::{self, Body, Isolation, TaskResult};
 
 /// A task a worker has claimed.
@@ -100,17 +101,23 @@ pub struct Idle {
     pub remaining_s: f64,
 }
 
-/// Where a task gets data that its body only refers to.
+/// Where a task gets data that its body only refers to, and puts its value.
 pub trait Fetch {
-    /// The shared object stored under `hash`.
-    fn object(&mut self, hash: &str) -> Result<Vec<u8>>;
+    /// The object stored under `hash`.
+    fn object(&mut self, hash: &str) -> Result<Reader<'_>>;
+    /// A place for the value of the task.
+    fn value(&mut self) -> Writer<'_>;
     /// The results of the tasks it depends on.
     fn results(&mut self, ids: &[String]) -> Result<Vec<TaskResult>>;
 }
 
 impl Fetch for Queue {
-    fn object(&mut self, hash: &str) -> Result<Vec<u8>> {
-        self.store().get(hash)
+    fn object(&mut self, hash: &str) -> Result<Reader<'_>> {
+        self.store().reader(hash)
+    }
+
+    fn value(&mut self) -> Writer<'_> {
+        self.store().writer()
     }
 
     fn results(&mut self, ids: &[String]) -> Result<Vec<TaskResult>> {

@@ -84,8 +84,8 @@ pub struct IsolatedRun<'a> {
     pub config: &'a WorkerConfig,
     /// What reads its output.
     pub recorder: &'a Recorder,
-    /// Where it finds values outside the server.
-    pub offload_path: Option<&'a str>,
+    /// Where it puts large values.
+    pub storage: &'a Storage,
 }
 
 impl IsolatedRun<'_> {
@@ -143,7 +143,7 @@ impl Isolate {
         };
         let folder = runner.home().join(&run.task.id);
         fs::create_dir_all(&folder)?;
-        write_request(&folder, run.task, run.offload_path).map_err(io::Error::other)?;
+        write_request(&folder, run.task, run.storage).map_err(io::Error::other)?;
         let end = supervise(runner.as_mut(), run, &folder)?;
         // Something may still write there; it goes with the runner. That must not cost the result.
         let _ = fs::remove_dir_all(&folder);
@@ -267,8 +267,10 @@ struct Request {
     id: String,
     attempt: i64,
     body: Body,
-    /// Where the worker finds values outside the server.
+    /// Where the worker puts values outside the server, and from which size on.
     offload_path: Option<String>,
+    max_size: f64,
+    compress: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -277,12 +279,15 @@ struct Reported {
     value: ByteBuf,
     extra: ByteBuf,
     is_final: bool,
+    is_object: bool,
 }
 
-fn write_request(folder: &Path, task: &Task, offload_path: Option<&str>) -> Result<()> {
+fn write_request(folder: &Path, task: &Task, storage: &Storage) -> Result<()> {
     let Task { id, attempt, body } = task.clone();
-    let offload_path = offload_path.map(str::to_owned);
-    let packed = rmp_serde::to_vec(&Request { id, attempt, body, offload_path });
+    let (max_size, compress) = (storage.max_size, storage.compress);
+    let offload_path = storage.path().map(str::to_owned);
+    let packed =
+        rmp_serde::to_vec(&Request { id, attempt, body, offload_path, max_size, compress });
     let packed = packed.map_err(|error| Error::corrupt("a task", error))?;
     fs::write(folder.join(REQUEST), packed).map_err(Error::io("cannot pass a task to its process"))
 }
@@ -294,7 +299,9 @@ pub fn read_request(folder: &Path) -> Result<(Task, Storage)> {
     let request: Request =
         rmp_serde::from_slice(&packed).map_err(|error| Error::corrupt("a task", error))?;
     let task = Task { id: request.id, attempt: request.attempt, body: request.body };
-    Ok((task, Storage::new(f64::INFINITY, request.offload_path)))
+    let mut storage = Storage::new(request.max_size, request.offload_path);
+    storage.compress = request.compress;
+    Ok((task, storage))
 }
 
 /// Write how a task ended to its directory. The rename makes it appear complete or not at all.
@@ -304,6 +311,7 @@ pub fn write_outcome(folder: &Path, evaluation: Evaluation) -> Result<()> {
         value: ByteBuf::from(evaluation.value),
         extra: ByteBuf::from(evaluation.extra),
         is_final: evaluation.is_final,
+        is_object: evaluation.is_object,
     };
     let packed =
         rmp_serde::to_vec(&reported).map_err(|error| Error::corrupt("an outcome", error))?;
@@ -316,5 +324,6 @@ fn read_outcome(folder: &Path) -> Option<Evaluation> {
     let reported: Reported = rmp_serde::from_slice(&fs::read(folder.join(OUTCOME)).ok()?).ok()?;
     let status = Status::from_letter(u8::try_from(reported.status).ok()?);
     let (value, extra) = (reported.value.into_vec(), reported.extra.into_vec());
-    Some(Evaluation { extra, is_final: reported.is_final, ..Evaluation::new(status, value) })
+    let Reported { is_final, is_object, .. } = reported;
+    Some(Evaluation { extra, is_final, is_object, ..Evaluation::new(status, value) })
 }

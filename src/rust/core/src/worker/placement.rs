@@ -49,7 +49,7 @@ impl Worker {
             stop: &self.stop,
             config: &self.options.config,
             recorder: &recorder,
-            offload_path: self.queue.storage.path(),
+            storage: &self.queue.storage,
         };
         let end = self.isolate.run(&run);
         self.keep_recorder(recorder);

@@ -17,6 +17,9 @@ impl Worker {
         mut evaluation: Evaluation,
     ) -> Evaluation {
         let size = evaluation.value.len();
+        if evaluation.is_object {
+            return evaluation;
+        }
         if evaluation.status == Status::Complete && self.queue.storage.is_object(size) {
             match self.queue.store().put(&evaluation.value, Naming::Unique) {
                 Ok(name) => {

@@ -172,7 +172,7 @@ impl Offload for Flaky {
     fn path(&self) -> &str {
         self.inner.path()
     }
-    fn put(&self, name: &str, bytes: &[u8]) -> rrq_core::Result<()> {
+    fn create(&self, name: &str) -> rrq_core::Result<Box<dyn store::Draft>> {
         let mut left = self.failures.lock().unwrap();
         if *left > 0 {
             *left -= 1;
@@ -180,10 +180,10 @@ impl Offload for Flaky {
             let source = std::io::ErrorKind::TimedOut.into();
             return Err(Error::Offload { action: "write", file, path, source });
         }
-        self.inner.put(name, bytes)
+        self.inner.create(name)
     }
-    fn get(&self, name: &str, size: u64) -> rrq_core::Result<Vec<u8>> {
-        self.inner.get(name, size)
+    fn open(&self, name: &str, size: u64) -> rrq_core::Result<Box<dyn std::io::Read>> {
+        self.inner.open(name, size)
     }
     fn delete(&self, name: &str) -> rrq_core::Result<()> {
         self.inner.delete(name)

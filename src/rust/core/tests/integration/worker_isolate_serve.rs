@@ -18,7 +18,7 @@ use crate::support::wait_until;
 #[ignore = "started by the tests"]
 fn server_in_a_child() {
     let task = std::env::var("TASK").unwrap();
-    let start = || {
+    let start = |_: &std::path::Path| {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &task]).stdin(Stdio::null()).process_group(0);
         let child = if task.is_empty() { None } else { command.spawn().ok() };

@@ -5,7 +5,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -42,7 +42,7 @@ impl WorkerLink {
     /// Run tasks, each in a process created by `fork`, until the worker has gone. Returns in each
     /// of these processes with the task's directory, and at the end in the server itself with
     /// `None`.
-    pub fn serve(mut self, mut fork: impl FnMut() -> i32) -> Result<Option<PathBuf>> {
+    pub fn serve(mut self, mut fork: impl FnMut(&Path) -> i32) -> Result<Option<PathBuf>> {
         // A worker that was killed meanwhile cannot remove the directory of this process, so that is
         // left to the caller, as if it had gone later.
         if self.lines.send("ready").is_err() {
@@ -59,7 +59,7 @@ impl WorkerLink {
                 continue;
             };
             let server = getpid();
-            let goes_on = match fork() {
+            let goes_on = match fork(Path::new(folder)) {
                 0 => {
                     drop(self);
                     die_with(server);

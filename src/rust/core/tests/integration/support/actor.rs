@@ -65,10 +65,10 @@ impl Evaluate for Actor {
     fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Evaluation {
         self.done.push(String::from_utf8_lossy(payload(task)).into_owned());
         for shared in &task.body.shared {
-            self.objects.push(fetch.object(&shared.hash).unwrap());
+            self.objects.push(fetch.object(&shared.hash).unwrap().read_all().unwrap());
         }
         if let Some(hash) = task.body.payload_object() {
-            self.objects.push(fetch.object(hash).unwrap());
+            self.objects.push(fetch.object(hash).unwrap().read_all().unwrap());
         }
         (self.play)(task)
     }

@@ -1,0 +1,216 @@
+//! Writing values: as a whole, or while they are made.
+
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
+
+use redis::Pipeline;
+
+use crate::error::{Error, Result};
+use crate::keys::due;
+use crate::store::chunks::Sending;
+use crate::store::location::{Encoding, Location, Place};
+use crate::store::object::{Naming, Store};
+use crate::store::offload::{Draft, Offload};
+use crate::value;
+
+/// Objects up to this size stand in one hash.
+const SMALL: usize = 64 * 1024;
+/// How often a file is written, and the pause after the first attempt.
+const ATTEMPTS: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl<'a> Store<'a> {
+    /// Store a value and return its name. It stays for an hour unless something refers to it.
+    pub fn put(&mut self, bytes: &[u8], naming: Naming) -> Result<String> {
+        let name = match naming {
+            Naming::Content => value::content_hash(bytes),
+            Naming::Unique => value::random_id()?,
+        };
+        let is_file = self.storage.is_offloaded(bytes.len());
+        if bytes.len() <= SMALL && !is_file {
+            self.keep(&name, "", bytes, "")?;
+            return Ok(name);
+        }
+        if is_file && self.storage.path().is_none() {
+            let (bytes, limit) = (bytes.len() as u64, self.storage.max_size as u64);
+            return Err(Error::ObjectLarge { bytes, limit });
+        }
+        if let Some(draft) = self.begin(&name, naming)? {
+            let mut sink = Sink::open(self, &name, draft, is_file)?;
+            sink.write(self, bytes)?;
+            sink.close(self, &name, bytes.len() as u64)?;
+        }
+        Ok(name)
+    }
+
+    /// Store a value of a task while it is written, whose size is not known yet.
+    pub fn writer(self) -> Writer<'a> {
+        Writer { store: self, begun: Vec::new(), sink: None, size: 0 }
+    }
+}
+
+/// Where the bytes of a new object go.
+enum Sink {
+    Chunks { draft: String, sending: Sending },
+    File { draft: String, generation: String, file: Box<dyn Draft>, offload: Arc<dyn Offload> },
+}
+
+impl Sink {
+    fn open(store: &mut Store<'_>, name: &str, draft: String, is_file: bool) -> Result<Self> {
+        if let (true, Some(offload)) = (is_file, store.storage.offload()?) {
+            let generation = value::random_id()?[..8].to_owned();
+            let file = repeat(|| offload.create(&store.file(name, &generation)))?;
+            return Ok(Sink::File { draft, generation, file, offload });
+        }
+        let compress = store.storage.compress;
+        let sending = Sending::new(store.connection, store.keys, &draft, compress)?;
+        Ok(Sink::Chunks { draft, sending })
+    }
+
+    fn write(&mut self, store: &mut Store<'_>, bytes: &[u8]) -> Result<()> {
+        match self {
+            Sink::Chunks { sending, .. } => sending.write(store.connection, store.keys, bytes),
+            Sink::File { file, .. } => file.write(bytes),
+        }
+    }
+
+    fn close(self, store: &mut Store<'_>, name: &str, size: u64) -> Result<()> {
+        match self {
+            Sink::Chunks { draft, mut sending } => {
+                let encoding = sending.close(store.connection, store.keys)?;
+                let (place, stored) = (Place::Chunks(sending.n), sending.stored);
+                let location = Location { place, size, stored, encoding };
+                store.keep(name, &location.pack(), &[], &draft).map(|_| ())
+            }
+            Sink::File { draft, generation, file, offload } => {
+                file.commit()?;
+                let written = store.file(name, &generation);
+                let (place, encoding) = (Place::File(generation), Encoding::Plain);
+                let location = Location { place, size, stored: size, encoding };
+                let kept = store.keep(name, &location.pack(), &[], &draft);
+                // Another process was faster, the queue is gone, or it took too long. After a connection
+                // error nobody knows whether the object has its name: `orphans` finds the file if not.
+                if matches!(kept, Ok(false) | Err(Error::QueueMissing { .. } | Error::ObjectLate)) {
+                    offload.delete(&written)?;
+                }
+                kept.map(|_| ())
+            }
+        }
+    }
+
+    /// Its value is not wanted: do not wait for the end of the pin.
+    fn discard(self, store: &mut Store<'_>) -> Result<()> {
+        let (Sink::Chunks { draft, .. } | Sink::File { draft, .. }) = self;
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("UNLINK").arg(store.keys.object(&draft));
+        pipeline.cmd("ZREM").arg(store.keys.due()).arg(format!("{}{draft}", due::OBJECT));
+        store.connection.pipeline(&pipeline).map(|_| ())
+    }
+}
+
+/// A value that is being written.
+pub struct Writer<'a> {
+    store: Store<'a>,
+    /// Its beginning, until it is known to be large.
+    begun: Vec<u8>,
+    sink: Option<(String, Sink)>,
+    size: u64,
+}
+
+/// What a value has become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It is small: these are its bytes.
+    Bytes(Vec<u8>),
+    /// The name of an object, which stays for an hour unless something refers to it.
+    Object(String),
+}
+
+impl Writer<'_> {
+    /// Add to its end.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.size += bytes.len() as u64;
+        if let Some((_, sink)) = &mut self.sink {
+            return sink.write(&mut self.store, bytes);
+        }
+        self.begun.extend_from_slice(bytes);
+        if self.begun.len() > self.store.storage.undecided() {
+            self.open()?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<()> {
+        let store = &mut self.store;
+        let is_file = store.storage.is_offloaded(self.begun.len());
+        if is_file && store.storage.path().is_none() {
+            let (bytes, limit) = (self.size, store.storage.max_size as u64);
+            return Err(Error::ObjectLarge { bytes, limit });
+        }
+        let name = value::random_id()?;
+        let draft = store.begin(&name, Naming::Unique)?.unwrap_or_default();
+        let mut sink = Sink::open(store, &name, draft, is_file)?;
+        sink.write(store, &std::mem::take(&mut self.begun))?;
+        self.sink = Some((name, sink));
+        Ok(())
+    }
+
+    /// All of it was added.
+    pub fn finish(mut self) -> Result<Written> {
+        if self.sink.is_none() && self.store.storage.is_object(self.begun.len()) {
+            self.open()?;
+        }
+        match self.sink {
+            None => Ok(Written::Bytes(self.begun)),
+            Some((name, sink)) => {
+                sink.close(&mut self.store, &name, self.size)?;
+                Ok(Written::Object(name))
+            }
+        }
+    }
+
+    /// It is not wanted.
+    pub fn discard(mut self) -> Result<()> {
+        match self.sink {
+            None => Ok(()),
+            Some((_, sink)) => sink.discard(&mut self.store),
+        }
+    }
+}
+
+/// Create a file again when that failed for a reason that may pass.
+fn repeat<T>(mut create: impl FnMut() -> Result<T>) -> Result<T> {
+    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    let lasting = [NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull];
+    let mut pause = PAUSE;
+    for _ in 1..ATTEMPTS {
+        match create() {
+            Err(Error::Offload { source, .. }) if !lasting.contains(&source.kind()) => sleep(pause),
+            other => return other,
+        }
+        pause *= 4;
+    }
+    create()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let failing = |kind: std::io::ErrorKind| {
+            let mut n = 0;
+            let failed: Result<()> = repeat(|| {
+                n += 1;
+                let (file, path) = (String::new(), String::new());
+                Err(Error::Offload { action: "write", file, path, source: kind.into() })
+            });
+            assert!(failed.is_err());
+            n
+        };
+        assert_eq!(failing(std::io::ErrorKind::StorageFull), 1);
+        assert_eq!(failing(std::io::ErrorKind::TimedOut), ATTEMPTS);
+    }
+}
