@@ -93,6 +93,10 @@ rs_random_id <- function() .Call(wrap__rs_random_id)
 
 rs_task_submit <- function(queue, kind, payloads, shared, options, inspect, slot) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, options, inspect, slot)
 
+rs_holds_pointer <- function(value) .Call(wrap__rs_holds_pointer, value)
+
+rs_is_data <- function(value) .Call(wrap__rs_is_data, value)
+
 rs_task_cancel <- function(queue, ids, ignore_ended) .Call(wrap__rs_task_cancel, queue, ids, ignore_ended)
 
 rs_task_resolve_dependents <- function(queue) .Call(wrap__rs_task_resolve_dependents, queue)

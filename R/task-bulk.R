@@ -49,7 +49,7 @@ rrq_task_create_bulk_expr <- with_options(function(expr, data, options = NULL, g
   task <- capture_bulk(expr, given, parent.frame(), rlang::current_env(), globals)
   handle <- queue_handle(controller)
   template <- list(expr = task$expr, variables = task$variables, names = names(data))
-  template$code <- names_of_code(task$variables, globals)
+  template$about <- describe_variables(task$variables, globals, data, task$expr)
   submit(handle, "bulk_expr", rows(data), list(template), options)
 })
 

@@ -129,7 +129,14 @@ find_variables <- function(expr, given, envir, call) {
     hint <- "If it is a column, or exists only on the worker, list what to send in {.arg globals}."
     abort_unknown(unknown, envir, call, hint)
   }
-  values[!vapply(values, is.function, NA)]
+  values <- values[!vapply(values, is.function, NA)]
+  perhaps <- names(values)[!names(values) %in% names$required]
+  if (length(perhaps) > 0) {
+    # The name of a column may be that of a connection, too.
+    dead <- perhaps[vapply(values[perhaps], holds_pointer, NA)]
+    values <- values[!names(values) %in% dead]
+  }
+  values
 }
 
 # The names in a formula or beside a data frame are mostly columns: a package's object of that name

@@ -15,15 +15,23 @@
 #' In a call, `pkg::fn` and functions of packages are sent by name. Any other function is sent by
 #' value, with the environment in which it was created. From the global environment, the current
 #' values of the variables and functions that it uses are sent with it, and those that these use in
-#' turn; the same applies to functions among its arguments. Functions of packages that are attached
-#' in this session are found on the worker without attaching the packages there. On the worker,
-#' what was sent takes precedence over the worker environment, where all other names are looked up.
-#' What a function uses indirectly, as in `get("x")`, is not recognised: name it in `globals`.
-#' Arguments arrive as they are, language objects unevaluated.
+#' turn; the same applies to functions among its arguments, and to functions inside other values,
+#' such as a list of functions, also in the variables of an expression. Functions of packages that
+#' are attached in this session are found on the worker without attaching the packages there. On the
+#' worker, what was sent takes precedence over the worker environment, where all other names are
+#' looked up. What a function uses indirectly, as in `get("x")`, is not recognised: name it in
+#' `globals`. Arguments arrive as they are, language objects unevaluated.
+#'
+#' S3 methods of the global environment are sent for the generics that a function names and for the
+#' classes of the values that are sent. For the duration of the task they are bound in the worker's
+#' global environment, where functions of packages find them, too. A package that defines the
+#' methods of such a class, for example data.table or tibble, is loaded on the worker if it is
+#' installed there.
 #'
 #' Connections and external pointers exist in one R process only. Objects that contain them, such as
 #' a database connection or an `xml_document`, cannot be sent; of the environment in which a
-#' function was created, only the variables that it uses are checked. With
+#' function was created, only the variables that it uses are checked, and not those whose names are
+#' used as columns, as in a formula. With
 #' `options(rrq.nonportable = "warn")` this is a warning, and with `"ignore"` nothing is reported:
 #' the pointers then arrive empty, which is of use only for objects that can restore them. A result
 #' that contains a connection or pointer makes its task an `ERROR`; there, the option of the worker
@@ -93,7 +101,9 @@ rrq_task_create_expr <- with_options(function(expr, options = NULL, globals = TR
   handle <- queue_handle(controller)
   large <- is_large(task$variables)
   payload <- list(expr = task$expr, variables = task$variables[!large])
-  payload$code <- names_of_code(task$variables, globals)
+  # Code that is written here holds no functions, but code that was stored may.
+  built <- if (is.symbol(substitute(expr))) task$expr
+  payload$about <- describe_variables(task$variables, globals, expr = built)
   submit(handle, "expr", list(payload), task$variables[large], options)
 })
 

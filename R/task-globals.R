@@ -1,54 +1,66 @@
 # What functions that are sent by value take along from the global environment, which is not sent.
 #
-# 1. function_syntax(): the names a function uses. It is read once per function and kept.
-# 2. collect_globals(): their current values, and those that these need in turn.
+# 1. function_syntax() (task-syntax.R): the names a function uses, read once per function.
+# 2. visit_value(): one walk through a value and all that is sent with it, in search of code; and
+#    from there through what the names in the code stand for.
+# 3. visit_methods() (task-methods.R): the S3 methods for the generics and classes that were met.
 #
 # The environments between a function and the global one are sent with it. They are visited for the
 # functions in them only.
 
 # The function, with the values and packages that it needs on the worker: `globals` and `packages`;
-# and whether arguments or elements hold functions, whose environment is set there, too.
+# and which arguments, and whether elements, hold functions, whose environment is set there, too.
 capture_along <- function(fn, args, globals, envir, elements = NULL, call = caller_env()) {
   if (!isTRUE(globals)) check_globals(globals, call)
-  if (any(vapply(args, holds_code, NA))) fn$args_code <- TRUE
-  if (is.list(elements) && any(vapply(elements, holds_code, NA, 1))) fn$elements_code <- TRUE
-  code <- c(fn["value"], if (isTRUE(fn$args_code)) args, if (isTRUE(fn$elements_code)) elements)
-  along <- collect_globals(code[!vapply(code, is.null, NA)], isTRUE(globals), call)
-  values <- if (isTRUE(globals)) along$values else declared_variables(globals, envir, call)
-  if (length(values) > 0) {
-    fn$globals <- values
-    fn$code <- names(values)[vapply(values, holds_code, NA)]
+  found <- new_search(isTRUE(globals))
+  fn$args_code <- visit_items(args, found)
+  if (!is.null(elements) && visit_value(elements, found)) fn$elements_code <- TRUE
+  if (is.null(fn$value)) {
+    found$called <- fn$name
+  } else if (is.null(attributes(fn$value))) {
+    visit_function(fn$value, found)
+  } else {
+    visit_value(fn$value, found)
   }
-  fn$packages <- along$packages
-  fn$inner <- along$inner
-  fn
+  if (isTRUE(globals)) {
+    fn <- c(fn, collected_globals(found, call))
+  } else {
+    values <- declared_variables(globals, envir, call)
+    if (length(values) > 0) fn$globals <- values
+    code <- vapply(values, visit_value, NA, found)
+    if (any(code)) fn$code <- names(values)[code]
+    fn$methods <- methods_in(values)
+  }
+  c(fn, needed_there(found))
 }
 
-holds_code <- function(x, depth = 3) {
-  if (is.function(x) || is.environment(x) || is_formula(x)) {
-    return(TRUE)
+# The same for the variables of an expression, the rows of a bulk, and the constants of an
+# expression that was built. Functions are among the variables only if the user declared them, but
+# lists may hold some. On the worker these see what came `along`, and the variables.
+describe_variables <- function(variables, globals, data = NULL, expr = NULL, call = caller_env()) {
+  constants <- all_constants(expr)
+  if (is_plain_list(variables) && is_plain_list(data) && is_plain_list(constants)) {
+    return(NULL)
   }
-  depth > 1 && is_short_list(x) && any(vapply(unclass(x), holds_code_if_there, NA, depth - 1))
+  found <- new_search(isTRUE(globals))
+  about <- list()
+  if (length(visit_items(data, found)) > 0) about$data_code <- TRUE
+  if (length(visit_items(constants, found)) > 0) about$expr_code <- found$literals <- TRUE
+  code <- vapply(variables, visit_value, NA, found)
+  if (any(code)) about$code <- names(variables)[code]
+  if (isTRUE(globals)) {
+    about$along <- collected_globals(found, call)
+  } else {
+    about$methods <- methods_in(variables)
+  }
+  about <- c(about, needed_there(found))
+  if (length(about) > 0) about
 }
-
-# Formal arguments without a default are elements that are not there.
-holds_code_if_there <- function(x, depth) !rlang::is_missing(x) && holds_code(x, depth)
 
 is_formula <- function(x) is.call(x) && inherits(x, "formula")
 
-is_short_list <- function(x) is.list(x) && !is.data.frame(x) && length(x) <= widest
-
-# Longer lists, and environments with more objects, hold data rather than functions.
+# Environments with more objects hold data rather than functions.
 widest <- 200
-
-# The variables of an expression that the user declared and that hold functions. On the worker these
-# see each other, and what else the task has.
-names_of_code <- function(variables, globals) {
-  if (!isTRUE(globals)) {
-    code <- vapply(variables, holds_code, NA)
-    if (any(code)) names(variables)[code]
-  }
-}
 
 # More than this is hardly meant: what a function uses is found, not declared.
 globals_max_size <- 500e6
@@ -72,142 +84,130 @@ check_globals_size <- function(values, call) {
   )
 }
 
-# The names of a function --------------------------------------------------------------------
-
-# Identical code is the same object: closures made from one `function` expression share it. It is
-# kept with what was found, so that its address is not used again.
-function_syntax <- function(fn) {
-  params <- formals(fn)
-  body <- body(fn)
-  code_syntax(params, body, function() {
-    names <- walk_function_names(params, body)
-    parts <- c(strip_formals(params), list(strip_source(body)))
-    c(names, bare = as.function(parts, envir = baseenv()))
-  })
-}
-
-max_functions <- 500
-
-code_syntax <- function(params, body, read) {
-  key <- paste0(rlang::obj_address(params), rlang::obj_address(body))
-  syntax <- the$functions[[key]]
-  if (is.null(syntax)) {
-    if (length(the$functions) >= max_functions) the$functions <- new.env(parent = emptyenv())
-    syntax <- list2env(c(read(), list(key = key, code = list(params, body))), parent = emptyenv())
-    assign(key, syntax, the$functions)
-  }
-  syntax
-}
-
-# Code made by hand may not have the form that is expected of it.
-walk_function_names <- function(params, body) {
-  root <- tryCatch(
-    walk_root(as.call(list(quote(`function`), params, body)), finds_functions = TRUE),
-    error = function(e) list(optional = all.vars(body), called = all.names(body))
-  )
-  syntax_names(root$required, root$optional, root$called)
-}
-
-# In `data` only a value is of use; in `called` only a function. `certain` names are variables or
-# functions; the others may be columns.
-syntax_names <- function(required, optional, called) {
-  variables <- setdiff(as.character(c(required, optional)), "")
-  variables <- variables[!is_dots(variables)]
-  called <- unique(as.character(called))
-  list(
-    all = union(variables, called), variables = variables, called = called,
-    certain = union(intersect(as.character(required), variables), called)
-  )
-}
-
-# Where the names are found that are not local, which stays the same for a while: `here`, in the
-# global environment; behind it, by name, the `packages` beside R's own, and the environments of
-# `data` that were attached.
-locate_names <- function(syntax) {
-  objects <- ls(globalenv(), all.names = TRUE, sorted = FALSE)
-  if (!identical(syntax$objects, objects)) {
-    syntax$here <- c(intersect(syntax$all, objects), methods_among(objects, syntax$called))
-    syntax$objects <- objects
-  }
-  path <- search()
-  # What else is attached may change under the same name.
-  is_fixed <- startsWith(path, "package:") | path == ".GlobalEnv" | is_tool(path)
-  if (!identical(syntax$search, path) || !all(is_fixed)) {
-    frames <- find_frames(syntax$certain, parent.env(globalenv()))
-    labels <- vapply(frames, frame_package, "")
-    syntax$packages <- labels[nzchar(labels) & !labels %in% default_packages]
-    syntax$data <- frames[!nzchar(labels) & !is_tool(vapply(frames, environmentName, ""))]
-    syntax$search <- path
-  }
-}
-
-# What R and its front ends put on the search path.
-is_tool <- function(label) {
-  label == "Autoloads" | grepl("^(tools|org|devtools)[:_]", label)
-}
-
 # Their values -------------------------------------------------------------------------------
 
-# `values` and, by name, the `packages` of functions that the worker finds in them; and `inner`, the
-# names of code that is used from the environments between the functions and the global one, which
-# may refer to the latter, too. If not `wanted`, only these.
-collect_globals <- function(code, wanted = TRUE, call = caller_env()) {
-  if (length(code) == 0 || (length(code) == 1 && is_self_contained(code[[1]]))) {
-    return(list())
-  }
+# What a search has found: `values` and, by name, the `packages` of functions that the worker finds
+# in them; which values hold `code`; and `inner`, the names of code that is used from the
+# environments between the functions and the global one, which may refer to the latter, too. Unless
+# values are `wanted`, only the last.
+new_search <- function(wanted = TRUE) {
   found <- new_walk()
-  found$values <- list()
-  found$packages <- character()
-  found$inner <- character()
   found$wanted <- wanted
-  for (x in code) visit_value(x, found)
-  found$packages <- found$packages[!names(found$packages) %in% names(found$values)]
-  if (length(found$values) > 0) {
-    is_code <- vapply(found$values, is.function, NA)
-    check_globals_size(found$values[!is_code], call)
-    found$values[is_code] <- lapply(found$values[is_code], strip_function_source)
-  }
-  along <- list(values = found$values)
-  if (length(found$packages) > 0) along$packages <- found$packages
-  if (length(found$inner) > 0) along$inner <- found$inner
-  along
+  # Of very many values only the first are searched.
+  found$left <- 20000
+  found
 }
 
-# Most functions, at little cost.
-is_self_contained <- function(fn) {
-  if (!is.function(fn) || is.primitive(fn) || !identical(environment(fn), globalenv())) {
+collected_globals <- function(found, call) {
+  visit_methods(found)
+  if (is.null(found$values) && is.null(found$packages)) {
+    return(NULL)
+  }
+  along <- list(packages = found$packages, code = found$code, methods = found$methods)
+  values <- found$values
+  if (!is.null(values)) {
+    is_code <- vapply(values, is.function, NA)
+    check_globals_size(values[!is_code], call)
+    values[is_code] <- lapply(values[is_code], strip_function_source)
+    along$globals <- values
+    along$packages <- along$packages[!names(along$packages) %in% names(values)]
+  }
+  along[lengths(along) > 0]
+}
+
+needed_there <- function(found) {
+  about <- NULL
+  about$inner <- found$inner
+  about$literals <- found$literals
+  packages <- if (!is.null(found$classes)) class_namespaces(found$classes)
+  if (length(packages) > 0) about$class_packages <- packages
+  about
+}
+
+# Whether a value is or holds code that refers to an environment.
+visit_value <- function(x, found) {
+  if (is.object(x)) note_class(x, found)
+  if (!is_compound(x) || found$left <= 0 || found$level > deepest) {
     return(FALSE)
   }
-  syntax <- function_syntax(fn)
-  locate_names(syntax)
-  length(syntax$here) + length(syntax$packages) + length(syntax$data) == 0
-}
-
-visit_value <- function(x, found, depth = 3) {
+  found$left <- found$left - 1
   # Environments that refer to each other may form a long chain.
-  if (found$level > deepest) {
-    return()
-  }
   found$level <- found$level + 1
   on.exit(found$level <- found$level - 1)
-  if (is.function(x)) {
-    visit_function(x, found)
-  } else if (is.environment(x)) {
-    visit_environment(x, found)
-  } else if (is_formula(x)) {
-    visit_formula(x, found)
-  } else if (depth > 0 && is_short_list(x)) {
-    items <- unclass(x)
-    for (i in seq_along(items)) {
-      if (!rlang::is_missing(items[[i]])) visit_value(items[[i]], found, depth - 1)
+  is_code <- switch(typeof(x),
+    closure = visit_function(x, found),
+    environment = visit_environment(x, found),
+    language = if (is_formula(x)) visit_formula(x, found) else visit_call(x, found),
+    list = visit_list(x, found),
+    expression = , pairlist = length(visit_items(x, found)) > 0,
+    FALSE
+  )
+  length(visit_items(kept_attributes(x), found)) > 0 || is_code
+}
+
+is_compound <- function(x) is.recursive(x) || is.object(x)
+
+is_plain_list <- function(x) {
+  for (item in x) if (is_compound(item)) return(FALSE)
+  TRUE
+}
+
+visit_list <- function(x, found) !is_large_data(x) && length(visit_items(unclass(x), found)) > 0
+
+# Large lists are looked through by the engine first.
+is_large_data <- function(x) length(x) > 20 && rs_is_data(x)
+
+# Returns where code is, or NULL. Elements that are not there, as of alist(x = ), are none.
+visit_items <- function(items, found) {
+  at <- NULL
+  for (i in seq_along(items)) {
+    if (is.recursive(items[[i]]) || is.object(items[[i]])) {
+      if (visit_value(items[[i]], found)) at <- c(at, i)
     }
   }
+  at
+}
+
+# Slots of S4 objects are attributes.
+kept_attributes <- function(x) {
+  kept <- attributes(x)
+  if (!is.null(kept)) kept[!names(kept) %in% plain_attributes]
+}
+
+plain_attributes <- c(
+  "names", "class", "dim", "dimnames", "row.names", "levels", "tsp", "srcref", "srcfile",
+  "wholeSrcref", ".internal.selfref", ".Environment"
+)
+
+note_class <- function(x, found) {
+  classes <- oldClass(x)
+  if (!all(classes %in% found$classes)) found$classes <- c(found$classes, classes)
+  package <- attr(classes, "package")
+  if (!is.null(package)) found$classes <- union(found$classes, paste0(package, "::"))
 }
 
 visit_function <- function(fn, found) {
-  if (!is.primitive(fn)) {
-    visit_code(function_syntax(fn), environment(fn), found)
+  if (is.primitive(fn)) {
+    return(FALSE)
   }
+  if (isS4(fn)) visit_table(fn, found)
+  visit_code(function_syntax(fn), environment(fn), found)
+  TRUE
+}
+
+# The methods of an S4 generic.
+visit_table <- function(fn, found) {
+  table <- environment(fn)$.MTable
+  if (is.environment(table)) {
+    note_inner(c(".MTable", ".AllMTable"), found)
+    visit_items(as.list(table), found)
+  }
+}
+
+visit_call <- function(x, found) {
+  is_code <- length(visit_items(all_constants(x), found)) > 0
+  if (is_code) found$literals <- TRUE
+  is_code
 }
 
 as_code <- function(expr) as.function(list(expr), envir = baseenv())
@@ -217,28 +217,55 @@ visit_formula <- function(formula, found) {
     syntax_names(NULL, all.vars(formula), setdiff(all.names(formula), all.vars(formula)))
   })
   visit_code(syntax, attr(formula, ".Environment"), found)
+  TRUE
 }
 
 visit_code <- function(syntax, envir, found) {
   if (!is.environment(envir) || is_seen(paste0(syntax$key, rlang::obj_address(envir)), found)) {
     return()
   }
+  if (!is_seen(syntax$key, found)) {
+    if (length(visit_items(syntax$literals, found)) > 0) found$literals <- TRUE
+    if (found$wanted) note_words(syntax, found)
+  }
   local <- NULL
   while (!is_lasting_environment(envir) && !is_home(envir)) {
     local <- c(local, visit_frame(syntax, envir, local, found))
     envir <- parent.env(envir)
   }
-  if (found$wanted) visit_outside(syntax, envir, local, found)
+  # Closures made from one expression need the same.
+  if (found$wanted && !is_seen(outside_key(syntax, envir, local), found)) {
+    visit_outside(syntax, envir, local, found)
+  }
+}
+
+outside_key <- function(syntax, envir, local) {
+  paste(c(syntax$key, "in", rlang::obj_address(envir), local), collapse = " ")
 }
 
 # An environment that is sent with the code; returns the names that are found there.
 visit_frame <- function(syntax, envir, local, found) {
-  here <- syntax$all[syntax$all %in% ls(envir, all.names = TRUE, sorted = FALSE)]
-  here <- here[!here %in% local]
-  values <- values_of(here, envir)
-  for (value in values) visit_value(value, found)
-  found$inner <- union(found$inner, names(values)[vapply(values, holds_code, NA)])
+  objects <- names(envir)
+  here <- syntax$all[syntax$all %in% objects]
+  if (length(local) > 0) here <- here[!here %in% local]
+  visit_bindings(values_of(here, envir), found)
+  # Memoised functions find what they call in this way.
+  if (any(reflecting %in% syntax$called) && length(objects) <= widest) {
+    visit_bindings(values_of(setdiff(eager_names(envir), here), envir), found)
+  }
   here
+}
+
+reflecting <- c("environment", "parent.env", "get", "get0", "mget")
+
+visit_bindings <- function(values, found) {
+  for (name in names(values)) {
+    if (visit_value(values[[name]], found)) note_inner(name, found)
+  }
+}
+
+note_inner <- function(names, found) {
+  if (!all(names %in% found$inner)) found$inner <- union(found$inner, names)
 }
 
 visit_outside <- function(syntax, envir, local, found) {
@@ -264,7 +291,7 @@ values_of <- function(names, envir) {
 }
 
 visit_globals <- function(syntax, local, found) {
-  locate_names(syntax)
+  locate_names(syntax, found)
   visit_each(syntax$here, globalenv(), syntax, local, found)
   for (name in names(syntax$data)) {
     visit_each(name, syntax$data[[name]], syntax, c(local, syntax$here), found)
@@ -282,40 +309,71 @@ visit_each <- function(names, envir, syntax, local, found) {
   for (name in names(values)) {
     # Another function may have needed it meanwhile.
     is_new <- !name %in% names(found$values)
-    if (is_new && (is.function(values[[name]]) || name %in% syntax$variables)) {
-      found$values[name] <- values[name]
-      visit_value(values[[name]], found)
+    if (is_new && is_used(name, values[[name]], syntax)) take_value(name, values[[name]], found)
+  }
+}
+
+# The name of a column may be that of a connection, too.
+is_used <- function(name, value, syntax) {
+  (is.function(value) || name %in% syntax$variables) &&
+    (name %in% syntax$certain || !holds_pointer(value))
+}
+
+take_value <- function(name, value, found) {
+  found$values[name] <- list(value)
+  if (visit_value(value, found)) found$code <- c(found$code, name)
+}
+
+# Where the names are found that are not local, which stays the same for a while: `here`, in the
+# global environment; behind it, by name, the `packages` beside R's own, and the environments of
+# `data` that were attached.
+locate_names <- function(syntax, found) {
+  scene <- scene_of(found)
+  if (!identical(syntax$scene, scene$id)) {
+    syntax$here <- intersect(syntax$all, scene$objects)
+    frames <- find_frames(syntax$certain, parent.env(globalenv()))
+    labels <- vapply(frames, frame_package, "")
+    syntax$packages <- labels[nzchar(labels) & !labels %in% default_packages]
+    syntax$data <- frames[!nzchar(labels) & !is_tool(vapply(frames, environmentName, ""))]
+    syntax$scene <- scene$id
+  }
+}
+
+# The names in the global environment and on the search path, and what follows from them alone.
+scene_of <- function(found) {
+  if (is.null(found$scene)) {
+    objects <- names(globalenv())
+    path <- search()
+    last <- the$scene
+    if (!identical(last$objects, objects) || !identical(last$path, path) || !last$fixed) {
+      # What else is attached may change under the same name.
+      fixed <- all(startsWith(path, "package:") | path == ".GlobalEnv" | is_tool(path))
+      the$scene <- list(
+        id = (last$id %||% 0) + 1, objects = objects, path = path, fixed = fixed,
+        methods = split_names(objects)
+      )
     }
+    found$scene <- the$scene
   }
+  found$scene
 }
 
-# Methods of S3 generics that are called: a call of `area()` needs `area.circle()`.
-methods_among <- function(objects, called) {
-  objects <- objects[grepl(".", objects, fixed = TRUE)]
-  if (length(objects) == 0) {
-    return(NULL)
-  }
-  groups <- c("Ops", "Math", "Summary")[c(any(called %in% operators), TRUE, TRUE)]
-  generics <- c(called, groups)
-  is_method <- sub("[.][^.]*$", "", objects) %in% generics |
-    sub("[.].*", "", objects) %in% generics
-  objects[is_method]
+# What R and its front ends put on the search path.
+is_tool <- function(label) {
+  label == "Autoloads" | grepl("^(tools|org|devtools)[:_]", label)
 }
-
-operators <- c(
-  "+", "-", "*", "/", "^", "%%", "%/%", "==", "!=", "<", "<=", ">", ">=", "&", "|", "!"
-)
 
 # Objects of R6 and the like: their methods. Promises in environments are left alone.
 visit_environment <- function(envir, found) {
   is_wide <- is_lasting_environment(envir) || length(envir) > widest
   if (is_wide || is_seen(rlang::obj_address(envir), found)) {
-    return()
+    return(TRUE)
   }
-  for (value in values_of(eager_names(envir), envir)) visit_value(value, found)
+  visit_items(values_of(eager_names(envir), envir), found)
   if (inherits(envir, "R6ClassGenerator") && is.symbol(envir$inherit)) {
     visit_code(function_syntax(as_code(envir$inherit)), envir$parent_env, found)
   }
+  TRUE
 }
 
 # The names in an environment that can be read without running code.
@@ -333,9 +391,9 @@ new_walk <- function() {
 }
 
 is_seen <- function(key, walk) {
-  if (exists(key, envir = walk$seen, inherits = FALSE)) {
+  if (!is.null(walk$seen[[key]])) {
     return(TRUE)
   }
-  assign(key, TRUE, walk$seen)
+  walk$seen[[key]] <- TRUE
   FALSE
 }

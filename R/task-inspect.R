@@ -18,8 +18,8 @@ inspect_sent <- function(frame, value, bytes, pointers, position) {
         if (pointers) {
           # Of a bulk, what the tasks share has the variables; else the task has them.
           is_code <- startsWith(frame$kind, "bulk") == (position == 0)
-          collected <- if (is_code) names(variables_of(c(value$variables, value$fn$globals)))
-          check_portable(parts, collected, frame$call)
+          collected <- if (is_code) names(collected_parts(value))
+          check_portable(if (is_code) needed_parts(parts, value) else parts, collected, frame$call)
         }
         if (bytes > large_task && is.null(frame$job$warned)) {
           frame$job$warned <- warn_large(parts, bytes, position, frame$kind)
@@ -45,11 +45,11 @@ sent_parts <- function(frame, value, position) {
   } else if (!bulk && position == 0) {
     stored_part(frame, value)
   } else if (is.null(value$fn)) {
-    variables_of(value$variables)
+    collected_parts(value)
   } else {
     args <- value$args
     names(args) <- argument_labels(args)
-    c(list("the function" = value$fn$value), variables_of(value$fn$globals), args)
+    c(list("the function" = value$fn$value), collected_parts(value), args)
   }
 }
 
@@ -89,6 +89,11 @@ chunk_parts <- function(kind, value, first) {
 
 name_elements_at <- function(first, elements) {
   sprintf("element %.0f", first + seq_along(elements) - 1)
+}
+
+# The values that the task was found to use.
+collected_parts <- function(value) {
+  variables_of(c(value$variables, value$fn$globals, value$about$along$globals))
 }
 
 variables_of <- function(values) {
@@ -151,13 +156,17 @@ environment_sizes <- function(fn) {
 
 # With what functions and environments in it refer to, each environment once.
 value_size <- function(x, walk = new_walk(), depth = 10) {
-  size <- as.numeric(utils::object.size(x))
+  as.numeric(utils::object.size(x)) + size_referred(x, walk, depth)
+}
+
+size_referred <- function(x, walk, depth) {
   if (depth == 0) {
-    return(size)
+    return(0)
   }
-  if (is_short_list(x)) {
-    inner <- unclass(x)[vapply(unclass(x), holds_code_if_there, NA, 3)]
-    size <- size + sum(vapply(inner, value_size, 0, walk, depth - 1))
+  size <- 0
+  if (is.list(x)) {
+    inner <- Filter(is.recursive, unclass(x))
+    size <- sum(vapply(inner, size_referred, 0, walk, depth - 1))
   }
   envir <- if (is.environment(x)) x else if (is.function(x)) environment(x)
   while (is.environment(envir) && !is_lasting_environment(envir)) {

@@ -66,10 +66,12 @@ refuse_nonportable <- function(run, outcome) {
 # The walk ---------------------------------------------------------------------------------
 
 # The first problem in a named list of values: the `label` of the value, the `path` in it, `what` it
-# is. The walk is bounded: what is hidden deeper arrives dead, as it would without this.
+# is. After `limit` values the engine is asked of each whether to go on; after as many again that it
+# did not rule out, or far down, the problem is `somewhere` in the value.
 find_nonportable <- function(parts, limit = 20000) {
   walk <- new_walk()
   walk$left <- limit
+  walk$limit <- limit
   for (i in seq_along(parts)) {
     problem <- inspect_value(parts[[i]], walk)
     if (!is.null(problem)) {
@@ -78,8 +80,16 @@ find_nonportable <- function(parts, limit = 20000) {
   }
 }
 
+# Whether the engine meets an external pointer, also among variables that a function does not use.
+holds_pointer <- function(x) {
+  is_compound(x) && !is.data.frame(x) && rust_call(rs_holds_pointer(x))
+}
+
 # `model$handle`, or: `$handle` of argument 2.
 place_text <- function(problem) {
+  if (isTRUE(problem$somewhere)) {
+    return(paste("a value somewhere in", problem$label))
+  }
   path <- problem$path
   if (nchar(path) > 60) path <- paste0(substr(path, 1, 60), "...")
   if (path == "") {
@@ -94,10 +104,13 @@ place_text <- function(problem) {
 # An environment in a list or attribute, such as that of a formula, is mostly the frame of the
 # function that made the object: without a class it is not searched, unless `frames`.
 inspect_value <- function(x, walk, frames = TRUE) {
-  walk$left <- walk$left - 1
   is_bare <- is.symbol(x) || (is.atomic(x) && is.null(attributes(x)))
-  if (is_bare || walk$left < 0 || walk$level > 60) {
+  if (is_bare || is_ruled_out(x, walk)) {
     return(NULL)
+  }
+  walk$left <- walk$left - 1
+  if (walk$left <= -walk$limit || walk$level > 60) {
+    return(list(path = "", what = "an external pointer", somewhere = TRUE))
   }
   walk$level <- walk$level + 1
   on.exit(walk$level <- walk$level - 1)
@@ -107,6 +120,10 @@ inspect_value <- function(x, walk, frames = TRUE) {
   } else if (!inherits(x, travelling_classes)) {
     inspect_content(x, walk, frames) %||% inspect_attributes(x, walk)
   }
+}
+
+is_ruled_out <- function(x, walk) {
+  (walk$left <= 0 || walk$level > 60) && !rust_call(rs_holds_pointer(x))
 }
 
 inspect_content <- function(x, walk, frames) {
@@ -156,14 +173,8 @@ below <- function(step, problem) {
 }
 
 # A `data.table` and source references do without theirs.
-harmless_attributes <- c(
-  "names", "class", "dim", "dimnames", "row.names", "levels", "tsp", "srcref", "srcfile",
-  "wholeSrcref", ".internal.selfref"
-)
-
 inspect_attributes <- function(x, walk) {
-  kept <- attributes(x)
-  kept <- kept[!names(kept) %in% harmless_attributes]
+  kept <- kept_attributes(x)
   for (name in names(kept)) {
     problem <- inspect_value(kept[[name]], walk, isS4(x))
     if (!is.null(problem)) {
@@ -207,21 +218,54 @@ inspect_function <- function(fn, walk) {
 
 inspect_scope <- function(syntax, envir, walk) {
   problem <- local <- NULL
+  scope <- envir
   while (is.null(problem) && !is_lasting_environment(envir)) {
-    here <- syntax$all[syntax$all %in% ls(envir, all.names = TRUE, sorted = FALSE)]
+    # The other names may be columns.
+    here <- syntax$certain[syntax$certain %in% names(envir)]
     here <- here[!here %in% local]
-    problem <- inspect_variables(objects_of(here, envir), walk)
+    problem <- inspect_variables(objects_of(here, envir), walk, syntax, scope)
     local <- c(local, here)
     envir <- parent.env(envir)
   }
   problem
 }
 
-inspect_variables <- function(values, walk) {
+inspect_variables <- function(values, walk, syntax, scope) {
   for (name in names(values)) {
     problem <- inspect_value(values[[name]], walk)
-    if (!is.null(problem)) {
+    if (is.null(problem)) next
+    if (!is.null(problem$label) || is_needed(name, syntax, scope)) {
       return(utils::modifyList(list(label = sprintf("`%s`", name)), problem))
     }
   }
+}
+
+# Whether code needs a variable of this name, rather than a column: in `d[con > 1]`, or in a call of
+# a function that quotes its arguments. `values` are those of an expression.
+is_needed <- function(name, syntax, envir, values = list()) {
+  code <- syntax$code
+  root <- tryCatch(
+    walk_root(
+      as.call(list(quote(`function`), code[[1]], code[[2]])),
+      list(values = values, envir = envir), TRUE
+    ),
+    error = function(e) list(required = name)
+  )
+  name %in% c(root$required, root$called)
+}
+
+# Of the values that a task was found to use, those that some of its code may use as a variable.
+needed_parts <- function(parts, value) {
+  collected <- collected_parts(value)
+  code <- Filter(is.function, c(list(value$fn$value), collected))
+  if (!is.null(value$expr)) code <- c(code, as_code(value$expr))
+  is_column <- vapply(names(parts), function(label) {
+    name <- gsub("`", "", label)
+    uses <- vapply(code, function(fn) name %in% function_syntax(fn)$all, NA)
+    needs <- vapply(code[uses], function(fn) {
+      is_needed(name, function_syntax(fn), environment(fn), value$variables)
+    }, NA)
+    label %in% names(collected) && any(uses) && !any(needs)
+  }, NA)
+  parts[!is_column]
 }

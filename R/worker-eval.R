@@ -35,6 +35,7 @@ evaluation_calls <- function(run, identity) {
       )
     },
     failed = function(message) {
+      release_methods(run)
       # Interrupted before the task's own code began.
       if (isTRUE(run$interrupted)) {
         run$interrupted <- FALSE
@@ -121,6 +122,7 @@ run_call <- function(run, kind, payload, template, variables, parents, timeout, 
 # Of an interrupted task the handler has recorded only where it was.
 take_outcome <- function(run, outcome) {
   force(outcome)
+  if (!is.null(run$methods)) release_methods(run)
   run$outcome <- NULL
   if (is.null(run$calls)) {
     return(outcome)
@@ -136,24 +138,42 @@ prepare_call <- function(run, frame, kind, payload, template, variables) {
     call = {
       payload <- merge_shared(payload, variables)
       fn <- payload$fn
+      load_namespaces(fn$class_packages)
       home <- globals_home(fn, run$envir)
-      args <- payload$args
-      if (!is.null(fn$args_code)) args <- rehome(args, home, fn$inner)
+      bind_methods(run, fn$methods, home)
+      args <- rehome_args(payload$args, home, fn)
       as.call(c(function_head(frame, fn, home), bind_args(frame, args)))
     },
     expr = {
       list2env(payload$variables, frame)
       list2env(as.list(variables), frame)
-      if (!is.null(payload$code)) rehome_variables(payload$code, frame)
-      payload$expr
+      prepare_expr(run, payload, frame)$expr
     },
     bulk_expr = {
       list2env(template$variables, frame)
-      if (!is.null(template$code)) rehome_variables(template$code, frame)
-      list2env(named(payload, template$names), frame)
-      template$expr
+      prepared <- prepare_expr(run, template, frame, payload)
+      list2env(named(prepared$row, template$names), frame)
+      prepared$expr
     }
   )
+}
+
+# The expression, and the row of a bulk. Functions in them and in the variables see the variables,
+# in a copy of the frame, because what stands for the global environment is not sent with results.
+prepare_expr <- function(run, task, frame, row = NULL) {
+  about <- task$about
+  load_namespaces(about$class_packages)
+  if (length(setdiff(names(about), "class_packages")) == 0) {
+    return(list(expr = task$expr, row = row))
+  }
+  home <- list2env(as.list(frame, all.names = TRUE), parent = globals_home(about$along, run$envir))
+  rehome_bindings(about$code, frame, new_move(home, about))
+  if (!is.null(about$code)) list2env(mget(about$code, envir = frame), home)
+  bind_methods(run, c(about$methods, about$along$methods), home)
+  expr <- task$expr
+  if (isTRUE(about$expr_code)) expr <- rehome_call(expr, new_move(home, about))
+  if (isTRUE(about$data_code)) row <- rehome(row, home, about)
+  list(expr = expr, row = row)
 }
 
 # The values of tasks this one depends on become variables of an expression, or named arguments of
@@ -189,7 +209,8 @@ bulk_call <- function(run, frame, payload, template) {
   parent.env(frame) <- run$common
   # No task sees what another assigned there by `<<-`.
   if (!is.null(run$globals)) list2env(run$globals, run$home)
-  if (!is.null(template$fn$elements_code)) payload <- rehome(payload, run$home, template$fn$inner)
+  if (!is.null(template$fn$elements_code)) payload <- rehome(payload, run$home, template$fn)
+  bind_methods(run, template$fn$methods, run$home)
   if (!is.null(template$chunk)) {
     assign("chunk", payload, frame)
     each <- if (isTRUE(template$streams)) call(":::", quote(rrq), quote(each_stream))
@@ -213,9 +234,10 @@ bulk_call <- function(run, frame, payload, template) {
 prepare_bulk <- function(run, template) {
   fn <- template$fn
   run$common <- new.env(parent = run$envir)
+  load_namespaces(fn$class_packages)
   run$home <- globals_home(fn, run$envir)
   run$globals <- if (!is.null(fn$globals)) mget(names(fn$globals), envir = run$home)
-  args <- if (is.null(fn$args_code)) template$args else rehome(template$args, run$home, fn$inner)
+  args <- rehome_args(template$args, run$home, fn)
   run$head <- function_head(run$common, fn, run$home)
   run$args <- bind_args(run$common, args, "shared")
   if (identical(template$chunk, "mapply")) {
@@ -252,7 +274,7 @@ function_head <- function(frame, fn, home) {
     operator <- if (isTRUE(fn$internal)) ":::" else "::"
     return(call(operator, as.symbol(fn$namespace), as.symbol(fn$name)))
   }
-  assign("fn", rehome(fn$value, home, fn$inner), frame)
+  assign("fn", rehome(fn$value, home, fn), frame)
   quote(fn)
 }
 

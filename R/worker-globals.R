@@ -7,7 +7,7 @@ globals_home <- function(fn, envir) {
   }
   home <- new.env(parent = envir)
   if (!is.null(fn$globals)) list2env(fn$globals, home)
-  if (length(fn$code) > 0) list2env(lapply(fn$globals[fn$code], rehome, home, fn$inner), home)
+  if (length(fn$code) > 0) list2env(lapply(fn$globals[fn$code], rehome, home, fn), home)
   for (name in names(fn$packages)) bind_exported(name, fn$packages[[name]], home)
   home
 }
@@ -26,23 +26,66 @@ bind_exported <- function(name, package, home) {
 # lead to the worker's environment, and give that a parent whose own parent it is.
 #
 # This runs for each task that has a closure, so only what can matter is visited: of the
-# environments that enclose functions, the `inner` names that the session found to be used.
-rehome <- function(x, home, inner = NULL) {
-  rehome_value(x, list(home = home, inner = inner, walk = new_walk()))
+# environments that enclose functions, the `inner` names that the session found to be used; the code
+# of functions only if there are `literals` in some.
+rehome <- function(x, home, about = NULL) {
+  rehome_value(x, new_move(home, about))
 }
 
-rehome_value <- function(x, to, depth = 4) {
-  if (is.function(x) && !is.primitive(x) && !isS4(x)) {
-    rehome_function(x, to)
-  } else if (is_formula(x)) {
-    rehome_formula(x, to)
-  } else if (is.environment(x)) {
-    rehome_object(x, to)
-  } else if (depth > 0 && is_short_list(x)) {
-    rehome_list(x, to, depth - 1)
-  } else {
-    x
+rehome_args <- function(args, home, fn) {
+  at <- fn$args_code
+  if (length(at) > 0) args[at] <- lapply(args[at], rehome, home, fn)
+  args
+}
+
+new_move <- function(home, about = NULL) {
+  list(home = home, inner = about[["inner"]], literals = isTRUE(about$literals), walk = new_walk())
+}
+
+rehome_value <- function(x, to) {
+  if (!is_compound(x) || to$walk$level > deepest) {
+    return(x)
   }
+  to$walk$level <- to$walk$level + 1
+  on.exit(to$walk$level <- to$walk$level - 1)
+  x <- switch(typeof(x),
+    closure = rehome_function(x, to),
+    environment = rehome_object(x, to),
+    language = rehome_language(x, to),
+    list = , expression = rehome_items(x, to),
+    x
+  )
+  if (is.null(attributes(x))) x else rehome_attributes(x, to)
+}
+
+which_compound <- function(items) {
+  which(vapply(items, is.recursive, NA) | vapply(items, is.object, NA))
+}
+
+# Unchanged, the object is the same one: lists are built again only where they hold functions.
+rehome_items <- function(x, to) {
+  if (is.list(x) && is_large_data(x)) {
+    return(x)
+  }
+  items <- if (is.object(x)) unclass(x) else x
+  is_changed <- FALSE
+  for (i in which_compound(items)) {
+    moved <- rehome_value(items[[i]], to)
+    if (!rlang::is_reference(moved, items[[i]])) {
+      items[[i]] <- moved
+      is_changed <- TRUE
+    }
+  }
+  if (is_changed) `attributes<-`(items, attributes(x)) else x
+}
+
+rehome_attributes <- function(x, to) {
+  kept <- kept_attributes(x)
+  for (i in which_compound(kept)) {
+    moved <- rehome_value(kept[[i]], to)
+    if (!rlang::is_reference(moved, kept[[i]])) attr(x, names(kept)[[i]]) <- moved
+  }
+  x
 }
 
 rehome_function <- function(fn, to) {
@@ -51,28 +94,44 @@ rehome_function <- function(fn, to) {
   } else {
     rehome_chain(environment(fn), to)
   }
-  fn
+  if (to$literals) rehome_code(fn, to) else fn
 }
 
-rehome_formula <- function(formula, to) {
-  envir <- attr(formula, ".Environment")
+rehome_code <- function(fn, to) {
+  parts <- list(as.list(formals(fn)), body(fn))
+  moved <- list(rehome_call(parts[[1]], to), rehome_part(parts[[2]], to))
+  if (identical(parts, moved)) {
+    return(fn)
+  }
+  `attributes<-`(as.function(c(moved[[1]], moved[2]), environment(fn)), attributes(fn))
+}
+
+# The functions among the constants of a call.
+rehome_call <- function(x, to) {
+  parts <- as.list(x)
+  for (i in which(vapply(parts, is.recursive, NA))) {
+    moved <- rehome_part(parts[[i]], to)
+    if (!rlang::is_reference(moved, parts[[i]])) x[[i]] <- moved
+  }
+  x
+}
+
+rehome_part <- function(x, to) {
+  is_code <- (is.call(x) || is.pairlist(x)) && !is.object(x)
+  if (is_code && !is.null(x)) rehome_call(x, to) else rehome_value(x, to)
+}
+
+rehome_language <- function(x, to) {
+  if (!is_formula(x)) {
+    return(if (to$literals) rehome_call(x, to) else x)
+  }
+  envir <- attr(x, ".Environment")
   if (stands_for_global(envir)) {
-    attr(formula, ".Environment") <- mark_home(to$home)
+    attr(x, ".Environment") <- mark_home(to$home)
   } else {
     rehome_chain(envir, to)
   }
-  formula
-}
-
-rehome_list <- function(x, to, depth) {
-  items <- unclass(x)
-  at <- which(vapply(items, holds_code_if_there, NA, depth))
-  if (length(at) == 0) {
-    return(x)
-  }
-  items[at] <- lapply(items[at], rehome_value, to, depth)
-  attributes(items) <- attributes(x)
-  items
+  x
 }
 
 # An environment that is a value, such as an R6 object: all its functions are used.
@@ -90,16 +149,16 @@ deepest <- 40
 # The environments that enclose a function.
 rehome_chain <- function(envir, to) {
   while (!is_outside(envir)) {
-    if (!is.null(to$inner)) {
+    here <- if (length(to$inner) > 0) to$inner[to$inner %in% names(envir)]
+    if (length(here) > 0) {
       if (is_seen(paste("frame", rlang::obj_address(envir)), to$walk)) {
         return()
       }
-      here <- to$inner[to$inner %in% ls(envir, all.names = TRUE, sorted = FALSE)]
-      if (length(here) > 0) rehome_bindings(intersect(here, eager_names(envir)), envir, to)
+      rehome_bindings(intersect(here, eager_names(envir)), envir, to)
     }
     parent <- parent.env(envir)
     if (stands_for_global(parent)) {
-      parent.env(envir) <- mark_home(to$home)
+      if (!identical(parent, to$home)) parent.env(envir) <- mark_home(to$home)
       return()
     }
     envir <- parent
@@ -111,30 +170,18 @@ is_outside <- function(envir) {
 }
 
 rehome_bindings <- function(names, envir, to) {
-  walk <- to$walk
-  if (walk$level <= deepest) {
-    walk$level <- walk$level + 1
-    on.exit(walk$level <- walk$level - 1)
-    for (name in names) rehome_binding(name, as.environment(envir), to)
-  }
+  for (name in names) rehome_binding(name, as.environment(envir), to)
 }
 
 rehome_binding <- function(name, envir, to) {
   value <- envir[[name]]
   if (name == "parent_env" && inherits(envir, "R6ClassGenerator") && stands_for_global(value)) {
     assign(name, mark_home(to$home), envir)
-  } else if (holds_code(value)) {
-    value <- rehome_value(value, to)
-    if (!bindingIsLocked(name, envir)) assign(name, value, envir)
+    return()
   }
-}
-
-# Variables of an expression that hold functions: these see the others. They do so in a copy of the
-# task's frame, because what stands for the global environment is not sent with results.
-rehome_variables <- function(names, frame) {
-  home <- list2env(as.list(frame, all.names = TRUE), parent = parent.env(frame))
-  rehome_bindings(names, frame, list(home = home, inner = NULL, walk = new_walk()))
-  list2env(mget(names, envir = frame), home)
+  moved <- rehome_value(value, to)
+  is_changed <- !rlang::is_reference(moved, value)
+  if (is_changed && !bindingIsLocked(name, envir)) assign(name, moved, envir)
 }
 
 stands_for_global <- function(envir) identical(envir, globalenv()) || is_home(envir)

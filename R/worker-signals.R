@@ -125,8 +125,8 @@ find_element <- function(frame) {
   while (at <= length(frames)) {
     if (identical(sys.function(at), loop)) {
       place <- if (chunk == "lapply") frames[[at]]$i else last_index(sys.call(at + 1))
-      # R may go on counting in this very object.
-      return(place + 0)
+      # There is none before the first element. R may go on counting in this very object.
+      return(if (!is.null(place)) place + 0)
     }
     at <- at + 1
   }

@@ -8,7 +8,10 @@ local_global <- function(code, env = parent.frame()) {
   invisible(value)
 }
 
-# What is collected for a function or other value.
+# What is collected for functions or other values.
 found_for <- function(...) {
-  collect_globals(list(...))
+  found <- new_search()
+  visit_items(list(...), found)
+  along <- as.list(collected_globals(found, rlang::current_env()))
+  stats::setNames(along, sub("globals", "values", names(along)))
 }

@@ -85,7 +85,7 @@ test_that("functions of packages that are attached are named, not sent", {
     gl_f <- function(x) abort(mean(x))
     gl_g <- function(x) rlang::abort(x)
   })
-  expect_equal(found_for(globalenv()$gl_f), list(values = list(), packages = c(abort = "rlang")))
+  expect_equal(found_for(globalenv()$gl_f), list(packages = c(abort = "rlang")))
   expect_null(found_for(globalenv()$gl_g)$packages)
   local_global(abort <- function(x) x)
   expect_equal(names(found_for(globalenv()$gl_f)$values), "abort")

@@ -97,6 +97,35 @@ test_that("a task that needs a connection is refused, naming it, and nothing is 
   expect_length(rrq_task_list(controller = r), 0)
 })
 
+test_that("a column may have the name of a connection", {
+  r <- local_queue()
+  con <- local_connection()
+  d <- data.frame(con = 1:3, x = c(1, 3, 2))
+  local_global(gl_con <- textConnection("a"))
+  withr::defer(close(globalenv()$gl_con), priority = "first")
+  quoting <- function(d, ...) rlang::enquos(...)
+  model <- eval(quote(function(d) stats::lm(gl_con ~ x, d)), globalenv())
+  rows <- eval(quote(function(d) d[gl_con > 1, ]), globalenv())
+  for (fn in list(model, rows, function(d) stats::lm(con ~ x, d), function(d) quoting(d, con))) {
+    expect_type(rrq_task_create_bulk_call(fn, list(d), controller = r), "character")
+  }
+  expect_null(found_for(model)$values)
+  id <- rrq_task_create_expr(stats::lm(con ~ x, d), controller = r)
+  expect_named(rrq_task_data(id, r)$variables, "d")
+  expect_type(rrq_task_create_expr(d[con > 1, ], controller = r), "character")
+})
+
+test_that("a connection behind many values, or far down, is found", {
+  con <- local_connection()
+  many <- lapply(1:200, list)
+  found <- function(x) find_nonportable(list(`\`x\`` = x), limit = 100)
+  expect_equal(place_text(found(c(many, list(a = con)))), "`x$a`")
+  expect_null(found(many))
+  deep <- con
+  for (i in 1:70) deep <- list(deep)
+  expect_equal(place_text(found(deep)), "a value somewhere in `x`")
+})
+
 test_that("a function may be made beside a connection", {
   r <- local_queue()
   con <- local_connection()
@@ -173,10 +202,13 @@ test_that("messages about what cannot travel name it and the ways out", {
   con <- local_connection()
   deep <- con
   for (i in 1:50) deep <- list(deep)
+  deeper <- deep
+  for (i in 1:20) deeper <- list(deeper)
   expect_snapshot(error = TRUE, {
     rrq_task_create_expr(readLines(con), controller = r)
     rrq_task_create_call(readLines, list(con), controller = r)
     rrq_task_create_call(identity, list(deep), controller = r)
+    rrq_task_create_call(identity, list(deeper), controller = r)
     rrq_lapply(list(1, con), identity, chunk_size = 2, controller = r)
     rrq_mapply(identity, x = list(1, list(a = con)), chunk_size = 2, controller = r)
   })

@@ -48,3 +48,15 @@ test_that("a bulk whose preparation failed does not run another bulk's function"
   }
   expect_equal(bulk(good), list("COMPLETE", 2))
 })
+
+test_that("a function that the worker lacks is the error of the task, not of an element", {
+  run <- new_run()
+  run$envir <- new.env(parent = globalenv())
+  fn <- list(name = "absent", namespace = "stats", internal = FALSE)
+  template <- list(fn = fn, args = list(), chunk = "lapply")
+  outcome <- with_task_handlers(run,
+    run_call(run, "bulk_call", list(1), template, NULL, NULL, 0, NULL, FALSE)
+  )
+  expect_match(conditionMessage(outcome[[2]]), "absent")
+  expect_null(outcome[[2]]$element)
+})

@@ -313,3 +313,85 @@ test_that("a task that creates tasks sends on what it was sent", {
   rrq_task_wait(inner, timeout = time_limit(), controller = r)
   expect_equal(rrq_task_result(inner, controller = r), 6)
 })
+
+test_that("functions in code and attributes, and long lists of them, are sent with what they use", {
+  r <- local_queue()
+  local_spawned(r)
+  local_global({
+    gl_k <- 10
+    gl_plus <- function(x) x + gl_k
+    gl_many <- lapply(1:250, function(i) function(x) x + i + gl_k)
+    gl_table <- data.frame(i = 1)
+    gl_table$f <- list(gl_plus)
+    gl_note <- structure(function(x) x, extra = function(x) x + gl_k)
+    gl_built <- eval(call("function", as.pairlist(alist(x = )), call("sapply", 1, gl_plus)))
+    gl_call <- as.call(list(gl_plus, 2))
+    gl_fs <- list(
+      function(x) gl_many[[250]](x), function(x) gl_table$f[[1]](x),
+      function(x) attr(gl_note, "extra")(x), gl_built, function(x) eval(gl_call)
+    )
+  })
+  g <- globalenv()
+  expect_equal(rrq_lapply(list(g$gl_many), function(f) f[[1]](1), controller = r), list(12))
+  values <- rrq_lapply(g$gl_fs, function(f) f(1), controller = r)
+  expect_equal(values, list(261, 11, 11, 11, 12))
+})
+
+test_that("functions made by purrr and memoise are sent with what they use", {
+  skip_if_not_installed("purrr")
+  skip_if_not_installed("memoise")
+  r <- local_queue()
+  local_spawned(r)
+  local_global({
+    gl_k <- 10
+    gl_sum <- function(a, b) a + b + gl_k
+    gl_partial <- asNamespace("purrr")$partial(gl_sum, b = 2)
+    gl_memo <- asNamespace("memoise")$memoise(function(x) x + gl_k)
+  })
+  expect_equal(rrq_lapply(1, globalenv()$gl_partial, controller = r), list(13))
+  expect_equal(rrq_lapply(1, globalenv()$gl_memo, controller = r), list(11))
+})
+
+test_that("functions in slots, and the methods of S4 generics, are sent with what they use", {
+  r <- local_queue()
+  local_spawned(r)
+  g <- globalenv()
+  local_global({
+    gl_k <- 10
+    gl_plus <- function(x) x + gl_k
+    gl_method <- function(x, ...) x@f(gl_k)
+  })
+  methods::setClass("gl_holder", methods::representation(f = "function"), where = g)
+  suppressMessages(
+    methods::setGeneric("gl_use", function(x, ...) standardGeneric("gl_use"), where = g)
+  )
+  methods::setMethod("gl_use", "gl_holder", g$gl_method, where = g)
+  withr::defer({
+    methods::removeGeneric("gl_use", where = g)
+    methods::removeClass("gl_holder", where = g)
+  })
+  object <- methods::new("gl_holder", f = g$gl_plus)
+  expect_equal(rrq_lapply(list(object), function(x) x@f(1), controller = r), list(11))
+  expect_equal(rrq_lapply(list(object), g$gl_use, controller = r), list(20))
+})
+
+test_that("functions in the variables and rows of an expression are sent with what they use", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  there <- function(envir) envir$gl_there <- 100
+  rrq_worker_envir_set(there, controller = r)
+  f <- rlang::new_function(alist(x = ), quote(x + gl_k + gl_there), globalenv())
+  local_global(gl_k <- 10)
+  fs <- list(f)
+  rows <- data.frame(a = 1:2)
+  rows$f <- list(f, f)
+  built <- as.call(list(f, 3))
+  ids <- c(
+    rrq_task_create_expr(fs[[1]](1), controller = r),
+    rrq_task_create_bulk_expr(f(a), rows, controller = r),
+    rrq_task_create_bulk_expr((!!f)(a), data.frame(a = 1), controller = r),
+    rrq_task_create_expr(built, controller = r)
+  )
+  run_worker(worker)
+  expect_equal(unlist(rrq_task_results(ids, controller = r)), c(111, 111, 112, 111, 113))
+})

@@ -4,7 +4,7 @@ use extendr_api::prelude::*;
 use libR_sys::{
     R_ExternalPtrAddr, R_ExternalPtrProtected, R_GlobalEnv, R_NilValue, R_Serialize, R_Unserialize,
     R_inpstream_st, R_inpstream_t, R_outpstream_st, R_outpstream_t, R_pstream_format_t,
-    Rf_getAttrib, Rf_install, Rf_xlength, SEXP, SEXPTYPE, TYPEOF,
+    Rf_getAttrib, Rf_install, Rf_isObject, Rf_xlength, SEXP, SEXPTYPE, TYPEOF, VECTOR_ELT,
 };
 use rrq_core::Error;
 use rrq_core::store::{Reader, Writer};
@@ -131,6 +131,35 @@ pub fn serialize_to(value: &Robj, writer: &mut Writer<'_>) -> RResult<bool> {
     let mut output = Storing { writer, failed: None };
     let pointers = write_any(value, &mut output)?;
     output.failed.map_or(Ok(pointers), |error| Err(Failure::Store(error)))
+}
+
+/// Whether a value is data alone: vectors and lists of such, none of them of a class. Attributes are
+/// not looked at. Handles of extendr would cost more than all else here.
+pub fn is_data(value: &Robj) -> bool {
+    // SAFETY: only reads what `value`, which is protected, holds; lists up to their length.
+    unsafe {
+        let mut left: Vec<SEXP> = vec![value.get()];
+        while let Some(value) = left.pop() {
+            if bool::from(Rf_isObject(value)) {
+                return false;
+            }
+            match TYPEOF(value) {
+                SEXPTYPE::VECSXP => {
+                    left.extend((0..Rf_xlength(value)).map(|at| VECTOR_ELT(value, at)));
+                }
+                SEXPTYPE::NILSXP
+                | SEXPTYPE::LGLSXP
+                | SEXPTYPE::INTSXP
+                | SEXPTYPE::REALSXP
+                | SEXPTYPE::CPLXSXP
+                | SEXPTYPE::STRSXP
+                | SEXPTYPE::RAWSXP
+                | SEXPTYPE::SYMSXP => (),
+                _ => return false,
+            }
+        }
+    }
+    true
 }
 
 /// Serialise any value with R's own code; also whether it holds external pointers.

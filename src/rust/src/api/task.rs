@@ -6,7 +6,9 @@ use rrq_core::task;
 use rrq_core::{Queue, Status};
 
 use rrq_bridge::convert::{limit, log_list, or_null, seconds, statuses, stop};
-use rrq_bridge::serialize::{serialize, unserialize, unserialize_each, unserialize_from};
+use rrq_bridge::serialize::{
+    is_data, serialize, serialize_noting, unserialize, unserialize_each, unserialize_from,
+};
 use rrq_bridge::tasks::{
     columns, graph_columns, outcome_columns, output_columns, task_filter, task_info, times,
 };
@@ -34,6 +36,18 @@ fn rs_task_submit(
     let serialize = |(at, value)| inspector.serialize(&value, at + 1);
     let next = || payloads.next().map(serialize).transpose().map_err(Into::into);
     Ok(task::submit(&mut queue, &submission, next)?)
+}
+
+/// Whether a value holds an external pointer to something, which cannot be sent.
+#[extendr]
+fn rs_holds_pointer(value: Robj) -> RResult<bool> {
+    Ok(serialize_noting(&value)?.1)
+}
+
+/// Whether a list is data alone, without functions and classes.
+#[extendr]
+fn rs_is_data(value: Robj) -> bool {
+    is_data(&value)
 }
 
 #[extendr]
@@ -216,6 +230,8 @@ extendr_module! {
     mod task;
     fn rs_random_id;
     fn rs_task_submit;
+    fn rs_holds_pointer;
+    fn rs_is_data;
     fn rs_task_cancel;
     fn rs_task_resolve_dependents;
     fn rs_task_discard;
