@@ -109,7 +109,7 @@ test_that("large values of a single call are stored once", {
   })
   f <- globalenv()$gl_f
   ids <- vapply(1:2, function(i) rrq_task_create_call(f, list(i), controller = r), "")
-  expect_equal(r$con$HLEN(paste0(r$keys$prefix, "o")), 1)
+  expect_length(r$con$KEYS(paste0(r$keys$prefix, "o:*")), 1)
   run_worker(local_worker(r))
   expect_equal(rrq_task_results(ids, controller = r), list(1e5 + 1, 1e5 + 2))
   expect_equal(rrq_task_data(ids[[1]], r)$fn$globals$gl_big, globalenv()$gl_big)
