@@ -14,13 +14,15 @@ engine_error <- function(class, message, ids = character()) {
   structure(list(value = value), class = "extendr_error")
 }
 
-# Each expression with the class and the message of its error, for snapshots: those of
-# `error = TRUE` depend on the versions of testthat and rlang.
-errors_of <- function(..., env = parent.frame()) {
+# Each expression with the class and the text of its error, warning or message, for snapshots:
+# how testthat writes conditions depends on its version and on that of rlang.
+conditions_of <- function(..., env = parent.frame()) {
   force(env)
   expressions <- eval(substitute(alist(...)))
-  errors <- lapply(expressions, function(x) tryCatch(eval(x, env), error = identity))
-  classes <- vapply(errors, function(error) class(error)[[1]], "")
-  messages <- vapply(errors, conditionMessage, "")
+  conditions <- lapply(expressions, function(x) {
+    tryCatch(eval(x, env), error = identity, warning = identity, message = identity)
+  })
+  classes <- vapply(conditions, function(condition) class(condition)[[1]], "")
+  messages <- vapply(conditions, conditionMessage, "")
   paste0("> ", vapply(expressions, deparse1, ""), "\n", classes, ": ", messages)
 }

@@ -309,7 +309,7 @@ test_that("a command is a single non-empty string", {
 
 test_that("the errors for invalid messages state the reason", {
   r <- local_queue()
-  errors <- errors_of(
+  errors <- conditions_of(
     rrq_message_send("", controller = r),
     rrq_message_send("EVAL", 1, controller = r),
     rrq_message_send("TIMEOUT_SET", "soon", controller = r)

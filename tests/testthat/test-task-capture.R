@@ -159,7 +159,7 @@ test_that("quote() is one too many", {
 test_that("errors say what was probably meant", {
   withr::local_options(cli.unicode = FALSE)
   fun <- function(x) x
-  errors <- errors_of(
+  errors <- conditions_of(
     capture_expr(quote(fun), environment()),
     capture_expr("sqrt({x})", environment()),
     capture_expr(quote(quote(f(x))), environment()),

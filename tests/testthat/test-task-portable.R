@@ -204,14 +204,16 @@ test_that("messages about what cannot travel name it and the ways out", {
   for (i in 1:50) deep <- list(deep)
   deeper <- deep
   for (i in 1:20) deeper <- list(deeper)
-  expect_snapshot(error = TRUE, {
-    rrq_task_create_expr(readLines(con), controller = r)
-    rrq_task_create_call(readLines, list(con), controller = r)
-    rrq_task_create_call(identity, list(deep), controller = r)
-    rrq_task_create_call(identity, list(deeper), controller = r)
-    rrq_lapply(list(1, con), identity, chunk_size = 2, controller = r)
+  errors <- conditions_of(
+    rrq_task_create_expr(readLines(con), controller = r),
+    rrq_task_create_call(readLines, list(con), controller = r),
+    rrq_task_create_call(identity, list(deep), controller = r),
+    rrq_task_create_call(identity, list(deeper), controller = r),
+    rrq_lapply(list(1, con), identity, chunk_size = 2, controller = r),
     rrq_mapply(identity, x = list(1, list(a = con)), chunk_size = 2, controller = r)
-  })
+  )
+  expect_snapshot(writeLines(errors))
   withr::local_options(rrq.nonportable = "warn")
-  expect_snapshot(id <- rrq_task_create_expr(readLines(con), controller = r))
+  warning <- conditions_of(rrq_task_create_expr(readLines(con), controller = r))
+  expect_snapshot(writeLines(warning))
 })

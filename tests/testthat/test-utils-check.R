@@ -109,7 +109,7 @@ test_that("an invalid value is described briefly", {
 })
 
 test_that("the messages of the checks are stable", {
-  errors <- errors_of(
+  errors <- conditions_of(
     rrq_controller("a b"),
     rrq_controller("a", timeout_task_wait = -1),
     rrq_task_create_expr(f(1), queue = c("a", "b")),

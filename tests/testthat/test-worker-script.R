@@ -32,7 +32,7 @@ test_that("options are written in both ways", {
 })
 
 test_that("wrong options are told on stderr, with status 2", {
-  errors <- errors_of(
+  errors <- conditions_of(
     parse_script(character()),
     parse_script(c("a", "b")),
     parse_script(c("a", "--configure=b")),
