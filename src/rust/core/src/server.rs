@@ -274,7 +274,7 @@ fn random_password() -> Result<String> {
     getrandom::fill(&mut bytes).map_err(|error| {
         Error::io("cannot generate a password")(io::Error::other(error.to_string()))
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes.map(|byte| format!("{byte:02x}")).concat())
 }
 
 /// The process id as the server reports it: the child of this process is the watchdog.

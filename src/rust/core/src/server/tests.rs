@@ -206,7 +206,9 @@ fn a_stale_lock_does_not_block() {
     let left = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
     let mut names: Vec<String> = fs::read_dir(dir.path()).unwrap().map(left).collect();
     names.sort();
-    assert_eq!(names, ["appendonlydir", "redis.log"]);
+    // Redis 6.2 writes one append-only file, later servers a folder of them.
+    assert!(names[0].starts_with("appendonly"), "{names:?}");
+    assert_eq!(names[1..], ["redis.log"]);
 }
 
 #[test]
