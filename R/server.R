@@ -45,6 +45,7 @@ new_server <- function(dir = NULL, port = NULL, call = caller_env()) {
 }
 
 stop_server <- function(pointer) {
+  desert_children(rust_call(rs_server_info(pointer)))
   rust_call(rs_server_stop(pointer))
   the$servers <- Filter(function(other) !identical(other, pointer), the$servers)
   invisible()

@@ -20,8 +20,8 @@ new_child <- function(id, controller, name_config, logdir, max_crashes, offload_
     id = id, controller = controller, name_config = name_config, logdir = logdir,
     offload_path = offload_path,
     max_crashes = max_crashes, n_crashes = 0, session = Sys.getpid(), is_expected = FALSE,
-    is_awaited = FALSE, logs = character(), process = NULL, end_file = NULL, started = NULL,
-    tasks = character()
+    is_awaited = FALSE, is_deserted = FALSE, logs = character(), process = NULL, end_file = NULL,
+    started = NULL, tasks = character()
   )
 }
 
@@ -58,6 +58,15 @@ expect_end <- function(children) {
   for (child in children) child$is_expected <- TRUE
 }
 
+# Their private server is stopped. They end without it, and there is nothing left to settle; to ask
+# the server would take as long as a connection is tried again.
+desert_children <- function(server) {
+  urls <- c(server$url, sub("/0$", "/", server$tcp_url))
+  for (child in the$workers) {
+    if (any(startsWith(child$controller$url, urls))) child$is_deserted <- TRUE
+  }
+}
+
 is_of_queue <- function(child, controller) {
   child$controller$queue_id == controller$queue_id && child$controller$url == controller$url
 }
@@ -91,6 +100,9 @@ child_ended <- function(child, is_to_report) {
   unwatch(child)
   if (file.exists(child$end_file)) {
     unlink(child$end_file)
+    return(FALSE)
+  }
+  if (child$is_deserted) {
     return(FALSE)
   }
   last <- last_words(child)
@@ -135,8 +147,8 @@ read_life <- function(log) {
   begin <- if (length(ends) > 1) ends[[length(ends) - 1]] + 1 else 1
   life <- seq.int(begin, end)
   # What it held was ended in the same transition.
-  held <- life[log$time[life] == log$time[[end]] &
-    log$command[life] %in% c("TASK_DIED", "TASK_CANCELLED", "TASK_RETRY")]
+  ended <- log$command[life] %in% c("TASK_DIED", "TASK_CANCELLED", "TASK_RETRY")
+  held <- life[log$time[life] == log$time[[end]] & ended]
   list(
     tasks = stats::setNames(sub("^TASK_", "", log$command[held]), log$message[held]),
     is_expected = log$command[[end]] == "STOP" && log$message[[end]] == "killed",

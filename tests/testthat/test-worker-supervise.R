@@ -115,6 +115,19 @@ test_that("workers that leave because their queue was destroyed are not reported
   expect_silent(wait_until(!any(manager$is_alive())))
 })
 
+test_that("workers that end because their private server was stopped are not reported", {
+  for (url in c("url", "tcp_url")) {
+    server <- rrq_server()
+    r <- rrq_controller("deserted", server[[url]])
+    manager <- rrq_worker_spawn(1, progress = FALSE, restart = TRUE, controller = r)
+    server$stop()
+    kill_hard(r, manager$id)
+    expect_silent(lost <- supervise(at_once = TRUE))
+    expect_equal(lost, list())
+    expect_false(manager$is_alive())
+  }
+})
+
 test_that("a manager that kills its workers settles what they held", {
   r <- local_queue()
   manager <- local_patient(r)
