@@ -191,8 +191,8 @@ format_queues <- function(handle) {
     workers <- if (name %in% names(worked)) worked[[name]] else 0
     paused <- if (name %in% states$paused) "; paused" else ""
     alone <- if (tasks > 0 && workers == 0) " - no worker listens to it" else ""
-    sprintf("  %s: %g waiting, %d worker%s%s%s", shown, tasks, workers,
-      if (workers == 1) "" else "s", paused, alone)
+    plural <- if (workers == 1) "" else "s"
+    sprintf("  %s: %g waiting, %d worker%s%s%s", shown, tasks, workers, plural, paused, alone)
   }, "", USE.NAMES = FALSE)
 }
 

@@ -125,11 +125,14 @@ format_mermaid <- function(nodes, edges, statuses) {
   arrow <- ifelse(is.na(edges$name), "-->", sprintf("-->|\"%s\"|", mermaid_text(edges$name)))
   c(
     "graph LR",
-    sprintf("  %s[\"%s<br>%s\"]:::%s", nodes$node, mermaid_text(nodes$name), nodes$status,
-      nodes$status),
+    sprintf(
+      "  %s[\"%s<br>%s\"]:::%s", nodes$node, mermaid_text(nodes$name), nodes$status, nodes$status
+    ),
     sprintf("  %s %s %s", edges$from, arrow, edges$to),
-    sprintf("  classDef %s fill:%s,color:%s,stroke:#444444", statuses, status_colours[statuses],
-      status_ink[statuses])
+    sprintf(
+      "  classDef %s fill:%s,color:%s,stroke:#444444", statuses,
+      status_colours[statuses], status_ink[statuses]
+    )
   )
 }
 
@@ -148,8 +151,10 @@ format_dot <- function(nodes, edges) {
     "digraph tasks {",
     "  rankdir=LR;",
     "  node [shape=box, style=filled];",
-    sprintf("  %s [label=\"%s\\n%s\", fillcolor=\"%s\", fontcolor=\"%s\"];", nodes$node,
-      dot_text(nodes$name), nodes$status, status_colours[nodes$status], status_ink[nodes$status]),
+    sprintf(
+      "  %s [label=\"%s\\n%s\", fillcolor=\"%s\", fontcolor=\"%s\"];", nodes$node,
+      dot_text(nodes$name), nodes$status, status_colours[nodes$status], status_ink[nodes$status]
+    ),
     sprintf("  %s -> %s%s;", edges$from, edges$to, label),
     "}"
   )
@@ -172,8 +177,10 @@ print.rrq_task_graph <- function(x, ...) {
   counts <- table(factor(nodes$status, names(status_colours)))
   counts <- counts[counts > 0]
   of_status <- if (length(counts)) paste0(": ", paste(counts, names(counts), collapse = ", "))
-  title <- sprintf("<rrq_task_graph> %s, %s%s", count_of(nrow(nodes), "task", "tasks"),
-    count_of(nrow(x$edges), "dependency", "dependencies"), of_status %||% "")
+  title <- sprintf(
+    "<rrq_task_graph> %s, %s%s", count_of(nrow(nodes), "task", "tasks"),
+    count_of(nrow(x$edges), "dependency", "dependencies"), of_status %||% ""
+  )
   writeLines(strwrap(title, getOption("width"), exdent = 2))
   writeLines(fit_width(graph_lines(x)))
   invisible(x)

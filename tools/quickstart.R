@@ -54,9 +54,10 @@ run_lapply <- function(seeds) {
 
 print_estimate <- function(values) {
   interval <- exp(stats::quantile(unlist(values), c(0.025, 0.975)))
-  estimate <- exp(stats::coef(stats::glm(case ~ spontaneous + induced,
-    family = stats::binomial(), data = datasets::infert
-  ))[["spontaneous"]])
+  fit <- stats::glm(
+    case ~ spontaneous + induced, family = stats::binomial(), data = datasets::infert
+  )
+  estimate <- exp(stats::coef(fit)[["spontaneous"]])
   cat(sprintf(
     "\nOdds ratio of infertility per spontaneous abortion: %.2f (95 %% interval %.2f to %.2f)\n",
     estimate, interval[[1]], interval[[2]]

@@ -42,8 +42,8 @@ test_isolation("the worker's log tells of an isolated task's process between its
     )
     expect_equal(lines$message[[3]], c("OK", "ERROR")[[i]])
   }
-  expect_equal(rrq_task_overview(controller = r)[c("RUNNING", "COMPLETE", "ERROR")],
-    list(RUNNING = 0, COMPLETE = 2, ERROR = 1))
+  counts <- rrq_task_overview(controller = r)[c("RUNNING", "COMPLETE", "ERROR")]
+  expect_equal(counts, list(RUNNING = 0, COMPLETE = 2, ERROR = 1))
 })
 
 test_isolation("the process of an isolated task is known while it runs and afterwards", {
