@@ -350,8 +350,10 @@ test_that("hundreds of tasks leave no process and no open file", {
   run(200)
   wait_until(is_idle())
   expect_equal(descendants(worker), server)
-  # A connection that few tasks need may have been opened.
-  wait_until(length(open_files()) <= length(before) + 1)
+  # Each thread of the worker opens its connection, which is a socket, on first use.
+  others <- function(files) sum(!startsWith(files, "socket:"))
+  wait_until(others(open_files()) <= others(before))
+  wait_until(length(open_files()) <= length(before) + 6)
 })
 
 test_isolation("Ctrl-C ends the task with its worker", {
