@@ -44,7 +44,7 @@ queue_sizes <- function(controller) {
   c(
     tasks = length(rrq_task_list(controller = controller)),
     waiting = rrq_queue_length(controller = controller),
-    bodies = hash("b"), objects = hash("o"), references = hash("oref")
+    bodies = hash("b"), objects = hash("o") + hash("ox"), references = hash("oref")
   )
 }
 
