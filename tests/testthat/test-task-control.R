@@ -42,7 +42,8 @@ test_that("what has ended and what is unknown can be ignored", {
 test_that("tasks are cancelled while workers end others of them", {
   r <- local_queue()
   local_spawned(r, 2)
-  ids <- rrq_task_create_bulk_call(identity, 1:5000, controller = r)
+  # Long enough that they cannot all end before they are cancelled, on a machine however busy.
+  ids <- rrq_task_create_bulk_call(Sys.sleep, rep(0.01, 5000), controller = r)
   wait_until(any(rrq_task_status(ids, controller = r) == "COMPLETE"))
   status <- rrq_task_cancel(ids, ended = "ignore", controller = r)
   expect_setequal(status, c("CANCELLED", "COMPLETE"))

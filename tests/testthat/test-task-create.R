@@ -187,9 +187,9 @@ test_that("several large arguments come to their places", {
   r <- local_queue()
   a <- seq(0, 1, length.out = 2e4)
   b <- a + 1
-  id <- rrq_task_create_call(function(x, y, z) c(x[[1]], y, z[[1]]), list(a, 5, z = b),
-    controller = r
-  )
+  fn <- function(x, y, z) c(x[[1]], y, z[[1]])
+  environment(fn) <- globalenv()
+  id <- rrq_task_create_call(fn, list(a, 5, z = b), controller = r)
   expect_equal(queue_sizes(r)[["objects"]], 2)
   expect_equal(run_result(id, r), c(0, 5, 1))
 })
