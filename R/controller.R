@@ -68,7 +68,7 @@ attach_queue <- function(url, queue_id, settings, call = caller_env()) {
 
 # Look at a queue without being recorded as its user. It must exist.
 peek_queue <- function(url, queue_id, call = caller_env()) {
-  rust_call(rs_queue_attach(url, queue_id, "", NULL, Inf), call)
+  rust_call(rs_queue_attach(url, queue_id, "", offload_path(), Inf), call)
 }
 
 new_controller <- function(queue_id, url, settings, call = caller_env()) {

@@ -79,6 +79,10 @@ rs_store_set <- function(store, values, tags, is_serialised) .Call(wrap__rs_stor
 
 rs_store_get <- function(store, hashes) .Call(wrap__rs_store_get, store, hashes)
 
+rs_store_shared <- function(queue, hash, is_stateless, slot) .Call(wrap__rs_store_shared, queue, hash, is_stateless, slot)
+
+rs_store_untag <- function(store, hash, tag) .Call(wrap__rs_store_untag, store, hash, tag)
+
 rs_store_list <- function(store) .Call(wrap__rs_store_list, store)
 
 rs_store_tags <- function(store) .Call(wrap__rs_store_tags, store)

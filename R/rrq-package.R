@@ -36,7 +36,7 @@
 #'   [rrq_worker_log_tail()], [rrq_worker_process_log()]
 #' * Lost workers: [rrq_worker_detect_exited()], [rrq_worker_delete_exited()], [rrq_heartbeat],
 #'   [rrq_heartbeat_kill()]
-#' * Large values: [object_store], [object_store_offload_disk], and `store_max_size` of
+#' * Large values: [rrq_share()], [rrq_share_value()], [rrq_unshare()], [object_store], [object_store_offload_disk], and `store_max_size` of
 #'   [rrq_configure()]
 #' * Messages and files: [rrq_message_send()], [rrq_message_send_and_wait()],
 #'   [rrq_message_get_response()], [rrq_message_has_response()], [rrq_message_response_ids()],

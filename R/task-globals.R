@@ -121,6 +121,7 @@ needed_there <- function(found) {
   about$literals <- found$literals
   packages <- if (!is.null(found$classes)) class_namespaces(found$classes)
   if (length(packages) > 0) about$class_packages <- packages
+  if ("rrq_shared" %in% found$classes) about$shares <- TRUE
   about
 }
 

@@ -138,6 +138,10 @@ prepare_call <- function(run, frame, kind, payload, template, variables) {
     call = {
       payload <- merge_shared(payload, variables)
       fn <- payload$fn
+      if (isTRUE(fn$shares)) {
+        payload$args <- give_shared(payload$args)
+        fn$globals <- give_shared(fn$globals)
+      }
       load_namespaces(fn$class_packages)
       home <- globals_home(fn, run$envir)
       bind_methods(run, fn$methods, home)
@@ -163,7 +167,12 @@ prepare_call <- function(run, frame, kind, payload, template, variables) {
 prepare_expr <- function(run, task, frame, row = NULL) {
   about <- task$about
   load_namespaces(about$class_packages)
-  if (length(setdiff(names(about), "class_packages")) == 0) {
+  if (isTRUE(about$shares)) {
+    give_shared_variables(frame)
+    row <- give_shared(row)
+    about$along$globals <- give_shared(about$along$globals)
+  }
+  if (length(setdiff(names(about), c("class_packages", "shares"))) == 0) {
     return(list(expr = task$expr, row = row))
   }
   home <- list2env(as.list(frame, all.names = TRUE), parent = globals_home(about$along, run$envir))
@@ -209,6 +218,7 @@ bulk_call <- function(run, frame, payload, template) {
   parent.env(frame) <- run$common
   # No task sees what another assigned there by `<<-`.
   if (!is.null(run$globals)) list2env(run$globals, run$home)
+  if (isTRUE(template$fn$shares)) payload <- give_shared(list(payload))[[1]]
   if (!is.null(template$fn$elements_code)) payload <- rehome(payload, run$home, template$fn)
   bind_methods(run, template$fn$methods, run$home)
   if (!is.null(template$chunk)) {
@@ -233,6 +243,10 @@ bulk_call <- function(run, frame, payload, template) {
 
 prepare_bulk <- function(run, template) {
   fn <- template$fn
+  if (isTRUE(fn$shares)) {
+    template$args <- give_shared(template$args)
+    fn$globals <- give_shared(fn$globals)
+  }
   run$common <- new.env(parent = run$envir)
   load_namespaces(fn$class_packages)
   run$home <- globals_home(fn, run$envir)

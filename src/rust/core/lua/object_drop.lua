@@ -1,9 +1,9 @@
 -- Remove a tag, and delete the objects that nothing refers to any more. Also ends the pins that are over.
 -- Does a bounded part of it.
 -- KEYS: config
--- ARGV: key prefix, tag ('': only end pins)
+-- ARGV: key prefix, tag ('': only end pins), possibly the hash of the only object to take it from
 -- Returns: how many objects had the tag in this part, and how many files are to be deleted.
-local config, prefix, tag = KEYS[1], ARGV[1], ARGV[2]
+local config, prefix, tag, only = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local LIMIT = 256
 
 -- include: _object.lua
@@ -12,7 +12,8 @@ local n = 0
 if tag ~= '' then
   -- A tag may begin another one.
   local from, to = '[t:' .. tag .. '\0', '(t:' .. tag .. '\1'
-  local links = redis.call('ZRANGEBYLEX', prefix .. KEY.object_tags, from, to, 'LIMIT', 0, LIMIT)
+  local links = only and { 't:' .. tag .. '\0' .. only }
+    or redis.call('ZRANGEBYLEX', prefix .. KEY.object_tags, from, to, 'LIMIT', 0, LIMIT)
   for _, link in ipairs(links) do
     local hash = string.sub(link, -ID_WIDTH)
     redis.call('ZREM', prefix .. KEY.object_tags, link, 'h:' .. hash .. ':' .. tag)

@@ -4,9 +4,10 @@ use extendr_api::prelude::*;
 use rrq_core::store::{self, ObjectStore, Storage};
 use rrq_core::{Connection, Queue};
 
-use rrq_bridge::RResult;
 use rrq_bridge::convert::stop;
+use rrq_bridge::protect::call;
 use rrq_bridge::serialize::{learn_format, serialize_noting, unserialize_from};
+use rrq_bridge::{RResult, cache};
 
 #[extendr]
 fn rs_store_new(
@@ -64,6 +65,28 @@ fn rs_store_get(mut store: ExternalPtr<ObjectStore>, hashes: Vec<String>) -> RRe
     Ok(List::from_values(values))
 }
 
+/// A value that tasks share, from the cache of this process or the store. `is_stateless` is a call, which
+/// is evaluated in `slot`, where `value` is bound.
+#[extendr]
+fn rs_store_shared(
+    mut queue: ExternalPtr<Queue>,
+    hash: &str,
+    is_stateless: Robj,
+    slot: Robj,
+) -> RResult<Robj> {
+    let queue: &mut Queue = &mut queue;
+    cache::object(hash, queue, |value| {
+        let answer = call(&slot, &is_stateless, &[(c"value", value)]);
+        answer.and_then(|answer| answer.as_bool()) == Some(true)
+    })
+}
+
+#[extendr]
+fn rs_store_untag(mut store: ExternalPtr<ObjectStore>, hash: &str, tag: &str) -> RResult<()> {
+    let store: &mut ObjectStore = &mut store;
+    Ok(store.untag(hash, tag)?)
+}
+
 #[extendr]
 fn rs_store_list(mut store: ExternalPtr<ObjectStore>) -> RResult<Vec<String>> {
     Ok((*store).list()?)
@@ -100,6 +123,8 @@ extendr_module! {
     fn rs_store_open_path;
     fn rs_store_set;
     fn rs_store_get;
+    fn rs_store_shared;
+    fn rs_store_untag;
     fn rs_store_list;
     fn rs_store_tags;
     fn rs_store_locations;

@@ -6,7 +6,7 @@ use redis::Pipeline;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
-use crate::scripts::{Call, OBJECT_TAG};
+use crate::scripts::{Call, OBJECT_DROP, OBJECT_TAG};
 use crate::store::chunks;
 use crate::store::location::{Location, Place};
 use crate::store::object::{Naming, Store, folder};
@@ -124,6 +124,14 @@ impl ObjectStore {
             });
         }
         Ok(places)
+    }
+
+    /// Remove a tag from one object, and the object if no other tag and no task refers to it.
+    pub fn untag(&mut self, hash: &str, tag: &str) -> Result<()> {
+        let call = Call::new(&OBJECT_DROP, vec![self.keys.config()]);
+        let call = call.arg(self.keys.prefix()).arg(tag).arg(hash);
+        self.connection.call(&call)?;
+        self.store().delete_lost_files()
     }
 
     /// Remove tags, and the objects that no other tag refers to.
