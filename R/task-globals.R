@@ -156,7 +156,7 @@ is_plain_list <- function(x) {
 visit_list <- function(x, found) !is_large_data(x) && length(visit_items(unclass(x), found)) > 0
 
 # Large lists are looked through by the engine first.
-is_large_data <- function(x) length(x) > 20 && rs_is_data(x)
+is_large_data <- function(x) length(x) > 20 && rust_call(rs_is_data(x))
 
 # Returns where code is, or NULL. Elements that are not there, as of alist(x = ), are none.
 visit_items <- function(items, found) {
