@@ -61,6 +61,7 @@ rrq_controller <- function(queue_id, con = NULL, timeout_task_wait = NULL, follo
 
 # Attach this session to a queue.
 attach_queue <- function(url, queue_id, settings, call = caller_env()) {
+  watch_transfers()
   path <- settings$offload_path
   threshold <- settings$offload_threshold_size
   rust_call(rs_queue_attach(url, queue_id, describe_session(), path, threshold), call)

@@ -75,6 +75,8 @@ rs_store_of_queue <- function(queue) .Call(wrap__rs_store_of_queue, queue)
 
 rs_store_open_path <- function(path) .Call(wrap__rs_store_open_path, path)
 
+rs_store_watch <- function(report, slot) .Call(wrap__rs_store_watch, report, slot)
+
 rs_store_set <- function(store, values, tags, is_serialised) .Call(wrap__rs_store_set, store, values, tags, is_serialised)
 
 rs_store_get <- function(store, hashes) .Call(wrap__rs_store_get, store, hashes)

@@ -112,6 +112,7 @@ the$started <- NULL
 the$server <- NULL
 the$servers <- list()
 the$workers <- list()
+the$transfers <- NULL
 the$supervised <- -Inf
 the$unknown_queues <- character()
 the$task <- NULL

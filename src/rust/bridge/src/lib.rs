@@ -16,6 +16,7 @@ pub mod restart;
 pub mod serialize;
 pub mod submission;
 pub mod tasks;
+pub mod transfer;
 
 pub use condition::{Failure, RResult};
 pub use serialize::{serialize, unserialize};

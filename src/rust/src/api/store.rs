@@ -7,7 +7,7 @@ use rrq_core::{Connection, Queue};
 use rrq_bridge::convert::stop;
 use rrq_bridge::protect::call;
 use rrq_bridge::serialize::{learn_format, serialize_noting, unserialize_from};
-use rrq_bridge::{RResult, cache};
+use rrq_bridge::{RResult, cache, transfer};
 
 #[extendr]
 fn rs_store_new(
@@ -35,6 +35,12 @@ fn rs_store_of_queue(queue: ExternalPtr<Queue>) -> ExternalPtr<ObjectStore> {
 #[extendr]
 fn rs_store_open_path(path: &str) -> RResult<String> {
     Ok(store::open(path, true)?.path().to_owned())
+}
+
+/// Evaluate `report` in `slot`, where `done` and `total` are bound, while a long transfer goes on.
+#[extendr]
+fn rs_store_watch(report: Robj, slot: Robj) {
+    transfer::watch(report, slot);
 }
 
 #[extendr]
@@ -121,6 +127,7 @@ extendr_module! {
     fn rs_store_new;
     fn rs_store_of_queue;
     fn rs_store_open_path;
+    fn rs_store_watch;
     fn rs_store_set;
     fn rs_store_get;
     fn rs_store_shared;

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::store::chunks::Receiving;
 use crate::store::location::{Location, Place};
 use crate::store::object::Store;
+use crate::store::progress::report;
 use crate::value;
 
 impl<'a> Store<'a> {
@@ -27,7 +28,7 @@ impl<'a> Store<'a> {
         let mut next = || value::maybe_bytes(reply.next().unwrap_or_default());
         if let Some(bytes) = next()? {
             let size = bytes.len() as u64;
-            return Ok(Reader { store: self, source: Source::Whole(bytes), size });
+            return Ok(Reader { store: self, source: Source::Whole(bytes), size, done: 0 });
         }
         let missing = || Error::ObjectMissing { hashes: vec![hash.to_owned()] };
         let location = Location::unpack(hash, &next()?.ok_or_else(missing)?)?;
@@ -40,7 +41,7 @@ impl<'a> Store<'a> {
                 Source::File(offload.open(&self.file(hash, &generation), size)?)
             }
         };
-        Ok(Reader { store: self, source, size })
+        Ok(Reader { store: self, source, size, done: 0 })
     }
 }
 
@@ -50,6 +51,7 @@ pub struct Reader<'a> {
     source: Source,
     /// How many bytes it has in total.
     pub size: u64,
+    done: u64,
 }
 
 enum Source {
@@ -64,6 +66,13 @@ const PIECE: u64 = 1024 * 1024;
 impl Reader<'_> {
     /// The next piece; an empty one at the end.
     pub fn piece(&mut self) -> Result<Vec<u8>> {
+        let piece = self.next_piece()?;
+        self.done += piece.len() as u64;
+        report(self.done, self.size);
+        Ok(piece)
+    }
+
+    fn next_piece(&mut self) -> Result<Vec<u8>> {
         match &mut self.source {
             Source::Whole(bytes) => Ok(std::mem::take(bytes)),
             Source::Chunks(receiving) => {

@@ -12,10 +12,13 @@ use crate::store::chunks::Sending;
 use crate::store::location::{Encoding, Location, Place};
 use crate::store::object::{Naming, Store};
 use crate::store::offload::{Draft, Offload};
+use crate::store::progress::report;
 use crate::value;
 
 /// Objects up to this size stand in one hash.
 const SMALL: usize = 64 * 1024;
+/// How much is written at a time.
+const PIECE: usize = 4 * 1024 * 1024;
 /// How often a file is written, and the pause after the first attempt.
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -38,8 +41,13 @@ impl<'a> Store<'a> {
         }
         if let Some(draft) = self.begin(&name, naming)? {
             let mut sink = Sink::open(self, &name, draft, is_file)?;
-            sink.write(self, bytes)?;
-            sink.close(self, &name, bytes.len() as u64)?;
+            let (mut done, total) = (0, bytes.len() as u64);
+            for piece in bytes.chunks(PIECE) {
+                sink.write(self, piece)?;
+                done += piece.len() as u64;
+                report(done, total);
+            }
+            sink.close(self, &name, total)?;
         }
         Ok(name)
     }
