@@ -24,9 +24,11 @@ impl ServerInfo {
             lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
         };
         let primary = || Some(format!("{}:{}", field("master_host")?, field("master_port")?));
+        // Valkey has renamed it.
+        let mode = field("redis_mode").or_else(|| field("server_mode"));
         ServerInfo {
             version: field("redis_version").unwrap_or_default().to_owned(),
-            is_sentinel: field("redis_mode") == Some("sentinel"),
+            is_sentinel: mode == Some("sentinel"),
             primary: (field("role") == Some("slave")).then(primary).flatten(),
         }
     }
@@ -105,6 +107,10 @@ mod tests {
         assert_eq!(problem("redis_version:7.2.4\r\nserver_name:valkey\r\nrole:master\r\n"), None);
         assert_eq!(problem("redis_version:10.0.0\r\n"), None);
         assert_eq!(problem("something_else:1\r\n"), None);
+        for mode in ["redis_mode", "server_mode"] {
+            let sentinel = format!("redis_version:7.2.4\r\n{mode}:sentinel\r\n");
+            assert!(problem(&sentinel).unwrap().contains("Sentinel"));
+        }
         let old = problem("redis_version:6.0.16\r\n").unwrap();
         assert!(old.contains("6.0.16") && old.contains("6.2"), "{old}");
         let replica = "redis_version:7.0.0\r\nrole:slave\r\nmaster_host:h\r\nmaster_port:12\r\n";
