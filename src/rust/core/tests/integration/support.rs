@@ -19,7 +19,7 @@ use rrq_core::worker::{Evaluate, Options, Record, Turn, Worker};
 use rrq_core::{Connection, Queue};
 
 pub use actor::{Actor, complete, failed};
-pub use place::{MB, compressed, files, folder, noise, on_disk};
+pub use place::{MB, compressed, files, folder, in_folder, noise, on_disk};
 pub use proxy::{Proxy, Request, Way};
 
 /// The id of the queue under test.

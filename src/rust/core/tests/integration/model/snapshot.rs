@@ -66,6 +66,9 @@ pub struct Snapshot {
     n_paused: usize,
     attempts: Set,
     refs: Map<usize>,
+    /// Where larger objects are, and files that are still to be deleted.
+    stored: Map<String>,
+    lost_files: Map<String>,
     fields: Map<Set>,
 }
 
@@ -95,7 +98,7 @@ impl Snapshot {
     pub fn read(raw: &mut redis::Connection) -> Self {
         let mut pipeline = Pipeline::new();
         pipeline.atomic();
-        for key in ["t", "b", "n", "w", "mv", "mu", "ds", "oref", "cfg"] {
+        for key in ["t", "b", "n", "w", "mv", "mu", "ds", "oref", "ox", "olost", "cfg"] {
             pipeline.cmd("HGETALL").arg(format!("{{jobs}}:{key}"));
         }
         for key in ["due", "dn", "dl"] {
@@ -135,6 +138,8 @@ impl Snapshot {
             was: next(&mut replies),
             sets: read_sets(next(&mut replies)),
             refs: next(&mut replies),
+            stored: next(&mut replies),
+            lost_files: next(&mut replies),
             n_paused: next::<Map<Vec<u8>>>(&mut replies)
                 .keys()
                 .filter(|field| field.starts_with("pause:"))
@@ -272,13 +277,36 @@ impl Snapshot {
             assert!(self.fields[key].iter().all(|id| self.tasks.contains_key(id)), "{key}");
         }
         assert_eq!(self.fields["r"], self.ids(|task| task.has(Flag::Large)));
+        self.check_objects();
+        self.check_attempts();
+    }
+
+    /// Each object is kept by those that refer to it, or by a pin.
+    fn check_objects(&self) {
         let mut refs: Map<usize> = Map::new();
-        for shared in self.bodies.values().flat_map(|body| &body.shared) {
-            *refs.entry(shared.hash.clone()).or_default() += 1;
+        let results = self.tasks.values().filter(|task| task.has(Flag::Object));
+        let results = results.map(|task| String::from_utf8(task.result.clone()).unwrap());
+        let shared = self.bodies.values().flat_map(|body| body.objects().map(str::to_owned));
+        for hash in shared.chain(results) {
+            *refs.entry(hash).or_default() += 1;
         }
         assert_eq!(self.refs, refs);
-        assert_eq!(self.fields["o"], refs.into_keys().collect());
-        self.check_attempts();
+        let objects: Set = self.fields["o"].iter().chain(self.stored.keys()).cloned().collect();
+        let pins = self.due.keys().filter_map(|member| member.strip_prefix("O:"));
+        let kept: Set = refs.into_keys().chain(pins.map(str::to_owned)).collect();
+        assert_eq!(objects, kept);
+    }
+
+    /// The names of all files outside the server, sorted.
+    pub fn files(&self) -> Vec<String> {
+        let place = |(hash, stored): (&String, &String)| {
+            let parts: Vec<&str> = stored.split(' ').collect();
+            (parts[0] == "f").then(|| format!("{hash}-{}", parts[3]))
+        };
+        let mut files: Vec<String> = self.stored.iter().filter_map(place).collect();
+        files.extend(self.lost_files.keys().cloned());
+        files.sort();
+        files
     }
 
     /// Of all attempts but the one that counts there is a record.

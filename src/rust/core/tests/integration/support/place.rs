@@ -47,3 +47,9 @@ pub fn noise(n: usize) -> Vec<u8> {
     };
     (0..n).map(|_| next()).collect()
 }
+
+/// A storage that keeps everything above 40 bytes in this folder, or all in the server.
+pub fn in_folder(folder: Option<&tempfile::TempDir>) -> Storage {
+    let path = |folder: &tempfile::TempDir| folder.path().to_str().unwrap().to_owned();
+    folder.map_or_else(Storage::default, |folder| Storage::new(40.0, Some(path(folder))))
+}
