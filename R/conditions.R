@@ -62,6 +62,14 @@ hints <- list(
   heartbeat_exists = "Stop the other one, or choose another `key`.",
   config_missing = "See `rrq_worker_config_list()`, or save it with `rrq_worker_config_save()`.",
   queue_missing = "Check the queue id, or create the queue with `rrq_controller()`.",
+  server_full = paste(
+    "Free memory with `rrq_prune()`, or raise the server's `maxmemory`. `rrq_memory()` shows what",
+    "the queue stores."
+  ),
+  queue_full = paste(
+    "Nothing was queued. Try again when tasks have been deleted or have expired, or use",
+    "`wait = TRUE`. `rrq_memory()` shows what the queue stores."
+  ),
   files_large = "Pack fewer files, or raise `options(rrq.files_max_size = )`, in bytes.",
   files_missing = "Pack them again: files expire 24 hours after their last use.",
   server_missing = paste(

@@ -1,6 +1,7 @@
 #' Queue settings
 #'
-#' Sets the default retry policy and time to live for the tasks of a new queue. Call
+#' Sets the default retry policy and time to live for the tasks of a new queue, where large values
+#' are stored, and how much the queue may store. Call
 #' `rrq_configure()` before any session or worker attaches to the queue: settings of an existing
 #' queue cannot be changed. Repeating the call with the same settings has no effect.
 #'
@@ -13,6 +14,12 @@
 #' @param compress Whether to compress objects in the server (values above 1 MB, and larger ones
 #'   that tasks share) that get at least a third smaller. It saves memory of the server and network
 #'   traffic, and costs time on a fast network.
+#' @param max_bytes How many bytes the queue may store in the server. While it stores more, the
+#'   functions that queue tasks wait, see `wait` of [rrq_task_options()]. The size is an estimate:
+#'   it counts tasks, results and objects, but not logs, messages and files; sizes of many tasks are
+#'   extrapolated from samples; and it is measured before a submission and, within a large one, each
+#'   time that a sixteenth of `max_bytes` has been sent. So leave some room below the memory of the
+#'   server.
 #' @param retry The default retry policy, made by [rrq_retry()], for tasks created without `retry`;
 #'   `NULL` (the default) means no retries. A task with `retry = rrq_retry(1)` is never retried.
 #' @param ttl The default time to live in seconds: a task created without `ttl` is deleted that long
@@ -30,20 +37,22 @@
 #' rrq_destroy(controller = r)
 #' server$stop()
 rrq_configure <- function(queue_id, con = NULL, store_max_size = Inf, offload_path = NULL,
-                          retry = NULL, ttl = NULL, compress = FALSE) {
+                          retry = NULL, ttl = NULL, compress = FALSE, max_bytes = Inf) {
   check_queue_id(queue_id)
   check_number(store_max_size)
   check_string(offload_path, null = TRUE)
   check_flag(compress)
   check_retry(retry)
   check_number(ttl, null = TRUE)
+  check_number(max_bytes)
   url <- resolve_url(con)
   settings <- list(
     retry = retry,
     ttl = if (!is.null(ttl)) as.numeric(ttl),
     store_max_size = if (is.finite(store_max_size)) as.numeric(store_max_size),
     offload_path = if (!is.null(offload_path)) path.expand(offload_path),
-    compress = if (compress) TRUE
+    compress = if (compress) TRUE,
+    max_bytes = if (is.finite(max_bytes)) as.numeric(max_bytes)
   )
   rust_call(rs_queue_configure(url, queue_id, settings))
   invisible()

@@ -21,6 +21,11 @@
 #' @param offload_threshold_size Values of this session that are larger, in bytes, are stored in
 #'   that directory; with the default `Inf`, only those larger than the `store_max_size` of the
 #'   queue.
+#' @section Servers that evict data:
+#' A server whose `maxmemory` is set may delete data when it has no memory left. If its
+#' `maxmemory-policy` is not `noeviction`, a warning of class `rrq_warning_eviction` says so, once
+#' per session and server.
+#'
 #' @return An `rrq_controller` with `$queue_id`, `$con` (an [rrq_redis()] connection), `$keys` and
 #'   `$store` (the [object_store] of the queue). It prints the server and the numbers of tasks and
 #'   workers.
@@ -84,7 +89,33 @@ new_controller <- function(queue_id, url, settings, call = caller_env()) {
     pointer = pointer
   )
   controller$store <- queue_store$new(controller)
+  warn_eviction(controller$con)
   structure(controller, class = "rrq_controller")
+}
+
+# A server that has reached its `maxmemory` deletes keys, unless told otherwise: tasks would be lost
+# without notice. Reported once for each server. Who may not ask for it is not told.
+warn_eviction <- function(con) {
+  address <- con$config()$address
+  if (address %in% the$known_servers) {
+    return(invisible())
+  }
+  the$known_servers <- c(the$known_servers, address)
+  info <- tryCatch(con$INFO("memory"), rrq_error = function(e) "")
+  field <- function(name) {
+    line <- grep(paste0("^", name, ":"), strsplit(info, "\r?\n")[[1]], value = TRUE)
+    if (length(line) == 1) sub("^[^:]+:", "", line) else ""
+  }
+  policy <- field("maxmemory_policy")
+  if (!policy %in% c("noeviction", "") && !field("maxmemory") %in% c("0", "")) {
+    warn("eviction", c(
+      sprintf("The server at %s deletes data when it has no memory left.", address),
+      i = sprintf(
+        "Its `maxmemory-policy` is \"%s\": tasks and results may be lost without notice.", policy
+      ),
+      i = "Set it to \"noeviction\", as in `con$CONFIG_SET(\"maxmemory-policy\", \"noeviction\")`."
+    ))
+  }
 }
 
 describe_session <- function() {

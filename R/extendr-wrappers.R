@@ -51,6 +51,8 @@ rs_queue_pause <- function(queue, name, pause) .Call(wrap__rs_queue_pause, queue
 
 rs_queue_states <- function(queue) .Call(wrap__rs_queue_states, queue)
 
+rs_queue_memory <- function(queue, n) .Call(wrap__rs_queue_memory, queue, n)
+
 rs_queue_destroy <- function(queue, after_s) .Call(wrap__rs_queue_destroy, queue, after_s)
 
 rs_redis_open <- function(url) .Call(wrap__rs_redis_open, url)
@@ -97,7 +99,7 @@ rs_store_destroy <- function(store) .Call(wrap__rs_store_destroy, store)
 
 rs_random_id <- function() .Call(wrap__rs_random_id)
 
-rs_task_submit <- function(queue, kind, payloads, shared, options, inspect, slot) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, options, inspect, slot)
+rs_task_submit <- function(queue, kind, payloads, shared, options, ask) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, options, ask)
 
 rs_holds_pointer <- function(value) .Call(wrap__rs_holds_pointer, value)
 
@@ -110,6 +112,8 @@ rs_task_resolve_dependents <- function(queue) .Call(wrap__rs_task_resolve_depend
 rs_task_discard <- function(queue, ids, limit_s) .Call(wrap__rs_task_discard, queue, ids, limit_s)
 
 rs_task_delete <- function(queue, ids, check) .Call(wrap__rs_task_delete, queue, ids, check)
+
+rs_task_prune <- function(queue, age_s, statuses, dry_run) .Call(wrap__rs_task_prune, queue, age_s, statuses, dry_run)
 
 rs_task_retry <- function(queue, ids) .Call(wrap__rs_task_retry, queue, ids)
 

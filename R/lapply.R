@@ -6,7 +6,7 @@
 #'
 #' Without `chunk_size`, the first elements, one per worker, run as separate tasks. The time they
 #' take determines how many of the other elements go into a task: as many as take about a tenth of a
-#' second, but always few enough to keep all workers busy.
+#' second and 5 MB, but always few enough to keep all workers busy.
 #'
 #' The call ends when all elements are done or the first one fails, and then deletes its tasks.
 #' After an error, a time-out or Ctrl-C, the remaining tasks are cancelled first, unless
@@ -194,7 +194,11 @@ run_waves <- function(job, n, pieces, chunk_size, call) {
     n_workers <- max(1, sum(rust_call(rs_worker_states(job$handle), call)$active))
     n_pilots <- min(n, n_workers)
     values <- run_wave(job, seq_len(n_pilots), pieces, 1, call)
-    chunk_size <- choose_chunk_size(job, n - n_pilots, n_workers)
+    if (n > n_pilots) {
+      rest <- pieces(seq.int(n_pilots + 1, n))
+      size <- as.numeric(utils::object.size(rest)) / (n - n_pilots)
+      chunk_size <- choose_chunk_size(job, n - n_pilots, n_workers, size)
+    }
   }
   if (n > n_pilots) {
     values <- c(values, run_wave(job, seq.int(n_pilots + 1, n), pieces, chunk_size, call))
@@ -259,12 +263,13 @@ name_elements <- function(span, names) {
 chunk_s <- 0.1
 tasks_per_worker <- 4
 
-# At least one element, and enough tasks that no worker is idle for long at the end.
-choose_chunk_size <- function(job, n, n_workers) {
+# At least one element, and enough tasks that no worker is idle for long at the end. Elements of `size`
+# bytes must not make a task large.
+choose_chunk_size <- function(job, n, n_workers, size = 0) {
   times <- rust_call(rs_task_times(job$handle, job$ids))$times
   # The quickest of them: the first task of a kind on a worker may also load packages.
   fit <- chunk_s / max(min(times$end - times$start), 1e-6)
-  max(1, floor(min(fit, n / (tasks_per_worker * n_workers))))
+  max(1, floor(min(fit, n / (tasks_per_worker * n_workers), large_task / 2 / size)))
 }
 
 # How long to wait for running tasks before leaving their end to the workers.

@@ -128,6 +128,13 @@ option_table <- list(
     "Whether to keep the task's output, see [rrq_task_log()]. The output of a task in a separate
     process is always kept.",
     function(x, arg, call) check_flag(x, arg = arg, call = call)
+  ),
+  wait = new_option(
+    TRUE,
+    "What happens if the queue stores more than the `max_bytes` of [rrq_configure()]. `TRUE`: a
+    message says so, and the submission waits until enough tasks have been deleted or have expired;
+    Ctrl-C ends the wait, and nothing is queued. `FALSE`: it is an error, and nothing is queued.",
+    function(x, arg, call) check_flag(x, arg = arg, call = call)
   )
 )
 

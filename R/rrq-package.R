@@ -38,6 +38,7 @@
 #'   [rrq_heartbeat_kill()]
 #' * Large values: [rrq_share()], [rrq_share_value()], [rrq_unshare()], [object_store], [object_store_offload_disk], and `store_max_size` of
 #'   [rrq_configure()]
+#' * Housekeeping: [rrq_memory()], [rrq_prune()], and `max_bytes` of [rrq_configure()]
 #' * Messages and files: [rrq_message_send()], [rrq_message_send_and_wait()],
 #'   [rrq_message_get_response()], [rrq_message_has_response()], [rrq_message_response_ids()],
 #'   [rrq_files_pack()], [rrq_files_unpack()]
@@ -58,6 +59,8 @@
 #'   external pointer: `"error"`, `"warn"` or `"ignore"`. For results, the worker's option applies.
 #' * `rrq.globals_max_size` (`500e6`): the largest total size, in bytes, of the global variables
 #'   sent with a function.
+#' * `rrq.max_task_size` (`64e6`): the largest size of a task in bytes, without what is stored once
+#'   for all tasks that use it. A larger one is an error, see [rrq_task_create_expr()].
 #' * `rrq.files_max_size` (`2^31`): the largest total size, in bytes, of the files in
 #'   [rrq_files_pack()].
 #'
@@ -115,6 +118,7 @@ the$workers <- list()
 the$transfers <- NULL
 the$supervised <- -Inf
 the$unknown_queues <- character()
+the$known_servers <- character()
 the$task <- NULL
 the$is_worker_process <- FALSE
 the$worker <- NULL

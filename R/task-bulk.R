@@ -11,10 +11,10 @@
 #' @param args A list of further arguments, the same for all tasks.
 #' @section Failures while tasks are being queued:
 #' Tasks are queued in chunks, and workers may start the first ones before the last one is sent. If
-#' an element cannot be serialised or sent, or the server rejects a chunk, the whole bulk is
-#' withdrawn: waiting tasks are deleted; running tasks are stopped, then deleted. If the session is
-#' killed during the call, or loses its connection, nothing can be withdrawn: the tasks queued so
-#' far run, and [rrq_task_list()] lists them. Give the bulk a tag to find them.
+#' an element is too large, cannot be serialised or cannot be sent, or the server rejects a chunk,
+#' the whole bulk is withdrawn: waiting tasks are deleted; running tasks are stopped, then deleted.
+#' If the session is killed during the call, or loses its connection, nothing can be withdrawn: the
+#' tasks queued so far run, and [rrq_task_list()] lists them. Give the bulk a tag to find them.
 #'
 #' @inheritParams rrq_task_create_expr
 #' @return A character vector with the ids of the tasks, in the order of `data`.

@@ -39,7 +39,8 @@
 #'
 #' Large vectors, lists and data frames are stored separately, once for all tasks that use them. If
 #' the rest of a task takes more than 10 MB, for example because of the variables in a function's
-#' environment, a warning of class `rrq_warning_large` names the largest parts.
+#' environment, a warning of class `rrq_warning_large` names the largest parts. More than
+#' `options(rrq.max_task_size = )` bytes, by default 64 MB, are an error.
 #'
 #' @section What a task leaves behind:
 #' Each task runs in a fresh environment, so its variables are gone when it ends. Nothing else is
@@ -63,7 +64,11 @@
 #' @section Errors: `rrq_error_argument` if `expr` is not a call or `fn` not a function;
 #'   `rrq_error_variable` names a variable that cannot be found; `rrq_error_size` if the global
 #'   variables of a function take more than `options(rrq.globals_max_size = )` bytes, by default 500
-#'   MB; `rrq_error_nonportable` names a variable that contains a connection or an external pointer;
+#'   MB; `rrq_error_task_large` names the largest parts of a task that takes more than
+#'   `options(rrq.max_task_size = )` bytes; `rrq_error_queue_full` if the queue stores more than its
+#'   `max_bytes` and `wait` is `FALSE`; `rrq_error_server_full` if the server has reached its
+#'   `maxmemory`; `rrq_error_nonportable` names a variable that contains a connection or an external
+#'   pointer;
 #'   `rrq_error_task_missing` lists the unknown ids in `depends_on`; `rrq_error_queue_missing` if
 #'   the queue has been destroyed. In all these cases nothing is queued.
 #'   `rrq_error_dependency_failed` if a dependency has already failed: the new tasks are recorded as
@@ -173,8 +178,11 @@ submit <- function(handle, kind, payloads, shared, options, call = caller_env(),
   frame <- environment()
   refused <- NULL
   warnings <- list()
+  ask <- list(
+    inspect = inspect_call, report_full = full_call, slot = frame, limit = max_task_size()
+  )
   ids <- tryCatch(
-    rust_call(rs_task_submit(handle, kind, payloads, shared, options, inspect_call, frame), call),
+    rust_call(rs_task_submit(handle, kind, payloads, shared, options, ask), call),
     rrq_error_dependency_failed = function(e) {
       e$task_ids <- e$ids
       rlang::cnd_signal(e)

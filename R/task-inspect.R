@@ -1,5 +1,5 @@
 # What the engine asks R about a value that it has serialised, before it sends it: whether it holds
-# external pointers, and for a large one whether to warn. Other values cost nothing.
+# external pointers, and for a large one whether to warn or to refuse it. Other values cost nothing.
 
 # Stands in the frame of `submit()`, where the engine binds the value, its size, whether there are
 # pointers, and the position of its task, 0 for what tasks share. A jump out of here could not pass
@@ -20,6 +20,9 @@ inspect_sent <- function(frame, value, bytes, pointers, position) {
           is_code <- startsWith(frame$kind, "bulk") == (position == 0)
           collected <- if (is_code) names(collected_parts(value))
           check_portable(if (is_code) needed_parts(parts, value) else parts, collected, frame$call)
+        }
+        if (position > 0 && bytes > max_task_size()) {
+          refuse_large(parts, bytes, frame$call)
         }
         if (bytes > large_task && is.null(frame$job$warned)) {
           frame$job$warned <- warn_large(parts, bytes, position, frame$kind)
@@ -114,15 +117,13 @@ warn_large <- function(parts, bytes, position, kind) {
   if (position == 0 && !is_bulk) {
     return(NULL)
   }
-  is_function <- vapply(parts, is.function, NA)
-  brought <- unlist(lapply(unname(parts[is_function]), environment_sizes))
-  sizes <- c(brought, if (position > 0) vapply(parts[!is_function], value_size, 0))
+  sizes <- part_sizes(parts, position > 0)
+  brought <- sizes[attr(sizes, "brought")]
   if (length(sizes) == 0 || (is_bulk && max(sum(brought), sizes) <= large_task)) {
     return(NULL)
   }
-  biggest <- utils::head(sort(sizes, decreasing = TRUE), 3)
-  biggest <- biggest[biggest > biggest[[1]] / 100]
-  each <- sprintf("%s (%s)", names(biggest), vapply(biggest, format_size, ""))
+  biggest <- biggest_parts(sizes)
+  each <- name_parts(biggest)
   only_brought <- length(brought) > 0 && names(biggest)[[1]] %in% names(brought)
   hint <- if (only_brought) {
     "A function is sent with all variables of the environment in which it was created. Create it
@@ -136,6 +137,43 @@ warn_large <- function(parts, bytes, position, kind) {
     class = c("rrq_warning_large", "rrq_warning")
   )
   TRUE
+}
+
+# A task may have so many bytes of its own.
+max_task_size <- function() {
+  as.numeric(getOption("rrq.max_task_size", 64e6))
+}
+
+refuse_large <- function(parts, bytes, call) {
+  biggest <- biggest_parts(part_sizes(parts, TRUE))
+  text <- "This task takes up %s; the limit is %s. Nothing was queued."
+  abort("task_large", c(
+    sprintf(text, format_size(bytes), format_size(max_task_size())),
+    i = if (length(biggest) > 0) sprintf("The largest: %s.", toString(name_parts(biggest))),
+    i = paste(
+      "Pass large data as an argument of its own, as one of the shared `args` of a bulk, or by",
+      "`rrq_share()`: it is then stored once. Or let the worker read it from a file."
+    ),
+    i = "`options(rrq.max_task_size = )` is the limit in bytes."
+  ), call = call)
+}
+
+# The sizes of the values that a task or shared data consist of, by what to call them. Of a
+# function, these are the variables that it brings; other values count only in the task itself.
+part_sizes <- function(parts, is_own) {
+  is_function <- vapply(parts, is.function, NA)
+  brought <- unlist(lapply(unname(parts[is_function]), environment_sizes))
+  sizes <- c(numeric(), brought, if (is_own) vapply(parts[!is_function], value_size, 0))
+  structure(sizes, brought = seq_along(brought))
+}
+
+biggest_parts <- function(sizes) {
+  biggest <- utils::head(sort(sizes, decreasing = TRUE), 3)
+  biggest[biggest > max(biggest, 0) / 100]
+}
+
+name_parts <- function(sizes) {
+  sprintf("%s (%s)", names(sizes), vapply(sizes, format_size, ""))
 }
 
 # The variables of the environments that are sent with a function.
@@ -176,6 +214,18 @@ size_referred <- function(x, walk, depth) {
     envir <- parent.env(envir)
   }
   size
+}
+
+# Stands in the frame of `submit()`, as `inspect_call`, where the engine binds both sizes. Evaluated
+# once before a submission waits for room in the queue.
+full_call <- quote(report_full(bytes, limit))
+
+report_full <- function(bytes, limit) {
+  text <- "The queue stores %s, more than its `max_bytes` of %s."
+  inform_plainly(c(
+    i = sprintf(text, format_size(bytes), format_size(limit)),
+    i = "Waiting until enough tasks have been deleted or have expired. Ctrl-C ends the wait."
+  ))
 }
 
 format_size <- function(bytes) {

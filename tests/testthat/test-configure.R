@@ -41,8 +41,57 @@ test_that("invalid settings are rejected", {
     quote(rrq_configure("a", ttl = -1)),
     quote(rrq_configure("a", store_max_size = -1)),
     quote(rrq_configure("a", offload_path = 1)),
-    quote(rrq_configure("a", compress = NA))
+    quote(rrq_configure("a", compress = NA)),
+    quote(rrq_configure("a", max_bytes = -1))
   )) {
     expect_error(eval(call), class = "rrq_error")
   }
+})
+
+local_limited <- function(env = parent.frame()) {
+  id <- local_id(env)
+  rrq_configure(id, test_server()$url, max_bytes = 1e5)
+  rrq_controller(id, test_server()$url)
+}
+
+test_that("a full queue refuses tasks that do not wait", {
+  r <- local_limited()
+  full <- rrq_task_create_bulk_call(length, rep(list(numeric(9000)), 2), controller = r)
+  options <- rrq_task_options(wait = FALSE)
+  refused <- function(call) expect_error(call, "max_bytes", class = "rrq_error_queue_full")
+  error <- refused(rrq_task_create_expr(sqrt(1), wait = FALSE, controller = r))
+  expect_equal(error$ids, r$queue_id)
+  refused(rrq_task_create_bulk_call(sqrt, 1:2, options = options, controller = r))
+  refused(rrq_lapply(1:2, sqrt, options = options, controller = r))
+  expect_setequal(rrq_task_list(controller = r), full)
+  rrq_task_delete(full, controller = r)
+  expect_silent(rrq_task_create_expr(sqrt(1), wait = FALSE, controller = r))
+})
+
+test_that("a submission waits with one message until a full queue has room again", {
+  r <- local_limited()
+  full <- rrq_task_create_bulk_call(length, rep(list(numeric(9000)), 2), controller = r)
+  session <- local_session({
+    r <- rrq_controller(!!r$queue_id, !!r$url)
+    cat(rrq_task_create_expr(sqrt(1), controller = r))
+  })
+  wait_until(any(grepl("more than its `max_bytes` of 100 kB", session_err(session))))
+  rrq_task_delete(full, controller = r)
+  expect_equal(session_status(session), 0)
+  expect_equal(session_out(session), rrq_task_list(controller = r))
+  expect_length(grep("max_bytes", session_err(session)), 1)
+})
+
+test_that("Ctrl-C ends the wait for a full queue, and nothing is queued", {
+  r <- local_limited()
+  full <- rrq_task_create_bulk_call(length, rep(list(numeric(9000)), 2), controller = r)
+  session <- local_session({
+    r <- rrq_controller(!!r$queue_id, !!r$url)
+    tryCatch(rrq_task_create_expr(sqrt(1), controller = r), interrupt = function(e) cat("ended"))
+  })
+  wait_until(any(grepl("max_bytes", session_err(session))))
+  send_signal(session, tools::SIGINT)
+  expect_equal(session_status(session), 0)
+  expect_equal(session_out(session), "ended")
+  expect_setequal(rrq_task_list(controller = r), full)
 })

@@ -262,3 +262,47 @@ test_that("the last ten controllers are remembered", {
   found <- gregexpr(as.character(Sys.getpid()), text, fixed = TRUE, useBytes = TRUE)[[1]]
   expect_length(found, 10)
 })
+
+# A server of its own, whose settings a test may change.
+local_own_server <- function(..., env = parent.frame()) {
+  testthat::skip_if_not(can_run_examples(), "there is no redis-server")
+  server <- rrq_server()
+  withr::defer(server$stop(), env)
+  settings <- list(...)
+  con <- rrq_redis(server$url)
+  for (name in names(settings)) con$CONFIG_SET(name, settings[[name]])
+  server
+}
+
+test_that("a server that may delete data is warned of once", {
+  server <- local_own_server(maxmemory = "100mb", "maxmemory-policy" = "allkeys-lru")
+  attach <- function() rrq_controller("evicted", server$url)
+  expect_warning(attach(), "maxmemory-policy.*allkeys-lru", class = "rrq_warning_eviction")
+  expect_silent(attach())
+})
+
+test_that("a server that deletes nothing is not warned of", {
+  server <- local_own_server("maxmemory-policy" = "allkeys-lru")
+  expect_silent(rrq_controller("unlimited", server$url))
+  server <- local_own_server(maxmemory = "100mb")
+  expect_silent(rrq_controller("refusing", server$url))
+})
+
+test_that("a server that may delete data is warned of also if its settings cannot be read", {
+  server <- local_own_server(maxmemory = "100mb", "maxmemory-policy" = "allkeys-lru")
+  rrq_redis(server$url)$command(list("ACL", "SETUSER", "default", "-config"))
+  expect_warning(rrq_controller("restricted", server$url), class = "rrq_warning_eviction")
+})
+
+test_that("a server that has no memory left refuses tasks, and nothing is queued", {
+  server <- local_own_server()
+  r <- rrq_controller("full", server$url)
+  r$con$CONFIG_SET("maxmemory", "1")
+  error <- expect_error(
+    rrq_task_create_expr(sqrt(1), controller = r), "reached its `maxmemory`",
+    class = "rrq_error_server_full"
+  )
+  expect_match(conditionMessage(error), "rrq_prune", fixed = TRUE)
+  r$con$CONFIG_SET("maxmemory", "0")
+  expect_length(rrq_task_list(controller = r), 0)
+})

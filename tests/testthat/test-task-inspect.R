@@ -87,3 +87,38 @@ test_that("a warning that becomes an error, or is caught, leaves no task behind"
   id <- suppressWarnings(create())
   expect_equal(rrq_task_list(controller = r), id)
 })
+
+test_that("a task that is too large is refused by name, and nothing is queued", {
+  r <- local_queue()
+  withr::local_options(rrq.max_task_size = 1e6)
+  refused <- function(call, ...) expect_error(call, ..., class = "rrq_error_task_large")
+  big <- list2env(list(own = numeric(2e5)), parent = globalenv())
+  fn <- local(function(x) x, envir = list2env(list(brought = numeric(3e5)), parent = globalenv()))
+  error <- refused(rrq_task_create_call(fn, list(1), controller = r), "brought.*environ.*2.4 MB")
+  expect_match(conditionMessage(error), "takes up 2.4 MB; the limit is 1 MB. Nothing was queued")
+  refused(rrq_task_create_call(identity, list(big), controller = r), "argument 1 [(]1.6 MB")
+  refused(rrq_task_create_expr(ls(big), controller = r), "`big` [(]1.6 MB")
+  elements <- list(1, 2, numeric(2e5))
+  refused(rrq_task_create_bulk_call(length, elements, controller = r), "element 3 [(]1.6 MB")
+  refused(rrq_lapply(elements, length, chunk_size = 3, controller = r), "element 3 [(]1.6 MB")
+  expect_length(rrq_task_list(controller = r), 0)
+  withr::local_options(rrq.max_task_size = 2e6)
+  expect_silent(rrq_task_create_call(identity, list(big), controller = r))
+})
+
+test_that("what is stored once does not count as part of a task", {
+  r <- local_queue()
+  withr::local_options(rrq.max_task_size = 1e6)
+  big <- numeric(2e5)
+  expect_silent(rrq_task_create_expr(sum(big), controller = r))
+  expect_silent(rrq_task_create_call(sum, list(big), controller = r))
+  expect_silent(rrq_task_create_bulk_call(sum, 1:2, list(big), controller = r))
+})
+
+test_that("the map family does not put so many elements into a task that it is too large", {
+  r <- local_queue()
+  local_spawned(r)
+  elements <- rep(list(numeric(1e5)), 40)
+  withr::local_options(rrq.max_task_size = 8e6)
+  expect_equal(rrq_lapply(elements, length, controller = r), rep(list(100000L), 40))
+})

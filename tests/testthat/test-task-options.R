@@ -223,9 +223,7 @@ test_that("every option is an argument of the functions that queue tasks, and is
 test_that("the engine refuses options it does not know, or of another type", {
   r <- local_queue()
   submit_with <- function(options) {
-    rust_call(rs_task_submit(
-      queue_handle(r), "expr", list(1), list(), options, function(...) NULL, environment()
-    ))
+    rust_call(rs_task_submit(queue_handle(r), "expr", list(1), list(), options, list()))
   }
   expect_error(submit_with(list(colour = "red")), "`colour`", class = "rrq_error_corrupt")
   expect_error(submit_with(list(ttl = "long")), "`ttl`", class = "rrq_error_corrupt")

@@ -63,6 +63,8 @@ fn class_of(error: &Error) -> &'static str {
         Error::Connection { .. } => "connection",
         Error::Authentication { .. } => "authentication",
         Error::ServerUnsuitable { .. } => "server_unsuitable",
+        Error::ServerFull { .. } => "server_full",
+        Error::QueueFull { .. } => "queue_full",
         Error::NotRedis { .. } => "not_redis",
         Error::Url { .. } => "url",
         Error::Redis(_) => "redis",
@@ -115,11 +117,14 @@ fn ids_of(error: &Error) -> Vec<String> {
         Error::ObjectMissing { hashes } => hashes.clone(),
         Error::OffloadUnknown { hash } => vec![hash.clone()],
         Error::Offload { path, .. } | Error::OffloadPath { path, .. } => vec![path.clone()],
-        Error::QueueMissing { queue } | Error::Layout { queue, .. } => vec![queue.clone()],
+        Error::QueueMissing { queue }
+        | Error::QueueFull { queue, .. }
+        | Error::Layout { queue, .. } => vec![queue.clone()],
         Error::HeartbeatExists { key } => vec![key.clone()],
         Error::Connection { address, .. }
         | Error::Authentication { address, .. }
         | Error::ServerUnsuitable { address, .. }
+        | Error::ServerFull { address }
         | Error::NotRedis { address, .. } => vec![address.clone()],
         Error::Url { url, .. } => vec![url.clone()],
         Error::Redis(_)

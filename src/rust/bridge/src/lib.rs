@@ -14,6 +14,7 @@ pub mod protect;
 pub mod restart;
 #[allow(unsafe_code)] // R's C interface: serialisation streams
 pub mod serialize;
+pub mod storage;
 pub mod submission;
 pub mod tasks;
 pub mod transfer;

@@ -12,31 +12,48 @@ use crate::protect::call;
 use crate::serialize::serialize_noting;
 
 /// From this size on in bytes, R is asked about a value, to warn of it.
-const LARGE: usize = 10_000_000;
+const LARGE: f64 = 1e7;
 
-/// Asks R about values that cannot travel or are large: a call, and the environment it stands in.
+/// Asks R about values that cannot travel or are large, and tells it of a full queue: two calls, and the
+/// environment they stand in.
 pub struct Inspector {
-    call: Robj,
+    inspect: Robj,
+    report_full: Robj,
     slot: Robj,
+    /// From this size on R is asked.
+    large: f64,
 }
 
 impl Inspector {
-    /// Evaluates `call` in `slot`, where `value`, `bytes`, `pointers` and `position` are bound.
-    pub fn new(call: Robj, slot: Robj) -> Self {
-        Inspector { call, slot }
+    /// From a list of the calls `inspect` and `report_full`, the environment `slot` and the number `limit`:
+    /// so many bytes a task may have.
+    pub fn new(ask: &List) -> Self {
+        let limit = field(ask, "limit").as_real().unwrap_or(f64::INFINITY);
+        Inspector {
+            inspect: field(ask, "inspect"),
+            report_full: field(ask, "report_full"),
+            slot: field(ask, "slot"),
+            large: limit.min(LARGE),
+        }
+    }
+
+    /// Tell the user that the submission waits for room in the queue. If that fails, it goes on.
+    pub fn report_full(&self, bytes: u64, limit: u64) {
+        let (bytes, limit) = (Robj::from(bytes as f64), Robj::from(limit as f64));
+        let _ = call(&self.slot, &self.report_full, &[(c"bytes", &bytes), (c"limit", &limit)]);
     }
 
     /// Serialise the payload of the task at `position`, or a shared object where that is 0.
     pub fn serialize(&self, value: &Robj, position: usize) -> RResult<Vec<u8>> {
         let (bytes, pointers) = serialize_noting(value)?;
-        if pointers || bytes.len() > LARGE {
+        if pointers || bytes.len() as f64 > self.large {
             let arguments = [
                 (c"value", value),
                 (c"bytes", &(bytes.len() as f64).into()),
                 (c"pointers", &pointers.into()),
                 (c"position", &(position as i32).into()),
             ];
-            let fits = call(&self.slot, &self.call, &arguments);
+            let fits = call(&self.slot, &self.inspect, &arguments);
             if fits.and_then(|fits| fits.as_bool()) != Some(true) {
                 return Err(Failure::Serialize("it was refused".into()));
             }
@@ -88,6 +105,7 @@ fn set(submission: &mut Submission, name: &str, value: &Robj) -> Option<()> {
             special.isolation = Isolation::Fork;
         }
         "separate_process" => {}
+        "wait" => submission.wait = value.as_bool()?,
         "capture" => special.capture = value.as_bool()?,
         _ => return None,
     }
@@ -111,6 +129,7 @@ pub fn settings(options: &List) -> Settings {
         store_max_size: field(options, "store_max_size").as_real(),
         offload_path: path,
         compress: field(options, "compress").as_bool(),
+        max_bytes: field(options, "max_bytes").as_real(),
     }
 }
 

@@ -1,12 +1,15 @@
 -- Delete tasks and everything stored for them. Repeating it changes nothing.
 -- KEYS: those of Keys::task_hashes() in keys.rs, then counters due
--- ARGV: key prefix, 1 to delete only what has ended and nothing needs, number of objects m, their
---       hashes, then per task its id and, as text, the places of the objects it refers to
--- Returns: {0, number of files to be deleted} done; nothing was changed: {1, id...} these tasks are running, {2, id...} these also
---          belong to the chains of retries of the given tasks.
+-- ARGV: key prefix, 1 to delete only what has ended and nothing needs, 2 to find out what that would
+--       keep, number of objects m, their hashes, then per task its id and, as text, the places of the
+--       objects it refers to
+-- Returns: {0, number of files to be deleted, id...} done, and these were kept; nothing was changed:
+--          {1, id...} these tasks are running, {2, id...} these also belong to the chains of retries of
+--          the given tasks.
 local tasks, attempts, moved, was = KEYS[1], KEYS[6], KEYS[8], KEYS[9]
 local counters, due = KEYS[11], KEYS[12]
-local prefix, only_idle, n_objects = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
+local prefix, only_idle, dry_run = ARGV[1], ARGV[2] ~= '0', ARGV[2] == '2'
+local n_objects = tonumber(ARGV[3])
 -- include: _end.lua
 -- include: _links.lua
 -- include: _chain.lua
@@ -21,6 +24,13 @@ if #others > 1 then
   return others
 end
 local kept = only_idle and chains_in_use(present) or {}
+local done = { 0, 0 }
+for _, id in ipairs(present) do
+  done[#done + 1] = kept[id] and id or nil
+end
+if dry_run then
+  return done
+end
 local known, headers, running, released = {}, {}, { 1 }, {}
 for i, packed in ipairs(found) do
   if packed and not kept[ids[i]] then
@@ -42,7 +52,7 @@ if #running > 1 then
   return running
 end
 if #known == 0 then
-  return { 0, 0 }
+  return done
 end
 
 for i = 1, 10 do
@@ -74,4 +84,5 @@ for hash, n in pairs(released) do
   release_object(hash, n)
 end
 send_events(prefix, events)
-return { 0, redis.call('HLEN', prefix .. KEY.lost_files) }
+done[2] = redis.call('HLEN', prefix .. KEY.lost_files)
+return done

@@ -39,6 +39,24 @@ pub enum Error {
         problem: String,
     },
 
+    /// The server has used up the memory it may use, after retries.
+    #[error("the Redis server at {address} has no memory left: it has reached its `maxmemory`")]
+    ServerFull {
+        /// The server, without credentials.
+        address: String,
+    },
+
+    /// The queue stores more than it may, and the submitter does not want to wait.
+    #[error("queue '{queue}' stores {bytes} bytes, more than its `max_bytes`, {limit}")]
+    QueueFull {
+        /// The queue id.
+        queue: String,
+        /// How much it stores.
+        bytes: u64,
+        /// How much it may store.
+        limit: u64,
+    },
+
     /// The server is not a Redis server.
     #[error("the server at {address} {problem}")]
     NotRedis {

@@ -8,6 +8,7 @@ use rrq_core::{Connection, Keys, Queue};
 
 use rrq_bridge::RResult;
 use rrq_bridge::convert::stop;
+use rrq_bridge::storage::memory_columns;
 
 /// How long a session repeats a request that fails.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -82,6 +83,12 @@ fn rs_queue_destroy(mut queue: ExternalPtr<Queue>, after_s: Nullable<f64>) -> RR
     Ok(queue.destroy(after)?)
 }
 
+/// What the queue stores: by kind, and the `n` biggest tasks and objects.
+#[extendr]
+fn rs_queue_memory(mut queue: ExternalPtr<Queue>, n: f64) -> RResult<List> {
+    Ok(memory_columns(&queue.memory(n as usize)?))
+}
+
 extendr_module! {
     mod queue;
     fn rs_queue_attach;
@@ -92,5 +99,6 @@ extendr_module! {
     fn rs_queue_remove;
     fn rs_queue_pause;
     fn rs_queue_states;
+    fn rs_queue_memory;
     fn rs_queue_destroy;
 }

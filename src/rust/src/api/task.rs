@@ -1,5 +1,7 @@
 //! Tasks: queue them, ask about them, cancel and delete them.
 
+use std::time::Duration;
+
 use extendr_api::prelude::*;
 use rrq_bridge::submission::{Inspector, submission};
 use rrq_core::task;
@@ -9,6 +11,7 @@ use rrq_bridge::convert::{limit, log_list, or_null, seconds, statuses, stop};
 use rrq_bridge::serialize::{
     is_data, serialize, serialize_noting, unserialize, unserialize_each, unserialize_from,
 };
+use rrq_bridge::storage::pruned_columns;
 use rrq_bridge::tasks::{
     columns, graph_columns, outcome_columns, output_columns, task_filter, task_info, times,
 };
@@ -27,15 +30,15 @@ fn rs_task_submit(
     payloads: List,
     shared: List,
     options: List,
-    inspect: Robj,
-    slot: Robj,
+    ask: List,
 ) -> RResult<Vec<String>> {
-    let inspector = Inspector::new(inspect, slot);
+    let inspector = Inspector::new(&ask);
     let submission = submission(kind, &shared, &options, &inspector)?;
     let mut payloads = payloads.values().enumerate();
     let serialize = |(at, value)| inspector.serialize(&value, at + 1);
     let next = || payloads.next().map(serialize).transpose().map_err(Into::into);
-    Ok(task::submit(&mut queue, &submission, next)?)
+    let mut on_full = |bytes, limit| inspector.report_full(bytes, limit);
+    Ok(task::submit_with(&mut queue, &submission, next, &mut on_full)?)
 }
 
 /// Whether a value holds an external pointer to something, which cannot be sent.
@@ -226,6 +229,27 @@ fn rs_task_delete(mut queue: ExternalPtr<Queue>, ids: Vec<String>, check: bool) 
     Ok(task::delete(&mut queue, &ids, check)?)
 }
 
+/// The tasks and the files that were deleted, or would be.
+#[extendr]
+fn rs_task_prune(
+    mut queue: ExternalPtr<Queue>,
+    age_s: f64,
+    statuses: Vec<String>,
+    dry_run: bool,
+) -> RResult<List> {
+    let statuses: Vec<Status> =
+        statuses.iter().filter_map(|word| Status::from_word(word)).collect();
+    let tasks = task::prune(&mut queue, age_s, &statuses, dry_run)?;
+    if !dry_run {
+        queue.store().end_pins()?;
+    }
+    let files = queue.store().orphans(ORPHAN_AGE, dry_run)?;
+    Ok(pruned_columns(&tasks, &files))
+}
+
+/// A file that no object has is given up after this time; a younger one may be getting its object.
+const ORPHAN_AGE: Duration = Duration::from_secs(3600);
+
 extendr_module! {
     mod task;
     fn rs_random_id;
@@ -236,6 +260,7 @@ extendr_module! {
     fn rs_task_resolve_dependents;
     fn rs_task_discard;
     fn rs_task_delete;
+    fn rs_task_prune;
     fn rs_task_retry;
     fn rs_task_newest;
     fn rs_task_edges;

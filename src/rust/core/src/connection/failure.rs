@@ -54,7 +54,7 @@ fn is_full(error: &RedisError) -> bool {
 
 /// Whether the server is reading its data from disk.
 pub(super) fn is_loading(error: &RedisError) -> bool {
-    code(error) == Some("LOADING")
+    code(error).as_deref() == Some("LOADING")
 }
 
 /// Why the server cannot do what was requested, and what to do.
@@ -71,7 +71,7 @@ fn problem(error: &RedisError, db: i64) -> Option<String> {
             "is a cluster node, but node {node} holds this queue; connect to that one"
         ));
     }
-    match code(error) {
+    match code(error).as_deref() {
         Some("READONLY") => {
             Some("is a replica, which rejects writes; connect to its primary".into())
         }
@@ -87,31 +87,38 @@ pub(super) fn explain(source: RedisError, address: String, db: i64) -> Error {
     }
     match problem(&source, db) {
         Some(problem) => Error::ServerUnsuitable { address, problem },
+        None if code(&source).as_deref() == Some("OOM") => Error::ServerFull { address },
         None if is_answer(&source) => Error::Redis(source),
         None => Error::Connection { address, source },
     }
 }
 
-/// The code of the error. Servers before version 7 put the code of an error in a script behind a
-/// general message.
-fn code(error: &RedisError) -> Option<&str> {
-    match error.detail() {
+/// The code of the error; that of the first one in a pipeline or a transaction. Servers before version 7
+/// put the code of an error in a script behind a general message.
+fn code(error: &RedisError) -> Option<String> {
+    let replies = error.clone().into_server_errors();
+    let (code, detail) = match replies.as_ref().and_then(|replies| replies.first()) {
+        Some((_, reply)) => (Some(reply.code()), reply.details()),
+        None => (error.code(), error.detail()),
+    };
+    let code = match detail {
         Some(text) if text.starts_with("Error running script") => {
             text.split_once(": -").and_then(|(_, inner)| inner.split(' ').next())
         }
-        _ => error.code(),
-    }
+        _ => code,
+    };
+    code.map(str::to_owned)
 }
 
 /// Whether the server has become a replica: its name may resolve to another server by now.
 pub(super) fn is_of_replica(error: &RedisError) -> bool {
-    matches!(code(error), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
+    matches!(code(error).as_deref(), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
 }
 
 /// Whether the same request may succeed a moment later.
 pub(super) fn is_passing(error: &RedisError) -> bool {
     let passing = ["OOM", "MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED", "READONLY"];
-    if is_full(error) || code(error).is_some_and(|code| passing.contains(&code)) {
+    if is_full(error) || code(error).is_some_and(|code| passing.contains(&code.as_str())) {
         return true;
     }
     match error.kind() {

@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::files;
 use crate::keys::field;
 use crate::queue::Queue;
-use crate::value;
 use crate::worker;
 
 impl Queue {
@@ -51,10 +50,8 @@ impl Queue {
     /// created after the keys were listed. All of it goes in the same millisecond, so that no script
     /// finds a part. Returns when that is, by the server's clock.
     fn announce_end(&mut self, seconds: u64) -> Result<u64> {
-        let mut times = value::texts(self.connection.command(&redis::cmd("TIME"))?)?.into_iter();
-        let now_s = times.next().and_then(|text| text.parse().ok()).unwrap_or(0u64);
-        let now_us = times.next().and_then(|text| text.parse().ok()).unwrap_or(0u64);
-        let end_ms = (now_s.saturating_add(seconds)).saturating_mul(1000) + now_us / 1000;
+        let now_ms = self.connection.now_us()? / 1000;
+        let end_ms = now_ms.saturating_add(seconds.saturating_mul(1000));
         let mut command = redis::cmd("PEXPIREAT");
         command.arg(self.keys.config()).arg(end_ms);
         self.connection.command(&command)?;

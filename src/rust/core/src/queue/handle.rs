@@ -29,6 +29,7 @@ pub struct Queue {
     pub(crate) submitter: Submitter,
     pub(crate) known_objects: HashSet<String>,
     pub(crate) defaults: Rules,
+    pub(crate) max_bytes: Option<f64>,
     /// Where this process puts large values.
     pub storage: Storage,
     owner: u32,
@@ -65,7 +66,8 @@ impl Queue {
         };
         let (watch, defaults, storage) =
             (watch.unsigned_abs(), settings.rules(), settings.storage());
-        Ok(Queue { watch, defaults, storage, ..Queue::handle(connection, id) })
+        let max_bytes = settings.max_bytes;
+        Ok(Queue { watch, defaults, storage, max_bytes, ..Queue::handle(connection, id) })
     }
 
     /// A queue that another process is attached to. It has no waiter number, so it cannot wait.
@@ -79,6 +81,7 @@ impl Queue {
             submitter: Submitter::default(),
             known_objects: HashSet::new(),
             defaults: Rules::default(),
+            max_bytes: None,
             storage: Storage::default(),
             owner: std::process::id(),
         }

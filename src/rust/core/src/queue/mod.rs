@@ -4,9 +4,12 @@
 mod destroy;
 mod handle;
 mod list;
+mod memory;
 mod pause;
 mod remove;
 mod settings;
 
 pub use handle::{DEFAULT_QUEUE, LAYOUT, Queue};
+pub(crate) use memory::stored_bytes;
+pub use memory::{Item, Memory, Part};
 pub use settings::Settings;

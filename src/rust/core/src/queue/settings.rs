@@ -23,6 +23,9 @@ pub struct Settings {
     /// Whether objects are compressed that get smaller by that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compress: Option<bool>,
+    /// Tasks are submitted only while the queue stores less than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<f64>,
 }
 
 impl Settings {
@@ -70,6 +73,7 @@ mod tests {
             store_max_size: Some(1000.0),
             offload_path: Some("/data".into()),
             compress: Some(true),
+            max_bytes: Some(1e9),
             ..Settings::default()
         };
         assert_eq!(Settings::unpack("x", &settings.pack().unwrap()).unwrap(), settings);

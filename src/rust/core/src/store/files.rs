@@ -104,6 +104,21 @@ impl Store<'_> {
         Ok(orphans)
     }
 
+    /// End all pins that are over, and delete the files of objects that go with them.
+    pub fn end_pins(&mut self) -> Result<()> {
+        let key = self.keys.due();
+        let mut count = redis::cmd("ZCARD");
+        count.arg(&key);
+        loop {
+            let before = value::integer(self.connection.command(&count)?)?;
+            self.drop_part("")?;
+            // Each part ends as many pins as it finds among the first timers.
+            if value::integer(self.connection.command(&count)?)? >= before {
+                return self.delete_lost_files();
+            }
+        }
+    }
+
     /// Remove a tag in part; returns how many objects had it in this part, and whether files are to be
     /// deleted. An empty tag only ends pins.
     pub(super) fn drop_part(&mut self, tag: &str) -> Result<(i64, bool)> {

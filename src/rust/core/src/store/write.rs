@@ -40,16 +40,32 @@ impl<'a> Store<'a> {
             return Err(Error::ObjectLarge { bytes, limit });
         }
         if let Some(draft) = self.begin(&name, naming)? {
-            let mut sink = Sink::open(self, &name, draft, is_file)?;
-            let (mut done, total) = (0, bytes.len() as u64);
-            for piece in bytes.chunks(PIECE) {
-                sink.write(self, piece)?;
-                done += piece.len() as u64;
-                report(done, total);
+            let sent = self.send(&name, draft.clone(), bytes, is_file);
+            if sent.as_ref().is_err_and(|error| !matches!(error, Error::Connection { .. })) {
+                // The part that was sent would take up memory until its pin ends.
+                let _ = self.drop_draft(&draft);
             }
-            sink.close(self, &name, total)?;
+            sent?;
         }
         Ok(name)
+    }
+
+    fn send(&mut self, name: &str, draft: String, bytes: &[u8], is_file: bool) -> Result<()> {
+        let mut sink = Sink::open(self, name, draft, is_file)?;
+        let (mut done, total) = (0, bytes.len() as u64);
+        for piece in bytes.chunks(PIECE) {
+            sink.write(self, piece)?;
+            done += piece.len() as u64;
+            report(done, total);
+        }
+        sink.close(self, name, total)
+    }
+
+    fn drop_draft(&mut self, draft: &str) -> Result<()> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("UNLINK").arg(self.keys.object(draft));
+        pipeline.cmd("ZREM").arg(self.keys.due()).arg(format!("{}{draft}", due::OBJECT));
+        self.connection.pipeline(&pipeline).map(|_| ())
     }
 
     /// Store a value of a task while it is written, whose size is not known yet.
@@ -110,10 +126,7 @@ impl Sink {
     /// Its value is not wanted: do not wait for the end of the pin.
     fn discard(self, store: &mut Store<'_>) -> Result<()> {
         let (Sink::Chunks { draft, .. } | Sink::File { draft, .. }) = self;
-        let mut pipeline = Pipeline::new();
-        pipeline.cmd("UNLINK").arg(store.keys.object(&draft));
-        pipeline.cmd("ZREM").arg(store.keys.due()).arg(format!("{}{draft}", due::OBJECT));
-        store.connection.pipeline(&pipeline).map(|_| ())
+        store.drop_draft(&draft)
     }
 }
 

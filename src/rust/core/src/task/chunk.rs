@@ -16,7 +16,7 @@ use crate::value;
 /// The first chunks are small, so that workers start while the rest is still being sent.
 const CHUNKS: [usize; 3] = [32, 128, 500];
 /// A chunk is sent when its bodies reach this size, however few they are.
-const CHUNK_BYTES: usize = 512 * 1024;
+const CHUNK_BYTES: u64 = 512 * 1024;
 
 /// A task about to be queued.
 pub(super) struct New {
@@ -27,6 +27,13 @@ pub(super) struct New {
     label: String,
     /// Its own data, if they are stored as an object.
     payload: Option<SharedObject>,
+}
+
+impl New {
+    /// The bytes to be sent for it.
+    pub fn bytes(&self) -> u64 {
+        (self.body.len() + self.payload.as_ref().map_or(0, |large| large.bytes.len())) as u64
+    }
 }
 
 /// The tasks of one request, and what identifies the request, see `Submitter`.
@@ -180,7 +187,7 @@ impl<'a, N: FnMut() -> Result<Option<Vec<u8>>>> Chunks<'a, N> {
                 break;
             };
             let task = self.task(payload)?;
-            bytes += task.body.len() + task.payload.as_ref().map_or(0, |large| large.bytes.len());
+            bytes += task.bytes();
             chunk.push(task);
         }
         self.n_chunks += 1;

@@ -11,41 +11,68 @@ pub const CHUNK: usize = 128;
 /// If the chains have more tasks than this in total, the request is split.
 const CHAINS: usize = 2000;
 
+/// Which of the given tasks are deleted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// All.
+    All = 0,
+    /// Those that have ended and that no others depend on.
+    Idle = 1,
+    /// None: only find out which others `Idle` would keep.
+    DryRun = 2,
+}
+
+/// What a request to delete tasks found.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Tasks that run; if there are any, nothing was deleted.
+    pub running: Vec<String>,
+    /// Tasks that were kept.
+    pub kept: Vec<String>,
+}
+
 /// Delete tasks with the chains of retries they belong to. Returns the tasks that run; if there are
 /// any, nothing was deleted. With `only_idle`, tasks that have not ended and tasks that others
 /// depend on are kept.
 pub fn delete_chains(queue: &mut Queue, ids: &[String], only_idle: bool) -> Result<Vec<String>> {
+    let mode = if only_idle { Mode::Idle } else { Mode::All };
+    Ok(delete_some(queue, ids, mode)?.running)
+}
+
+pub(super) fn delete_some(queue: &mut Queue, ids: &[String], mode: Mode) -> Result<Found> {
     let mut all = ids.to_vec();
     loop {
         let bodies = query::bodies_if_any(queue, &all)?;
-        let call = delete_call(queue, &all, &bodies, only_idle);
+        let call = delete_call(queue, &all, &bodies, mode);
         let mut reply = value::array(queue.connection.call(&call)?)?.into_iter();
         let code = value::integer(reply.next().unwrap_or_default())?;
         if code == 0 {
             if value::integer(reply.next().unwrap_or_default())? > 0 {
                 queue.store().delete_lost_files()?;
             }
-            return Ok(Vec::new());
+            let kept = reply.map(value::text).collect::<Result<_>>()?;
+            return Ok(Found { running: Vec::new(), kept });
         }
         let named = reply.map(value::text).collect::<Result<Vec<_>>>()?;
         if code != 2 {
-            return Ok(named);
+            return Ok(Found { running: named, kept: Vec::new() });
         }
         all.extend(named);
         if all.len() > CHAINS && ids.len() > 1 {
             let (first, second) = ids.split_at(ids.len() / 2);
-            let running = delete_chains(queue, first, only_idle)?;
-            return if running.is_empty() {
-                delete_chains(queue, second, only_idle)
-            } else {
-                Ok(running)
-            };
+            let mut found = delete_some(queue, first, mode)?;
+            if found.running.is_empty() {
+                let rest = delete_some(queue, second, mode)?;
+                found.running = rest.running;
+                found.kept.extend(rest.kept);
+            }
+            return Ok(found);
         }
     }
 }
 
 /// Each object is named once; tasks refer to it by its position.
-fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>], only_idle: bool) -> Call {
+fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>], mode: Mode) -> Call {
     let mut hashes: Vec<&str> = Vec::new();
     let mut uses = Vec::new();
     for body in bodies {
@@ -64,7 +91,7 @@ fn delete_call(queue: &Queue, ids: &[String], bodies: &[Option<Body>], only_idle
     names.extend([keys.counters(), keys.due()]);
     let mut call = Call::new(&TASK_DELETE, names)
         .arg(keys.prefix())
-        .arg(i64::from(only_idle))
+        .arg(mode as i64)
         .arg(hashes.len())
         .arg(hashes);
     for (id, places) in ids.iter().zip(uses) {

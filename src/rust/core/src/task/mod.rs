@@ -12,8 +12,10 @@ mod fetch;
 mod header;
 pub(crate) mod log;
 mod outcome;
+mod prune;
 pub(crate) mod query;
 mod retry;
+mod room;
 mod rules;
 mod seed;
 mod set;
@@ -35,6 +37,7 @@ pub use discard::discard;
 pub use header::{Flag, Header};
 pub use log::{Log, log};
 pub use outcome::{Outcome, Output, outputs};
+pub use prune::{Pruned, prune};
 pub use query::{
     Attempt, Label, TaskResult, attempts, bodies, extra, headers, labels, list, overview, progress,
     results, set_progress, statuses,
@@ -44,7 +47,7 @@ pub use rules::{Cause, Retry, Rules};
 pub use seed::Seed;
 pub(crate) use stream::Stream;
 pub use submission::{SharedObject, Start, Submission};
-pub use submit::submit;
+pub use submit::{submit, submit_with};
 pub(crate) use submitter::Submitter;
 pub use table::{Filter, Row, table};
 pub use wait::{WaitState, Waiter};

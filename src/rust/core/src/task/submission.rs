@@ -49,6 +49,8 @@ pub struct Submission {
     pub tags: Vec<String>,
     /// Options that few tasks use. The seed is that of the first task.
     pub special: Special,
+    /// Whether to wait while the queue stores more than it may; else that is an error.
+    pub wait: bool,
     /// By how many random number streams each task is ahead of the one before.
     pub seed_step: usize,
 }
@@ -90,6 +92,7 @@ impl Submission {
             labels: Vec::new(),
             tags: Vec::new(),
             special: Special::default(),
+            wait: true,
             seed_step: 1,
         }
     }

@@ -5,8 +5,9 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::store::{Naming, Storage, Store};
-use crate::task::chunk::{Chunk, Chunks, chunk_call};
+use crate::task::chunk::{Chunk, Chunks, New, chunk_call};
 use crate::task::discard;
+use crate::task::room::{OnFull, Room};
 use crate::task::rules::Rules;
 use crate::task::set::{ChunkReply, Prepared};
 use crate::task::submission::{SharedObject, Submission};
@@ -21,6 +22,18 @@ pub fn submit(
     submission: &Submission,
     next_payload: impl FnMut() -> Result<Option<Vec<u8>>>,
 ) -> Result<Vec<String>> {
+    submit_with(queue, submission, next_payload, &mut |_, _| ())
+}
+
+/// The same; `on_full` is called before this waits for room in the queue.
+pub fn submit_with(
+    queue: &mut Queue,
+    submission: &Submission,
+    next_payload: impl FnMut() -> Result<Option<Vec<u8>>>,
+    on_full: OnFull,
+) -> Result<Vec<String>> {
+    let mut room = Room::new(queue, submission.wait, on_full);
+    room.check(&mut queue.connection)?;
     let rules = submission.rules.or(&queue.defaults);
     let mut ids = Vec::new();
     let mut set = Prepared::default();
@@ -29,7 +42,9 @@ pub fn submit(
             let last_first = submission.is_last_first();
             set.prepare(queue, &submission.parents, submission.run_on_failure, last_first)
         })
-        .and_then(|()| send_chunks(queue, submission, &rules, &set, next_payload, &mut ids));
+        .and_then(|()| {
+            send_chunks(queue, submission, &rules, &set, &mut room, next_payload, &mut ids)
+        });
     if let Some(error) = sent.as_ref().err().filter(|error| may_be_half_done(error)) {
         discard::withdraw(queue, &ids, error);
     }
@@ -88,6 +103,7 @@ fn send_chunks(
     submission: &Submission,
     rules: &Rules,
     set: &Prepared,
+    room: &mut Room,
     next_payload: impl FnMut() -> Result<Option<Vec<u8>>>,
     ids: &mut Vec<String>,
 ) -> Result<Vec<String>> {
@@ -111,6 +127,7 @@ fn send_chunks(
             let Some(tasks) = chunk else {
                 return Ok(None);
             };
+            room.send(connection, tasks.iter().map(New::bytes).sum())?;
             let (token, number) = submitter.next()?;
             let chunk = Chunk { token, number, tasks };
             for payload in chunk.payloads() {

@@ -1,13 +1,10 @@
 //! Tables of tasks.
 
-use redis::Cmd;
-
 use crate::error::Result;
 use crate::queue::Queue;
 use crate::status::Status;
 use crate::task::query::{Label, headers_if_any, labels};
 use crate::task::{Header, header};
-use crate::value;
 
 /// About how many tasks a reply returns.
 const PAGE: usize = 5000;
@@ -75,22 +72,13 @@ pub fn table(queue: &mut Queue, ids: Option<&[String]>, filter: &Filter) -> Resu
 /// All headers that match, read page by page, so that the server is not blocked for long.
 fn all_headers(queue: &mut Queue, filter: &Filter) -> Result<Vec<(String, Header)>> {
     let mut found = std::collections::HashMap::new();
-    let mut cursor = "0".to_owned();
-    loop {
-        let mut command = Cmd::new();
-        command.arg("HSCAN").arg(queue.keys.tasks()).arg(&cursor).arg("COUNT").arg(PAGE);
-        let mut reply = value::array(queue.connection.command(&command)?)?.into_iter();
-        cursor = value::text(reply.next().unwrap_or_default())?;
-        for (id, stored) in value::pairs(reply.next().unwrap_or_default())? {
-            let wanted = header::stored_status(&stored);
-            if filter.status.is_empty() || filter.status.contains(&wanted) {
-                let header = Header::parse(&id, &stored)?;
-                // HSCAN may return an id more than once.
-                found.insert(id, header);
-            }
+    queue.connection.hash_scan(&queue.keys.tasks(), PAGE, |id, stored| {
+        let wanted = header::stored_status(&stored);
+        if filter.status.is_empty() || filter.status.contains(&wanted) {
+            let header = Header::parse(&id, &stored)?;
+            found.insert(id, header);
         }
-        if cursor == "0" {
-            return Ok(found.into_iter().collect());
-        }
-    }
+        Ok(())
+    })?;
+    Ok(found.into_iter().collect())
 }

@@ -213,3 +213,57 @@ fn a_large_value_survives_a_cut_anywhere() {
         }
     }
 }
+
+/// Let the server have room for so many bytes more.
+fn leave_room(url: &str, bytes: usize) {
+    let info: String = redis::cmd("INFO").arg("memory").query(&mut raw(url)).unwrap();
+    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+    // It may free some memory at any time.
+    let limit = if bytes == 0 { 1 } else { used.parse::<usize>().unwrap() + bytes };
+    let mut command = redis::cmd("CONFIG");
+    command.arg("SET").arg("maxmemory").arg(limit).exec(&mut raw(url)).unwrap();
+}
+
+/// How many requests the server has refused. Opening a connection may add to it.
+fn n_refused(raw: &mut redis::Connection) -> usize {
+    let stats: String = redis::cmd("INFO").arg("stats").query(raw).unwrap();
+    let n = stats.lines().find_map(|line| line.strip_prefix("total_error_replies:"));
+    n.unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_result_is_sent_again_until_the_server_has_room_for_it() {
+    for (n, room) in [(19 * MB, 6 * MB), (9 * MB, 0), (2000, 0)] {
+        let mut f = Fixture::new();
+        let id = submit_all(&mut f.queue, &["a"]).remove(0);
+        let mut worker = f.short_lived("w");
+        let server = f.server.url();
+        let (full, is_full) = std::sync::mpsc::channel();
+        let mut actor = Actor::new(move |_| {
+            leave_room(&server, room);
+            full.send(()).unwrap();
+            complete(noise(n))
+        });
+        let waiting = std::thread::spawn(move || run_until_idle(&mut worker, &mut actor));
+        // The worker keeps its task meanwhile.
+        let mut raw = f.raw();
+        is_full.recv().unwrap();
+        let before = n_refused(&mut raw);
+        wait_until(|| n_refused(&mut raw) > before + 3);
+        assert_eq!(status(&mut f.queue, &id), Status::Running);
+        let _: String = f.ask("CONFIG SET maxmemory 0");
+        waiting.join().unwrap();
+        assert_eq!(status(&mut f.queue, &id), Status::Complete);
+    }
+}
+
+#[test]
+fn an_object_that_the_server_has_no_room_for_leaves_nothing_behind() {
+    let mut f = Fixture::new();
+    f.queue.connection.set_retry_timeout(Duration::ZERO, never());
+    let before = f.keyspace();
+    leave_room(&f.server.url(), 6 * MB);
+    let refused = f.queue.store().put(&noise(19 * MB), Naming::Content);
+    assert!(matches!(refused, Err(Error::ServerFull { .. })), "{refused:?}");
+    assert_eq!(f.keyspace(), before);
+}

@@ -234,7 +234,8 @@ fn a_server_out_of_memory_refuses_requests_as_a_whole() {
     for queue in ["default", "other"] {
         let mut payloads = [b"a".to_vec()].into_iter();
         let asked = Submission { queue: queue.into(), ..asked.clone() };
-        assert!(task::submit(&mut f.queue, &asked, || Ok(payloads.next())).is_err());
+        let refused = task::submit(&mut f.queue, &asked, || Ok(payloads.next()));
+        assert!(matches!(refused, Err(Error::ServerFull { .. })), "{refused:?}");
     }
     assert!(task::retry(&mut f.queue, &ids[..1]).is_err());
     assert!(task::cancel(&mut f.queue, &ids[1..]).is_err());

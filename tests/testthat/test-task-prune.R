@@ -1,0 +1,63 @@
+test_that("tasks that ended long enough ago are deleted", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  done <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
+  run_worker(worker)
+  cancelled <- rrq_task_create_expr(sqrt(1), controller = r)
+  rrq_task_cancel(cancelled, controller = r)
+  waiting <- rrq_task_create_expr(sqrt(1), controller = r)
+  expect_message(rrq_prune(3600, controller = r), "Deleted nothing")
+  expect_message(found <- rrq_prune(0, dry_run = TRUE, controller = r), "Would delete 4 tasks")
+  expect_setequal(found$id, c(done, cancelled))
+  expect_true(all(rrq_task_exists(found$id, controller = r)))
+  expect_message(some <- rrq_prune(0, status = "CANCELLED", controller = r), "Deleted 1 task ")
+  expect_equal(some[c("type", "id", "status")], data.frame(
+    type = "task", id = cancelled, status = "CANCELLED"
+  ))
+  expect_lt(abs(as.numeric(some$ended) - as.numeric(Sys.time())), 60)
+  expect_message(rrq_prune(0, controller = r), "Deleted 3 tasks")
+  expect_equal(rrq_task_list(controller = r), waiting)
+})
+
+test_that("tasks that others depend on are kept", {
+  r <- local_queue()
+  worker <- local_worker(r)
+  parent <- rrq_task_create_expr(sqrt(1), controller = r)
+  run_worker(worker)
+  child <- rrq_task_create_expr(x + 1, depends_on = c(x = parent), controller = r)
+  expect_message(found <- rrq_prune(0, controller = r), "Deleted nothing")
+  expect_equal(nrow(found), 0)
+  run_worker(worker)
+  expect_equal(rrq_task_result(child, controller = r), 2)
+  expect_message(rrq_prune(0, controller = r), "Deleted 2 tasks")
+})
+
+test_that("files that no object has are deleted once they are an hour old", {
+  path <- withr::local_tempfile()
+  id <- paste0("prune-", basename(path))
+  rrq_configure(id, test_server()$url, store_max_size = 1000, offload_path = path)
+  r <- rrq_controller(id, test_server()$url)
+  withr::defer(rrq_destroy(controller = r))
+  x <- runif(2e4)
+  rrq_task_create_expr(sum(x), controller = r)
+  used <- list.files(path, recursive = TRUE, full.names = TRUE)
+  orphans <- file.path(dirname(used), paste0(strrep(c("a", "b"), 32), "-01234567"))
+  file.copy(c(used, used), orphans)
+  Sys.setFileTime(c(used, orphans[[1]]), Sys.time() - 7200)
+  expect_message(found <- rrq_prune(0, dry_run = TRUE, controller = r), "Would delete 1 file ")
+  expect_true(file.exists(orphans[[1]]))
+  expect_message(found <- rrq_prune(0, controller = r), "Deleted 1 file ")
+  expect_equal(c(found$type, basename(found$id)), c("file", basename(orphans[[1]])))
+  expect_equal(file.exists(c(used, orphans)), c(TRUE, FALSE, TRUE))
+})
+
+test_that("invalid arguments are rejected, and nothing is deleted", {
+  r <- local_queue()
+  expect_error(rrq_prune(controller = r), "`older_than` is missing", class = "rrq_error_argument")
+  for (status in list("PENDING", "MOVED", character(), 1)) {
+    prune <- function() rrq_prune(0, status = status, controller = r)
+    error <- expect_error(prune(), class = "rrq_error_argument")
+    expect_equal(error$argument, "status")
+  }
+  expect_error(rrq_prune(-1, controller = r), class = "rrq_error_argument")
+})
