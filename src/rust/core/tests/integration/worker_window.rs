@@ -241,7 +241,8 @@ fn a_copy_of_a_request_that_comes_late_hands_back_nothing_that_has_begun() {
     let begun = vanish(worker, 233);
     let (_, before) = held(&mut f.raw(), "w");
     f.resend_all(&proxy.calls(&STEP));
-    f.resend_all(&begin_calls(&proxy));
+    // On a machine so busy that tiny tasks take milliseconds, none was sent.
+    begin_calls(&proxy).iter().for_each(|call| drop(f.resend(call)));
     let (held, n_open) = held(&mut f.raw(), "w");
     assert!(n_open <= before && n_open < held.len());
     lose(&mut f, "w");
