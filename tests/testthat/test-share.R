@@ -36,7 +36,7 @@ test_that("code in tasks can ask for the value", {
   r <- local_queue()
   worker <- local_worker(r)
   h <- rrq_share(1:3, controller = r)
-  box <- new.env()
+  box <- new.env(parent = globalenv())
   box$h <- h
   id <- rrq_task_create_call(function(e) rrq::rrq_share_value(e$h), list(box), controller = r)
   run_worker(worker)

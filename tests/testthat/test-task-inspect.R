@@ -22,7 +22,7 @@ test_that("what a task brings is warned of, by name", {
   expect_warning(rrq_task_create_call(fn, list(1), controller = r), "gl_inner.*12 MB",
     class = "rrq_warning_large"
   )
-  e <- list2env(list(a = numeric(1.5e6)))
+  e <- list2env(list(a = numeric(1.5e6)), parent = globalenv())
   expect_warning(rrq_task_create_call(identity, list(e), controller = r), "argument 1",
     class = "rrq_warning_large"
   )
