@@ -156,7 +156,7 @@ prepare_logdir <- function(logdir) {
 start_worker <- function(id, log, controller, name_config, end_file, offload_path = NULL) {
   env <- c(
     "current",
-    R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep),
+    R_LIBS = paste(library_paths(), collapse = .Platform$path.sep),
     RRQ_URL = controller$url,
     RRQ_PARENT_PID = as.character(Sys.getpid()),
     RRQ_WORKER_LOGFILE = log,
@@ -169,6 +169,14 @@ start_worker <- function(id, log, controller, name_config, end_file, offload_pat
   with_own_random(
     processx::process$new(rscript, args, stdout = log, stderr = "2>&1", env = env, cleanup = TRUE)
   )
+}
+
+# A session may have loaded rrq from a library that is not in its paths, or not the first one with
+# rrq: `library(rrq, lib.loc = )`. Another version of rrq on the workers would fail.
+library_paths <- function(own = getNamespaceInfo(topenv(), "path"), paths = .libPaths()) {
+  found <- system.file(package = "rrq", lib.loc = paths)
+  is_installed <- file.exists(file.path(own, "Meta", "package.rds"))
+  if (is_installed && !identical(normalizePath(own), found)) c(dirname(own), paths) else paths
 }
 
 # What a spawned process runs. The file says that the worker has exited in an orderly way; it is

@@ -270,3 +270,14 @@ test_that("starting workers says how many, and their prefix, unless progress is 
   withr::local_options(rrq.progress = FALSE)
   expect_silent(local_spawned(r, timeout = 0))
 })
+
+test_that("workers load rrq from the library of the session's rrq, even if it is not in the paths", {
+  library <- withr::local_tempdir()
+  dir.create(file.path(library, "rrq", "Meta"), recursive = TRUE)
+  own <- file.path(library, "rrq")
+  expect_equal(library_paths(own, .libPaths()), .libPaths())
+  file.create(file.path(own, "Meta", "package.rds"))
+  expect_equal(library_paths(own, .libPaths()), c(library, .libPaths()))
+  here <- getNamespaceInfo("rrq", "path")
+  expect_equal(library_paths(here, dirname(here)), dirname(here))
+})
