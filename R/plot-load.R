@@ -4,20 +4,26 @@
 #' @param main The title, a string.
 #' @export
 plot.worker_load <- function(x, time = Inf, main = "Worker load", ...) {
+  curve <- curve_until_now(x, time)
+  if (is.null(curve)) draw_nothing("No workers") else draw_load(curve, main, ...)
+  invisible(x)
+}
+
+# The curve of the last so many minutes, or NULL without workers.
+curve_until_now <- function(x, time, call = caller_env()) {
   if (!is_number(time, shortest_plot, infinite = TRUE)) {
-    must <- "a single number of minutes of at least 1/60"
-    abort_argument("time", must, time, rlang::current_env())
+    abort_argument("time", "a single number of minutes of at least 1/60", time, call)
   }
   now <- attr(x, "now")
   periods <- attr(x, "periods")
   first <- unlist(lapply(periods, function(worker) worker$alive$from))
-  if (length(first) == 0) {
-    draw_nothing("No workers")
-    return(invisible(x))
+  if (length(first) > 0) {
+    load_curve(periods, max(now - 60 * time, min(now - 1, first)), now)
   }
-  begin <- max(now - 60 * time, min(now - 1, first))
-  draw_load(load_curve(periods, begin, now), main, ...)
-  invisible(x)
+}
+
+load_colours <- function() {
+  c(used = status_colours[["RUNNING"]], available = status_colours[["DEFERRED"]])
 }
 
 # One second: there is little to see in less.
@@ -55,7 +61,7 @@ draw_load <- function(curve, main, ...) {
   unit <- time_unit(-curve$from[[1]])
   steps <- function(name) c(curve[[name]], curve[[name]][[nrow(curve)]])
   time <- c(curve$from, 0) / unit
-  colours <- c(used = status_colours[["RUNNING"]], available = status_colours[["DEFERRED"]])
+  colours <- load_colours()
   with_par(mar = c(4.1, 4.1, 3.6, 1), code = {
     graphics::plot.new()
     graphics::plot.window(range(time), c(0, max(curve$available, 1) * 1.06), xaxs = "i", yaxs = "i")

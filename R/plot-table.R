@@ -12,9 +12,12 @@
 #' @param now The time up to which tasks are drawn that have not ended, a `POSIXct`. `NULL` (the
 #'   default) is the time of the table, by the server's clock.
 #' @param main The title, a string.
-#' @param ... Other graphical parameters, passed to [graphics::title()].
-#' @return `x`, invisibly. Rows of `NA` are not drawn; a message says how many.
+#' @param ... Other graphical parameters, passed to [graphics::title()]; `autoplot()` ignores them.
+#' @return `x`, invisibly. Rows of `NA` are not drawn; a message says how many. `autoplot()`, with
+#'   ggplot2 attached, returns the same picture as a `ggplot`, to which you can add themes and
+#'   scales.
 #' @seealso [rrq_task_graph()] draws dependencies, [rrq_worker_load()] the load of workers.
+#' @order 1
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

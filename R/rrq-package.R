@@ -105,7 +105,7 @@
 #' rrq_stop()
 #' @importFrom methods new
 #' @importFrom R6 R6Class
-#' @importFrom rlang caller_env "%||%"
+#' @importFrom rlang caller_env "%||%" .data
 "_PACKAGE"
 
 # The only mutable environment of the package.

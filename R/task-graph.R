@@ -17,9 +17,11 @@
 #'     `to` uses the value of `from`, or `NA`.
 #'
 #'   `format()`: a character vector, the lines of the graph in that language. `as.data.frame()`: the
-#'   edges. `plot()` draws a box per task, from left to right, in the colour of its status.
+#'   edges. `plot()` draws a box per task, from left to right, in the colour of its status;
+#'   `autoplot()` returns that picture as a `ggplot`, if ggplot2 is attached.
 #' @section Errors: `rrq_error_task_missing` lists the unknown ids.
 #' @seealso `depends_on` of [rrq_task_create_expr()].
+#' @order 1
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

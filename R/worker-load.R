@@ -15,7 +15,11 @@
 #'   `mean()`: a matrix with one column per `time`, named by it. The row `used` is how many of the
 #'   workers ran a task, `available` how many there were, on average over the last so many minutes.
 #'   The time before the first of them started does not count.
+#'
+#'   `plot()` draws both over the last `time` minutes and returns `x`, invisibly. `autoplot()`
+#'   returns that picture as a `ggplot`, if ggplot2 is attached.
 #' @section Errors: `rrq_error_worker_missing` lists unknown ids.
+#' @order 1
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

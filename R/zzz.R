@@ -32,3 +32,7 @@ local({
     }
   }
 })
+
+.onLoad <- function(libname, pkgname) {
+  register_autoplot()
+}
