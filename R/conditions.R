@@ -72,6 +72,13 @@ hints <- list(
   ),
   files_large = "Pack fewer files, or raise `options(rrq.files_max_size = )`, in bytes.",
   files_missing = "Pack them again: files expire 24 hours after their last use.",
+  object_large = paste(
+    "Store less, or configure another queue with an `offload_path` or a larger `store_max_size`,",
+    "see `rrq_configure()`."
+  ),
+  offload = "The directory must exist on this machine, with permission to read and write.",
+  offload_path = "See `offload_path` in `?rrq_configure`.",
+  offload_unknown = "See `offload_path` in `?rrq_configure`.",
   server_missing = paste(
     "Install one ('apt-get install redis-server', 'dnf install redis', 'brew install redis'),",
     "set its path in the environment variable RRQ_REDIS_SERVER, or set REDIS_URL."
@@ -91,6 +98,11 @@ rust_call <- function(result, call = caller_env()) {
   if (length(hint) > 1) hint <- hint[[if (length(error$ids) > 1) 2 else 1]]
   message <- c(capitalise(error$message), i = hint)
   abort(error$class, message, ids = error$ids, status = error$status, call = call)
+}
+
+# The message of an error without its hints.
+first_line <- function(error) {
+  sub("\n.*", "", conditionMessage(error))
 }
 
 capitalise <- function(text) {

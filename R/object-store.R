@@ -136,7 +136,16 @@ object_store <- R6Class(
         must <- "a raw vector made by `serialize()` where `serialize` is FALSE"
         abort_argument("value", must, values[[1]], call)
       }
-      rust_call(rs_store_set(private$live(), values, tag, !serialize), call)
+      tryCatch(
+        rust_call(rs_store_set(private$live(), values, tag, !serialize), call),
+        rrq_error_object_large = function(e) {
+          if (private$is_of_queue) rlang::cnd_signal(e)
+          message <- sub("store_max_size", "max_size", first_line(e), fixed = TRUE)
+          message <- sub("offload_path", "offload", message, fixed = TRUE)
+          hint <- "Make a store with a larger `max_size`, or with an `offload`."
+          abort("object_large", c(message, i = hint), call = call)
+        }
+      )
     }
   )
 )
@@ -169,8 +178,9 @@ object_store_offload_disk <- R6Class(
   public = list(
     path = NULL,
     initialize = function(path) {
-      check_string(path)
-      self$path <- rust_call(rs_store_open_path(path.expand(path)))
+      call <- caller_env()
+      check_string(path, call = call)
+      self$path <- rust_call(rs_store_open_path(path.expand(path)), call)
     },
     print = function(...) {
       cat(sprintf("<object_store_offload_disk> %s\n", self$path))

@@ -88,10 +88,15 @@ resolve_url <- function(con, call = caller_env()) {
   if (inherits(con, "redis_api")) {
     return(url_from_redux(con))
   }
-  if (!is.null(con)) {
-    return(complete_url(check_string(con, call = call)))
+  if (is.null(con)) {
+    return(default_server(call))
   }
-  default_server(call)
+  if (!is.character(con)) {
+    must <- "a URL such as \"localhost:6379\", or made by `rrq_server()` or `rrq_redis()`"
+    hint <- if (inherits(con, "rrq_controller")) "The server of a controller is its `$con`."
+    abort_argument("con", must, con, call, hint)
+  }
+  complete_url(check_string(con, call = call))
 }
 
 # "localhost:6379" and "localhost" are meant as addresses.

@@ -187,6 +187,7 @@ submit <- function(handle, kind, payloads, shared, options, call = caller_env(),
       e$task_ids <- e$ids
       rlang::cnd_signal(e)
     },
+    rrq_error_object_large = function(e) abort_too_large(e, frame),
     rrq_error = function(e) rlang::cnd_signal(refused %||% e)
   )
   # A warning may leave this function: the options or a handler of the user may make it an error.

@@ -158,6 +158,18 @@ refuse_large <- function(parts, bytes, call) {
   ), call = call)
 }
 
+# An error of the queue's store, which refuses a value: names the largest that the user gave.
+abort_too_large <- function(error, frame) {
+  given <- c(
+    lapply(frame$shared, function(value) sent_parts(frame, value, 0)),
+    lapply(seq_along(frame$payloads), function(i) sent_parts(frame, frame$payloads[[i]], i))
+  )
+  biggest <- biggest_parts(part_sizes(do.call(c, unname(given)), TRUE))
+  largest <- if (length(biggest) > 0) sprintf("The largest: %s.", toString(name_parts(biggest)))
+  message <- c(first_line(error), i = largest, i = hints$object_large)
+  abort("object_large", message, ids = error$ids, call = frame$call)
+}
+
 # The sizes of the values that a task or shared data consist of, by what to call them. Of a
 # function, these are the variables that it brings; other values count only in the task itself.
 part_sizes <- function(parts, is_own) {

@@ -3,6 +3,9 @@
 
 abort_argument <- function(arg, must, x, call, hint = NULL) {
   got <- if (missing(x)) "" else sprintf(", not %s", describe(x))
+  if (is.null(hint) && !missing(x) && inherits(x, "rrq_controller") && arg != "controller") {
+    hint <- "Pass a controller by name: `controller =`."
+  }
   message <- c(sprintf("`%s` must be %s%s.", arg, must, got), i = hint)
   abort("argument", message, argument = arg, call = call)
 }
@@ -153,6 +156,11 @@ check_function <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = c
 # Queue ids become part of key names; braces would break the hash tag that keeps them together.
 check_queue_id <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
   check_string(x, arg = arg, call = call)
+  # A URL may contain a password, so it is not shown.
+  if (grepl("^[a-z+]+://", x)) {
+    hint <- "The server comes second: `rrq_controller(\"jobs\", con = url)`."
+    abort_argument(arg, "the id of a queue, not a URL", call = call, hint = hint)
+  }
   if (grepl("[{}[:space:][:cntrl:]]", x)) {
     abort_argument(arg, "a queue id without braces or white space", x, call)
   }

@@ -5,7 +5,7 @@
 
 captured_arguments <- c("expr", "fn", "FUN", "...")
 
-evaluate_arguments_first <- function(fn) {
+evaluate_arguments_first <- function(fn, caller = quote(rlang::current_env())) {
   parameters <- formals(fn)
   parameters <- parameters[setdiff(names(parameters), captured_arguments)]
   required <- names(parameters)[vapply(parameters, rlang::is_missing, NA)]
@@ -14,10 +14,20 @@ evaluate_arguments_first <- function(fn) {
     if (!name %in% required) {
       return(symbol)
     }
-    bquote(if (missing(.(symbol))) abort_missing(.(name)) else .(symbol))
+    bquote(if (missing(.(symbol))) abort_missing(.(name), .(caller)) else .(symbol))
   })
   body(fn) <- as.call(c(quote(`{`), first, body(fn)))
   fn
+}
+
+# `$new()` calls `initialize()`: the user called the former.
+evaluate_methods_first <- function(generator) {
+  methods <- generator$public_methods
+  for (name in names(methods)) {
+    caller <- if (name == "initialize") quote(parent.frame()) else quote(rlang::current_env())
+    methods[[name]] <- evaluate_arguments_first(methods[[name]], caller)
+  }
+  generator$public_methods <- methods
 }
 
 abort_missing <- function(name, call = caller_env()) {
@@ -26,9 +36,12 @@ abort_missing <- function(name, call = caller_env()) {
 
 local({
   namespace <- topenv()
-  for (name in grep("^rrq_", ls(namespace), value = TRUE)) {
-    if (is.function(namespace[[name]])) {
-      assign(name, evaluate_arguments_first(namespace[[name]]), namespace)
+  for (name in ls(namespace)) {
+    value <- namespace[[name]]
+    if (is.function(value) && startsWith(name, "rrq_")) {
+      assign(name, evaluate_arguments_first(value), namespace)
+    } else if (inherits(value, "R6ClassGenerator")) {
+      evaluate_methods_first(value)
     }
   }
 })

@@ -84,3 +84,32 @@ test_that("stores and directories print in one line", {
   expect_output(print(object_store_offload_disk$new(path)), "^<object_store_offload_disk> /")
   expect_output(print(local_queue()$store), "^<object_store> of queue test-")
 })
+
+test_that("errors of the store name the method, its arguments and the next step", {
+  url <- test_server()$url
+  expect_error(object_store$new(url), "`prefix` is missing", class = "rrq_error_argument")
+  error <- expect_error(object_store_offload_disk$new(), class = "rrq_error_argument")
+  expect_match(deparse(error$call), "object_store_offload_disk$new", fixed = TRUE)
+  error <- expect_error(object_store_offload_disk$new(3), class = "rrq_error_argument")
+  expect_match(deparse(error$call), "object_store_offload_disk$new", fixed = TRUE)
+  store <- object_store$new(url, "small:", max_size = 100)
+  withr::defer(store$destroy())
+  expect_error(store$set(1), "`tag` is missing", class = "rrq_error_argument")
+  error <- expect_error(store$set(runif(100), "a"), class = "rrq_error_object_large")
+  expect_match(conditionMessage(error), "larger than `max_size`, 100 bytes.*larger `max_size`")
+  expect_no_match(conditionMessage(error), "offload_path")
+})
+
+test_that("a task that is too large for the queue's store is refused with its largest parts", {
+  id <- paste0("small-", Sys.getpid())
+  rrq_configure(id, test_server()$url, store_max_size = 1000)
+  r <- rrq_controller(id, test_server()$url)
+  withr::defer(rrq_destroy(controller = r))
+  large <- runif(1000)
+  text <- function(call) conditionMessage(tryCatch(call, rrq_error_object_large = identity))
+  expect_match(text(rrq_task_create_expr(sum(large), controller = r)), "The largest: `large` \\(8")
+  expect_match(text(rrq_task_create_call(sum, list(1, large), controller = r)), "argument 2 \\(8")
+  expect_match(text(rrq_lapply(list(large, 1), sum, controller = r)), "element 1 \\(8")
+  expect_match(text(rrq_lapply(1:2, function(i) large[i], controller = r)), "\n.*see `rrq_configure")
+  expect_length(rrq_task_list(controller = r), 0)
+})

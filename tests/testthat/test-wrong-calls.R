@@ -108,7 +108,8 @@ test_that("wrong calls say what is wrong and what to do", {
     rrq_envir(library(stats)), rrq_worker_envir_set("dplyr"), rrq_worker_envir_set("code.R"),
     rrq_worker_envir_set(1), rrq_worker_config_save(rrq_worker_config()),
     rrq_worker_config_save(rrq_worker_config(), "a"), rrq_worker_config_save("a"),
-    rrq_start("name"), rrq_start(c("a", "b"))
+    rrq_start("name"), rrq_start(c("a", "b")), rrq_controller("redis://me:secret@host"),
+    rrq_controller("a", r), rrq_task_wait("a", r), object_store$new(), rrq_heartbeat$new("a")
   ))
   expect_snapshot(writeLines(text))
 })
