@@ -138,17 +138,20 @@ object_store <- R6Class(
       }
       tryCatch(
         rust_call(rs_store_set(private$live(), values, tag, !serialize), call),
-        rrq_error_object_large = function(e) {
-          if (private$is_of_queue) rlang::cnd_signal(e)
-          message <- sub("store_max_size", "max_size", first_line(e), fixed = TRUE)
-          message <- sub("offload_path", "offload", message, fixed = TRUE)
-          hint <- "Make a store with a larger `max_size`, or with an `offload`."
-          abort("object_large", c(message, i = hint), call = call)
-        }
+        rrq_error_object_large = function(e) abort_refused(e, private$is_of_queue, call)
       )
     }
   )
 )
+
+# The limits of a store that belongs to no queue have other names.
+abort_refused <- function(error, is_of_queue, call) {
+  if (is_of_queue) rlang::cnd_signal(error)
+  message <- sub("store_max_size", "max_size", first_line(error), fixed = TRUE)
+  message <- sub("offload_path", "offload", message, fixed = TRUE)
+  hint <- "Make a store with a larger `max_size`, or with an `offload`."
+  abort("object_large", c(message, i = hint), call = call)
+}
 
 # The store of a queue.
 queue_store <- R6Class(

@@ -84,12 +84,6 @@ test_that("NULL is accepted if it means the default", {
   }
 })
 
-test_that("arguments for future features accept only their defaults", {
-  later <- 1
-  expect_null(check_not_yet(NULL, NULL))
-  expect_error(check_not_yet(later, NULL), "`later` is not available", class = "rrq_error_not_yet")
-})
-
 test_that("the error names the argument and the called function", {
   user_function <- function(speed) check_number(speed)
   err <- expect_error(user_function("fast"), class = "rrq_error_argument")

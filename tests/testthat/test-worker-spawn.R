@@ -271,7 +271,7 @@ test_that("starting workers says how many, and their prefix, unless progress is 
   expect_silent(local_spawned(r, timeout = 0))
 })
 
-test_that("workers load rrq from the library of the session's rrq, even if it is not in the paths", {
+test_that("workers load rrq from the library of the session's rrq, also outside the paths", {
   library <- withr::local_tempdir()
   dir.create(file.path(library, "rrq", "Meta"), recursive = TRUE)
   own <- file.path(library, "rrq")
