@@ -143,15 +143,19 @@ struct Forged {
 impl Forged {
     fn templates(f: &mut Fixture) -> (Request, Request) {
         let proxy = f.proxy();
-        let ids = submit_n(&mut f.queue, 600);
         let worker = register(attach(proxy.url()), "template", never(), |_| {}).unwrap();
+        let mut worker = ready(worker);
         let mut actor = Actor::new(|_| {
             spin(Duration::from_micros(200));
             complete("done")
         });
-        run_until_idle(&mut ready(worker), &mut actor);
-        task::delete(&mut f.queue, &ids, false).unwrap();
-        (proxy.calls(&STEP).remove(0), begin_calls(&proxy).remove(0))
+        let begin = (0..TRIES).find_map(|_| {
+            let ids = submit_n(&mut f.queue, 600);
+            run_until_idle(&mut worker, &mut actor);
+            task::delete(&mut f.queue, &ids, false).unwrap();
+            begin_calls(&proxy).into_iter().next()
+        });
+        (proxy.calls(&STEP).remove(0), begin.unwrap())
     }
 
     fn new(f: &Fixture, (step, begin): &(Request, Request), id: &str) -> Self {
@@ -190,6 +194,9 @@ impl Forged {
         f.resend(&call)
     }
 }
+
+/// On a loaded machine tasks take long, so a worker may claim too few at a time to announce any.
+const TRIES: usize = 100;
 
 /// The requests that move a window on.
 fn begin_calls(proxy: &Proxy) -> Vec<Request> {
@@ -232,17 +239,20 @@ fn at_every_point_of_a_batch_only_what_may_have_begun_dies() {
 
 #[test]
 fn a_copy_of_a_request_that_comes_late_hands_back_nothing_that_has_begun() {
-    let mut f = Fixture::new();
-    // A server that does not know a script refuses a copy.
-    Forged::templates(&mut f);
-    let proxy = Arc::new(f.proxy());
-    let ids = submit_n(&mut f.queue, 900);
-    let worker = ready(register(attach(proxy.url()), "w", never(), |_| {}).unwrap());
-    let begun = vanish(worker, 233);
+    let vanished = (0..TRIES).find_map(|_| {
+        let mut f = Fixture::new();
+        // A server that does not know a script refuses a copy.
+        Forged::templates(&mut f);
+        let proxy = f.proxy();
+        let ids = submit_n(&mut f.queue, 900);
+        let worker = ready(register(attach(proxy.url()), "w", never(), |_| {}).unwrap());
+        let begun = vanish(worker, 233);
+        (!begin_calls(&proxy).is_empty()).then_some((f, proxy, ids, begun))
+    });
+    let (mut f, proxy, ids, begun) = vanished.unwrap();
     let (_, before) = held(&mut f.raw(), "w");
     f.resend_all(&proxy.calls(&STEP));
-    // On a machine so busy that tiny tasks take milliseconds, none was sent.
-    begin_calls(&proxy).iter().for_each(|call| drop(f.resend(call)));
+    f.resend_all(&begin_calls(&proxy));
     let (held, n_open) = held(&mut f.raw(), "w");
     assert!(n_open <= before && n_open < held.len());
     lose(&mut f, "w");
