@@ -1,6 +1,6 @@
 test_that("completion of a controller offers what users may use", {
   r <- local_queue()
-  expect_equal(utils::.DollarNames(r, ""), c("con", "keys", "queue_id"))
+  expect_equal(utils::.DollarNames(r, ""), c("con", "keys", "queue_id", "store"))
   expect_equal(utils::.DollarNames(r, "^q"), "queue_id")
   for (name in utils::.DollarNames(r, "")) expect_false(is.null(r[[name]]))
 })
