@@ -2,43 +2,10 @@
 
 use std::sync::Arc;
 
-use rrq_core::connection::never;
-use rrq_core::store::{self, Naming, ObjectStore, Offload, Storage};
-use rrq_core::{Connection, Error, Queue};
+use rrq_core::store::{self, Naming, Offload, Storage};
+use rrq_core::{Error, Queue};
 
 use crate::support::*;
-
-fn plain_store(f: &Fixture, storage: Storage) -> ObjectStore {
-    ObjectStore::new(Connection::open(&f.server.url(), never()).unwrap(), "mine:", storage)
-}
-
-/// What every place must do: values of all sizes come back, equal ones are stored once, tags keep them,
-/// and nothing stays.
-fn keeps_values(storage: impl Fn() -> Storage) {
-    let f = Fixture::new();
-    let before = f.keyspace();
-    let mut store = plain_store(&f, storage());
-    let mut values: Vec<Vec<u8>> =
-        [0, 1, 999, 1001, 64 * 1024, 64 * 1024 + 1, 4 * MB, 4 * MB + 1, 9 * MB].map(noise).into();
-    values.push(vec![7; 5 * MB]);
-    let hashes = store.set(&values, "a").unwrap();
-    assert_eq!(store.set(&values, "b:c").unwrap(), hashes);
-    let (mut all, listed) = (hashes.clone(), store.list().unwrap());
-    all.sort();
-    assert_eq!((listed, store.tags().unwrap()), (all, vec!["a".to_owned(), "b:c".to_owned()]));
-    store.drop(&["a".to_owned()]).unwrap();
-    // Another handle, as another process has it.
-    let mut other = plain_store(&f, storage());
-    for (hash, value) in hashes.iter().zip(&values) {
-        assert!(other.get(hash).unwrap() == *value, "{} bytes", value.len());
-    }
-    other.drop(&["b:c".to_owned()]).unwrap();
-    assert!(matches!(store.get(&hashes[8]), Err(Error::ObjectMissing { .. })));
-    assert_eq!(f.keyspace(), before);
-    store.set(&values, "a").unwrap();
-    store.destroy().unwrap();
-    assert_eq!(f.keyspace(), before);
-}
 
 #[test]
 fn values_are_kept_in_the_server() {

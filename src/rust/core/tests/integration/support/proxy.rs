@@ -61,15 +61,27 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// A proxy before a Redis server.
     pub fn start(server: &Server) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (own, port) = (listener.local_addr().unwrap().port(), server.port());
+        let port = server.port();
+        let proxy = Proxy::before(port);
+        let own = proxy.url.rsplit_once(':').unwrap().1;
         let url = server.tcp_url().replace(&format!(":{port}/"), &format!(":{own}/"));
+        Proxy { url, ..proxy }
+    }
+
+    /// A proxy before a web server on this machine.
+    pub fn before(port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State::default()));
         let shared = state.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                if !shared.lock().unwrap().closed {
+                let closed = shared.lock().unwrap().closed;
+                if closed {
+                    shared.lock().unwrap().n_held_back += 1;
+                } else {
                     serve(client, port, &shared);
                 }
             }
@@ -97,7 +109,7 @@ impl Proxy {
         self.state.lock().unwrap().frozen = frozen;
     }
 
-    /// How often something came while nothing passed.
+    /// How often something came while nothing passed, or a connection that was dropped.
     pub fn n_held_back(&self) -> usize {
         self.state.lock().unwrap().n_held_back
     }

@@ -4,6 +4,7 @@
 mod actor;
 mod place;
 mod proxy;
+mod suite;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -21,6 +22,7 @@ use rrq_core::{Connection, Queue};
 pub use actor::{Actor, complete, failed};
 pub use place::{MB, compressed, files, folder, in_folder, noise, on_disk};
 pub use proxy::{Proxy, Request, Way};
+pub use suite::{keeps_values, plain_store};
 
 /// The id of the queue under test.
 pub const ID: &str = "jobs";
