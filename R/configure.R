@@ -10,7 +10,8 @@
 #'   `offload_path` they are refused.
 #' @param offload_path A directory that all sessions and workers can write to; it is created if it
 #'   does not exist. Where it has another path, give that path to [rrq_controller()] and
-#'   [rrq_worker_spawn()], or to other workers in the environment variable `RRQ_OFFLOAD_PATH`.
+#'   [rrq_worker_spawn()], or to other workers in the environment variable `RRQ_OFFLOAD_PATH`. Or a
+#'   folder in a bucket, see below.
 #' @param compress Whether to compress objects in the server (values above 1 MB, and larger ones
 #'   that tasks share) that get at least a third smaller. It saves memory of the server and network
 #'   traffic, and costs time on a fast network.
@@ -26,7 +27,26 @@
 #'   after its end. `NULL` (the default) keeps tasks; so does `ttl = Inf` of a task.
 #' @inheritParams rrq_controller
 #' @return `NULL`, invisibly.
-#' @section Errors: `rrq_error_queue_exists` if the queue exists with other settings.
+#' @section Cloud storage: `offload_path` can be a URL: `"s3://bucket/folder"` for Amazon S3 and
+#'   compatible services, `"gs://bucket/folder"` for Google Cloud Storage, `"az://container/folder"`
+#'   for Azure. The bucket must exist. This needs an installation from a clone of the repository with
+#'   `RRQ_FEATURES=cloud R CMD INSTALL .` on each machine that stores or reads large values.
+#'
+#'   Credentials and addresses are environment variables of each session and worker:
+#'   * S3: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`; for another
+#'     service than Amazon's `AWS_ENDPOINT`, and `AWS_ALLOW_HTTP=true` if its address begins with
+#'     `http:`. Without keys, those of the role of the machine or container are used. The files of
+#'     the AWS command line are not read.
+#'   * Google: `GOOGLE_SERVICE_ACCOUNT` (the path of a key file), or else the application default
+#'     credentials, or those of the machine.
+#'   * Azure: `AZURE_STORAGE_ACCOUNT_NAME`, and `AZURE_STORAGE_ACCOUNT_KEY`, or `AZURE_CLIENT_ID`,
+#'     `AZURE_CLIENT_SECRET` and `AZURE_TENANT_ID`. Without them, the identity of the machine is used.
+#'
+#'   A request that fails is repeated for 10 seconds. A process that is killed while it stores a
+#'   value of more than 8 MB leaves parts that are not listed as a file, but paid for: let the bucket
+#'   delete incomplete multipart uploads after a day.
+#' @section Errors: `rrq_error_queue_exists` if the queue exists with other settings;
+#'   `rrq_error_offload_path` if the `offload_path` cannot be used.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -50,7 +70,7 @@ rrq_configure <- function(queue_id, con = NULL, store_max_size = Inf, offload_pa
     retry = retry,
     ttl = if (!is.null(ttl)) as.numeric(ttl),
     store_max_size = if (is.finite(store_max_size)) as.numeric(store_max_size),
-    offload_path = if (!is.null(offload_path)) path.expand(offload_path),
+    offload_path = expand_path(offload_path),
     compress = if (compress) TRUE,
     max_bytes = if (is.finite(max_bytes)) as.numeric(max_bytes)
   )

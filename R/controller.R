@@ -15,7 +15,7 @@
 #' @param follow Whether queries for a retried task return the newest task of its chain; `NULL` is
 #'   the option `rrq.follow`, by default `TRUE`.
 #' @param check_version Whether to check that this version of the package can read the stored data.
-#' @param offload_path A directory for large values, shared with the workers. `NULL` is the
+#' @param offload_path A directory for large values, shared with the workers, or a URL. `NULL` is the
 #'   environment variable `RRQ_OFFLOAD_PATH`, or else the one given to [rrq_configure()], if any.
 #'   Give it where the same directory has another path on this machine.
 #' @param offload_threshold_size Values of this session that are larger, in bytes, are stored in
@@ -58,7 +58,7 @@ rrq_controller <- function(queue_id, con = NULL, timeout_task_wait = NULL, follo
   settings <- list(
     timeout_task_wait = timeout_task_wait %||% getOption("rrq.timeout_task_wait", Inf),
     follow = follow %||% getOption("rrq.follow", TRUE),
-    offload_path = if (is.null(offload_path)) offload_path() else path.expand(offload_path),
+    offload_path = if (is.null(offload_path)) offload_path() else expand_path(offload_path),
     offload_threshold_size = as.numeric(offload_threshold_size)
   )
   new_controller(queue_id, url, settings)

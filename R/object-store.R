@@ -28,7 +28,8 @@
 #' @section Methods of `object_store_offload_disk`:
 #' * `object_store_offload_disk$new(path)`: a directory for large values, which is created if it
 #'   does not exist. It may be on a network file system. Files are written under another name,
-#'   flushed and then renamed, so that no process reads an incomplete one.
+#'   flushed and then renamed, so that no process reads an incomplete one. `path` can also be the
+#'   URL of a folder in a bucket, see [rrq_configure()].
 #'
 #' @section Errors: `rrq_error_object_missing` lists the hashes that are not stored;
 #'   `rrq_error_object_large` if a value has more than `max_size` bytes and there is no `offload`;
@@ -183,7 +184,7 @@ object_store_offload_disk <- R6Class(
     initialize = function(path) {
       call <- caller_env()
       check_string(path, call = call)
-      self$path <- rust_call(rs_store_open_path(path.expand(path)), call)
+      self$path <- rust_call(rs_store_open_path(expand_path(path)), call)
     },
     print = function(...) {
       cat(sprintf("<object_store_offload_disk> %s\n", self$path))

@@ -135,12 +135,19 @@ check_choice <- function(x, choices, arg = rlang::caller_arg(x), call = caller_e
 }
 
 # The path of a directory for large values, which must exist: where a file system is not mounted,
-# other machines would not see what is stored.
+# other machines would not see what is stored. The engine checks URLs.
 check_offload_path <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
   check_string(x, null = TRUE, arg = arg, call = call)
-  if (!is.null(x) && !dir.exists(x)) {
+  if (!is.null(x) && !is_url(x) && !dir.exists(x)) {
     abort_argument(arg, "an existing directory", x, call)
   }
+}
+
+is_url <- function(path) grepl("://", path, fixed = TRUE)
+
+# The path for large values as the engine needs it; a URL stays as it is.
+expand_path <- function(path) {
+  if (is.null(path) || is_url(path)) path else path.expand(path)
 }
 
 check_function <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller_env()) {

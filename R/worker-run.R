@@ -233,7 +233,7 @@ wait_for_config <- function(timeout, read) {
 # The directory for large values on this machine, if it is another one than that of the queue.
 offload_path <- function() {
   path <- Sys.getenv("RRQ_OFFLOAD_PATH")
-  if (nzchar(path)) path.expand(path)
+  if (nzchar(path)) expand_path(path)
 }
 
 # Of a process started by rrq_worker_spawn(): its parent, its token, and how to restart it.

@@ -1,13 +1,17 @@
 #!/bin/sh
 # Builds the static library. Makevars runs this script from src.
 #
-#   rust/build.sh clone|package [TARGET]
+#   rust/build.sh clone|package rrq|rrq_cloud [TARGET]
 set -e
 cd rust
 
 build=$1
-target=$2
-set -- build --lib --release --locked
+library=$2
+target=$3
+set -- rustc --lib --crate-type staticlib --release --locked
+if [ "$library" = rrq_cloud ]; then
+  set -- "$@" --manifest-path cloud/Cargo.toml --features package --target-dir target
+fi
 [ -z "$target" ] || set -- "$@" --target "$target"
 
 # A source package made by tools/build contains its crates.

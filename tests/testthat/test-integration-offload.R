@@ -78,6 +78,20 @@ test_that("a directory that has vanished is an error of the task, and of the ses
   expect_equal(rrq_task_list(controller = r), id)
 })
 
+test_that("a URL is passed to the engine, which says what it can use", {
+  url <- test_server()$url
+  # No installation can use it.
+  path <- "ftp://example.org/~/a"
+  for (call in list(
+    quote(rrq_configure("a", url, offload_path = path)),
+    quote(rrq_controller("a", url, offload_path = path)),
+    quote(object_store_offload_disk$new(path))
+  )) {
+    expect_error(eval(call), "'ftp://example.org/~/a'.*cloud|://", class = "rrq_error_offload_path")
+  }
+  expect_false(dir.exists("ftp:"))
+})
+
 test_that("values of many megabytes pass through the server in parts", {
   r <- local_queue()
   worker <- local_worker(r)

@@ -46,5 +46,10 @@ pub(crate) fn held<T>(f: impl FnOnce() -> T) -> T {
 
 /// Start a thread that receives no signals: it inherits the mask of this moment.
 pub(crate) fn spawn(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    masked(MASKS.get().map(|masks| masks.all), || thread::spawn(f))
+    unsignalled(|| thread::spawn(f))
+}
+
+/// Run `f`: the threads that it starts receive no signals.
+pub fn unsignalled<T>(f: impl FnOnce() -> T) -> T {
+    masked(MASKS.get().map(|masks| masks.all), f)
 }

@@ -13,6 +13,10 @@ use crate::value;
 /// Files that are not complete have names that begin like this.
 const DRAFT: &str = ".part-";
 
+/// What the user can do who gives a URL.
+const NO_CLOUD: &str = "this installation of rrq cannot use cloud storage. To add it, install rrq from a clone: \
+    `RRQ_FEATURES=cloud R CMD INSTALL .`";
+
 /// A directory.
 pub struct Disk {
     path: String,
@@ -24,7 +28,7 @@ impl Disk {
     pub fn open(path: &str, create: bool) -> Result<Self> {
         let refused = |reason: String| Error::OffloadPath { path: path.to_owned(), reason };
         if path.contains("://") {
-            return Err(refused("only a directory can be used".to_owned()));
+            return Err(refused(NO_CLOUD.to_owned()));
         }
         let root = PathBuf::from(path);
         if create {

@@ -26,6 +26,6 @@ pub use object::{Naming, Store};
 pub use offload::{Draft, Entry, Offload};
 pub use progress::{Watch, set_watch};
 pub use read::Reader;
-pub use storage::{Storage, open};
+pub use storage::{Opener, Storage, open, register};
 pub use tags::ObjectStore;
 pub use write::{Writer, Written};

@@ -38,7 +38,8 @@ impl<'a> Store<'a> {
             Place::File(generation) => {
                 let unknown = || Error::OffloadUnknown { hash: hash.to_owned() };
                 let offload = self.storage.offload()?.ok_or_else(unknown)?;
-                Source::File(offload.open(&self.file(hash, &generation), size)?)
+                let name = self.file(hash, &generation);
+                Source::File(offload.open(&name, size)?, name)
             }
         };
         Ok(Reader { store: self, source, size, done: 0 })
@@ -57,7 +58,7 @@ pub struct Reader<'a> {
 enum Source {
     Whole(Vec<u8>),
     Chunks(Receiving),
-    File(Box<dyn Read>),
+    File(Box<dyn Read>, String),
 }
 
 /// How much of a file is read at a time.
@@ -79,12 +80,16 @@ impl Reader<'_> {
                 let chunk = receiving.next(self.store.connection, self.store.keys)?;
                 Ok(chunk.unwrap_or_default())
             }
-            Source::File(file) => {
+            Source::File(file, name) => {
                 let mut piece = Vec::with_capacity(PIECE as usize);
-                file.take(PIECE)
-                    .read_to_end(&mut piece)
-                    .map_err(Error::io("cannot read a value in the offload path"))?;
-                Ok(piece)
+                match file.take(PIECE).read_to_end(&mut piece) {
+                    Ok(_) => Ok(piece),
+                    Err(_) if (self.store.connection.stop())() => Err(Error::Interrupted),
+                    Err(source) => {
+                        let path = self.store.storage.path().unwrap_or_default().to_owned();
+                        Err(Error::Offload { action: "read", file: name.clone(), path, source })
+                    }
+                }
             }
         }
     }

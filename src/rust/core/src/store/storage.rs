@@ -9,10 +9,24 @@ use crate::store::offload::Offload;
 /// Values of tasks above this size become objects.
 const LARGE: usize = 1024 * 1024;
 
-/// The place at a path: a directory. It is created only if asked for: where a file system is not mounted,
-/// values would go to a place that other machines do not see.
+/// Opens the place at a URL; the flag says whether to check that it can be used.
+pub type Opener = fn(&str, bool) -> Result<Arc<dyn Offload>>;
+
+static OPENER: OnceLock<Opener> = OnceLock::new();
+
+/// Let URLs be places for large values.
+pub fn register(opener: Opener) {
+    let _ = OPENER.set(opener);
+}
+
+/// The place at a path: a directory, or a URL if an opener is registered. With `create`, a directory is
+/// created; otherwise it must exist: where a file system is not mounted, values would go to a place that
+/// other machines do not see.
 pub fn open(path: &str, create: bool) -> Result<Arc<dyn Offload>> {
-    Ok(Arc::new(Disk::open(path, create)?))
+    match OPENER.get() {
+        Some(opener) if path.contains("://") => opener(path, create),
+        _ => Ok(Arc::new(Disk::open(path, create)?)),
+    }
 }
 
 /// Where a process puts large values.

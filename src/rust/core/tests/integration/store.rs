@@ -129,6 +129,16 @@ fn a_queue_destroyed_while_an_object_is_sent_leaves_no_draft() {
     assert!(f.keyspace().iter().all(|key| key.contains(":ev:")), "{:?}", f.keyspace());
 }
 
+#[test]
+fn a_url_needs_an_installation_with_cloud_storage() {
+    for create in [false, true] {
+        let refused = store::open("s3://bucket/folder", create).map(|_| ());
+        let said = refused.unwrap_err().to_string();
+        assert!(said.starts_with("cannot use the offload path 's3://bucket/folder': "), "{said}");
+        assert!(said.ends_with("`RRQ_FEATURES=cloud R CMD INSTALL .`"), "{said}");
+    }
+}
+
 /// A place that fails as often as told.
 struct Flaky {
     inner: Arc<dyn Offload>,
