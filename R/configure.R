@@ -28,23 +28,25 @@
 #' @inheritParams rrq_controller
 #' @return `NULL`, invisibly.
 #' @section Cloud storage: `offload_path` can be a URL: `"s3://bucket/folder"` for Amazon S3 and
-#'   compatible services, `"gs://bucket/folder"` for Google Cloud Storage, `"az://container/folder"`
-#'   for Azure. The bucket must exist. This needs an installation from a clone of the repository with
-#'   `RRQ_FEATURES=cloud R CMD INSTALL .` on each machine that stores or reads large values.
+#'   compatible services, `"gs://bucket/folder"` for Google Cloud Storage, or
+#'   `"az://container/folder"` for Azure. The bucket must exist. This needs an installation from a
+#'   clone of the repository with `RRQ_FEATURES=cloud R CMD INSTALL .`, on each machine that stores
+#'   or reads large values.
 #'
-#'   Credentials and addresses are environment variables of each session and worker:
-#'   * S3: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`; for another
-#'     service than Amazon's `AWS_ENDPOINT`, and `AWS_ALLOW_HTTP=true` if its address begins with
-#'     `http:`. Without keys, those of the role of the machine or container are used. The files of
-#'     the AWS command line are not read.
-#'   * Google: `GOOGLE_SERVICE_ACCOUNT` (the path of a key file), or else the application default
-#'     credentials, or those of the machine.
-#'   * Azure: `AZURE_STORAGE_ACCOUNT_NAME`, and `AZURE_STORAGE_ACCOUNT_KEY`, or `AZURE_CLIENT_ID`,
-#'     `AZURE_CLIENT_SECRET` and `AZURE_TENANT_ID`. Without them, the identity of the machine is used.
+#'   Each session and worker takes credentials and addresses from environment variables:
+#'   * S3: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`. For a
+#'     service other than Amazon's, also `AWS_ENDPOINT`, and `AWS_ALLOW_HTTP=true` if its address
+#'     begins with `http:`. Without keys, the role of the machine or container is used. The files
+#'     of the AWS command line are not read.
+#'   * Google: `GOOGLE_SERVICE_ACCOUNT`, the path of a key file. Without it, the application default
+#'     credentials are used, or those of the machine.
+#'   * Azure: `AZURE_STORAGE_ACCOUNT_NAME` with `AZURE_STORAGE_ACCOUNT_KEY`, or with
+#'     `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_TENANT_ID`. Without keys, the identity of
+#'     the machine is used.
 #'
 #'   A request that fails is repeated for 10 seconds. A process that is killed while it stores a
-#'   value of more than 8 MB leaves parts that are not listed as a file, but paid for: let the bucket
-#'   delete incomplete multipart uploads after a day.
+#'   value of more than 8 MB leaves parts in the bucket that cost money and are not listed as files.
+#'   To have them deleted, give the bucket a rule for incomplete multipart uploads.
 #' @section Errors: `rrq_error_queue_exists` if the queue exists with other settings;
 #'   `rrq_error_offload_path` if the `offload_path` cannot be used.
 #' @export

@@ -15,9 +15,10 @@
 #' @param follow Whether queries for a retried task return the newest task of its chain; `NULL` is
 #'   the option `rrq.follow`, by default `TRUE`.
 #' @param check_version Whether to check that this version of the package can read the stored data.
-#' @param offload_path A directory for large values, shared with the workers, or a URL. `NULL` is the
-#'   environment variable `RRQ_OFFLOAD_PATH`, or else the one given to [rrq_configure()], if any.
-#'   Give it where the same directory has another path on this machine.
+#' @param offload_path A directory for large values, shared with the workers, or the URL of a
+#'   bucket, see [rrq_configure()]. `NULL` is the environment variable `RRQ_OFFLOAD_PATH`, or else
+#'   the path given to [rrq_configure()], if any. Give it where the same directory has another path
+#'   on this machine.
 #' @param offload_threshold_size Values of this session that are larger, in bytes, are stored in
 #'   that directory; with the default `Inf`, only those larger than the `store_max_size` of the
 #'   queue.

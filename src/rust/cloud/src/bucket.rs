@@ -44,7 +44,7 @@ impl Bucket {
     }
 
     /// Whether its files can be listed, which needs a bucket and permission.
-    fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         let refused = |reason: String| Error::OffloadPath { path: self.url.clone(), reason };
         let connection = self.account.connection().map_err(|error| refused(error.to_string()))?;
         let folder = self.folder.clone();

@@ -37,20 +37,15 @@ impl TestBucket {
 
     /// A place in the bucket, by way of this server.
     pub fn open_by(&self, endpoint: &str) -> Arc<dyn Offload> {
-        let options = [
-            ("endpoint", endpoint),
-            ("allow_http", "true"),
-            ("access_key_id", "id"),
-            ("secret_access_key", "secret"),
-            ("region", "us-east-1"),
-        ];
-        let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let settings = Settings { options: options.into(), patience: Duration::from_secs(3) };
-        Arc::new(Bucket::open(&self.url(), &settings, never()).unwrap())
+        Arc::new(Bucket::open(&self.url(), &settings(endpoint), never()).unwrap())
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     pub fn open(&self) -> Arc<dyn Offload> {
-        self.open_by(&format!("http://127.0.0.1:{}", self.port))
+        self.open_by(&self.endpoint())
     }
 
     /// A storage that keeps everything above 1000 bytes in the bucket.
@@ -79,4 +74,17 @@ impl TestBucket {
         assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
         reply
     }
+}
+
+/// How to use this server.
+pub fn settings(endpoint: &str) -> Settings {
+    let options = [
+        ("endpoint", endpoint),
+        ("allow_http", "true"),
+        ("access_key_id", "id"),
+        ("secret_access_key", "secret"),
+        ("region", "us-east-1"),
+    ];
+    let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    Settings { options: options.into(), patience: Duration::from_secs(3) }
 }

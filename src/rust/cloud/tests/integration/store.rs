@@ -10,7 +10,7 @@ use rrq_core::status::Status;
 use rrq_core::store::{Offload, Storage};
 use rrq_core::{Error, task};
 
-use crate::bucket::TestBucket;
+use crate::bucket::{TestBucket, settings};
 use crate::support::*;
 
 /// Write a file.
@@ -194,10 +194,8 @@ fn an_interrupt_ends_a_wait() {
     let Some(bucket) = TestBucket::new() else { return };
     let proxy = Proxy::before(bucket.port);
     proxy.freeze(true);
-    let options = [("endpoint", proxy.url()), ("allow_http", "true"), ("skip_signature", "true")];
-    let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let settings = Settings { options: options.into(), ..Settings::default() };
-    let place = Bucket::open(&bucket.url(), &settings, Arc::new(|| true)).unwrap();
+    let (settings, stop) = (settings(proxy.url()), Arc::new(|| true));
+    let place = Bucket::open(&bucket.url(), &settings, stop).unwrap();
     assert!(matches!(place.delete("jobs/a"), Err(Error::Interrupted)));
     assert!(matches!(place.open("jobs/a", 10), Err(Error::Interrupted)));
     assert!(matches!(write(&place, "jobs/a", &noise(20 * MB)), Err(Error::Interrupted)));
@@ -208,5 +206,27 @@ fn what_is_no_bucket_is_refused() {
     for url in ["ftp://a/b", "https://example.org/a", "memory:///a", "s3://"] {
         let refused = rrq_cloud::open(url, false, never());
         assert!(matches!(refused, Err(Error::OffloadPath { .. })), "{url}");
+    }
+}
+
+#[test]
+fn a_bucket_that_does_not_exist_is_refused_if_asked_for() {
+    let Some(bucket) = TestBucket::new() else { return };
+    let settings = settings(&bucket.endpoint());
+    Bucket::open(&bucket.url(), &settings, never()).unwrap().check().unwrap();
+    let absent = Bucket::open("s3://rrq-absent/a", &settings, never()).unwrap();
+    let said = said(absent.check());
+    assert!(said.starts_with("cannot use the offload path 's3://rrq-absent/a': "), "{said}");
+    assert!(said.contains("rrq-absent"), "{said}");
+}
+
+#[test]
+fn places_of_all_services_are_opened_without_a_request() {
+    let options = [("account_name", "name"), ("access_key", "a2V5"), ("skip_signature", "true")];
+    let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let settings = Settings { options: options.into(), ..Settings::default() };
+    for url in ["s3://bucket/a", "s3://bucket/", "gs://bucket/a", "az://container/a"] {
+        let place = Bucket::open(url, &settings, never()).unwrap();
+        assert_eq!(place.path(), url.trim_end_matches('/'));
     }
 }
