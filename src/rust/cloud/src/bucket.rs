@@ -63,7 +63,7 @@ impl Bucket {
     /// What is needed for a request about a file.
     fn at(&self, name: &str) -> std::result::Result<(Arc<dyn ObjectStore>, Path), Failure> {
         let connection = self.account.connection();
-        let connection = connection.map_err(|error| Failure::Failed(reason(error)))?;
+        let connection = connection.map_err(|error| Failure::Failed(reason(&error)))?;
         let path = Path::parse(format!("{}/{name}", self.folder));
         let path = path.map_err(|error| Failure::Failed(io::Error::other(error)))?;
         Ok((connection, path))

@@ -85,7 +85,7 @@ impl Upload {
         let Some(oldest) = self.sending.pop_front() else {
             return Ok(());
         };
-        oldest.wait(&self.stop)?.map_err(|error| Failure::Failed(reason(error)))
+        oldest.wait(&self.stop)?.map_err(|error| Failure::Failed(reason(&error)))
     }
 
     fn close(&mut self) -> Outcome {

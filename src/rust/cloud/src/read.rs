@@ -56,7 +56,7 @@ impl Download {
             return Ok(());
         };
         let reply = oldest.wait(&self.stop)?;
-        let (piece, found) = reply.map_err(|error| Failure::Failed(reason(error)))?;
+        let (piece, found) = reply.map_err(|error| Failure::Failed(reason(&error)))?;
         if found != self.size {
             let why = format!("it has {found} bytes, but should have {}", self.size);
             return Err(Failure::Failed(io::Error::new(io::ErrorKind::InvalidData, why)));

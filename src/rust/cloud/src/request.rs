@@ -92,16 +92,29 @@ pub fn ask<T: Send + 'static>(
     stop: &Stop,
 ) -> Result<T, Failure> {
     let reply = Request::start(request).map_err(Failure::Failed)?.wait(stop)?;
-    reply.map_err(|error| Failure::Failed(reason(error)))
+    reply.map_err(|error| Failure::Failed(reason(&error)))
 }
 
 /// Why a request has failed.
-pub fn reason(error: object_store::Error) -> io::Error {
+pub fn reason(error: &object_store::Error) -> io::Error {
     use object_store::Error::{NotFound, PermissionDenied, Unauthenticated};
-    let kind = match &error {
+    let kind = match error {
         NotFound { .. } => io::ErrorKind::NotFound,
         PermissionDenied { .. } | Unauthenticated { .. } => io::ErrorKind::PermissionDenied,
         _ => io::ErrorKind::Other,
     };
-    io::Error::new(kind, error)
+    io::Error::new(kind, plain(error.to_string()))
+}
+
+/// An error text without the markup of the service's reply.
+fn plain(text: String) -> String {
+    let shorter = || {
+        let (before, reply) = text.split_once("<?xml")?;
+        let part = |tag: &str| {
+            let rest = reply.split_once(&format!("<{tag}>"))?.1;
+            rest.split_once(&format!("</{tag}>")).map(|(part, _)| part)
+        };
+        Some(format!("{before}{}: {}", part("Code")?, part("Message")?))
+    };
+    shorter().unwrap_or(text)
 }
