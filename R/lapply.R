@@ -263,8 +263,8 @@ name_elements <- function(span, names) {
 chunk_s <- 0.1
 tasks_per_worker <- 4
 
-# At least one element, and enough tasks that no worker is idle for long at the end. Elements of `size`
-# bytes must not make a task large.
+# At least one element, and enough tasks that no worker is idle for long at the end. Elements of
+# `size` bytes must not make a task large.
 choose_chunk_size <- function(job, n, n_workers, size = 0) {
   times <- rust_call(rs_task_times(job$handle, job$ids))$times
   # The quickest of them: the first task of a kind on a worker may also load packages.

@@ -36,8 +36,8 @@
 #'   [rrq_worker_log_tail()], [rrq_worker_process_log()]
 #' * Lost workers: [rrq_worker_detect_exited()], [rrq_worker_delete_exited()], [rrq_heartbeat],
 #'   [rrq_heartbeat_kill()]
-#' * Large values: [rrq_share()], [rrq_share_value()], [rrq_unshare()], [object_store], [object_store_offload_disk], and `store_max_size` of
-#'   [rrq_configure()]
+#' * Large values: [rrq_share()], [rrq_share_value()], [rrq_unshare()], [object_store],
+#'   [object_store_offload_disk], and `store_max_size` of [rrq_configure()]
 #' * Housekeeping: [rrq_memory()], [rrq_prune()], and `max_bytes` of [rrq_configure()]
 #' * Messages and files: [rrq_message_send()], [rrq_message_send_and_wait()],
 #'   [rrq_message_get_response()], [rrq_message_has_response()], [rrq_message_response_ids()],

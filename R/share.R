@@ -16,11 +16,12 @@
 #' @param handle A handle made by `rrq_share()`.
 #' @inheritParams rrq_destroy
 #' @return `rrq_share()`: a handle, an object of class `rrq_shared`, which can be saved and used in
-#'   another session. `rrq_share_value()`: the value. `rrq_unshare()`: `NULL`, invisibly. Until it is
-#'   called, or the queue is destroyed, the value stays; tasks that use the handle after that fail.
+#'   another session. `rrq_share_value()`: the value. `rrq_unshare()`: `NULL`, invisibly. Until it
+#'   is called, or the queue is destroyed, the value stays; tasks that use the handle after that
+#'   fail.
 #' @section Errors: `rrq_error_nonportable` if the value contains a connection or an external
-#'   pointer; `rrq_error_object_missing` if the value is no longer stored; `rrq_error_argument` for a
-#'   handle of another queue.
+#'   pointer; `rrq_error_object_missing` if the value is no longer stored; `rrq_error_argument` for
+#'   a handle of another queue.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()

@@ -324,7 +324,7 @@ test_that("functions in code and attributes, and long lists of them, are sent wi
     gl_table <- data.frame(i = 1)
     gl_table$f <- list(gl_plus)
     gl_note <- structure(function(x) x, extra = function(x) x + gl_k)
-    gl_built <- eval(call("function", as.pairlist(alist(x = )), call("sapply", 1, gl_plus)))
+    gl_built <- rlang::new_function(formals(\(x) x), call("sapply", 1, gl_plus), globalenv())
     gl_call <- as.call(list(gl_plus, 2))
     gl_fs <- list(
       function(x) gl_many[[250]](x), function(x) gl_table$f[[1]](x),
@@ -380,7 +380,7 @@ test_that("functions in the variables and rows of an expression are sent with wh
   worker <- local_worker(r)
   there <- function(envir) envir$gl_there <- 100
   rrq_worker_envir_set(there, controller = r)
-  f <- rlang::new_function(alist(x = ), quote(x + gl_k + gl_there), globalenv())
+  f <- rlang::new_function(formals(\(x) x), quote(x + gl_k + gl_there), globalenv())
   local_global(gl_k <- 10)
   fs <- list(f)
   rows <- data.frame(a = 1:2)
