@@ -35,13 +35,19 @@ rrq_server <- function(dir = NULL, port = NULL) {
 new_server <- function(dir = NULL, port = NULL, call = caller_env()) {
   dir <- if (!is.null(dir)) normalizePath(dir, mustWork = FALSE)
   pointer <- rust_call(rs_server_start(dir, if (!is.null(port)) as.integer(port)), call)
-  # Keep it for the whole session, even if the user keeps only its URL.
-  the$servers <- c(the$servers, list(pointer))
+  keep_server(pointer)
   methods <- list(
     is_alive = function() rust_call(rs_server_is_alive(pointer)),
     stop = function() stop_server(pointer)
   )
   structure(c(rust_call(rs_server_info(pointer)), methods), class = "rrq_server")
+}
+
+# Keeps it for the whole session, even if the user keeps only its URL. A function of its own: the
+# assignment makes a local variable `the`, which the methods of the server would take along wherever
+# they are sent.
+keep_server <- function(pointer) {
+  the$servers <- c(the$servers, list(pointer))
 }
 
 stop_server <- function(pointer) {

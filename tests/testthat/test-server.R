@@ -156,3 +156,9 @@ test_that("a server's arguments are checked", {
   expect_error(rrq_server(port = 1e5), "`port`", class = "rrq_error_argument")
   expect_error(rrq_server(port = "a"), "`port`", class = "rrq_error_argument")
 })
+
+test_that("a handle that is sent with a function does not take the session's state along", {
+  server <- test_server()
+  local_queue()
+  expect_lt(length(serialize(server, NULL)), 5000)
+})

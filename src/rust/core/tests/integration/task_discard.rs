@@ -246,7 +246,7 @@ fn a_bulk_that_the_server_refuses_halfway_is_withdrawn() {
         }
         Ok((n <= 2000).then(|| b"x".to_vec()))
     });
-    assert!(matches!(submitted, Err(Error::Redis(_))), "{submitted:?}");
+    assert!(matches!(submitted, Err(Error::ServerFull { .. })), "{submitted:?}");
     let _: String = f.ask("CONFIG SET maxmemory 0");
     assert!(task::list(&mut f.queue).unwrap().is_empty());
     f.assert_counters();
