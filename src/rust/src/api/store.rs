@@ -17,7 +17,8 @@ fn rs_store_new(
     path: Nullable<String>,
 ) -> RResult<ExternalPtr<ObjectStore>> {
     learn_format()?;
-    let storage = Storage::new(max_size, path.into());
+    let mut storage = Storage::new(max_size, path.into());
+    storage.compress = true;
     Ok(ExternalPtr::new(ObjectStore::new(Connection::open(url, stop())?, prefix, storage)))
 }
 

@@ -20,7 +20,7 @@ pub struct Settings {
     /// Where to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offload_path: Option<String>,
-    /// Whether objects are compressed that get smaller by that.
+    /// Whether objects are compressed that get smaller by that; they are unless this says no.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compress: Option<bool>,
     /// Tasks are submitted only while the queue stores less than this.
@@ -50,7 +50,7 @@ impl Settings {
     pub fn storage(&self) -> Storage {
         let max_size = self.store_max_size.unwrap_or(f64::INFINITY);
         let mut storage = Storage::new(max_size, self.offload_path.clone());
-        storage.compress = self.compress.unwrap_or(false);
+        storage.compress = self.compress.unwrap_or(true);
         storage
     }
 }
@@ -72,7 +72,7 @@ mod tests {
         let settings = Settings {
             store_max_size: Some(1000.0),
             offload_path: Some("/data".into()),
-            compress: Some(true),
+            compress: Some(false),
             max_bytes: Some(1e9),
             ..Settings::default()
         };
