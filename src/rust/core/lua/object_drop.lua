@@ -2,7 +2,7 @@
 -- Does a bounded part of it.
 -- KEYS: config
 -- ARGV: key prefix, tag ('': only end pins), possibly the hash of the only object to take it from
--- Returns: how many objects had the tag in this part, and how many files are to be deleted.
+-- Returns: how many objects had the tag in this part.
 local config, prefix, tag, only = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local LIMIT = 256
 
@@ -27,4 +27,4 @@ for _, member in ipairs(pins) do
     unpin(string.sub(member, 3))
   end
 end
-return { n, redis.call('HLEN', prefix .. KEY.lost_files) }
+return n

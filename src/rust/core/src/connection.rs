@@ -263,7 +263,7 @@ impl Connection {
     }
 
     /// Sleep in slices, so that the user can interrupt it.
-    fn rest(&self, pause: Duration) -> Result<()> {
+    pub(crate) fn rest(&self, pause: Duration) -> Result<()> {
         let end = Instant::now() + pause;
         loop {
             if (self.stop)() {

@@ -22,6 +22,9 @@ impl Queue {
         let (mut names, files) = self.store().inventory()?;
         names.extend(self.all_keys()?);
         let mut pipeline = Pipeline::new();
+        // Files first: if this process ends here, their names are still known. Values that expire with the
+        // queue are needed until then; their files stay. A file that cannot be deleted keeps no key.
+        let deleted = if end_ms.is_none() { self.store().delete_files(&files) } else { Ok(()) };
         // In one transaction: a heartbeat of a worker between two commands would create its timer
         // again.
         pipeline.atomic();
@@ -34,8 +37,7 @@ impl Queue {
         self.known_objects.clear();
         self.stream.close();
         self.connection.pipeline(&pipeline)?;
-        // Values that expire with the queue are needed until then; their files stay.
-        if end_ms.is_none() { self.store().delete_files(&files) } else { Ok(()) }
+        deleted
     }
 
     /// From now on the queue does not exist for those who attach to it or use it in a new way, such as

@@ -13,16 +13,18 @@ use crate::store::offload::Entry;
 use crate::value;
 
 impl Store<'_> {
-    /// Delete the files of objects that are gone, if this process has access to them.
+    /// Delete the files of objects that are gone. Those that this process cannot delete stay noted, for a
+    /// process that can: what it was asked to do is done, and a worker that sweeps must go on.
     pub fn delete_lost_files(&mut self) -> Result<()> {
-        let Some(offload) = self.storage.offload()? else {
+        let Ok(Some(offload)) = self.storage.offload() else {
             return Ok(());
         };
         let key = self.keys.lost_files();
         for file in self.connection.hash_fields(key.clone())? {
-            offload.delete(&format!("{}/{file}", self.owner))?;
-            let mut command = redis::cmd("HDEL");
-            self.connection.command(command.arg(&key).arg(&file))?;
+            if offload.delete(&format!("{}/{file}", self.owner)).is_ok() {
+                let mut command = redis::cmd("HDEL");
+                self.connection.command(command.arg(&key).arg(&file))?;
+            }
         }
         Ok(())
     }
@@ -44,6 +46,13 @@ impl Store<'_> {
 
     /// Every key of the store that depends on what is stored, and the names of all its files.
     pub(crate) fn inventory(&mut self) -> Result<(Vec<String>, Vec<String>)> {
+        let (mut keys, files) = self.chunks_and_files()?;
+        keys.extend(self.drafts()?);
+        Ok((keys, files))
+    }
+
+    /// The keys of objects in chunks, and the names of all files.
+    fn chunks_and_files(&mut self) -> Result<(Vec<String>, Vec<String>)> {
         let (mut keys, mut files) = (Vec::new(), Vec::new());
         for (hash, location) in self.located()? {
             match location.place {
@@ -54,7 +63,6 @@ impl Store<'_> {
         for file in self.connection.hash_fields(self.keys.lost_files())? {
             files.push(format!("{}/{file}", self.owner));
         }
-        keys.extend(self.drafts()?);
         Ok((keys, files))
     }
 
@@ -67,13 +75,14 @@ impl Store<'_> {
         Ok(pinned.map(|name| self.keys.object(name)).collect())
     }
 
-    /// Delete files of objects that no longer exist.
+    /// Delete the files of objects that are about to go. After an error, the others are deleted as well.
     pub(crate) fn delete_files(&mut self, files: &[String]) -> Result<()> {
         match self.storage.offload() {
             Ok(Some(offload)) => {
-                files.iter().try_for_each(|file| offload.delete(file))?;
+                let deleted =
+                    files.iter().map(|file| offload.delete(file)).fold(Ok(()), Result::and);
                 offload.forget(&self.owner);
-                Ok(())
+                deleted
             }
             Err(error) if !files.is_empty() => Err(error),
             _ => Ok(()),
@@ -88,7 +97,7 @@ impl Store<'_> {
         };
         // Listed before the objects: a file that gets its object in between is no orphan.
         let listed = offload.list(&self.owner)?;
-        let known: HashSet<String> = self.inventory()?.1.into_iter().collect();
+        let known: HashSet<String> = self.chunks_and_files()?.1.into_iter().collect();
         let is_old = |entry: &Entry| {
             let age_now = SystemTime::now().duration_since(entry.modified).unwrap_or_default();
             age_now >= age
@@ -119,13 +128,9 @@ impl Store<'_> {
         }
     }
 
-    /// Remove a tag in part; returns how many objects had it in this part, and whether files are to be
-    /// deleted. An empty tag only ends pins.
-    pub(super) fn drop_part(&mut self, tag: &str) -> Result<(i64, bool)> {
+    /// Remove a tag in part; returns how many objects had it in this part. An empty tag only ends pins.
+    pub(super) fn drop_part(&mut self, tag: &str) -> Result<i64> {
         let call = Call::new(&OBJECT_DROP, vec![self.keys.config()]);
-        let call = call.arg(self.keys.prefix()).arg(tag);
-        let mut reply = value::array(self.connection.call(&call)?)?.into_iter();
-        let mut next = || value::integer(reply.next().unwrap_or_default());
-        Ok((next()?, next()? > 0))
+        value::integer(self.connection.call(&call.arg(self.keys.prefix()).arg(tag))?)
     }
 }

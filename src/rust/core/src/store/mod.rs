@@ -28,4 +28,5 @@ pub use progress::{Watch, set_watch};
 pub use read::Reader;
 pub use storage::{Opener, Storage, open, register};
 pub use tags::ObjectStore;
+pub(crate) use write::SMALL;
 pub use write::{Writer, Written};

@@ -137,7 +137,7 @@ impl ObjectStore {
     /// Remove tags, and the objects that no other tag refers to.
     pub fn drop(&mut self, tags: &[String]) -> Result<()> {
         for tag in tags {
-            while self.store().drop_part(tag)?.0 > 0 {}
+            while self.store().drop_part(tag)? > 0 {}
         }
         self.store().drop_part("")?;
         self.store().delete_lost_files()
@@ -149,8 +149,10 @@ impl ObjectStore {
         let keys = &self.keys;
         names.extend([keys.objects(), keys.stored_objects(), keys.object_tags()]);
         names.extend([keys.object_refs(), keys.lost_files(), keys.due()]);
+        // Files first: if this process ends here, their names are still known.
+        let deleted = self.store().delete_files(&files);
         let mut command = redis::cmd("UNLINK");
         self.connection.command(command.arg(names))?;
-        self.store().delete_files(&files)
+        deleted
     }
 }

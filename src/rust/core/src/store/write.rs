@@ -15,8 +15,8 @@ use crate::store::offload::{Draft, Offload};
 use crate::store::progress::report;
 use crate::value;
 
-/// Objects up to this size stand in one hash.
-const SMALL: usize = 64 * 1024;
+/// Objects up to this size stand in one hash, and are sent along with the tasks that use them.
+pub(crate) const SMALL: usize = 64 * 1024;
 /// How much is written at a time.
 const PIECE: usize = 4 * 1024 * 1024;
 /// How often a file is written, and the pause after the first attempt.

@@ -1,8 +1,5 @@
 //! Whether a queue has room for more tasks: its setting `max_bytes`. Other queues are not measured.
 
-use std::thread::sleep;
-use std::time::Duration;
-
 use crate::connection::{Connection, SLICE};
 use crate::error::{Error, Result};
 use crate::keys::Keys;
@@ -63,21 +60,7 @@ impl<'a> Room<'a> {
                 self.has_waited = true;
                 (self.on_full)(bytes, limit as u64);
             }
-            rest(connection, SLICE * PAUSE)?;
+            connection.rest(SLICE * PAUSE)?;
         }
     }
-}
-
-/// Sleep in slices, so that the user can interrupt it.
-fn rest(connection: &Connection, pause: Duration) -> Result<()> {
-    let stop = connection.stop();
-    let mut left = pause;
-    while !left.is_zero() {
-        if stop() {
-            return Err(Error::Interrupted);
-        }
-        sleep(left.min(SLICE));
-        left = left.saturating_sub(SLICE);
-    }
-    Ok(())
 }

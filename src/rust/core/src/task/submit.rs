@@ -4,16 +4,13 @@
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::queue::Queue;
-use crate::store::{Naming, Storage, Store};
+use crate::store::{Naming, SMALL, Storage, Store};
 use crate::task::chunk::{Chunk, Chunks, New, chunk_call};
 use crate::task::discard;
 use crate::task::room::{OnFull, Room};
 use crate::task::rules::Rules;
 use crate::task::set::{ChunkReply, Prepared};
 use crate::task::submission::{SharedObject, Submission};
-
-/// Objects up to this size are sent without checking whether the server has them.
-const SMALL_OBJECT: usize = 64 * 1024;
 
 /// Submit one task per payload and return their ids, in order. If `next_payload` fails or the server
 /// refuses a chunk, the tasks already submitted are withdrawn.
@@ -80,7 +77,7 @@ fn store_shared(queue: &mut Queue, submission: &Submission) -> Result<()> {
 
 /// Whether an object is sent with the tasks that use it.
 fn goes_along(storage: &Storage, object: &SharedObject) -> bool {
-    object.bytes.len() <= SMALL_OBJECT && !storage.is_object(object.bytes.len())
+    object.bytes.len() <= SMALL && !storage.is_object(object.bytes.len())
 }
 
 /// Send all chunks; returns the parents that have failed.
@@ -89,8 +86,8 @@ fn goes_along(storage: &Storage, object: &SharedObject) -> bool {
 /// to objects; before that only pins keep them, and these end with the first task that uses an object,
 /// which may be deleted between two chunks. So the script first checks that all objects are stored or
 /// sent along; otherwise it names the missing ones and writes nothing, and the chunk is sent again after
-/// them. If tasks were
-/// queued before their objects are safe, a worker could claim one whose object is gone.
+/// them. If tasks were queued before their objects are safe, a worker could claim one whose object is
+/// gone.
 ///
 /// A lost reply leaves open whether the chunk was queued. `call_each` repeats the same request, by whose
 /// number the server recognises it even if its tasks have run and been deleted (`Submitter`). If no

@@ -90,6 +90,37 @@ fn processes_may_have_the_same_files_under_other_paths() {
 }
 
 #[test]
+fn a_process_that_cannot_reach_the_files_deletes_tasks_and_goes_on() {
+    let (f, folder) = (Fixture::new(), folder());
+    let mut queue = f.attach();
+    let ids: Vec<String> = ["w", "v"]
+        .map(|name| {
+            let id = submit_all(&mut queue, &[name]).remove(0);
+            let mut worker = f.worker(name);
+            worker.queue().storage = on_disk(folder.path());
+            run_until_idle(&mut worker, &mut large(2000));
+            worker.exit("done").unwrap();
+            id
+        })
+        .into();
+    // Not mounted on this machine.
+    let away = folder.path().with_extension("away");
+    std::fs::rename(folder.path(), &away).unwrap();
+    queue.storage = on_disk(folder.path());
+    task::delete(&mut queue, &ids[..1], true).unwrap();
+    assert_eq!(statuses(&mut queue, &ids), [Status::Missing, Status::Complete]);
+    // Here again, but one file cannot be deleted: a directory has its name.
+    std::fs::rename(&away, folder.path()).unwrap();
+    let lost: Vec<String> = f.ask("HKEYS {jobs}:olost");
+    let file = folder.path().join("jobs").join(&lost[0]);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    task::delete(&mut queue, &ids[1..], true).unwrap();
+    assert!(files(folder.path()).is_empty());
+    assert_eq!(f.ask::<Vec<String>>("HKEYS {jobs}:olost"), lost);
+}
+
+#[test]
 fn a_result_that_cannot_be_stored_is_an_error_and_the_worker_goes_on() {
     let (f, folder) = (Fixture::new(), folder());
     let mut queue = f.attach();
