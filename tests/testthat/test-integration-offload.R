@@ -105,3 +105,23 @@ test_that("values of many megabytes pass through the server in parts", {
   rrq_task_delete(ids, controller = r)
   expect_length(r$con$KEYS(paste0("{", r$queue_id, "}:o*")), 0)
 })
+
+test_that("a time limit that is reached while the value is sent ends the task as TIMEOUT", {
+  server <- rrq_server()
+  withr::defer(server$stop())
+  r <- rrq_controller("slow", server$url)
+  config <- rrq_worker_config(timeout_process_die = 60)
+  rrq_worker_config_save("patient", config, controller = r)
+  local_spawned(r, name_config = "patient")
+  # The server does not take the value until the limit has passed.
+  fn <- function(url) {
+    x <- numeric(3e6)
+    rrq::rrq_redis(url)$CLIENT_PAUSE(3000, "WRITE")
+    x
+  }
+  environment(fn) <- globalenv()
+  args <- list(server$url)
+  id <- rrq_task_create_call(fn, args, timeout_task_run = 1, controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
+  expect_equal(rrq_task_status(id, controller = r), "TIMEOUT")
+})

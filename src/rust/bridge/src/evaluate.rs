@@ -9,7 +9,7 @@ use rrq_core::task::{Isolation, Kind};
 use rrq_core::worker::{
     Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Printed, Task,
 };
-use rrq_core::{Status, message::Message};
+use rrq_core::{Error, Status, message::Message};
 
 use crate::cache;
 use crate::condition::{Failure, RResult};
@@ -250,7 +250,7 @@ impl REvaluate {
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
         let reason = match failure {
             Failure::Store(error) => format!("its value cannot be stored: {error}"),
-            other => rrq_core::Error::from(other).to_string(),
+            other => Error::from(other).to_string(),
         };
         call(&self.slot, &self.failed, &[(c"message", &reason.into())]).ok_or_else(bad_outcome)
     }
@@ -268,7 +268,12 @@ fn bad_outcome() -> Failure {
 impl Evaluate for REvaluate {
     fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Evaluation {
         let outcome = self.outcome(task, fetch);
-        let evaluation = self.evaluation(task, outcome, Some(fetch)).or_else(|failure| {
+        let evaluation = self.evaluation(task, outcome, Some(fetch));
+        // While the value was sent: by the time limit, a cancellation or the user, as the loop knows.
+        if let Err(Failure::Store(Error::Interrupted)) = evaluation {
+            return Evaluation { interrupted: true, ..Evaluation::new(Status::Died, Vec::new()) };
+        }
+        let evaluation = evaluation.or_else(|failure| {
             let outcome = self.failure(task, failure);
             self.evaluation(task, outcome, None)
         });
@@ -317,7 +322,7 @@ impl Evaluate for REvaluate {
         }
         let answer = answer.and_then(|answer| answer.as_list()).unwrap_or_default();
         let value = serialize(&field(&answer, "value"))
-            .or_else(|failure| serialize(&rrq_core::Error::from(failure).to_string().into()))
+            .or_else(|failure| serialize(&Error::from(failure).to_string().into()))
             .unwrap_or_default();
         let argument = field(&answer, "argument");
         let effect = match field(&answer, "effect").as_str() {
