@@ -85,10 +85,14 @@ hints <- list(
   )
 )
 
-# Return the result of an engine call. Only this function raises engine errors as R conditions.
-rust_call <- function(result, call = caller_env()) {
+# Return the result of an engine call. Only this function raises engine errors as R conditions. With
+# `failed`, an error is left to that function, which passes it on to this one.
+rust_call <- function(result, call = caller_env(), failed = NULL) {
   if (!inherits(result, "extendr_error")) {
     return(result)
+  }
+  if (!is.null(failed)) {
+    return(failed(result))
   }
   error <- result$value
   if (identical(error$class, "interrupted")) {

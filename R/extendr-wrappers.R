@@ -153,6 +153,8 @@ rs_task_keeps_log <- function(queue, id) .Call(wrap__rs_task_keeps_log, queue, i
 
 rs_wait_start <- function(queue, ids, follow) .Call(wrap__rs_wait_start, queue, ids, follow)
 
+rs_wait_briefly <- function(queue, ids, follow, limit_s) .Call(wrap__rs_wait_briefly, queue, ids, follow, limit_s)
+
 rs_wait_next <- function(queue, waiter, limit_s, any) .Call(wrap__rs_wait_next, queue, waiter, limit_s, any)
 
 rs_wait_for_what <- function(queue, waiter) .Call(wrap__rs_wait_for_what, queue, waiter)

@@ -122,4 +122,5 @@ the$known_servers <- character()
 the$task <- NULL
 the$is_worker_process <- FALSE
 the$worker <- NULL
+the$code <- NULL
 the$functions <- new.env(parent = emptyenv())

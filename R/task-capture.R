@@ -12,13 +12,26 @@ capture_expr <- function(expr, envir, call = caller_env(), given = character(), 
 
 capture_bulk <- function(expr, data_names, envir, call = caller_env(), globals = TRUE) {
   check_globals(globals, call)
-  expr <- resolve_expr(expr, envir, call)
+  code <- read_code(expr, envir, call)
   variables <- if (isTRUE(globals)) {
-    find_variables(expr, data_names, envir, call)
+    find_variables(code$expr, code$names, data_names, envir, call)
   } else {
     declared_variables(globals, envir, call)
   }
-  list(expr = expr, variables = variables[setdiff(names(variables), data_names)])
+  list(expr = code$expr, variables = variables[!names(variables) %in% data_names])
+}
+
+# The expression to send and the names it uses. Code that runs again and again hands over the same
+# object; what a symbol stands for may change.
+read_code <- function(expr, envir, call) {
+  last <- if (!rlang::is_missing(expr)) the$code
+  if (!is.null(last) && identical(last$written, expr)) {
+    return(last)
+  }
+  resolved <- resolve_expr(expr, envir, call)
+  code <- list(written = expr, expr = resolved, names = capture_names(resolved))
+  if (is.call(expr)) the$code <- code
+  code
 }
 
 inject_expr <- function(expr, envir, call = caller_env()) {
@@ -115,8 +128,8 @@ default_packages <- c(
   "base", "methods", "datasets", "utils", "grDevices", "graphics", "stats"
 )
 
-find_variables <- function(expr, given, envir, call) {
-  names <- lapply(capture_names(expr), setdiff, given)
+find_variables <- function(expr, names, given, envir, call) {
+  if (length(given) > 0) names <- lapply(names, setdiff, given)
   check_no_dots(names$required, call)
   frames <- find_frames(c(names$required, names$optional), envir)
   sent <- vapply(names(frames), function(x) is_sent(frames[[x]], x %in% names$required), NA)
@@ -183,7 +196,7 @@ declared_variables <- function(globals, envir, call) {
 
 # The frames of those names that have a value.
 find_frames <- function(names, envir) {
-  frames <- lapply(rlang::set_names(names), find_frame, envir)
+  frames <- rlang::set_names(lapply(names, find_frame, envir), names)
   frames[!vapply(frames, is.null, NA)]
 }
 
@@ -199,15 +212,17 @@ find_frame <- function(name, envir) {
 
 # An argument that was not given has no value, and is left out.
 read_variables <- function(frames, call) {
-  values <- lapply(rlang::set_names(names(frames)), function(name) {
-    # `[[` and not get(), which fails for such an argument.
-    tryCatch(
-      frames[[name]][[name]],
-      error = function(cnd) {
-        abort_capture("Can't get the value of {.var {name}}.", "variable", call, parent = cnd)
-      }
-    )
-  })
+  values <- rlang::set_names(list())
+  name <- NULL
+  tryCatch(
+    for (name in names(frames)) {
+      # `[[` and not get(), which fails for such an argument.
+      values[name] <- list(frames[[name]][[name]])
+    },
+    error = function(cnd) {
+      abort_capture("Can't get the value of {.var {name}}.", "variable", call, parent = cnd)
+    }
+  )
   values[!vapply(values, rlang::is_missing, NA)]
 }
 
@@ -246,7 +261,9 @@ check_no_dots <- function(names, call) {
 }
 
 is_dots <- function(names) {
-  startsWith(names, "..") & grepl("^[.][.]([.]|[0-9]+)$", names)
+  dots <- startsWith(names, "..")
+  if (any(dots)) dots[dots] <- grepl("^[.][.]([.]|[0-9]+)$", names[dots])
+  dots
 }
 
 abort_unknown <- function(names, envir, call, hint) {

@@ -123,9 +123,12 @@ rrq_task_create_call <- with_options(function(fn, args = NULL, options = NULL, g
   fn <- capture_along(fn, args, globals, parent.frame())
   handle <- queue_handle(controller)
   large <- is_large(args)
-  shared <- args[large]
-  names(shared) <- which(large)
-  args[large] <- list(NULL)
+  shared <- list()
+  if (any(large)) {
+    shared <- args[large]
+    names(shared) <- which(large)
+    args[large] <- list(NULL)
+  }
   large <- is_large(fn$globals)
   if (any(large)) {
     shared <- c(shared, rlang::set_names(fn$globals[large], paste0("=", names(fn$globals)[large])))
@@ -138,8 +141,16 @@ rrq_task_create_call <- with_options(function(fn, args = NULL, options = NULL, g
 large_bytes <- 1e5
 
 is_large <- function(values) {
-  is_data <- function(x) is.atomic(x) || is.list(x)
-  vapply(values, function(x) is_data(x) && utils::object.size(x) > large_bytes, TRUE)
+  large <- logical(length(values))
+  for (i in seq_along(values)) {
+    x <- values[[i]]
+    # object.size() takes longer than all else here.
+    is_small <- length(x) < 1000 && (is.numeric(x) || is.logical(x)) && is.null(attributes(x))
+    if (!is_small && (is.atomic(x) || is.list(x))) {
+      large[[i]] <- utils::object.size(x) > large_bytes
+    }
+  }
+  large
 }
 
 # Puts the large values, which were stored separately, back into the payload: arguments by their
@@ -181,20 +192,30 @@ submit <- function(handle, kind, payloads, shared, options, call = caller_env(),
   ask <- list(
     inspect = inspect_call, report_full = full_call, slot = frame, limit = max_task_size()
   )
-  ids <- tryCatch(
-    rust_call(rs_task_submit(handle, kind, payloads, shared, options, ask), call),
+  failed <- function(failure) fail_submission(failure, frame, call)
+  ids <- rust_call(rs_task_submit(handle, kind, payloads, shared, options, ask), call, failed)
+  if (length(warnings) > 0) warn_submission(warnings, handle, ids, call)
+  ids
+}
+
+# `frame` is that of submit().
+fail_submission <- function(failure, frame, call) {
+  tryCatch(
+    rust_call(failure, call),
     rrq_error_dependency_failed = function(e) {
       e$task_ids <- e$ids
       rlang::cnd_signal(e)
     },
     rrq_error_object_large = function(e) abort_too_large(e, frame),
-    rrq_error = function(e) rlang::cnd_signal(refused %||% e)
+    rrq_error = function(e) rlang::cnd_signal(frame$refused %||% e)
   )
-  # A warning may leave this function: the options or a handler of the user may make it an error.
-  # Then nobody has the ids.
+}
+
+# A warning may leave this function: the options or a handler of the user may make it an error. Then
+# nobody has the ids.
+warn_submission <- function(warnings, handle, ids, call) {
   is_returned <- FALSE
   on.exit(if (!is_returned) rust_call(rs_task_discard(handle, ids, 0), call))
   for (w in warnings) warning(w)
   is_returned <- TRUE
-  ids
 }

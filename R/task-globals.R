@@ -12,6 +12,9 @@
 # and which arguments, and whether elements, hold functions, whose environment is set there, too.
 capture_along <- function(fn, args, globals, envir, elements = NULL, call = caller_env()) {
   if (!isTRUE(globals)) check_globals(globals, call)
+  if (isTRUE(globals) && brings_nothing(fn, args, elements)) {
+    return(fn)
+  }
   found <- new_search(isTRUE(globals))
   fn$args_code <- visit_items(args, found)
   if (!is.null(elements) && visit_value(elements, found)) fn$elements_code <- TRUE
@@ -32,6 +35,12 @@ capture_along <- function(fn, args, globals, envir, elements = NULL, call = call
     fn$methods <- methods_in(values)
   }
   c(fn, needed_there(found))
+}
+
+# Whether a function of a package is called with plain values, which no S3 method can concern.
+brings_nothing <- function(fn, args, elements) {
+  is.null(fn$value) && is_plain_list(args) && is_plain_list(elements) &&
+    length(current_scene()$methods$name) == 0
 }
 
 # The same for the variables of an expression, the rows of a bulk, and the constants of an
@@ -323,45 +332,6 @@ is_used <- function(name, value, syntax) {
 take_value <- function(name, value, found) {
   found$values[name] <- list(value)
   if (visit_value(value, found)) found$code <- c(found$code, name)
-}
-
-# Where the names are found that are not local, which stays the same for a while: `here`, in the
-# global environment; behind it, by name, the `packages` beside R's own, and the environments of
-# `data` that were attached.
-locate_names <- function(syntax, found) {
-  scene <- scene_of(found)
-  if (!identical(syntax$scene, scene$id)) {
-    syntax$here <- intersect(syntax$all, scene$objects)
-    frames <- find_frames(syntax$certain, parent.env(globalenv()))
-    labels <- vapply(frames, frame_package, "")
-    syntax$packages <- labels[nzchar(labels) & !labels %in% default_packages]
-    syntax$data <- frames[!nzchar(labels) & !is_tool(vapply(frames, environmentName, ""))]
-    syntax$scene <- scene$id
-  }
-}
-
-# The names in the global environment and on the search path, and what follows from them alone.
-scene_of <- function(found) {
-  if (is.null(found$scene)) {
-    objects <- names(globalenv())
-    path <- search()
-    last <- the$scene
-    if (!identical(last$objects, objects) || !identical(last$path, path) || !last$fixed) {
-      # What else is attached may change under the same name.
-      fixed <- all(startsWith(path, "package:") | path == ".GlobalEnv" | is_tool(path))
-      the$scene <- list(
-        id = (last$id %||% 0) + 1, objects = objects, path = path, fixed = fixed,
-        methods = split_names(objects)
-      )
-    }
-    found$scene <- the$scene
-  }
-  found$scene
-}
-
-# What R and its front ends put on the search path.
-is_tool <- function(label) {
-  label == "Autoloads" | grepl("^(tools|org|devtools)[:_]", label)
 }
 
 # Objects of R6 and the like: their methods. Promises in environments are left alone.

@@ -148,6 +148,9 @@ as_parents <- function(depends_on) {
 
 # The values of dependencies must not have names that the code already uses.
 check_given <- function(options, names, what, call = caller_env()) {
+  if (is.null(options$depends_on)) {
+    return(invisible())
+  }
   twice <- intersect(names(options$depends_on), names[nzchar(names)])
   if (length(twice) > 0) {
     name <- twice[[1]]

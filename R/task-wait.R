@@ -107,8 +107,8 @@ check_some_ids <- function(ids, arg = rlang::caller_arg(ids), call = caller_env(
 }
 
 show_progress <- function(progress) {
-  looked_at <- rlang::is_interactive() && !is_knitting() && !is_ci()
-  progress %||% getOption("rrq.progress") %||% looked_at
+  progress %||% getOption("rrq.progress") %||%
+    (rlang::is_interactive() && !is_knitting() && !is_ci())
 }
 
 is_knitting <- function() {
@@ -119,10 +119,22 @@ is_ci <- function() {
   tolower(Sys.getenv("CI")) %in% c("true", "1")
 }
 
+brief_s <- 0.1
+
 # Waits for all; returns the ids of the failed ones.
 wait_for_tasks <- function(handle, ids, limit, time_poll, progress, follow = FALSE, relay = FALSE,
                            call = caller_env()) {
-  wait <- start_wait(handle, ids, limit, follow, call)
+  begin <- now()
+  waiter <- NULL
+  if (!relay && !progress) {
+    # Most waits are over before there is anything to check.
+    pause <- min(limit, brief_s)
+    waiter <- rust_call(rs_wait_briefly(handle, ids, follow, pause), call)
+    if (is.character(waiter)) {
+      return(if (length(waiter) > 1) ids[ids %in% waiter] else waiter)
+    }
+  }
+  wait <- start_wait(handle, ids, limit, follow, call, waiter, begin)
   on.exit(end_wait(wait))
   if (progress) wait$bar <- task_bar(handle, ids, max(time_poll, 0.1))
   with_bar(wait$bar, await_all(wait, ids, follow, relay, call))
@@ -140,15 +152,16 @@ await_all <- function(wait, ids, follow, relay, call) {
 
 # A wait that continues from one await() to the next. `goes_on` says whether tasks continue after a
 # time-out.
-start_wait <- function(handle, ids, limit, follow = FALSE, call = caller_env()) {
+start_wait <- function(handle, ids, limit, follow = FALSE, call = caller_env(), waiter = NULL,
+                       begin = now()) {
   # Not rlang::env(), which would double the cost of a wait for one task.
   list2env(parent = emptyenv(), list(
     handle = handle,
-    waiter = rust_call(rs_wait_start(handle, ids, follow), call),
+    waiter = waiter %||% rust_call(rs_wait_start(handle, ids, follow), call),
     id = if (length(ids) == 1) ids,
     n_open = length(ids),
     limit = limit,
-    deadline = now() + limit,
+    deadline = begin + limit,
     late = FALSE,
     goes_on = TRUE,
     stall = new_stall(),

@@ -152,7 +152,10 @@ test_that("progress of several tasks is a list named by id, from one round trip"
   ids <- rrq_task_create_bulk_call(controller = r, data = 1:3, fn = function(i) {
     if (i != 2) rrq::rrq_task_progress_update(i / 4)
   })
-  run_worker(local_worker(r))
+  worker <- local_worker(r)
+  run_worker(worker)
+  # It would renew its lease.
+  worker$shutdown()
   before <- n_commands(r)
   values <- rrq_task_progress(ids, r)
   expect_lt(n_commands(r) - before, 6)

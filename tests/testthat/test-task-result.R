@@ -118,7 +118,10 @@ test_that("arguments are checked", {
 test_that("results of a thousand tasks are fetched in one round trip", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(identity, 1:1000, controller = r)
-  run_worker(local_worker(r))
+  worker <- local_worker(r)
+  run_worker(worker)
+  # It would renew its lease.
+  worker$shutdown()
   before <- n_commands(r)
   results <- rrq_task_results(ids, controller = r)
   expect_lt(n_commands(r) - before, 10)

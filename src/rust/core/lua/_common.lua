@@ -5,8 +5,8 @@
 -- expire with it; otherwise they would stay for ever. KEYS[1] is a key of the queue, except for
 -- rrq_heartbeat.
 local redis = redis
-local own = string.match(KEYS[1], '^{[^}]*}:')
-local left_ms = own and redis.call('PTTL', own .. KEY.config) or -1
+local tag_end = string.find(KEYS[1], '}:', 1, true)
+local left_ms = tag_end and redis.call('PTTL', string.sub(KEYS[1], 1, tag_end + 1) .. KEY.config) or -1
 if left_ms >= 0 then
   local call = redis.call
   local creates = { HSET = 1, HSETNX = 1, HINCRBY = 1, RPUSH = 1, LPUSH = 1, SET = 1, XADD = 1, ZADD = 1 }
@@ -37,14 +37,15 @@ local function now_us()
   return t[1] * 1000000 + t[2]
 end
 
--- Lua itself would write a time with an exponent, and formats every number slowly, as a float.
+-- Lua itself would write a time with an exponent, and formats every number slowly, as a float; so does
+-- the server with a number that is passed to a command.
 local function digits(number)
   return string.format('%d', number)
 end
 
 local function count(key, field, by)
   if by ~= 0 then
-    redis.call('HINCRBY', key, field, by)
+    redis.call('HINCRBY', key, field, digits(by))
   end
 end
 
@@ -66,8 +67,9 @@ end
 
 local function write_log(key, lines)
   if #lines > 0 then
-    redis.call('RPUSH', key, unpack(lines))
-    redis.call('LTRIM', key, -LOG_MAX, -1)
+    if redis.call('RPUSH', key, unpack(lines)) > LOG_MAX then
+      redis.call('LTRIM', key, -LOG_MAX, -1)
+    end
   end
 end
 

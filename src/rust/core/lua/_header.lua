@@ -54,6 +54,33 @@ local function header_packer(h)
   end
 end
 
+-- The two changes that nearly every task goes through, without a table: this takes a third of the time.
+-- Both return nil for a header that is not as plain as that.
+
+-- Of a task that waits in this queue, once a worker has claimed it; and which attempt that is.
+local function claimed_header(packed, queue, worker, start)
+  local attempt, submit, flags, its_queue, rest =
+    string.match(packed or '', '^A\n(%d+)\n(%d+)\n0\n0\n([04])\n([^\n]*)\n\n(.*)$')
+  if its_queue ~= queue then
+    return nil
+  end
+  attempt = attempt == '0' and '1' or digits(attempt + 1)
+  return 'B\n' .. attempt .. '\n' .. submit .. '\n' .. start .. '\n0\n' .. flags .. '\n' .. queue
+    .. '\n' .. worker .. '\n' .. rest, attempt
+end
+
+-- Of a task that this worker runs, and for whose end at most one waits, once it has ended; and the number
+-- of that waiter, or ''.
+local function ended_header(packed, worker, attempt, status, start, ended, result)
+  local its_attempt, submit, queue, its_worker, waiter =
+    string.match(packed or '', '^B\n(%d+)\n(%d+)\n%d+\n0\n0\n([^\n]*)\n([^\n]*)\n(%d*)\n\n\n$')
+  if its_worker ~= worker or its_attempt ~= attempt then
+    return nil
+  end
+  return status .. '\n' .. attempt .. '\n' .. submit .. '\n' .. start .. '\n' .. ended .. '\n0\n'
+    .. queue .. '\n' .. worker .. '\n' .. waiter .. '\n\n\n' .. result, waiter
+end
+
 -- Its status, without reading the rest.
 local function status_of(packed)
   return packed and string.sub(packed, 1, 1)

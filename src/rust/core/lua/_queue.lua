@@ -17,7 +17,7 @@ local function list_of(queue)
 end
 
 local function wake(queue)
-  redis.call('ZADD', prefix .. KEY.wake .. queue, 0, 'w')
+  redis.call('ZADD', prefix .. KEY.wake .. queue, '0', 'w')
 end
 
 local function count_queue(queue, by)
@@ -85,6 +85,17 @@ local function wake_next(queue)
   if redis.call('LLEN', list_of(queue)) > 0 and not is_paused(queue) then
     wake(queue)
   end
+end
+
+-- The first few ids in the list of a queue.
+local function first_waiting(queue, n)
+  return redis.call('LRANGE', list_of(queue), '0', n - 1)
+end
+
+-- The first one is claimed.
+local function take_first(queue)
+  redis.call('LPOP', list_of(queue))
+  count_queue(queue, -1)
 end
 
 -- Drop stale ids at the head of a list, many at a time.

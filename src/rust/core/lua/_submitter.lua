@@ -1,6 +1,7 @@
--- Part of task_submit.lua and task_withdraw.lua: which chunks were queued (whether or not their tasks still
--- exist) or must not be queued any longer. In HASH config, '<SUBMITTER><token>' -> '<number>,<ms>', the last chunk that a
--- process has submitted or given up, and when. For the numbers see submitter.rs.
+-- Part of task_submit.lua, task_queue.lua and task_withdraw.lua: which chunks were queued (whether or not
+-- their tasks still exist) or must not be queued any longer. Uses their token and number. In HASH config,
+-- '<SUBMITTER><token>' -> '<number>,<ms>', the last chunk that a process has submitted or given up, and
+-- when. For the numbers see submitter.rs.
 --
 -- A chunk arrives twice if its reply is lost: the process repeats it until its retry time-out (5 s, after
 -- up to 30 s for the reply and 5 s to connect), and data sent over an abandoned connection may still
@@ -11,10 +12,10 @@
 -- field costs about 100 bytes. A script that adds one checks 16 fields and drops those that are too old;
 -- so if n processes have submitted within KEEP_MS, about n / 15 older fields are left.
 local KEEP_MS = 3600000
-local submitter = FIELD.SUBMITTER .. options.token
+local submitter = FIELD.SUBMITTER .. token
 
 local function is_copy(recorded)
-  return recorded and options.number <= tonumber(string.match(recorded, '^%d+'))
+  return recorded and number <= tonumber(string.match(recorded, '^%d+'))
 end
 
 local function drop_old_submitters(ms)
@@ -29,7 +30,7 @@ end
 
 local function record_chunk(us)
   local ms = math.floor(us / 1000)
-  local recorded = digits(options.number) .. ',' .. digits(ms)
+  local recorded = digits(number) .. ',' .. digits(ms)
   if redis.call('HSET', config, submitter, recorded) == 1 then
     drop_old_submitters(ms)
   end

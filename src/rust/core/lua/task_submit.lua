@@ -10,6 +10,7 @@
 local tasks, bodies, counters, objects, refs, labels, config = unpack(KEYS)
 local options = cmsgpack.unpack(ARGV[1])
 local prefix, queue, waiters, rules = options.prefix, options.queue, options.waiters, options.rules
+local token, number = options.token, options.number
 local stride = options.has_labels and 3 or 2
 local first_object, first_parent = 2, 2 + 3 * options.n_objects
 local first_task = first_parent + options.n_parents

@@ -5,6 +5,7 @@
 -- Returns: 1, or 0 when the queue no longer exists.
 local config = KEYS[1]
 local options = cmsgpack.unpack(ARGV[1])
+local token, number = options.token, options.number
 
 -- include: _submitter.lua
 if not queue_exists(config) then

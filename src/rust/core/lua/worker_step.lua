@@ -9,8 +9,8 @@
 --    order, and a set may have been released in part. The worker is told to sweep.
 -- 4. Claims come from the queues in the worker's order. Claimed tasks are added to those the worker
 --    holds, in the order in which it runs them; all but the first `window` are open.
--- 5. The marker that woke the worker is set again only if tasks are left after the claim: it wakes
---    another worker for these.
+-- 5. A worker that slept has taken a marker: it is set again for each queue in which tasks are left after
+--    the claim, to wake another worker for these.
 --
 -- A step with the number of the last one is a replay: the reply was lost. Its report was already applied,
 -- so it is ignored, and so is the window. The worker has begun none of the tasks it was given; the reply
@@ -24,27 +24,37 @@
 --
 -- KEYS: workers tasks bodies results extras counters due messages log, then the lists of its queues
 --       and their markers
--- ARGV: options, see StepOptions in worker/step.rs; then per finished task:
+-- ARGV: prefix, id and incarnation of the worker, number of the step, how many tasks to claim at most and
+--       how many of those it holds may begin, 1 if it has slept, names of its queues, separated by NUL;
+--       then per finished task:
 --       id, attempt, status, started us ago, ended us ago, result, rare attributes or '',
 --       1 if its rules allow a retry, 'o' if the result is an object, the id of its separate process or ''
 -- Returns: {'GONE'} no longer registered; {'MESSAGE', text};
 --          {'TASKS', is anything due, (id, attempt, body)...};
 --          {'IDLE', is anything due, ms until the next timer, state}
 local workers, tasks, bodies, results, extras, counters, due, messages, log = unpack(KEYS)
-local options = cmsgpack.unpack(ARGV[1])
-local id, prefix, queues, claim_limit = options.id, options.prefix, options.queues, options.claim_limit
-local FIRST_FINISH, FINISH_WIDTH = 2, 9
+local prefix, id, incarnation, sequence, claim_limit, window, woken, names = unpack(ARGV, 1, 8)
+sequence, claim_limit, woken = tonumber(sequence), tonumber(claim_limit), woken == '1'
+local FIRST_FINISH, FINISH_WIDTH = 9, 9
+local queues = {}
+for name in string.gmatch(names, '%Z+') do
+  queues[#queues + 1] = name
+end
+-- A lease is renewed when less than this part of it is left.
+local LEASE_LEFT = 0.6
 
 -- include: _record.lua
-local record = registered(id, options.incarnation)
-if not record or options.sequence < record.sequence then
+local record = registered(id, tonumber(incarnation))
+if not record or sequence < record.sequence then
   return { 'GONE' }
 end
-local replay = options.sequence == record.sequence
-local us, lines, events, writes, delta = now_us(), {}, {}, {}, {}
-local ended, claimed, attempts, ask_again = {}, {}, {}, false
-
+local replay = sequence == record.sequence
+local us = now_us()
+-- include: _small.lua
+-- the rest
 -- include: _end.lua
+local lines, events, writes, delta = {}, {}, {}, {}
+local ended, claimed, attempts, ask_again = {}, {}, {}, false
 local n_writes = 0
 local function add_write(task, header)
   n_writes = n_writes + 2
@@ -89,7 +99,7 @@ if not replay and #ARGV >= FIRST_FINISH then
 end
 
 local ms = math.floor(us / 1000)
-if record.lease - ms < record.lease_ms * 0.6 then
+if record.lease - ms < record.lease_ms * LEASE_LEFT then
   renew_lease(id, record, ms + record.lease_ms)
 end
 local timer = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
@@ -114,17 +124,17 @@ elseif not message and record.state ~= 'PAUSED' and claim_limit > 0 and not is_d
   end
   if #claimed > 0 then
     record.held = record.held .. table.concat(claimed)
-    record.n_open = math.max(0, #claimed - options.window)
+    record.n_open = math.max(0, #claimed - window)
     log_line(lines, us, 'TASK_START', table.concat(claimed, ' '))
   end
 end
 -- A report in the middle of a batch also moves the window.
 if not replay and #claimed == 0 then
-  local n_behind = math.max(0, #record.held / ID_WIDTH - options.window)
+  local n_behind = math.max(0, #record.held / ID_WIDTH - window)
   record.n_open = math.min(record.n_open, n_behind)
 end
-if options.popped_marker > 0 then
-  wake_next(queues[options.popped_marker])
+for _, queue in ipairs(woken and queues or {}) do
+  wake_next(queue)
 end
 -- The worker begins to answer it now. Of a report in the middle of a batch it ignores the message; a
 -- replay was logged before.
@@ -141,7 +151,7 @@ end
 send_events(prefix, events)
 write_log(log, lines)
 
-record.sequence = options.sequence
+record.sequence = sequence
 if record.state ~= 'PAUSED' then
   record.state = record.held == '' and 'IDLE' or 'BUSY'
 end

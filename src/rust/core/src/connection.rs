@@ -24,9 +24,7 @@ use crate::error::{Error, Result};
 use crate::reply::RedisReply;
 use crate::scripts::Call;
 use crate::signals::held;
-use failure::{
-    explain, is_answer, is_disturbed, is_loading, is_of_replica, is_passing, is_refusal,
-};
+use failure::{explain, is_answer, is_disturbed, is_loading, is_of_replica, is_passing};
 use handshake::{ServerInfo, log_in};
 use posted::Posted;
 use probe::what_answers;
@@ -204,20 +202,6 @@ impl Connection {
     /// Send one command, with retries.
     pub fn command(&mut self, command: &redis::Cmd) -> Result<Value> {
         self.run(|link, _| command.query(link))
-    }
-
-    /// Send a blocking command once, without retries. `None` when its reply was lost, for instance
-    /// because of a signal: what it popped may be lost too, and a retry could wait for something
-    /// that has already come.
-    pub fn block(&mut self, command: &redis::Cmd) -> Result<Option<Value>> {
-        match held(|| self.link().and_then(|(link, _)| command.query(link))) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if is_refusal(&error) => Err(self.explain(error)),
-            Err(_) => {
-                self.link = None;
-                Ok(None)
-            }
-        }
     }
 
     /// Send commands in one pipeline and read all replies.

@@ -16,6 +16,9 @@ pub const LIFETIME: Duration = Duration::from_secs(120);
 pub const READ: usize = 1000;
 /// The kind of an event that says which tasks have ended, or that only wakes when it is empty.
 pub const ENDS: &str = "t";
+/// The kind of an event that says how one task has completed: its id, its worker, its attempt and its
+/// value, as lines after the id. It goes with the event that says that the task has ended.
+pub const VALUE: &str = "v";
 /// The kind of an event that holds the answer to a ping.
 pub const PONG: &str = "p";
 

@@ -11,6 +11,9 @@ use serde::Serialize;
 use crate::keys::TABLES;
 
 const INCLUDE: &str = "-- include: ";
+/// A line that most runs of a script do not get past. Functions that are called only further down are
+/// defined there, because a server creates functions one by one as it gets to them.
+const REST: &str = "-- the rest\n";
 
 macro_rules! parts {
     ($($file:literal)*) => { &[$(($file, include_str!(concat!("../lua/", $file))),)*] };
@@ -37,6 +40,7 @@ const PARTS: &[(&str, &str)] = parts! {
     "_prepared.lua"
     "_queue.lua"
     "_record.lua"
+    "_small.lua"
     "_store.lua"
     "_submitter.lua"
     "_worker_keys.lua"
@@ -47,7 +51,19 @@ const PARTS: &[(&str, &str)] = parts! {
 fn source(body: &str) -> String {
     let mut text = String::new();
     expand(&format!("{INCLUDE}_common.lua\n{body}"), &mut Vec::new(), &mut text);
-    while let Some(smaller) = without_unused(&text) {
+    let (mut first, mut rest) = match text.split_once(REST) {
+        Some((first, rest)) => (first.to_owned(), rest.to_owned()),
+        None => (String::new(), text),
+    };
+    let mut late = Vec::new();
+    while let Some((smaller, unused)) = without_unused(&first) {
+        first = smaller;
+        late.push(unused);
+    }
+    // A function that calls another one was found before it.
+    rest.insert_str(0, &late.into_iter().rev().collect::<String>());
+    let mut text = first + &rest;
+    while let Some((smaller, _)) = without_unused(&text) {
         text = smaller;
     }
     let tables = TABLES.iter();
@@ -80,27 +96,26 @@ fn expand(text: &str, included: &mut Vec<&'static str>, whole: &mut String) {
     }
 }
 
-/// The text without comments and uncalled functions; `None` if there are none to remove.
-/// Functions begin and end at the left margin.
-fn without_unused(text: &str) -> Option<String> {
+/// The text without comments and uncalled functions, and those functions; `None` if there is nothing to
+/// remove. Functions begin and end at the left margin.
+fn without_unused(text: &str) -> Option<(String, String)> {
     let code = text.lines().map(|line| line.split("-- ").next().unwrap_or_default().trim_end());
     let lines: Vec<&str> = code.filter(|line| !line.is_empty()).collect();
     let words =
         lines.iter().flat_map(|line| line.split(|c: char| c != '_' && !c.is_alphanumeric()));
     let mut n_used: HashMap<&str, usize> = HashMap::new();
     words.for_each(|word| *n_used.entry(word).or_default() += 1);
-    let mut left = String::new();
+    let (mut left, mut unused) = (String::new(), String::new());
     let mut is_unused = false;
     for line in &lines {
         let name = line.strip_prefix("local function ").and_then(|rest| rest.split('(').next());
         is_unused = is_unused || name.is_some_and(|name| n_used.get(name) == Some(&1));
-        if !is_unused {
-            left.push_str(line);
-            left.push('\n');
-        }
+        let to = if is_unused { &mut unused } else { &mut left };
+        to.push_str(line);
+        to.push('\n');
         is_unused = is_unused && *line != "end";
     }
-    (left.len() < text.len()).then_some(left)
+    (left.len() < text.len()).then_some((left, unused))
 }
 
 /// One script, in the two forms servers may want.
@@ -148,6 +163,8 @@ scripts! {
     SET_CLOSE: "set_close.lua", " flags=allow-oom";
     /// Queue a chunk of tasks.
     TASK_SUBMIT: "task_submit.lua";
+    /// The same for tasks without any options.
+    TASK_QUEUE: "task_queue.lua";
     /// Reject chunks of tasks that have not arrived yet.
     TASK_WITHDRAW: "task_withdraw.lua", " flags=allow-oom";
     /// Store the progress of a task.
@@ -346,6 +363,19 @@ mod tests {
     }
 
     #[test]
+    fn functions_that_are_called_late_are_defined_late() {
+        let source = source(&format!(
+            "local function one()\n  return 1\nend\nlocal function two()\n  return one()\nend\n\
+             local function three()\n  return 3\nend\nthree()\n{REST}two()"
+        ));
+        let place = |text: &str| source.find(text).unwrap();
+        assert!(place("function three") < place("\nthree()"));
+        assert!(place("\nthree()") < place("function one"));
+        assert!(place("function one") < place("function two"));
+        assert!(place("function two") < place("\ntwo()"));
+    }
+
+    #[test]
     fn every_file_is_a_script_or_a_part_that_some_script_includes() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/lua");
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -353,7 +383,8 @@ mod tests {
             if file.starts_with('_') {
                 let asked = format!("{INCLUDE}{file}\n");
                 let mut bodies = FILES.iter().chain(PARTS).map(|(_, body)| body);
-                let is_used = file == "_common.lua" || bodies.any(|body| body.contains(&asked));
+                let is_used = ["_base.lua", "_common.lua"].contains(&&*file)
+                    || bodies.any(|body| body.contains(&asked));
                 assert!(is_used && PARTS.iter().any(|(part, _)| *part == file), "{file}");
             } else {
                 assert!(FILES.iter().any(|(script, _)| *script == file), "{file}");

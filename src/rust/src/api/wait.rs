@@ -1,8 +1,8 @@
 //! Waiting for tasks.
 
 use extendr_api::prelude::*;
-use rrq_core::Queue;
-use rrq_core::task::{Waiter, waits_for};
+use rrq_core::task::{WaitState, Waiter, waits_for};
+use rrq_core::{Queue, Status};
 
 use rrq_bridge::RResult;
 use rrq_bridge::convert::{limit, stop};
@@ -17,6 +17,24 @@ fn rs_wait_start(
     follow: bool,
 ) -> RResult<ExternalPtr<Waiter>> {
     Ok(ExternalPtr::new(Waiter::new(&mut queue, &ids, follow)?))
+}
+
+/// Wait up to `limit_s` seconds. Returns the ids of the tasks that failed if all have ended, otherwise
+/// the waiter.
+#[extendr]
+fn rs_wait_briefly(
+    mut queue: ExternalPtr<Queue>,
+    ids: Vec<String>,
+    follow: bool,
+    limit_s: f64,
+) -> RResult<Robj> {
+    let mut waiter = Waiter::new(&mut queue, &ids, follow)?;
+    if waiter.wait(&mut queue, limit(limit_s), false, &stop())? == WaitState::Waiting {
+        return Ok(ExternalPtr::new(waiter).into());
+    }
+    waiter.finish(&mut queue)?;
+    let failed = waiter.take_ended().into_iter().filter(|(_, status)| *status != Status::Complete);
+    Ok(failed.map(|(id, _)| id).collect::<Vec<String>>().into())
 }
 
 #[extendr]
@@ -56,6 +74,7 @@ fn rs_wait_end(mut queue: ExternalPtr<Queue>, waiter: ExternalPtr<Waiter>) -> RR
 extendr_module! {
     mod wait;
     fn rs_wait_start;
+    fn rs_wait_briefly;
     fn rs_wait_next;
     fn rs_wait_for_what;
     fn rs_wait_end;

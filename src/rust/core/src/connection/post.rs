@@ -6,8 +6,9 @@
 use redis::{RedisResult, Value};
 
 use super::Connection;
+use super::failure::is_refusal;
 use super::posted::{Posted, lost, receive_last};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::scripts::Call;
 use crate::signals::held;
 
@@ -39,6 +40,23 @@ impl Connection {
             Some(Posted::Unread(n)) => receive_last(&mut self.link, n),
             Some(Posted::Read(reply)) => reply,
             None => Err(lost()),
+        }
+    }
+
+    /// Send a blocking command and with it a call, which the server runs as soon as it has replied to
+    /// the command. Returns the reply to the call. If that was lost, for instance because of a signal,
+    /// the call is sent again, without blocking: what the command popped may be lost, too, and it could
+    /// wait for something that has already come.
+    pub fn block_then(&mut self, command: &redis::Cmd, call: &Call) -> Result<Value> {
+        let pack = |shebang| {
+            [command.get_packed_command(), call.command(shebang).get_packed_command()].concat()
+        };
+        self.post_packed(pack, 2);
+        match self.collect_packed() {
+            Ok(reply) => Ok(reply),
+            Err(error) if is_refusal(&error) => Err(self.explain(error)),
+            Err(_) if (self.stop)() => Err(Error::Interrupted),
+            Err(_) => self.call(call),
         }
     }
 

@@ -6,7 +6,8 @@ use crate::queue::Queue;
 use crate::status::Status;
 use crate::task::fetch::{fetch, fetch_one};
 use crate::task::outcome::{self, Outcome};
-use crate::task::query::{TaskResult, result, unpack_headers};
+use crate::task::query::{result, unpack_headers};
+use crate::task::result::TaskResult;
 
 const ID_WIDTH: usize = 32;
 
@@ -87,6 +88,9 @@ pub fn newest(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
 /// with `follow`, the result of the newest task of its chain, otherwise its own result before the
 /// retry.
 pub fn outcomes(queue: &mut Queue, ids: &[String], follow: bool) -> Result<Vec<Outcome>> {
+    if let Some(told) = queue.stream.take_told(ids) {
+        return Ok(told.into_iter().map(Outcome::plain).collect());
+    }
     let is_moved = |outcome: &Outcome| outcome.result.status == Status::Moved;
     if follow {
         return following(queue, ids, outcome::read, is_moved);

@@ -5,7 +5,7 @@ use serde_bytes::ByteBuf;
 
 use crate::error::Result;
 use crate::keys::Keys;
-use crate::scripts::{Call, TASK_SUBMIT};
+use crate::scripts::{Call, TASK_QUEUE, TASK_SUBMIT};
 use crate::store::Storage;
 use crate::task::seed::next_stream;
 use crate::task::set::{KEPT_MS, Prepared};
@@ -80,6 +80,7 @@ struct ChunkOptions<'a> {
     has_labels: bool,
 }
 
+/// The request that queues a chunk with the objects that are to be sent along.
 pub(super) fn chunk_call(
     keys: &Keys,
     submission: &Submission,
@@ -89,6 +90,10 @@ pub(super) fn chunk_call(
     chunk: &Chunk,
     send: impl Fn(&SharedObject) -> bool,
 ) -> Call {
+    let waiters = watch.to_string();
+    if set.number.is_empty() && submission.is_plain() && chunk.payloads().next().is_none() {
+        return plain_call(keys, &submission.queue, rules, &waiters, chunk);
+    }
     let key_names = vec![
         keys.tasks(),
         keys.bodies(),
@@ -109,7 +114,7 @@ pub(super) fn chunk_call(
     let mut call = Call::new(&TASK_SUBMIT, key_names).options(&ChunkOptions {
         prefix: keys.prefix(),
         queue: &submission.queue,
-        waiters: &watch.to_string(),
+        waiters: &waiters,
         token: &chunk.token,
         number: chunk.number,
         n_objects: submission.shared.len() + chunk.payloads().count(),
@@ -144,6 +149,30 @@ pub(super) fn chunk_call(
         if submission.has_labels() {
             call.push(&task.label);
         }
+    }
+    call
+}
+
+/// The request for tasks that need only a worker.
+fn plain_call(keys: &Keys, queue: &str, rules: &str, waiters: &str, chunk: &Chunk) -> Call {
+    let key_names = vec![
+        keys.tasks(),
+        keys.bodies(),
+        keys.counters(),
+        keys.config(),
+        keys.queue(queue),
+        keys.wake(queue),
+    ];
+    let mut call = Call::new(&TASK_QUEUE, key_names)
+        .arg(keys.prefix())
+        .arg(queue)
+        .arg(waiters)
+        .arg(rules)
+        .arg(&chunk.token)
+        .arg(chunk.number);
+    for task in &chunk.tasks {
+        call.push(&task.id);
+        call.push(task.body.as_slice());
     }
     call
 }

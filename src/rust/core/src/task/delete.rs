@@ -40,6 +40,7 @@ pub fn delete_chains(queue: &mut Queue, ids: &[String], only_idle: bool) -> Resu
 }
 
 pub(super) fn delete_some(queue: &mut Queue, ids: &[String], mode: Mode) -> Result<Found> {
+    queue.stream.forget_values();
     let mut all = ids.to_vec();
     loop {
         let bodies = query::bodies_if_any(queue, &all)?;

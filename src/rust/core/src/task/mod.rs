@@ -14,6 +14,7 @@ pub(crate) mod log;
 mod outcome;
 mod prune;
 pub(crate) mod query;
+mod result;
 mod retry;
 mod room;
 mod rules;
@@ -39,9 +40,10 @@ pub use log::{Log, log};
 pub use outcome::{Outcome, Output, outputs};
 pub use prune::{Pruned, prune};
 pub use query::{
-    Attempt, Label, TaskResult, attempts, bodies, extra, headers, labels, list, overview, progress,
-    results, set_progress, statuses,
+    Attempt, Label, attempts, bodies, extra, headers, labels, list, overview, progress, results,
+    set_progress, statuses,
 };
+pub use result::TaskResult;
 pub use retry::retry;
 pub use rules::{Cause, Retry, Rules};
 pub use seed::Seed;

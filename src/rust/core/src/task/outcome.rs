@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::queue::Queue;
 use crate::status::Status;
 use crate::task::log::Log;
-use crate::task::query::{self, TaskResult, read_label};
+use crate::task::query::{self, read_label};
+use crate::task::result::TaskResult;
 use crate::value;
 
 /// How a task ended.
@@ -21,10 +22,16 @@ pub struct Outcome {
     pub extra: Option<Vec<u8>>,
 }
 
+impl Outcome {
+    /// A result without anything else to show.
+    pub(super) fn plain(result: TaskResult) -> Self {
+        Outcome { result, label: String::new(), extra: None }
+    }
+}
+
 pub(super) fn read(queue: &mut Queue, ids: &[String]) -> Result<Vec<Outcome>> {
     let results = query::results(queue, ids)?;
-    let plain = |result| Outcome { result, label: String::new(), extra: None };
-    let mut outcomes: Vec<Outcome> = results.into_iter().map(plain).collect();
+    let mut outcomes: Vec<Outcome> = results.into_iter().map(Outcome::plain).collect();
     let places = |is_in: fn(&TaskResult) -> bool| -> Vec<usize> {
         (0..ids.len()).filter(|place| is_in(&outcomes[*place].result)).collect()
     };

@@ -8,24 +8,8 @@ use crate::scripts::{Call, TASK_PROGRESS};
 use crate::status::Status;
 use crate::task::fetch::{fetch, fetch_one};
 use crate::task::header::{Flag, stored_status};
+use crate::task::result::TaskResult;
 use crate::task::{Body, Header};
-
-/// The result of a task.
-#[derive(Debug, Clone)]
-pub struct TaskResult {
-    /// Its status.
-    pub status: Status,
-    /// Its serialised value or error; `None` where no worker was left to send one, and for an object.
-    pub value: Option<Vec<u8>>,
-    /// The hash of the object that its value is stored as.
-    pub object: Option<String>,
-    /// The worker that ran it, or empty.
-    pub worker: String,
-    /// How many times a worker claimed it.
-    pub attempt: u64,
-    /// Whether rare attributes are stored for it.
-    pub has_extra: bool,
-}
 
 /// The status of each task.
 pub fn statuses(queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {

@@ -17,6 +17,7 @@ const RETRY: &str = "retry tasks that have not ended or are IMPOSSIBLE";
 /// Queue tasks again that have ended; returns the new ids. An id that was retried before stands for
 /// the newest of its chain. Each chain may be given once.
 pub fn retry(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
+    queue.stream.forget_values();
     let newest = newest(queue, ids)?;
     refuse_repeated(ids, &newest)?;
     let statuses = query::statuses(queue, &newest)?;

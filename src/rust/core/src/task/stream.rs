@@ -7,11 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::status::Status;
+use crate::task::result::TaskResult;
 
 /// For how long after a renewal the stream is taken to be open.
 const FRESH: Duration = Duration::from_secs(60);
 /// More tasks than this are not remembered: with so many, a query costs little.
 const REMEMBERED: usize = 10_000;
+/// For how long a value may stand for what the server has stored: other sessions may change that.
+const VALID: Duration = Duration::from_secs(1);
+/// At most so many values are kept, each of them small.
+const VALUES: usize = 100;
 
 /// The tasks of one wait. Several waits may read one stream by turns (a wait within code that
 /// handles the results of another, iterators), so whichever reads the stream notifies all of them.
@@ -64,6 +69,8 @@ pub struct Stream {
     fresh_until: Option<Instant>,
     announced: HashSet<String>,
     waits: Vec<Weak<Mutex<WaitSet>>>,
+    /// Values of tasks that have just completed, and when they were read from the stream.
+    values: HashMap<String, (Instant, TaskResult)>,
 }
 
 impl Default for Stream {
@@ -73,6 +80,7 @@ impl Default for Stream {
             fresh_until: None,
             announced: HashSet::new(),
             waits: Vec::new(),
+            values: HashMap::new(),
         }
     }
 }
@@ -126,6 +134,27 @@ impl Stream {
             lock(&wait).close(id, status);
         }
     }
+
+    /// The value of a task was read from the stream: whoever has waited for the task will want it next.
+    pub fn tell(&mut self, id: String, result: TaskResult) {
+        if self.values.len() >= VALUES {
+            self.values.clear();
+        }
+        self.values.insert(id, (Instant::now(), result));
+    }
+
+    /// The results of these tasks, if the stream has told all of them a moment ago. Each is told once.
+    pub fn take_told(&mut self, ids: &[String]) -> Option<Vec<TaskResult>> {
+        if !ids.iter().all(|id| self.values.get(id).is_some_and(|(at, _)| at.elapsed() < VALID)) {
+            return None;
+        }
+        ids.iter().map(|id| self.values.remove(id).map(|(_, result)| result)).collect()
+    }
+
+    /// Tasks are about to be changed here.
+    pub fn forget_values(&mut self) {
+        self.values.clear();
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +200,22 @@ mod tests {
         stream.notify("a", Status::Complete);
         assert!(lock(&outer).open.is_empty());
         assert!(stream.leave(&outer));
+    }
+
+    #[test]
+    fn a_value_is_told_once_and_only_together_with_all_that_are_asked_for() {
+        let mut stream = Stream::default();
+        let result = TaskResult::complete("w", 1, vec![1]);
+        stream.tell("a".into(), result.clone());
+        assert!(stream.take_told(&ids(&["a", "b"])).is_none());
+        let told = stream.take_told(&ids(&["a"])).unwrap();
+        assert_eq!((told[0].worker.as_str(), told[0].value.as_deref()), ("w", Some(&[1][..])));
+        assert!(stream.take_told(&ids(&["a"])).is_none());
+        stream.tell("a".into(), result.clone());
+        stream.forget_values();
+        assert!(stream.take_told(&ids(&["a"])).is_none());
+        (0..=VALUES).for_each(|i| stream.tell(i.to_string(), result.clone()));
+        assert_eq!(stream.values.len(), 1);
     }
 
     #[test]

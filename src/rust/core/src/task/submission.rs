@@ -60,6 +60,15 @@ impl Submission {
         !self.labels.is_empty() || !self.tags.is_empty()
     }
 
+    /// Whether its tasks need only a worker.
+    pub(super) fn is_plain(&self) -> bool {
+        self.shared.is_empty()
+            && self.parents.is_empty()
+            && self.start == Start::Now
+            && !self.at_front
+            && !self.has_labels()
+    }
+
     /// At the front of a queue the last chunk is stored first, so that the order is kept.
     pub(super) fn is_last_first(&self) -> bool {
         let is_delayed = matches!(self.start, Start::After(seconds) if seconds > 0.0);

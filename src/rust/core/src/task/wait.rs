@@ -9,11 +9,12 @@ use redis::Cmd;
 
 use crate::connection::{SLICE, Stop};
 use crate::error::{Error, Result};
-use crate::events::{self, ENDS, LIFETIME, READ};
+use crate::events::{self, ENDS, LIFETIME, READ, VALUE};
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_WATCH};
 use crate::status::Status;
 use crate::task::newest;
+use crate::task::result::TaskResult;
 use crate::task::stream::{SharedWaitSet, WaitSet, lock};
 use crate::value;
 use crate::worker;
@@ -111,7 +112,7 @@ impl Waiter {
                 return Ok(WaitState::Waiting);
             }
             self.maintain(queue, left)?;
-            may_be_more = self.read(queue, left.min(SLICE))? == READ;
+            may_be_more = self.read(queue, left.min(SLICE))? >= READ;
         }
     }
 
@@ -173,11 +174,11 @@ impl Waiter {
         let position = &mut queue.stream.position;
         let events = events::read(&mut queue.connection, &key, position, limit)?;
         self.n_read += events.len();
-        for event in events.iter().filter(|event| event.kind == ENDS) {
-            for end in event.value.chunks_exact(ID_WIDTH + 1) {
-                let status = Status::from_letter(end[ID_WIDTH]);
-                let id = String::from_utf8_lossy(&end[..ID_WIDTH]);
-                queue.stream.notify(&id, status);
+        for event in &events {
+            match event.kind.as_str() {
+                ENDS => note_ends(queue, &event.value),
+                VALUE => note_value(queue, &event.value),
+                _ => {}
             }
         }
         Ok(events.len())
@@ -197,4 +198,26 @@ impl Waiter {
         }
         Ok(())
     }
+}
+
+fn note_ends(queue: &mut Queue, ends: &[u8]) {
+    for end in ends.chunks_exact(ID_WIDTH + 1) {
+        let status = Status::from_letter(end[ID_WIDTH]);
+        queue.stream.notify(&String::from_utf8_lossy(&end[..ID_WIDTH]), status);
+    }
+}
+
+fn note_value(queue: &mut Queue, told: &[u8]) {
+    if let Some((id, result)) = read_value(told) {
+        queue.stream.tell(id, result);
+    }
+}
+
+fn read_value(told: &[u8]) -> Option<(String, TaskResult)> {
+    let (id, rest) = told.split_at_checked(ID_WIDTH)?;
+    let mut parts = rest.splitn(3, |byte| *byte == b'\n');
+    let mut text = || parts.next().map(|part| String::from_utf8_lossy(part).into_owned());
+    let (worker, attempt) = (text()?, text()?.parse().ok()?);
+    let result = TaskResult::complete(worker, attempt, parts.next()?.to_vec());
+    Some((String::from_utf8_lossy(id).into_owned(), result))
 }

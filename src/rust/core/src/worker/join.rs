@@ -46,7 +46,6 @@ impl Worker {
             options,
             resumed: false,
             n_run: 0,
-            popped_marker: 0,
             batch: SharedBatch::default(),
             batch_size: 1,
             window: Window::default(),

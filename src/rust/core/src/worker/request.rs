@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use redis::Value;
-use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::keys::Keys;
@@ -45,27 +44,13 @@ pub struct Step<'a> {
     pub claim_limit: usize,
     /// How many of the tasks it then holds the worker may begin before it says so.
     pub window: usize,
-    /// The queue whose wake marker was popped, counted from 1; 0 for none.
-    pub popped_marker: usize,
-}
-
-/// The options of `worker_step.lua`, by these names.
-#[derive(Serialize)]
-struct StepOptions<'a> {
-    prefix: &'a str,
-    id: &'a str,
-    incarnation: i64,
-    sequence: u64,
-    claim_limit: usize,
-    window: usize,
-    popped_marker: usize,
-    queues: &'a [String],
+    /// Whether the worker has slept and may have taken a wake marker.
+    pub woken: bool,
 }
 
 impl Step<'_> {
     /// A step that only reports.
-    pub const REPORT: Step<'static> =
-        Step { queues: &[], claim_limit: 0, window: 0, popped_marker: 0 };
+    pub const REPORT: Step<'static> = Step { queues: &[], claim_limit: 0, window: 0, woken: false };
 }
 
 /// What the worker should do next. `due` means that something in the queue is due, so the worker
@@ -143,16 +128,15 @@ impl Registration {
         ];
         names.extend(step.queues.iter().map(|name| keys.queue(name)));
         names.extend(step.queues.iter().map(|name| keys.wake(name)));
-        let mut call = Call::new(&WORKER_STEP, names).options(&StepOptions {
-            prefix: keys.prefix(),
-            id: &self.id,
-            incarnation: self.incarnation,
-            sequence: batch.sequence,
-            claim_limit: step.claim_limit,
-            window: step.window,
-            popped_marker: step.popped_marker,
-            queues: step.queues,
-        });
+        let mut call = Call::new(&WORKER_STEP, names)
+            .arg(keys.prefix())
+            .arg(&self.id)
+            .arg(self.incarnation)
+            .arg(batch.sequence)
+            .arg(step.claim_limit)
+            .arg(step.window)
+            .arg(step.woken)
+            .arg(step.queues.join("\0"));
         let now = Instant::now();
         for finish in &batch.finished {
             let evaluation = &finish.evaluation;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::config::duration;
 use crate::error::{Error, Result};
 use crate::process::is_orphan;
-use crate::value;
 use crate::worker::batch::lock;
 use crate::worker::evaluate::Evaluate;
 use crate::worker::request::StepReply;
@@ -15,6 +14,8 @@ use crate::worker::turn::{StopReason, Turn};
 
 /// The longest sleep without asking for work, unless configured.
 const POLL_S: f64 = 5.0;
+/// Work may be due in less, but seldom is that worth another round trip.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 
 impl Worker {
     /// Turn until there is a reason to leave, leave, and return the reason. With `immediate` also
@@ -41,7 +42,22 @@ impl Worker {
         if let Some(reason) = self.stop_reason() {
             return Ok(Turn::Stop(reason));
         }
-        let reply = self.step(self.claim_limit())?;
+        let mut reply = self.step(self.claim_limit())?;
+        if let StepReply::Idle { next, paused, due: false } = reply {
+            self.flush_log(evaluate);
+            let left = self.idle_time_left();
+            if left.is_zero() {
+                return Ok(Turn::Stop(StopReason::IdleTimeout));
+            }
+            if !block {
+                return Ok(Turn::Idle);
+            }
+            reply = self.sleep(left.min(next.max(SHORTEST_SLEEP)), paused)?;
+            // Leaving returns what this has claimed.
+            if let Some(reason) = self.stop_reason() {
+                return Ok(Turn::Stop(reason));
+            }
+        }
         let is_due = reply.is_due();
         let turn = match reply {
             StepReply::Gone => self.rejoin(),
@@ -51,11 +67,7 @@ impl Worker {
                 self.run_batch(evaluate)
             }
             // The sweep may bring work.
-            StepReply::Idle { due: true, .. } => Ok(Turn::Swept),
-            StepReply::Idle { next, paused, .. } => {
-                self.flush_log(evaluate);
-                self.rest(next, paused, block)
-            }
+            StepReply::Idle { due, .. } => Ok(if due { Turn::Swept } else { Turn::Idle }),
         }?;
         // Not before claimed tasks have run: they would wait here, where no other worker finds them.
         if is_due && !matches!(turn, Turn::Stop(_)) {
@@ -74,30 +86,28 @@ impl Worker {
         self.recycle_reason()
     }
 
-    /// Sleep in the server until woken. What is popped there only wakes: losing it costs one poll.
-    fn rest(&mut self, next: Duration, paused: bool, block: bool) -> Result<Turn> {
-        let limit = self.options.config.timeout_idle;
-        let left = limit - self.idle_since.elapsed().as_secs_f64();
-        if left <= 0.0 {
-            return Ok(Turn::Stop(StopReason::IdleTimeout));
-        }
-        if !block {
-            return Ok(Turn::Idle);
-        }
+    fn idle_time_left(&self) -> Duration {
+        let left = self.options.config.timeout_idle - self.idle_since.elapsed().as_secs_f64();
         let poll = self.options.config.poll_queue.unwrap_or(POLL_S).min(POLL_S);
-        let pause = duration(poll.min(left)).min(next.max(Duration::from_millis(10)));
+        duration(left.min(poll).max(0.0))
+    }
+
+    /// Sleep in the server until woken, at most for so long, and take the next step. Both are one
+    /// request, so that a task that wakes a worker is claimed while the worker itself wakes up. What is
+    /// popped only wakes: losing it costs one poll.
+    ///
+    /// The server takes that step even if this worker cannot read the reply any more, because its machine
+    /// was lost while it slept. So it claims a single task, the only one that is then taken for begun.
+    fn sleep(&mut self, limit: Duration, paused: bool) -> Result<StepReply> {
         let keys = &self.queue.keys;
         let mut names = vec![keys.worker(&self.options.id).wake()];
         if !paused {
             names.extend(self.queues.iter().map(|name| keys.wake(name)));
         }
-        let mut command = redis::cmd("BZPOPMIN");
-        command.arg(&names).arg(pause.as_secs_f64().max(0.01));
-        let popped = self.queue.connection.block(&command)?.unwrap_or_default();
-        if let Some(key) = value::array(popped)?.into_iter().next() {
-            let key = value::text(key)?;
-            self.popped_marker = names.iter().position(|name| *name == key).unwrap_or(0);
-        }
-        Ok(Turn::Idle)
+        let mut pop = redis::cmd("BZPOPMIN");
+        pop.arg(&names).arg(limit.as_secs_f64().max(0.01));
+        let call = self.next_step(1, true);
+        let reply = self.queue.connection.block_then(&pop, &call)?;
+        self.stepped(reply)
     }
 }

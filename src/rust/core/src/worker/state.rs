@@ -47,8 +47,6 @@ pub struct Worker {
     pub(super) resumed: bool,
     /// How many tasks it has run.
     pub(super) n_run: u64,
-    /// The queue whose wake marker was popped, counted from 1; 0 for none.
-    pub(super) popped_marker: usize,
     pub(super) batch: SharedBatch,
     pub(super) batch_size: usize,
     pub(super) window: Window,

@@ -1,7 +1,10 @@
 //! One request of a worker: what has ended goes out, what to do next comes in. Steps are numbered, so
 //! that one repeated after a lost reply gets the same answer again.
 
+use redis::Value;
+
 use crate::error::Result;
+use crate::scripts::Call;
 use crate::worker::batch::lock;
 use crate::worker::request::{Step, StepReply};
 use crate::worker::state::Worker;
@@ -9,20 +12,23 @@ use crate::worker::state::Worker;
 impl Worker {
     /// Report what has ended and ask for up to `claim_limit` tasks. Only between tasks: see `batch`.
     pub(super) fn step(&mut self, claim_limit: usize) -> Result<StepReply> {
-        let step = Step {
-            queues: &self.queues,
-            claim_limit,
-            window: self.window.size(),
-            popped_marker: self.popped_marker,
-        };
-        let call = {
-            let mut batch = lock(&self.batch);
-            batch.sequence += 1;
-            self.registration.step(&step, &batch)
-        };
+        let call = self.next_step(claim_limit, false);
         let reply = self.queue.connection.call(&call)?;
+        self.stepped(reply)
+    }
+
+    /// The request of the next step.
+    pub(super) fn next_step(&mut self, claim_limit: usize, woken: bool) -> Call {
+        let (queues, window) = (self.queues.as_slice(), self.window.size());
+        let step = Step { queues, claim_limit, window, woken };
+        let mut batch = lock(&self.batch);
+        batch.sequence += 1;
+        self.registration.step(&step, &batch)
+    }
+
+    /// The server has replied to it.
+    pub(super) fn stepped(&mut self, reply: Value) -> Result<StepReply> {
         lock(&self.batch).finished.clear();
-        self.popped_marker = 0;
         StepReply::read(reply)
     }
 }

@@ -48,6 +48,7 @@ mod worker_lose;
 mod worker_lost;
 #[cfg(unix)]
 mod worker_restart;
+mod worker_sleep;
 mod worker_step;
 mod worker_sweep;
 mod worker_window;

@@ -206,6 +206,7 @@ fn a_task_that_depends_on_thousands_leaves_no_link_when_it_is_deleted() {
 #[test]
 fn a_parent_deleted_in_the_middle_of_a_submission_leaves_none_of_its_tasks() {
     let mut f = Fixture::new();
+    load_task_submit(&mut f.queue);
     let parent = submit_n(&mut f.queue, 1);
     let (mut other, mut n) = (f.attach(), 0);
     let outcome = task::submit(&mut f.queue, &after(&[&parent[0]]), || {

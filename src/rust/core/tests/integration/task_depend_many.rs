@@ -27,6 +27,7 @@ struct Recorded {
 
 /// Submit `n` tasks after these, and delete them again: what was sent can be sent anew in any order.
 fn record(f: &mut Fixture, parents: &[String], n: usize) -> Recorded {
+    load_task_submit(&mut f.queue);
     let proxy = f.proxy();
     let mut queue = attach(proxy.url());
     let children = submit_many(&mut queue, &after_all(parents), n).unwrap();
@@ -114,6 +115,7 @@ fn no_call_takes_thousands_of_dependencies() {
 #[test]
 fn few_dependencies_take_no_call_of_their_own() {
     let mut f = Fixture::new();
+    load_task_submit(&mut f.queue);
     let parents = submit_n(&mut f.queue, 500);
     let before = f.n_evalsha();
     submit_many(&mut f.queue, &after_all(&parents), 1).unwrap();
@@ -205,6 +207,7 @@ fn what_failed_before_makes_all_tasks_impossible() {
 #[test]
 fn what_fails_in_the_middle_of_a_submission_makes_all_tasks_impossible() {
     let mut f = Fixture::new();
+    load_task_submit(&mut f.queue);
     let parents = submit_n(&mut f.queue, 600);
     let (mut other, mut n) = (f.attach(), 0);
     let outcome = task::submit(&mut f.queue, &after_all(&parents), || {

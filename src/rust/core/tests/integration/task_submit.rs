@@ -15,6 +15,7 @@ use crate::support::*;
 fn primed() -> Fixture {
     let mut f = Fixture::new();
     submit(&mut f.queue, &submission("other", Vec::new()), &["a"]);
+    load_task_submit(&mut f.queue);
     f
 }
 

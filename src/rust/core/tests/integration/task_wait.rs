@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rrq_core::connection::never;
 use rrq_core::status::Status;
-use rrq_core::task::{WaitState, Waiter};
+use rrq_core::task::{self, WaitState, Waiter};
 use rrq_core::worker::Worker;
 use rrq_core::{Error, Queue};
 
@@ -27,6 +27,33 @@ fn in_background(mut worker: Worker, pause: Duration) -> std::thread::JoinHandle
         run_until_idle(&mut worker, &mut Actor::slow(pause));
         worker
     })
+}
+
+#[test]
+fn the_value_of_a_small_task_comes_with_its_end() {
+    let mut f = Fixture::new();
+    let before = submit_n(&mut f.queue, 1);
+    run_until_idle(&mut f.worker("w"), &mut Actor::echo());
+    wait_for(&mut f.queue, &before);
+    let fetches = |f: &mut Fixture, ids: &[String]| {
+        let n = |f: &Fixture| f.ask::<String>("INFO commandstats").matches("cmdstat_hmget").count();
+        let _: String = f.ask("CONFIG RESETSTAT");
+        let outcome = task::outcomes(&mut f.queue, ids, true).unwrap().remove(0).result;
+        let told = (outcome.status, outcome.attempt, outcome.worker, outcome.value);
+        assert_eq!(told, (Status::Complete, 1, "v".to_owned(), Some(b"0".to_vec())));
+        n(f) > 0
+    };
+    let mut worker = f.worker("v");
+    for change in [false, true] {
+        let ids = submit_n(&mut f.queue, 1);
+        run_until_idle(&mut worker, &mut Actor::echo());
+        wait_for(&mut f.queue, &ids);
+        if change {
+            task::delete(&mut f.queue, &before, true).unwrap();
+        }
+        assert_eq!(fetches(&mut f, &ids), change);
+        assert!(fetches(&mut f, &ids));
+    }
 }
 
 #[test]
@@ -55,7 +82,7 @@ fn a_waiter_wakes_as_soon_as_the_last_task_ends() {
     let thread = in_background(f.worker("w"), Duration::from_millis(100));
     let ended = wait_for(&mut f.queue, &ids);
     let now: Vec<i64> = f.ask("TIME");
-    let headers = rrq_core::task::headers(&mut f.queue, &ids).unwrap();
+    let headers = task::headers(&mut f.queue, &ids).unwrap();
     let last = headers.iter().map(|header| header.end).max().unwrap();
     assert!(now[0] as u64 * 1_000_000 + now[1] as u64 - last < soon(300).as_micros() as u64);
     assert_eq!(ended.len(), 3);

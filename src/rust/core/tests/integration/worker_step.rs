@@ -209,8 +209,8 @@ fn a_finish_of_another_task_attempt_or_worker_is_refused() {
     let unknown = "f".repeat(32);
     let forged = [(&unknown, "1"), (&ids[0], "1"), (&ids[1], "7"), (&ids[2], "1")];
     for (offset, (id, attempt)) in (1..).zip(forged) {
-        let mut forged = change_options(&step, |options| options.sequence = 2 + offset);
-        let at = options_of(&step) + 1;
+        let mut forged = change_options(&step, &[(StepOption::Sequence, &(2 + offset))]);
+        let at = options_of(&step) + STEP_OPTIONS;
         assert_eq!(forged[at], ids[0].as_bytes());
         forged[at] = id.clone().into_bytes();
         forged[at + 1] = attempt.into();

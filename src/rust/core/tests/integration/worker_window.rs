@@ -166,7 +166,7 @@ impl Forged {
         };
         let at = options_of(step);
         let mut own = step[..at].iter().map(rename).collect::<Request>();
-        own.push(step[at].clone());
+        own.extend_from_slice(&step[at..at + STEP_OPTIONS]);
         let incarnation = f.ask("HGET {jobs}:n incarnation");
         Forged { step: own, begin: begin.clone(), id: id.to_owned(), incarnation, sequence: 0 }
     }
@@ -174,12 +174,17 @@ impl Forged {
     /// Report tasks and claim up to `n`, of which `window` may begin.
     fn step(&mut self, f: &Fixture, n: usize, window: usize, finished: &[String]) {
         self.sequence += 1;
-        let mut step = change_options(&self.step, |options| {
-            options.id = self.id.clone();
-            (options.incarnation, options.sequence) = (self.incarnation, self.sequence);
-            (options.claim_limit, options.window) = (n, window);
-            options.popped_marker = 0;
-        });
+        let mut step = change_options(
+            &self.step,
+            &[
+                (StepOption::Id, &self.id),
+                (StepOption::Incarnation, &self.incarnation),
+                (StepOption::Sequence, &self.sequence),
+                (StepOption::ClaimLimit, &n),
+                (StepOption::Window, &window),
+                (StepOption::Woken, &0),
+            ],
+        );
         for id in finished {
             let parts = [id.as_str(), "1", "C", "9", "5", "value", "", "1", ""];
             step.extend(parts.map(|part| part.as_bytes().to_vec()));
