@@ -2,7 +2,8 @@
 #'
 #' `rrq_share()` stores a value in the queue and returns a handle, which stands for the value in any
 #' task: each worker reads it once, however many tasks use it, and the tasks themselves stay small.
-#' Equal values are stored once.
+#' Equal values are stored once. A value stays until `rrq_unshare()` has been called for each handle
+#' that `rrq_share()` has returned for it.
 #'
 #' In a task, the handle is replaced by the value wherever it is a variable, an argument, an element
 #' of the data, a global variable of a function, or part of a plain list that is one of these.
@@ -18,7 +19,7 @@
 #' @return `rrq_share()`: a handle, an object of class `rrq_shared`, which can be saved and used in
 #'   another session. `rrq_share_value()`: the value. `rrq_unshare()`: `NULL`, invisibly. Until it
 #'   is called, or the queue is destroyed, the value stays; tasks that use the handle after that
-#'   fail.
+#'   may fail.
 #' @section Errors: `rrq_error_nonportable` if the value contains a connection or an external
 #'   pointer; `rrq_error_object_missing` if the value is no longer stored; `rrq_error_argument` for
 #'   a handle of another queue.
@@ -41,16 +42,15 @@ rrq_share <- function(x, controller = NULL) {
   if (rust_call(rs_holds_pointer(x))) {
     check_portable(list("the value" = x), NULL, rlang::current_env())
   }
-  hash <- controller$store$set(x, share_tag)
+  # Each handle has a tag, because others may share an equal value.
+  tag <- paste0("rrq_share:", rust_call(rs_random_id()))
+  hash <- controller$store$set(x, tag)
   size <- as.numeric(utils::object.size(x))
   structure(
-    list(hash = hash, queue_id = controller$queue_id, size = size, what = describe(x)),
+    list(hash = hash, queue_id = controller$queue_id, size = size, what = describe(x), tag = tag),
     class = "rrq_shared"
   )
 }
-
-# One tag refers to all shared values; rrq_unshare() takes it from one of them.
-share_tag <- "rrq_share"
 
 #' @rdname rrq_share
 #' @export
@@ -67,15 +67,19 @@ rrq_unshare <- function(handle, controller = NULL) {
   check_shared(handle)
   controller <- get_controller(controller)
   check_own(handle, controller$queue_id, rlang::current_env())
-  rust_call(rs_store_untag(rs_store_of_queue(queue_handle(controller)), handle$hash, share_tag))
+  store <- rust_call(rs_store_of_queue(queue_handle(controller)))
+  rust_call(rs_store_untag(store, handle$hash, handle$tag))
   invisible()
 }
 
 check_shared <- function(handle, call = caller_env()) {
-  if (!inherits(handle, "rrq_shared")) {
+  fields <- c("hash", "queue_id", "tag")
+  if (!inherits(handle, "rrq_shared") || !all(vapply(fields, is_field, NA, handle))) {
     abort_argument("handle", "a handle made by `rrq_share()`", handle, call)
   }
 }
+
+is_field <- function(name, handle) rlang::is_string(unclass(handle)[[name]])
 
 check_own <- function(handle, queue_id, call) {
   if (!identical(handle$queue_id, queue_id)) {
@@ -86,7 +90,16 @@ check_own <- function(handle, queue_id, call) {
 
 shared_value <- function(handle, pointer, call = caller_env()) {
   frame <- environment()
-  rust_call(rs_store_shared(pointer, handle$hash, quote(is_stateless(value)), frame), call)
+  tryCatch(
+    rust_call(rs_store_shared(pointer, handle$hash, quote(is_stateless(value)), frame), call),
+    rrq_error_object_missing = function(e) {
+      message <- c(
+        sprintf("This shared value is no longer stored: %s, %s.", handle$what, handle$hash),
+        i = "`rrq_unshare()` was called for it, or the queue was destroyed."
+      )
+      abort("object_missing", message, ids = handle$hash, call = call)
+    }
+  )
 }
 
 # Values with the handles among them replaced by what they stand for, in lists at any depth.

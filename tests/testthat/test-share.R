@@ -52,8 +52,29 @@ test_that("a value that is no longer shared is an error of the task that names i
   expect_error(rrq_share_value(h, controller = r), h$hash, class = "rrq_error_object_missing")
   id <- rrq_task_create_expr(sum(h), controller = r)
   run_worker(worker)
-  expect_match(conditionMessage(rrq_task_result(id, controller = r)), h$hash)
+  message <- conditionMessage(rrq_task_result(id, controller = r))
+  expect_match(message, sprintf("no longer stored: .*%s", h$hash))
   expect_equal(rrq_share_value(other, controller = r), "other")
+})
+
+test_that("a value stays until each of its handles was given back", {
+  r <- local_queue()
+  handles <- replicate(2, rrq_share(1:10, controller = r), simplify = FALSE)
+  expect_equal(handles[[1]]$hash, handles[[2]]$hash)
+  rrq_unshare(handles[[1]], controller = r)
+  rrq_unshare(handles[[1]], controller = r)
+  expect_equal(r$store$get(handles[[2]]$hash), 1:10)
+  rrq_unshare(handles[[2]], controller = r)
+  expect_equal(r$store$list(), character())
+})
+
+test_that("what is no complete handle is refused", {
+  r <- local_queue()
+  for (bad in list(list(), list(hash = NA_character_, queue_id = r$queue_id, tag = "a"))) {
+    bad <- structure(bad, class = "rrq_shared")
+    expect_error(rrq_unshare(bad, controller = r), "`handle`", class = "rrq_error_argument")
+    expect_error(rrq_share_value(bad, controller = r), "`handle`", class = "rrq_error_argument")
+  }
 })
 
 test_that("what cannot be shared is refused", {
