@@ -76,7 +76,10 @@ hints <- list(
     "Store less, or configure another queue with an `offload_path` or a larger `store_max_size`,",
     "see `rrq_configure()`."
   ),
-  offload = "The directory must exist on this machine, with permission to read and write.",
+  offload = paste(
+    "The directory must exist on this machine, with free space, and with permission to read and",
+    "write."
+  ),
   offload_path = "See `offload_path` in `?rrq_configure`.",
   offload_unknown = "See `offload_path` in `?rrq_configure`.",
   server_missing = paste(

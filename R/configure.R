@@ -7,7 +7,7 @@
 #'
 #' @param store_max_size Values whose serialised form is larger, in bytes, are stored in
 #'   `offload_path` instead of the server: results, arguments, and what tasks share. Without an
-#'   `offload_path` they are refused.
+#'   `offload_path` they are refused, so then this must be above 0.
 #' @param offload_path A directory that all sessions and workers can write to; it is created if it
 #'   does not exist. Where it has another path, give that path to [rrq_controller()] and
 #'   [rrq_worker_spawn()], or to other workers in the environment variable `RRQ_OFFLOAD_PATH`. Or a
@@ -67,6 +67,11 @@ rrq_configure <- function(queue_id, con = NULL, store_max_size = Inf, offload_pa
   check_retry(retry)
   check_number(ttl, null = TRUE)
   check_number(max_bytes)
+  if (store_max_size == 0 && is.null(offload_path)) {
+    abort_argument("store_max_size", "above 0 if there is no `offload_path`", store_max_size,
+      call = rlang::current_env()
+    )
+  }
   url <- resolve_url(con)
   settings <- list(
     retry = retry,

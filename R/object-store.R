@@ -172,6 +172,7 @@ check_tags <- function(tag, arg = "tag", call = caller_env()) {
   if (!is.character(tag) || length(tag) == 0 || anyNA(tag) || !all(nzchar(tag))) {
     abort_argument(arg, "one or more non-empty strings", tag, call)
   }
+  check_utf8(tag, arg, call)
 }
 
 #' @rdname object_store

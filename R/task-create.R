@@ -190,7 +190,7 @@ submit <- function(handle, kind, payloads, shared, options, call = caller_env(),
   refused <- NULL
   warnings <- list()
   ask <- list(
-    inspect = inspect_call, report_full = full_call, slot = frame, limit = max_task_size()
+    inspect = inspect_call, report_full = full_call, slot = frame, limit = max_task_size(call)
   )
   failed <- function(failure) fail_submission(failure, frame, call)
   ids <- rust_call(rs_task_submit(handle, kind, payloads, shared, options, ask), call, failed)

@@ -140,8 +140,10 @@ warn_large <- function(parts, bytes, position, kind) {
 }
 
 # A task may have so many bytes of its own.
-max_task_size <- function() {
-  as.numeric(getOption("rrq.max_task_size", 64e6))
+max_task_size <- function(call = NULL) {
+  limit <- getOption("rrq.max_task_size", 64e6)
+  check_number(limit, arg = "getOption(\"rrq.max_task_size\")", call = call)
+  as.numeric(limit)
 }
 
 refuse_large <- function(parts, bytes, call) {

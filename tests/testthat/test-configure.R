@@ -40,6 +40,7 @@ test_that("invalid settings are rejected", {
     quote(rrq_configure("a", retry = 3)),
     quote(rrq_configure("a", ttl = -1)),
     quote(rrq_configure("a", store_max_size = -1)),
+    quote(rrq_configure("a", store_max_size = 0)),
     quote(rrq_configure("a", offload_path = 1)),
     quote(rrq_configure("a", compress = NA)),
     quote(rrq_configure("a", max_bytes = -1))

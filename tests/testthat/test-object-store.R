@@ -73,6 +73,9 @@ test_that("arguments are checked", {
     expect_error(store$set(1, tag), "`tag`", class = "rrq_error_argument")
     expect_error(store$drop(tag), "`tag`", class = "rrq_error_argument")
   }
+  for (tag in list("caf\xe9", `Encoding<-`("caf\xe9", "latin1"))) {
+    expect_error(store$set(1, tag), "UTF-8", class = "rrq_error_argument")
+  }
   expect_error(store$get(1), "`hash`", class = "rrq_error_argument")
   expect_error(store$mset(sum, "a"), "`value`", class = "rrq_error_argument")
   expect_equal(store$list(), character())

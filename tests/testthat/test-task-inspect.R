@@ -88,6 +88,15 @@ test_that("a warning that becomes an error, or is caught, leaves no task behind"
   expect_equal(rrq_task_list(controller = r), id)
 })
 
+test_that("a limit for tasks that is no number is an error", {
+  r <- local_queue()
+  for (limit in list("1e6", NA, -1)) {
+    withr::local_options(rrq.max_task_size = limit)
+    text <- "rrq.max_task_size.*number of at least 0"
+    expect_error(rrq_task_create_expr(sqrt(1), controller = r), text, class = "rrq_error_argument")
+  }
+})
+
 test_that("a task that is too large is refused by name, and nothing is queued", {
   r <- local_queue()
   withr::local_options(rrq.max_task_size = 1e6)
