@@ -1,9 +1,9 @@
 #' Deletion of old tasks
 #'
 #' Deletes tasks that ended some time ago, with their results. Tasks that others still depend on are
-#' kept. It also deletes objects that nothing uses any more, and files in the offload path that
-#' belong to no object and are older than an hour: what a process left that ended while it stored a
-#' value.
+#' kept. It also deletes objects that nothing uses any more, and files of this queue in the offload
+#' path that belong to no object and are older than an hour: what a process left that ended while it
+#' stored a value.
 #'
 #' A chain of retries is deleted as a whole; its newest task decides, and only that is listed. Large
 #' queues are worked through in slices. Ctrl-C ends that; what was deleted before stays deleted.

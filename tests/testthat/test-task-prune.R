@@ -41,14 +41,17 @@ test_that("files that no object has are deleted once they are an hour old", {
   x <- runif(2e4)
   rrq_task_create_expr(sum(x), controller = r)
   used <- list.files(path, recursive = TRUE, full.names = TRUE)
-  orphans <- file.path(dirname(used), paste0(strrep(c("a", "b"), 32), "-01234567"))
-  file.copy(c(used, used), orphans)
-  Sys.setFileTime(c(used, orphans[[1]]), Sys.time() - 7200)
+  # The second half of the number after the hash is random, the first one that of the queue.
+  left <- sub("^.{32}(.*).{8}$", "\\101234567", basename(used))
+  orphans <- file.path(dirname(used), paste0(strrep(c("a", "b"), 32), left))
+  foreign <- file.path(dirname(used), paste0(strrep("c", 32), "-0123456789abcdef"))
+  file.copy(c(used, used, used), c(orphans, foreign))
+  Sys.setFileTime(c(used, orphans[[1]], foreign), Sys.time() - 7200)
   expect_message(found <- rrq_prune(0, dry_run = TRUE, controller = r), "Would delete 1 file ")
   expect_true(file.exists(orphans[[1]]))
   expect_message(found <- rrq_prune(0, controller = r), "Deleted 1 file ")
   expect_equal(c(found$type, basename(found$id)), c("file", basename(orphans[[1]])))
-  expect_equal(file.exists(c(used, orphans)), c(TRUE, FALSE, TRUE))
+  expect_equal(file.exists(c(used, orphans, foreign)), c(TRUE, FALSE, TRUE, TRUE))
 })
 
 test_that("invalid arguments are rejected, and nothing is deleted", {

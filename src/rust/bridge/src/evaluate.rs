@@ -219,7 +219,7 @@ impl REvaluate {
         if !serialize_to(&value, &mut writer)? {
             return writer.finish().map_err(Failure::Store);
         }
-        writer.discard().map_err(Failure::Store)?;
+        drop(writer);
         self.check_travels(list)?;
         if !has_value(list) {
             return self.write_error(list);

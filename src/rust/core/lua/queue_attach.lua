@@ -1,18 +1,19 @@
 -- Attach to a queue. A controller creates the queue when it is new, a worker does not.
 -- KEYS: config counters
--- ARGV: layout version, default worker configuration, who attaches ('': a worker)
+-- ARGV: layout version, default worker configuration, who attaches ('': a worker), a mark for the files of
+--       a new queue
 -- Returns: the layout found ('': there is no such queue), the number of this controller's event
---          stream, the queue's settings.
+--          stream, the queue's settings, the mark of its files ('': none).
 local config, counters = unpack(KEYS)
-local layout, localhost, who = ARGV[1], ARGV[2], ARGV[3]
+local layout, localhost, who, mark = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local REMEMBERED = 10
 
-if who ~= '' then
-  redis.call('HSETNX', config, FIELD.LAYOUT, layout)
+if who ~= '' and redis.call('HSETNX', config, FIELD.LAYOUT, layout) == 1 then
+  redis.call('HSET', config, FIELD.MARK, mark)
 end
 local found = redis.call('HGET', config, FIELD.LAYOUT) or ''
 if found ~= layout then
-  return { found, 0, '' }
+  return { found, 0, '', '' }
 end
 redis.call('HSETNX', config, FIELD.WORKER_CONFIG .. 'localhost', localhost)
 if who ~= '' then
@@ -23,4 +24,5 @@ if who ~= '' then
   redis.call('HSET', config, FIELD.CONTROLLERS, cmsgpack.pack(controllers))
 end
 local defaults = redis.call('HGET', config, FIELD.DEFAULTS) or ''
-return { found, redis.call('HINCRBY', counters, FIELD.WATCH, 1), defaults }
+local number = redis.call('HINCRBY', counters, FIELD.WATCH, 1)
+return { found, number, defaults, redis.call('HGET', config, FIELD.MARK) or '' }

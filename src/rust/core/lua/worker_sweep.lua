@@ -3,8 +3,8 @@
 -- touch up to 256 tasks each, or 256 that touch one; the rest stays due.
 -- KEYS: workers tasks counters due
 -- ARGV: key prefix, 1 to do only what is to be done at once: resolving dependants
--- Returns: how many things were done, the ids of tasks to be deleted, then per lost worker
---          {worker id, the new status of each task, see resolve_held()...}
+-- Returns: how many things were done, the ids of tasks to be deleted, the number of files to be deleted,
+--          then per lost worker {worker id, the new status of each task, see resolve_held()...}
 local workers, tasks, counters, due = unpack(KEYS)
 local prefix, only_at_once = ARGV[1], ARGV[2] == '1'
 local us, events, report, expired = now_us(), {}, {}, {}
@@ -104,6 +104,7 @@ while member and handle(member, score) do
 end
 handle_all(timed)
 send_events(prefix, events)
+table.insert(report, 1, redis.call('HLEN', prefix .. KEY.lost_files))
 table.insert(report, 1, expired)
 table.insert(report, 1, n)
 return report

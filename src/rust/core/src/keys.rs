@@ -235,6 +235,8 @@ texts! {
     CONTROLLERS = "controllers";
     /// Setting: the default rules of tasks.
     DEFAULTS = "defaults";
+    /// Setting: how its files are told from those of a queue of the same name, see `Storage`.
+    MARK = "mark";
     /// Setting, followed by a token: the last chunk that this process has submitted, and when.
     SUBMITTER = "sub:";
     /// Setting, followed by a queue: the queue is paused.

@@ -26,8 +26,7 @@ fn rs_store_new(
 #[extendr]
 fn rs_store_of_queue(queue: ExternalPtr<Queue>) -> ExternalPtr<ObjectStore> {
     let path = queue.storage.path().map(str::to_owned);
-    let mut storage = Storage::new(queue.storage.max_size, path);
-    storage.compress = queue.storage.compress;
+    let storage = queue.storage.moved(queue.storage.max_size, path);
     let connection = queue.connection.duplicate();
     ExternalPtr::new(ObjectStore::of_queue(connection, &queue.id, storage))
 }

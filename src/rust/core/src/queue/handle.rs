@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::queue::settings::Settings;
 use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE, QUEUE_NUMBER};
-use crate::store::{Storage, Store};
+use crate::store::{Storage, Store, new_mark};
 use crate::task::{Rules, Stream, Submitter};
 use crate::value;
 
@@ -30,6 +30,8 @@ pub struct Queue {
     pub(crate) known_objects: HashSet<String>,
     pub(crate) defaults: Rules,
     pub(crate) max_bytes: Option<f64>,
+    /// How many files this process has left to others when it last deleted those of objects that are gone.
+    pub(crate) lost_files: u64,
     /// Where this process puts large values.
     pub storage: Storage,
     owner: u32,
@@ -49,7 +51,8 @@ impl Queue {
         let call = Call::new(&QUEUE_ATTACH, vec![keys.config(), keys.counters()])
             .arg(LAYOUT)
             .arg(default_config)
-            .arg(who);
+            .arg(who)
+            .arg(new_mark()?);
         let mut reply = value::array(connection.call(&call)?)?.into_iter();
         let found = value::text(reply.next().unwrap_or_default())?;
         let watch = value::integer(reply.next().unwrap_or_default())?;
@@ -64,8 +67,9 @@ impl Queue {
             [] => Settings::default(),
             packed => Settings::unpack(id, packed)?,
         };
-        let (watch, defaults, storage) =
-            (watch.unsigned_abs(), settings.rules(), settings.storage());
+        let (watch, defaults) = (watch.unsigned_abs(), settings.rules());
+        let mut storage = settings.storage();
+        storage.mark = value::text(reply.next().unwrap_or_default())?;
         let max_bytes = settings.max_bytes;
         Ok(Queue { watch, defaults, storage, max_bytes, ..Queue::handle(connection, id) })
     }
@@ -82,6 +86,7 @@ impl Queue {
             known_objects: HashSet::new(),
             defaults: Rules::default(),
             max_bytes: None,
+            lost_files: 0,
             storage: Storage::default(),
             owner: std::process::id(),
         }
@@ -92,9 +97,7 @@ impl Queue {
     pub fn set_storage(&mut self, path: Option<String>, threshold: f64) -> Result<()> {
         let is_chosen = path.is_some();
         let path = path.or_else(|| self.storage.path().map(str::to_owned));
-        let mut storage = Storage::new(self.storage.max_size.min(threshold), path);
-        storage.compress = self.storage.compress;
-        self.storage = storage;
+        self.storage = self.storage.moved(self.storage.max_size.min(threshold), path);
         if is_chosen { self.storage.offload().map(|_| ()) } else { Ok(()) }
     }
 

@@ -55,7 +55,9 @@ impl Disk {
         }
         fs::create_dir_all(parent)?;
         let random = value::random_id().map_err(io::Error::other)?;
-        let draft = parent.join(format!("{DRAFT}{random}"));
+        // The end of the name tells whose it is.
+        let end = name.rsplit_once('-').map_or("", |(_, end)| end);
+        let draft = parent.join(format!("{DRAFT}{random}-{end}"));
         let file = Some(File::create_new(&draft)?);
         let (name, path) = (name.to_owned(), self.path.clone());
         Ok(DiskDraft { file, draft, target, name, path })

@@ -1,7 +1,7 @@
 //! Files outside the server that are no longer needed: those of objects that are gone, and those that
 //! a process left which ended before it had registered them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, SystemTime};
 
 use crate::error::Result;
@@ -14,19 +14,21 @@ use crate::value;
 
 impl Store<'_> {
     /// Delete the files of objects that are gone. Those that this process cannot delete stay noted, for a
-    /// process that can: what it was asked to do is done, and a worker that sweeps must go on.
-    pub fn delete_lost_files(&mut self) -> Result<()> {
+    /// process that can: what it was asked to do is done, and a worker that sweeps must go on. Returns how
+    /// many were deleted.
+    pub fn delete_lost_files(&mut self) -> Result<usize> {
         let Ok(Some(offload)) = self.storage.offload() else {
-            return Ok(());
+            return Ok(0);
         };
-        let key = self.keys.lost_files();
+        let (key, mut n) = (self.keys.lost_files(), 0);
         for file in self.connection.hash_fields(key.clone())? {
             if offload.delete(&format!("{}/{file}", self.owner)).is_ok() {
                 let mut command = redis::cmd("HDEL");
                 self.connection.command(command.arg(&key).arg(&file))?;
+                n += 1;
             }
         }
-        Ok(())
+        Ok(n)
     }
 
     /// Where the larger objects are, by hash.
@@ -75,12 +77,19 @@ impl Store<'_> {
         Ok(pinned.map(|name| self.keys.object(name)).collect())
     }
 
-    /// Delete the files of objects that are about to go. After an error, the others are deleted as well.
+    /// Delete the files of objects that are about to go, and what the queue has written besides. After an
+    /// error, the others are deleted as well.
     pub(crate) fn delete_files(&mut self, files: &[String]) -> Result<()> {
         match self.storage.offload() {
             Ok(Some(offload)) => {
-                let deleted =
-                    files.iter().map(|file| offload.delete(file)).fold(Ok(()), Result::and);
+                let mut all: BTreeSet<String> = files.iter().cloned().collect();
+                // Without a mark it is not known which files are its own.
+                if !self.storage.mark.is_empty() {
+                    let listed = offload.list(&self.owner).unwrap_or_default();
+                    let names = listed.into_iter().map(|entry| entry.name);
+                    all.extend(names.filter(|name| self.has_written(name)));
+                }
+                let deleted = all.iter().map(|file| offload.delete(file)).fold(Ok(()), Result::and);
                 offload.forget(&self.owner);
                 deleted
             }
@@ -89,8 +98,8 @@ impl Store<'_> {
         }
     }
 
-    /// Files that no object has and that are older than `age`: what a process has written that ended
-    /// before it could register them. Unless it is a `dry_run`, they are deleted.
+    /// Files of this queue that no object has and that are older than `age`: what a process has written
+    /// that ended before it could register them. Unless it is a `dry_run`, they are deleted.
     pub fn orphans(&mut self, age: Duration, dry_run: bool) -> Result<Vec<Entry>> {
         let Some(offload) = self.storage.offload()? else {
             return Ok(Vec::new());
@@ -104,7 +113,8 @@ impl Store<'_> {
         };
         let mut orphans: Vec<Entry> = listed
             .into_iter()
-            .filter(|entry| is_old(entry) && !known.contains(&entry.name))
+            .filter(|entry| is_old(entry) && self.has_written(&entry.name))
+            .filter(|entry| !known.contains(&entry.name))
             .collect();
         orphans.sort_by(|a, b| a.name.cmp(&b.name));
         if !dry_run {
@@ -123,7 +133,7 @@ impl Store<'_> {
             self.drop_part("")?;
             // Each part ends as many pins as it finds among the first timers.
             if value::integer(self.connection.command(&count)?)? >= before {
-                return self.delete_lost_files();
+                return self.delete_lost_files().map(|_| ());
             }
         }
     }

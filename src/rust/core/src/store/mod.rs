@@ -22,6 +22,7 @@ mod tags;
 mod write;
 
 pub use location::{Encoding, Location, Place};
+pub(crate) use object::{AGAIN, new_mark};
 pub use object::{Naming, Store};
 pub use offload::{Draft, Entry, Offload};
 pub use progress::{Watch, set_watch};

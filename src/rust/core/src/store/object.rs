@@ -12,6 +12,10 @@ use crate::value;
 /// How long an object is kept that nothing refers to yet, and how long sending one may take.
 const PIN_MS: u64 = 3600 * 1000;
 
+/// How often an object is stored again that is gone before anything refers to it. The pin is shared: it ends
+/// with the first task or tag of any process, and the object with the last one.
+pub(crate) const AGAIN: u32 = 20;
+
 /// The name of a new object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
@@ -19,6 +23,14 @@ pub enum Naming {
     Content,
     /// A random one: it belongs to whoever stores it.
     Unique,
+}
+
+/// How long the random part of a file's name is.
+const GENERATION: usize = 8;
+
+/// A new mark for the files of a queue.
+pub(crate) fn new_mark() -> Result<String> {
+    Ok(value::random_id()?[..8].to_owned())
 }
 
 /// A store, as one request or several in a row use it.
@@ -83,6 +95,19 @@ impl<'a> Store<'a> {
 
     fn missing(&self) -> Error {
         Error::QueueMissing { queue: self.queue.unwrap_or_default().to_owned() }
+    }
+
+    /// A new generation for a file, which begins with the mark of the queue.
+    pub(super) fn new_generation(&self) -> Result<String> {
+        Ok(format!("{}{}", self.storage.mark, &value::random_id()?[..GENERATION]))
+    }
+
+    /// Whether this queue has written a file. A queue of the same name on another server may use the
+    /// same place, and so may one that has expired.
+    pub(super) fn has_written(&self, name: &str) -> bool {
+        let mark = self.storage.mark.as_str();
+        let generation = name.rsplit_once('-').and_then(|(_, end)| end.strip_prefix(mark));
+        generation.is_some_and(|generation| generation.len() == GENERATION)
     }
 
     /// The name of the file of an object.

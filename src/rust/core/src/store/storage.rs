@@ -35,6 +35,9 @@ pub struct Storage {
     pub max_size: f64,
     /// Whether to compress what gets smaller by that.
     pub compress: bool,
+    /// Is in the names of all files that the queue writes: two servers may have queues of the same name
+    /// whose files are in the same place.
+    pub mark: String,
     path: Option<String>,
     opened: OnceLock<Arc<dyn Offload>>,
 }
@@ -48,13 +51,20 @@ impl Default for Storage {
 impl Storage {
     /// Values above `max_size` go to `path`, which is opened when it is first needed.
     pub fn new(max_size: f64, path: Option<String>) -> Self {
-        Storage { max_size, compress: false, path, opened: OnceLock::new() }
+        let (mark, opened) = (String::new(), OnceLock::new());
+        Storage { max_size, compress: false, mark, path, opened }
     }
 
     /// Values above `max_size` go to a place that is open already.
     pub fn with_offload(max_size: f64, offload: Arc<dyn Offload>) -> Self {
         let path = Some(offload.path().to_owned());
-        Storage { max_size, compress: false, path, opened: OnceLock::from(offload) }
+        Storage { opened: OnceLock::from(offload), ..Storage::new(max_size, path) }
+    }
+
+    /// The same with another limit and another place.
+    pub fn moved(&self, max_size: f64, path: Option<String>) -> Self {
+        let mark = self.mark.clone();
+        Storage { compress: self.compress, mark, ..Storage::new(max_size, path) }
     }
 
     /// The path of the place outside the server, if the process knows of one.

@@ -9,7 +9,7 @@ use crate::keys::Keys;
 use crate::scripts::{Call, OBJECT_DROP, OBJECT_TAG};
 use crate::store::chunks;
 use crate::store::location::{Location, Place};
-use crate::store::object::{Naming, Store, folder};
+use crate::store::object::{AGAIN, Naming, Store, folder};
 use crate::store::read::Reader;
 use crate::store::storage::Storage;
 use crate::value;
@@ -59,8 +59,18 @@ impl ObjectStore {
         for value in values {
             hashes.push(self.store().put(value, Naming::Content)?);
         }
-        self.tag(&hashes, tag)?;
-        Ok(hashes)
+        let mut tagged = self.tag(&hashes, tag);
+        for _ in 0..AGAIN {
+            let Err(Error::ObjectMissing { hashes: missing }) = &tagged else {
+                break;
+            };
+            let is_missing = |(_, hash): &(&Vec<u8>, &String)| missing.contains(hash);
+            for (value, _) in values.iter().zip(&hashes).filter(is_missing) {
+                self.store().put(value, Naming::Content)?;
+            }
+            tagged = self.tag(&hashes, tag);
+        }
+        tagged.map(|()| hashes)
     }
 
     /// Let a tag refer to objects that are stored.
@@ -91,6 +101,8 @@ impl ObjectStore {
         let mut hashes = self.connection.hash_fields(self.keys.objects())?;
         hashes.extend(self.connection.hash_fields(self.keys.stored_objects())?);
         hashes.sort();
+        // A process that keeps more in the server may have sent along an object that stands in a file.
+        hashes.dedup();
         Ok(hashes)
     }
 
@@ -131,7 +143,7 @@ impl ObjectStore {
         let call = Call::new(&OBJECT_DROP, vec![self.keys.config()]);
         let call = call.arg(self.keys.prefix()).arg(tag).arg(hash);
         self.connection.call(&call)?;
-        self.store().delete_lost_files()
+        self.store().delete_lost_files().map(|_| ())
     }
 
     /// Remove tags, and the objects that no other tag refers to.
@@ -140,7 +152,7 @@ impl ObjectStore {
             while self.store().drop_part(tag)? > 0 {}
         }
         self.store().drop_part("")?;
-        self.store().delete_lost_files()
+        self.store().delete_lost_files().map(|_| ())
     }
 
     /// Delete everything in the store.

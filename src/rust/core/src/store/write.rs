@@ -1,5 +1,6 @@
 //! Writing values: as a whole, or while they are made.
 
+use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use redis::Pipeline;
 
 use crate::error::{Error, Result};
 use crate::keys::due;
-use crate::store::chunks::Sending;
+use crate::store::chunks::{self, Sending};
 use crate::store::location::{Encoding, Location, Place};
 use crate::store::object::{Naming, Store};
 use crate::store::offload::{Draft, Offload};
@@ -40,14 +41,46 @@ impl<'a> Store<'a> {
             return Err(Error::ObjectLarge { bytes, limit });
         }
         if let Some(draft) = self.begin(&name, naming)? {
-            let sent = self.send(&name, draft.clone(), bytes, is_file);
-            if sent.as_ref().is_err_and(|error| !matches!(error, Error::Connection { .. })) {
-                // The part that was sent would take up memory until its pin ends.
-                let _ = self.drop_draft(&draft);
-            }
-            sent?;
+            self.send(&name, draft.clone(), bytes, is_file)
+                .inspect_err(|error| self.give_up(&draft, error))?;
+        } else {
+            self.restore(&name, bytes)?;
         }
         Ok(name)
+    }
+
+    /// The file of an object that is stored already may have been deleted by somebody else, such as a
+    /// service that clears scratch directories: write it again.
+    fn restore(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let Ok(Some(offload)) = self.storage.offload() else {
+            return Ok(());
+        };
+        let Some(file) = self.file_of(name)? else {
+            return Ok(());
+        };
+        match offload.open(&file, bytes.len() as u64) {
+            Err(Error::Offload { source, .. }) if source.kind() == NotFound => {}
+            _ => return Ok(()),
+        }
+        let mut draft = repeat(|| offload.create(&file))?;
+        draft.write(bytes)?;
+        draft.commit()?;
+        // The object, and its file with it, may have been deleted in between.
+        match self.file_of(name)? {
+            Some(still) if still == file => Ok(()),
+            _ => offload.delete(&file),
+        }
+    }
+
+    /// The name of the file of an object, if it has one.
+    fn file_of(&mut self, name: &str) -> Result<Option<String>> {
+        let packed = chunks::locations(self.connection, self.keys, &[name.to_owned()])?.pop();
+        let location =
+            packed.flatten().map(|packed| Location::unpack(name, &packed)).transpose()?;
+        Ok(match location.map(|location| location.place) {
+            Some(Place::File(generation)) => Some(self.file(name, &generation)),
+            _ => None,
+        })
     }
 
     fn send(&mut self, name: &str, draft: String, bytes: &[u8], is_file: bool) -> Result<()> {
@@ -61,6 +94,13 @@ impl<'a> Store<'a> {
         sink.close(self, name, total)
     }
 
+    /// The part that was sent would take up memory until its pin ends.
+    fn give_up(&mut self, draft: &str, error: &Error) {
+        if !matches!(error, Error::Connection { .. }) {
+            let _ = self.drop_draft(draft);
+        }
+    }
+
     fn drop_draft(&mut self, draft: &str) -> Result<()> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("UNLINK").arg(self.keys.object(draft));
@@ -70,7 +110,7 @@ impl<'a> Store<'a> {
 
     /// Store a value of a task while it is written, whose size is not known yet.
     pub fn writer(self) -> Writer<'a> {
-        Writer { store: self, begun: Vec::new(), sink: None, size: 0 }
+        Writer { store: self, begun: Vec::new(), draft: None, sink: None, size: 0 }
     }
 }
 
@@ -83,7 +123,7 @@ enum Sink {
 impl Sink {
     fn open(store: &mut Store<'_>, name: &str, draft: String, is_file: bool) -> Result<Self> {
         if let (true, Some(offload)) = (is_file, store.storage.offload()?) {
-            let generation = value::random_id()?[..8].to_owned();
+            let generation = store.new_generation()?;
             let file = repeat(|| offload.create(&store.file(name, &generation)))?;
             return Ok(Sink::File { draft, generation, file, offload });
         }
@@ -117,24 +157,24 @@ impl Sink {
                 // error nobody knows whether the object has its name: `orphans` finds the file if not.
                 if matches!(kept, Ok(false) | Err(Error::QueueMissing { .. } | Error::ObjectLate)) {
                     offload.delete(&written)?;
+                    if matches!(kept, Err(Error::QueueMissing { .. })) {
+                        // Writing the file has created the directory again.
+                        offload.forget(&store.owner);
+                    }
                 }
                 kept.map(|_| ())
             }
         }
     }
-
-    /// Its value is not wanted: do not wait for the end of the pin.
-    fn discard(self, store: &mut Store<'_>) -> Result<()> {
-        let (Sink::Chunks { draft, .. } | Sink::File { draft, .. }) = self;
-        store.drop_draft(&draft)
-    }
 }
 
-/// A value that is being written.
+/// A value that is being written. Dropping it before it is finished leaves nothing.
 pub struct Writer<'a> {
     store: Store<'a>,
     /// Its beginning, until it is known to be large.
     begun: Vec<u8>,
+    /// What is left in the server if it is not finished.
+    draft: Option<String>,
     sink: Option<(String, Sink)>,
     size: u64,
 }
@@ -151,6 +191,11 @@ pub enum Written {
 impl Writer<'_> {
     /// Add to its end.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.add(bytes);
+        self.settle(written)
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;
         if let Some((_, sink)) = &mut self.sink {
             return sink.write(&mut self.store, bytes);
@@ -171,6 +216,7 @@ impl Writer<'_> {
         }
         let name = value::random_id()?;
         let draft = store.begin(&name, Naming::Unique)?.unwrap_or_default();
+        self.draft = Some(draft.clone());
         let mut sink = Sink::open(store, &name, draft, is_file)?;
         sink.write(store, &std::mem::take(&mut self.begun))?;
         self.sink = Some((name, sink));
@@ -179,30 +225,43 @@ impl Writer<'_> {
 
     /// All of it was added.
     pub fn finish(mut self) -> Result<Written> {
+        let written = self.close();
+        self.settle(written)
+    }
+
+    fn close(&mut self) -> Result<Written> {
         if self.sink.is_none() && self.store.storage.is_object(self.begun.len()) {
             self.open()?;
         }
-        match self.sink {
-            None => Ok(Written::Bytes(self.begun)),
-            Some((name, sink)) => {
-                sink.close(&mut self.store, &name, self.size)?;
-                Ok(Written::Object(name))
-            }
-        }
+        let Some((name, sink)) = self.sink.take() else {
+            return Ok(Written::Bytes(std::mem::take(&mut self.begun)));
+        };
+        sink.close(&mut self.store, &name, self.size)?;
+        // It has become the object.
+        self.draft = None;
+        Ok(Written::Object(name))
     }
 
-    /// It is not wanted.
-    pub fn discard(mut self) -> Result<()> {
-        match self.sink {
-            None => Ok(()),
-            Some((_, sink)) => sink.discard(&mut self.store),
+    /// After an error of the connection, the draft is left to its pin: the server cannot be told.
+    fn settle<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        outcome.inspect_err(|error| {
+            if let Some(draft) = self.draft.take() {
+                self.store.give_up(&draft, error);
+            }
+        })
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        if let Some(draft) = &self.draft {
+            let _ = self.store.drop_draft(draft);
         }
     }
 }
 
 /// Create a file again when that failed for a reason that may pass.
 fn repeat<T>(mut create: impl FnMut() -> Result<T>) -> Result<T> {
-    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
     let lasting = [NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull];
     let mut pause = PAUSE;
     for _ in 1..ATTEMPTS {
@@ -217,11 +276,13 @@ fn repeat<T>(mut create: impl FnMut() -> Result<T>) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::*;
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        let failing = |kind: std::io::ErrorKind| {
+        let failing = |kind: ErrorKind| {
             let mut n = 0;
             let failed: Result<()> = repeat(|| {
                 n += 1;
@@ -231,7 +292,7 @@ mod tests {
             assert!(failed.is_err());
             n
         };
-        assert_eq!(failing(std::io::ErrorKind::StorageFull), 1);
-        assert_eq!(failing(std::io::ErrorKind::TimedOut), ATTEMPTS);
+        assert_eq!(failing(StorageFull), 1);
+        assert_eq!(failing(ErrorKind::TimedOut), ATTEMPTS);
     }
 }

@@ -4,7 +4,7 @@
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::queue::Queue;
-use crate::store::{Naming, SMALL, Storage, Store};
+use crate::store::{AGAIN, Naming, SMALL, Storage, Store};
 use crate::task::chunk::{Chunk, Chunks, New, chunk_call};
 use crate::task::discard;
 use crate::task::room::{OnFull, Room};
@@ -86,7 +86,7 @@ fn goes_along(storage: &Storage, object: &SharedObject) -> bool {
 /// to objects; before that only pins keep them, and these end with the first task that uses an object,
 /// which may be deleted between two chunks. So the script first checks that all objects are stored or
 /// sent along; otherwise it names the missing ones and writes nothing, and the chunk is sent again after
-/// them. If tasks were queued before their objects are safe, a worker could claim one whose object is
+/// them; that may have to be repeated while other sessions store and delete the same objects. If tasks were queued before their objects are safe, a worker could claim one whose object is
 /// gone.
 ///
 /// A lost reply leaves open whether the chunk was queued. `call_each` repeats the same request, by whose
@@ -142,7 +142,10 @@ fn send_chunks(
         },
         |connection, chunk, reply| {
             let mut outcome = ChunkReply::read(reply)?;
-            if let ChunkReply::ObjectsMissing(missing) = &outcome {
+            for _ in 0..AGAIN {
+                let ChunkReply::ObjectsMissing(missing) = &outcome else {
+                    break;
+                };
                 let is_missing = |object: &&SharedObject| missing.contains(&object.hash);
                 for object in submission.shared.iter().chain(chunk.payloads()).filter(is_missing) {
                     if !goes_along(storage, object) {

@@ -271,6 +271,7 @@ struct Request {
     offload_path: Option<String>,
     max_size: f64,
     compress: bool,
+    mark: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -284,11 +285,10 @@ struct Reported {
 
 fn write_request(folder: &Path, task: &Task, storage: &Storage) -> Result<()> {
     let Task { id, attempt, body } = task.clone();
-    let (max_size, compress) = (storage.max_size, storage.compress);
+    let (max_size, compress, mark) = (storage.max_size, storage.compress, storage.mark.clone());
     let offload_path = storage.path().map(str::to_owned);
-    let packed =
-        rmp_serde::to_vec(&Request { id, attempt, body, offload_path, max_size, compress });
-    let packed = packed.map_err(|error| Error::corrupt("a task", error))?;
+    let request = Request { id, attempt, body, offload_path, max_size, compress, mark };
+    let packed = rmp_serde::to_vec(&request).map_err(|error| Error::corrupt("a task", error))?;
     fs::write(folder.join(REQUEST), packed).map_err(Error::io("cannot pass a task to its process"))
 }
 
@@ -300,7 +300,7 @@ pub fn read_request(folder: &Path) -> Result<(Task, Storage)> {
         rmp_serde::from_slice(&packed).map_err(|error| Error::corrupt("a task", error))?;
     let task = Task { id: request.id, attempt: request.attempt, body: request.body };
     let mut storage = Storage::new(request.max_size, request.offload_path);
-    storage.compress = request.compress;
+    (storage.compress, storage.mark) = (request.compress, request.mark);
     Ok((task, storage))
 }
 

@@ -1,6 +1,7 @@
 //! Does what is due in a queue. The first process to notice that a lease has expired resolves what its
 //! worker held; tasks whose dependencies have ended are released or become impossible; tasks whose start
-//! time has been reached are queued; tasks that have expired are deleted.
+//! time has been reached are queued; tasks that have expired are deleted, and so are files of objects that
+//! are gone.
 //!
 //! A call of the script does a bounded part of that. How many calls are made depends on the caller:
 //! a worker makes one per turn, and none while it holds tasks that it has not started; a session that
@@ -70,13 +71,26 @@ fn sweep_once(queue: &mut Queue, only_at_once: bool, lost: &mut Vec<Lost>) -> Re
     let mut reply = value::array(queue.connection.call(&call)?)?.into_iter();
     let n_done = value::integer(reply.next().unwrap_or_default())?;
     let expired = value::texts(reply.next().unwrap_or_default())?;
+    let n_lost = value::integer(reply.next().unwrap_or_default())?.unsigned_abs();
     for chunk in expired.chunks(CHUNK) {
         delete_chains(queue, chunk, true)?;
     }
+    delete_lost_files(queue, n_lost)?;
     for entry in reply {
         lost.push(read_lost(value::texts(entry)?));
     }
     Ok(usize::try_from(n_done).unwrap_or(0))
+}
+
+/// Delete the files of objects whose pins have ended. Files that this process cannot delete are not tried
+/// again until there are more of them.
+fn delete_lost_files(queue: &mut Queue, n_lost: u64) -> Result<()> {
+    let n_deleted = match n_lost > queue.lost_files {
+        true => queue.store().delete_lost_files()? as u64,
+        false => 0,
+    };
+    queue.lost_files = n_lost.saturating_sub(n_deleted);
+    Ok(())
 }
 
 /// Declare a worker lost at once, before its lease expires. The caller knows that the process has

@@ -15,6 +15,8 @@ mod queue_pause;
 mod queue_remove;
 mod race;
 mod store;
+mod store_kill;
+mod store_left;
 mod store_task;
 mod support;
 mod task_cancel;

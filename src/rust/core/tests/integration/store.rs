@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use rrq_core::store::{self, Naming, Offload, Storage};
+use rrq_core::store::{self, Naming, ObjectStore, Offload, Storage};
+use rrq_core::task::{self, SharedObject};
 use rrq_core::{Error, Queue};
 
 use crate::support::*;
@@ -181,4 +182,41 @@ fn a_place_that_fails_for_a_moment_costs_no_result() {
     let mut store = plain_store(&f, Storage::with_offload(10.0, Arc::new(flaky)));
     let hash = store.set(&[noise(2000)], "a").unwrap().remove(0);
     assert!(store.get(&hash).unwrap() == noise(2000));
+}
+
+#[test]
+fn an_object_may_be_stored_while_others_delete_it() {
+    let (f, folder) = (Fixture::new(), folder());
+    let use_it = &|tag: &str| {
+        let mut queue = f.attach();
+        queue.set_storage(Some(folder.path().to_str().unwrap().to_owned()), 1000.0).unwrap();
+        let mut store =
+            ObjectStore::of_queue(queue.connection.duplicate(), ID, on_disk(folder.path()));
+        for _ in 0..150 {
+            store.set(&[noise(2000)], tag).unwrap();
+            store.drop(&[tag.to_owned()]).unwrap();
+            let mut payloads = [noise(2000)].into_iter();
+            let asked = submission("default", Vec::new());
+            let ids = task::submit(&mut queue, &asked, || Ok(payloads.next())).unwrap();
+            task::delete(&mut queue, &ids, true).unwrap();
+        }
+    };
+    std::thread::scope(|scope| {
+        for tag in ["a", "b", "c"] {
+            scope.spawn(move || use_it(tag));
+        }
+    });
+    assert!(!f.has_key("ox"));
+    assert!(files(folder.path()).is_empty());
+}
+
+#[test]
+fn an_object_in_two_places_is_listed_once() {
+    let (f, folder) = (Fixture::new(), folder());
+    let mut store = ObjectStore::of_queue(f.attach().connection, ID, on_disk(folder.path()));
+    let hashes = store.set(&[noise(2000)], "a").unwrap();
+    let shared = vec![SharedObject::new("x", noise(2000))];
+    submit(&mut f.attach(), &submission("default", shared), &["a"]);
+    assert!(f.has_key("o"));
+    assert_eq!(store.list().unwrap(), hashes);
 }

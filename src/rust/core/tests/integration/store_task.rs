@@ -197,7 +197,7 @@ fn what_a_process_leaves_that_ends_half_way_is_found() {
     let kept = files(folder.path());
     let own = folder.path().join("jobs");
     std::fs::write(own.join(format!("{}-00000000", "0".repeat(32))), "x").unwrap();
-    std::fs::write(own.join(".part-1"), "x").unwrap();
+    std::fs::write(own.join(format!(".part-{}-00000001", "0".repeat(32))), "x").unwrap();
     assert!(queue.store().orphans(Duration::from_secs(60), false).unwrap().is_empty());
     assert_eq!(queue.store().orphans(Duration::ZERO, true).unwrap().len(), 2);
     assert_eq!(files(folder.path()).len(), 3);

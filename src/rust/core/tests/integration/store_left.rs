@@ -1,0 +1,102 @@
+//! What processes leave in the store: values that nobody wants, and files without objects.
+
+use std::time::Duration;
+
+use rrq_core::Error;
+use rrq_core::store::{Naming, Storage, Written};
+
+use crate::support::*;
+
+#[test]
+fn what_remains_of_a_queue_on_another_server_is_not_taken_for_its_own() {
+    let (f, other, folder) = (Fixture::new(), Fixture::new(), folder());
+    let path = || Some(folder.path().to_str().unwrap().to_owned());
+    let (mut own, mut foreign) = (f.attach(), other.attach());
+    for queue in [&mut own, &mut foreign] {
+        queue.set_storage(path(), 1000.0).unwrap();
+    }
+    let name = foreign.store().put(&noise(2000), Naming::Content).unwrap();
+    assert!(own.store().orphans(Duration::ZERO, false).unwrap().is_empty());
+    assert_eq!(foreign.store().get(&name).unwrap(), noise(2000));
+    // The queue itself knows it.
+    other.ask::<()>("DEL {jobs}:ox");
+    assert_eq!(foreign.store().orphans(Duration::ZERO, false).unwrap().len(), 1);
+}
+
+#[test]
+fn a_value_that_is_not_finished_leaves_nothing_behind() {
+    let folder = folder();
+    for (storage, n) in [(Storage::default(), 9 * MB), (on_disk(folder.path()), 2000)] {
+        let f = Fixture::new();
+        let mut queue = f.attach();
+        queue.storage = storage;
+        let before = f.keyspace();
+        let mut writer = queue.store().writer();
+        writer.write(&noise(n)).unwrap();
+        assert_ne!(f.keyspace(), before);
+        drop(writer);
+        assert_eq!(f.keyspace(), before);
+        assert!(files(folder.path()).is_empty());
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_written_leaves_nothing_behind() {
+    let (mut f, folder) = (Fixture::new(), folder());
+    f.queue.storage = on_disk(&folder.path().join("gone"));
+    let before = f.keyspace();
+    let mut writer = f.queue.store().writer();
+    let refused = writer.write(&noise(2000));
+    assert!(matches!(refused, Err(Error::OffloadPath { .. })), "{refused:?}");
+    drop(writer);
+    let mut writer = f.queue.store().writer();
+    writer.write(&noise(500)).unwrap();
+    assert!(matches!(writer.finish(), Ok(Written::Bytes(_))));
+    assert_eq!(f.keyspace(), before);
+}
+
+#[test]
+fn the_file_of_an_object_goes_with_its_pin() {
+    let (f, folder) = (Fixture::new(), folder());
+    let mut queue = f.attach();
+    queue.storage = on_disk(folder.path());
+    let name = queue.store().put(&noise(2000), Naming::Content).unwrap();
+    f.pass_time(&format!("O:{name}"));
+    // A process without access to the files.
+    rrq_core::worker::sweep(&mut f.attach()).unwrap();
+    assert_eq!(files(folder.path()).len(), 1);
+    rrq_core::worker::sweep(&mut queue).unwrap();
+    assert!(files(folder.path()).is_empty());
+    assert!(!f.has_key("olost"));
+}
+
+#[test]
+fn a_file_that_somebody_else_has_deleted_is_written_again() {
+    let (f, folder) = (Fixture::new(), folder());
+    let mut queue = f.attach();
+    queue.storage = on_disk(folder.path());
+    let name = queue.store().put(&noise(2000), Naming::Content).unwrap();
+    let stored = files(folder.path());
+    std::fs::remove_dir_all(folder.path().join(ID)).unwrap();
+    assert!(matches!(queue.store().get(&name), Err(Error::Offload { .. })));
+    queue.store().put(&noise(2000), Naming::Content).unwrap();
+    assert_eq!(files(folder.path()), stored);
+    assert!(queue.store().get(&name).unwrap() == noise(2000));
+}
+
+#[test]
+fn a_queue_that_is_destroyed_takes_along_what_killed_processes_have_left() {
+    let (f, folder) = (Fixture::new(), folder());
+    let mut queue = f.attach();
+    queue.set_storage(Some(folder.path().to_str().unwrap().to_owned()), 1000.0).unwrap();
+    queue.store().put(&noise(2000), Naming::Content).unwrap();
+    let own = folder.path().join(ID);
+    let name = files(&own).remove(0);
+    // Written, but without an object; and one that is not complete.
+    std::fs::copy(own.join(&name), own.join(name.replace(&name[..32], &"0".repeat(32)))).unwrap();
+    std::fs::copy(own.join(&name), own.join(format!(".part-{name}"))).unwrap();
+    let foreign = format!("{}-0123456789abcdef", "1".repeat(32));
+    std::fs::copy(own.join(&name), own.join(&foreign)).unwrap();
+    queue.destroy(None).unwrap();
+    assert_eq!(files(folder.path()), [foreign]);
+}
