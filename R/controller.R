@@ -291,6 +291,8 @@ rrq_default_controller_clear <- function() {
 #' @return `NULL`, invisibly. The default controller is cleared if it was this one. Other
 #'   controllers of the queue, in this session or another, get `rrq_error_queue_missing` if they
 #'   then try to store something; their queries find nothing.
+#' @section Errors: `rrq_error_offload` or `rrq_error_offload_path` if files in the offload path cannot
+#'   be deleted. The queue is deleted all the same.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
@@ -319,10 +321,28 @@ rrq_destroy <- function(delete = TRUE, worker_stop_type = "message", timeout_wor
     stop_for_good(controller, worker_stop_type, timeout_worker_stop, delete)
   }
   if (!isFALSE(delete)) {
-    rust_call(rs_queue_destroy(handle, if (!isTRUE(delete)) as.numeric(delete)))
+    delete_queue(handle, if (!isTRUE(delete)) as.numeric(delete), controller)
   }
+  clear_default(controller)
+  invisible()
+}
+
+delete_queue <- function(handle, after, controller, call = caller_env()) {
+  abort_files_left <- function(error) {
+    clear_default(controller)
+    what <- sub("rrq_error_", "", class(error)[[1]], fixed = TRUE)
+    left <- "The queue is deleted, but files of it are left there."
+    abort(what, c(first_line(error), i = left), ids = error$ids, call = call)
+  }
+  tryCatch(
+    rust_call(rs_queue_destroy(handle, after), call),
+    rrq_error_offload = abort_files_left,
+    rrq_error_offload_path = abort_files_left
+  )
+}
+
+clear_default <- function(controller) {
   if (identical(the$controller, controller)) {
     the$controller <- NULL
   }
-  invisible()
 }

@@ -16,7 +16,8 @@
 #' @inheritParams rrq_destroy
 #' @return A data frame of what was or would be deleted, invisibly, with the columns `type`
 #'   (`"task"` or `"file"`), `id` (or the name of the file), `status`, `ended` (for a file, when it
-#'   was written) and `bytes` (of a task without its objects). A message gives the numbers.
+#'   was written) and `bytes` (of a task without its objects). A message gives the numbers, and says
+#'   if this session has no access to the offload path.
 #' @section Errors: `rrq_error_argument`.
 #' @seealso [rrq_task_delete()] deletes given tasks; with `ttl` of [rrq_task_options()] or
 #'   [rrq_configure()], tasks are deleted by themselves. [rrq_memory()] shows what is stored.
@@ -44,7 +45,7 @@ rrq_prune <- function(older_than, status = NULL, dry_run = FALSE, controller = N
     status = c(found$status, rep(NA_character_, sum(is_file))),
     ended = .POSIXct(found$time), bytes = found$bytes
   )
-  report_pruned(pruned, dry_run)
+  report_pruned(pruned, dry_run, found$problem)
   invisible(pruned)
 }
 
@@ -60,7 +61,7 @@ check_ended <- function(status, call = caller_env()) {
   }
 }
 
-report_pruned <- function(pruned, dry_run) {
+report_pruned <- function(pruned, dry_run, problem) {
   count <- function(type) {
     bytes <- pruned$bytes[pruned$type == type]
     if (length(bytes) > 0) {
@@ -69,5 +70,8 @@ report_pruned <- function(pruned, dry_run) {
   }
   what <- paste(c(count("task"), count("file")), collapse = " and ")
   if (!nzchar(what)) what <- "nothing"
-  inform_plainly(c(i = sprintf("%s %s.", if (dry_run) "Would delete" else "Deleted", what)))
+  inform_plainly(c(
+    i = sprintf("%s %s.", if (dry_run) "Would delete" else "Deleted", what),
+    i = if (!is.null(problem)) sprintf("Files were not looked for: %s.", problem)
+  ))
 }

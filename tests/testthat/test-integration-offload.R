@@ -78,6 +78,22 @@ test_that("a directory that has vanished is an error of the task, and of the ses
   expect_equal(rrq_task_list(controller = r), id)
 })
 
+test_that("a queue whose files cannot be reached is deleted, and the error says what is left", {
+  path <- withr::local_tempfile()
+  r <- local_offload_queue(path)
+  x <- runif(1000)
+  rrq_task_create_expr(sum(x), controller = r)
+  unlink(path, recursive = TRUE)
+  # A session that has not used the path.
+  other <- rrq_controller(r$queue_id, test_server()$url)
+  rrq_default_controller_set(other)
+  withr::defer(rrq_default_controller_clear())
+  error <- expect_error(rrq_destroy(), class = "rrq_error_offload_path")
+  expect_match(conditionMessage(error), "no such directory.*queue is deleted, but files")
+  expect_error(rrq_task_list(), class = "rrq_error_no_controller")
+  expect_length(r$con$KEYS(paste0(r$keys$prefix, "*")), 0)
+})
+
 test_that("a URL is passed to the engine, which says what it can use", {
   url <- test_server()$url
   # No installation can use it.

@@ -54,6 +54,20 @@ test_that("files that no object has are deleted once they are an hour old", {
   expect_equal(file.exists(c(used, orphans, foreign)), c(TRUE, FALSE, TRUE, TRUE))
 })
 
+test_that("without access to the offload path, tasks are deleted, and files are left", {
+  path <- withr::local_tempfile()
+  id <- paste0("prune-", basename(path))
+  rrq_configure(id, test_server()$url, store_max_size = 1000, offload_path = path)
+  unlink(path, recursive = TRUE)
+  r <- rrq_controller(id, test_server()$url)
+  withr::defer(rrq_destroy(controller = r))
+  task <- rrq_task_create_expr(sqrt(1), controller = r)
+  rrq_task_cancel(task, controller = r)
+  text <- "Deleted 1 task.*Files were not looked for: cannot use the offload path"
+  expect_message(found <- rrq_prune(0, controller = r), text)
+  expect_equal(found$id, task)
+})
+
 test_that("invalid arguments are rejected, and nothing is deleted", {
   r <- local_queue()
   expect_error(rrq_prune(controller = r), "`older_than` is missing", class = "rrq_error_argument")

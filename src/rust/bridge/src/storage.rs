@@ -39,7 +39,7 @@ fn item_columns(items: &[Item]) -> List {
 }
 
 /// Tasks and files that were deleted.
-pub fn pruned_columns(tasks: &[Pruned], files: &[Entry]) -> List {
+pub fn pruned_columns(tasks: &[Pruned], files: &[Entry], problem: Option<String>) -> List {
     let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let ids = tasks.iter().map(|task| task.id.clone()).chain(files.iter().map(|f| f.name.clone()));
     let ended = tasks.iter().map(|task| seconds(task.end));
@@ -49,6 +49,7 @@ pub fn pruned_columns(tasks: &[Pruned], files: &[Entry]) -> List {
         id = ids.collect::<Vec<String>>(),
         status = tasks.iter().map(|task| task.status.word()).collect::<Vec<_>>(),
         time = ended.collect::<Vec<f64>>(),
-        bytes = bytes.map(|bytes| bytes as f64).collect::<Vec<f64>>()
+        bytes = bytes.map(|bytes| bytes as f64).collect::<Vec<f64>>(),
+        problem = problem.map_or_else(Robj::default, Robj::from)
     )
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use extendr_api::prelude::*;
 use rrq_bridge::submission::{Inspector, submission};
 use rrq_core::task;
-use rrq_core::{Queue, Status};
+use rrq_core::{Error, Queue, Status};
 
 use rrq_bridge::convert::{limit, log_list, or_null, seconds, statuses, stop};
 use rrq_bridge::serialize::{
@@ -243,8 +243,14 @@ fn rs_task_prune(
     if !dry_run {
         queue.store().end_pins()?;
     }
-    let files = queue.store().orphans(ORPHAN_AGE, dry_run)?;
-    Ok(pruned_columns(&tasks, &files))
+    // A process without access to the files prunes tasks.
+    let (files, problem) = match queue.store().orphans(ORPHAN_AGE, dry_run) {
+        Err(error @ (Error::Offload { .. } | Error::OffloadPath { .. })) => {
+            (Vec::new(), Some(error.to_string()))
+        }
+        files => (files?, None),
+    };
+    Ok(pruned_columns(&tasks, &files, problem))
 }
 
 /// A file that no object has is given up after this time; a younger one may be getting its object.

@@ -116,6 +116,9 @@ impl<'a> Store<'a> {
     }
 }
 
+/// File systems refuse longer names.
+const LONGEST: usize = 255;
+
 /// The folder for the files of an owner: its name, with letters that a file name cannot have replaced.
 pub(super) fn folder(owner: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -130,6 +133,11 @@ pub(super) fn folder(owner: &str) -> String {
             }
         }
     }
+    if name.len() > LONGEST {
+        let hash = value::content_hash(owner.as_bytes());
+        name.truncate(LONGEST - hash.len() - 1);
+        name.push_str(&format!("-{hash}"));
+    }
     name
 }
 
@@ -142,5 +150,7 @@ mod tests {
         assert_eq!(folder("jobs.v1-a_b"), "jobs.v1-a_b");
         assert_eq!(folder("../a"), "%2e.%2fa");
         assert_eq!(folder("é"), "%c3%a9");
+        let (long, other) = (folder(&"é".repeat(99)), folder(&format!("{}e", "é".repeat(99))));
+        assert!(long.len() == 255 && other.len() == 255 && long != other);
     }
 }
