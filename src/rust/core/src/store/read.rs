@@ -81,6 +81,9 @@ impl Reader<'_> {
                 Ok(chunk.unwrap_or_default())
             }
             Source::File(file, name) => {
+                if (self.store.connection.stop())() {
+                    return Err(Error::Interrupted);
+                }
                 let mut piece = Vec::with_capacity(PIECE as usize);
                 match file.take(PIECE).read_to_end(&mut piece) {
                     Ok(_) => Ok(piece),

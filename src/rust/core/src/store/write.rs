@@ -135,7 +135,14 @@ impl Sink {
     fn write(&mut self, store: &mut Store<'_>, bytes: &[u8]) -> Result<()> {
         match self {
             Sink::Chunks { sending, .. } => sending.write(store.connection, store.keys, bytes),
-            Sink::File { file, .. } => file.write(bytes),
+            Sink::File { file, .. } => {
+                let stop = store.connection.stop();
+                let mut pieces = bytes.chunks(PIECE);
+                pieces.try_for_each(|piece| match stop() {
+                    true => Err(Error::Interrupted),
+                    false => file.write(piece),
+                })
+            }
         }
     }
 

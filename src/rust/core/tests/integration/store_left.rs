@@ -1,9 +1,12 @@
 //! What processes leave in the store: values that nobody wants, and files without objects.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use rrq_core::Error;
+use rrq_core::connection::{Stop, never};
 use rrq_core::store::{Naming, Storage, Written};
+use rrq_core::{Connection, Error, Queue};
 
 use crate::support::*;
 
@@ -99,4 +102,39 @@ fn a_queue_that_is_destroyed_takes_along_what_killed_processes_have_left() {
     std::fs::copy(own.join(&name), own.join(&foreign)).unwrap();
     queue.destroy(None).unwrap();
     assert_eq!(files(folder.path()), [foreign]);
+}
+
+/// A connection that is told to stop when it asks for the third time from now.
+fn impatient(f: &Fixture) -> (Queue, Arc<AtomicU32>) {
+    let n_asked = Arc::new(AtomicU32::new(0));
+    let asked = n_asked.clone();
+    let stop: Stop = Arc::new(move || asked.fetch_add(1, Relaxed) > 1);
+    let mut queue =
+        attach_to(Connection::open(&f.server.url(), never()).unwrap(), ID, "test").unwrap();
+    queue.connection = Connection::open(&f.server.url(), stop).unwrap();
+    n_asked.store(0, Relaxed);
+    (queue, n_asked)
+}
+
+#[test]
+fn an_interrupt_ends_writing_a_file_which_leaves_nothing() {
+    let (f, folder) = (Fixture::new(), folder());
+    let (mut queue, _) = impatient(&f);
+    queue.storage = on_disk(folder.path());
+    let before = f.keyspace();
+    let refused = queue.store().put(&noise(20 * MB), Naming::Content);
+    assert!(matches!(refused, Err(Error::Interrupted)), "{refused:?}");
+    assert!(files(folder.path()).is_empty());
+    assert_eq!(f.keyspace(), before);
+}
+
+#[test]
+fn an_interrupt_ends_reading_a_file() {
+    let (mut f, folder) = (Fixture::new(), folder());
+    let (mut queue, n_asked) = impatient(&f);
+    (queue.storage, f.queue.storage) = (on_disk(folder.path()), on_disk(folder.path()));
+    let name = f.queue.store().put(&noise(5 * MB), Naming::Content).unwrap();
+    n_asked.store(0, Relaxed);
+    let refused = queue.store().get(&name).map(|_| ());
+    assert!(matches!(refused, Err(Error::Interrupted)), "{refused:?}");
 }
