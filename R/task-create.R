@@ -207,7 +207,10 @@ fail_submission <- function(failure, frame, call) {
       rlang::cnd_signal(e)
     },
     rrq_error_object_large = function(e) abort_too_large(e, frame),
-    rrq_error = function(e) rlang::cnd_signal(frame$refused %||% e)
+    rrq_error = function(e) {
+      if (inherits(frame$refused, "interrupt")) rlang::interrupt()
+      rlang::cnd_signal(frame$refused %||% e)
+    }
   )
 }
 

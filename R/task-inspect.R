@@ -3,13 +3,17 @@
 
 # Stands in the frame of `submit()`, where the engine binds the value, its size, whether there are
 # pointers, and the position of its task, 0 for what tasks share. A jump out of here could not pass
-# through the engine, so errors and warnings are kept for `submit()`.
+# through the engine, so errors, warnings and interrupts are kept for `submit()`.
 inspect_call <- quote(inspect_sent(frame, value, bytes, pointers, position))
 
 inspect_sent <- function(frame, value, bytes, pointers, position) {
   keep_warning <- function(w) {
     frame$warnings <- c(frame$warnings, list(w))
     invokeRestart("muffleWarning")
+  }
+  refuse <- function(e) {
+    frame$refused <- e
+    FALSE
   }
   tryCatch(
     withCallingHandlers(
@@ -31,10 +35,7 @@ inspect_sent <- function(frame, value, bytes, pointers, position) {
       },
       warning = keep_warning
     ),
-    error = function(e) {
-      frame$refused <- e
-      FALSE
-    }
+    error = refuse, interrupt = refuse
   )
 }
 

@@ -88,6 +88,18 @@ test_that("a warning that becomes an error, or is caught, leaves no task behind"
   expect_equal(rrq_task_list(controller = r), id)
 })
 
+test_that("an interrupt while a large task is inspected is an interrupt of the call", {
+  r <- local_queue()
+  withr::local_options(rrq.max_task_size = 1e5)
+  package <- asNamespace("rrq")
+  withr::defer(suppressMessages(untrace("sent_parts", where = package)))
+  suppressMessages(trace("sent_parts", quote(rlang::interrupt()), print = FALSE, where = package))
+  x <- runif(2e4)
+  outcome <- function() rrq_task_create_call(sum, list(x), controller = r)
+  expect_equal(tryCatch(outcome(), interrupt = function(e) "interrupted"), "interrupted")
+  expect_length(rrq_task_list(controller = r), 0)
+})
+
 test_that("a limit for tasks that is no number is an error", {
   r <- local_queue()
   for (limit in list("1e6", NA, -1)) {
