@@ -291,8 +291,8 @@ rrq_default_controller_clear <- function() {
 #' @return `NULL`, invisibly. The default controller is cleared if it was this one. Other
 #'   controllers of the queue, in this session or another, get `rrq_error_queue_missing` if they
 #'   then try to store something; their queries find nothing.
-#' @section Errors: `rrq_error_offload` or `rrq_error_offload_path` if files in the offload path cannot
-#'   be deleted. The queue is deleted all the same.
+#' @section Errors: `rrq_error_offload` or `rrq_error_offload_path` if files in the offload path
+#'   cannot be deleted. The queue is deleted all the same.
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
