@@ -123,4 +123,5 @@ the$task <- NULL
 the$is_worker_process <- FALSE
 the$worker <- NULL
 the$code <- NULL
+the$fn <- NULL
 the$functions <- new.env(parent = emptyenv())

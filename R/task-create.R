@@ -145,12 +145,15 @@ is_large <- function(values) {
   for (i in seq_along(values)) {
     x <- values[[i]]
     # object.size() takes longer than all else here.
-    is_small <- length(x) < 1000 && (is.numeric(x) || is.logical(x)) && is.null(attributes(x))
-    if (!is_small && (is.atomic(x) || is.list(x))) {
+    if (!is_short_number(x) && (is.atomic(x) || is.list(x))) {
       large[[i]] <- utils::object.size(x) > large_bytes
     }
   }
   large
+}
+
+is_short_number <- function(x) {
+  length(x) < 1000 && (is.numeric(x) || is.logical(x)) && is.null(attributes(x))
 }
 
 # Puts the large values, which were stored separately, back into the payload: arguments by their

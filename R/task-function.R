@@ -19,11 +19,23 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
   if (!is.function(fn)) {
     abort_not_function(fn, fn_expr, arg, call)
   }
-  namespace <- if (is.symbol(fn_expr)) home_namespace(fn, as.character(fn_expr)) else ""
-  if (nzchar(namespace)) {
-    return(function_reference(as.character(fn_expr), namespace))
+  if (is.symbol(fn_expr)) named_as_sent(fn, as.character(fn_expr)) else as_sent(fn)
+}
+
+as_sent <- function(fn) list(value = strip_function_source(fn))
+
+# Remembers the last function of a package, which is sent by name, or of the global environment.
+named_as_sent <- function(fn, name) {
+  last <- the$fn
+  if (identical(last$fn, fn) && identical(last$name, name)) {
+    return(last$sent)
   }
-  list(value = strip_function_source(fn))
+  namespace <- home_namespace(fn, name)
+  sent <- if (nzchar(namespace)) function_reference(name, namespace) else as_sent(fn)
+  if (nzchar(namespace) || identical(environment(fn), globalenv())) {
+    the$fn <- list(fn = fn, name = name, sent = sent)
+  }
+  sent
 }
 
 # As lapply() takes it.
@@ -59,6 +71,13 @@ as_plain_function <- function(x) {
 
 # What the name stands for in a call; if that is no function, the variable, to complain about.
 named_function <- function(name, envir, call) {
+  if (!exists(name, envir, inherits = FALSE)) {
+    fn <- get0(name, envir, mode = "function")
+    if (!is.null(fn)) {
+      return(fn)
+    }
+  }
+  # An argument that fails when it is evaluated.
   hint <- "If it exists only on the worker, use {.code function(...) {names[[1]]}(...)}."
   tryCatch(get0(name, envir, mode = "function"), error = function(e) NULL) %||%
     variable_value(name, envir, call, hint)

@@ -142,7 +142,10 @@ warn_large <- function(parts, bytes, position, kind) {
 
 # A task may have so many bytes of its own.
 max_task_size <- function(call = NULL) {
-  limit <- getOption("rrq.max_task_size", 64e6)
+  limit <- getOption("rrq.max_task_size")
+  if (is.null(limit)) {
+    return(64e6)
+  }
   check_number(limit, arg = "getOption(\"rrq.max_task_size\")", call = call)
   as.numeric(limit)
 }

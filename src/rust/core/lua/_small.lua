@@ -32,7 +32,7 @@ local function tell(waiter, task)
 end
 
 local function small_step()
-  local ms, time = math.floor(us / 1000), digits(us)
+  local time = digits(us)
   local task = ARGV[FIRST_FINISH]
   if replay or record.held ~= (task or '') or #ARGV > FIRST_FINISH + FINISH_WIDTH or claim_limit == 0
     or record.state == 'PAUSED' or record.lease - ms < record.lease_ms * LEASE_LEFT then
@@ -96,7 +96,7 @@ local function small_step()
   record.state = next_task and 'BUSY' or 'IDLE'
   write_worker(id, record)
   if not next_task then
-    return { 'IDLE', 0, until_due, record.state }
+    return { 'IDLE', 0, until_due, record.state, ms }
   end
   return { 'TASKS', 0, next_task, attempt, redis.call('HGET', bodies, next_task) }
 end

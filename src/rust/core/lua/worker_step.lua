@@ -11,6 +11,9 @@
 --    holds, in the order in which it runs them; all but the first `window` are open.
 -- 5. A worker that slept has taken a marker: it is set again for each queue in which tasks are left after
 --    the claim, to wake another worker for these.
+-- 6. A step sent before the worker slept is taken when it wakes, even if its machine was lost or suspended
+--    meanwhile and nobody will read the reply. So it is served only for a while; after that, the reply is
+--    that the worker is idle, without a marker, and it asks again.
 --
 -- A step with the number of the last one is a replay: the reply was lost. Its report was already applied,
 -- so it is ignored, and so is the window. The worker has begun none of the tasks it was given; the reply
@@ -25,23 +28,25 @@
 -- KEYS: workers tasks bodies results extras counters due messages log, then the lists of its queues
 --       and their markers
 -- ARGV: prefix, id and incarnation of the worker, number of the step, how many tasks to claim at most and
---       how many of those it holds may begin, 1 if it has slept, names of its queues, separated by NUL;
---       then per finished task:
+--       how many of those it holds may begin, 1 if it has slept, server ms when it fell asleep if this
+--       was sent before, otherwise 0, names of its queues, separated by NUL; then per finished task:
 --       id, attempt, status, started us ago, ended us ago, result, rare attributes or '',
 --       1 if its rules allow a retry, 'o' if the result is an object, the id of its separate process or ''
 -- Returns: {'GONE'} no longer registered; {'MESSAGE', text};
 --          {'TASKS', is anything due, (id, attempt, body)...};
---          {'IDLE', is anything due, ms until the next timer, state}
+--          {'IDLE', is anything due, ms until the next timer, state, server ms}
 local workers, tasks, bodies, results, extras, counters, due, messages, log = unpack(KEYS)
-local prefix, id, incarnation, sequence, claim_limit, window, woken, names = unpack(ARGV, 1, 8)
+local prefix, id, incarnation, sequence, claim_limit, window, woken, asleep, names = unpack(ARGV, 1, 9)
 sequence, claim_limit, woken = tonumber(sequence), tonumber(claim_limit), woken == '1'
-local FIRST_FINISH, FINISH_WIDTH = 9, 9
+local FIRST_FINISH, FINISH_WIDTH = 10, 9
 local queues = {}
 for name in string.gmatch(names, '%Z+') do
   queues[#queues + 1] = name
 end
 -- A lease is renewed when less than this part of it is left.
 local LEASE_LEFT = 0.6
+-- For so long after a worker fell asleep, its machine is taken to be there.
+local AWAKE_MS = 200
 
 -- include: _record.lua
 local record = registered(id, tonumber(incarnation))
@@ -50,6 +55,10 @@ if not record or sequence < record.sequence then
 end
 local replay = sequence == record.sequence
 local us = now_us()
+local ms = math.floor(us / 1000)
+if asleep ~= '0' and ms - asleep > AWAKE_MS then
+  return { 'IDLE', 0, 0, record.state, ms }
+end
 -- include: _small.lua
 -- the rest
 -- include: _end.lua
@@ -98,7 +107,6 @@ if not replay and #ARGV >= FIRST_FINISH then
   end
 end
 
-local ms = math.floor(us / 1000)
 if record.lease - ms < record.lease_ms * LEASE_LEFT then
   renew_lease(id, record, ms + record.lease_ms)
 end
@@ -161,7 +169,7 @@ if message then
   return { 'MESSAGE', message }
 end
 if (#claimed == 0 and not ask_again) or claim_limit == 0 then
-  return { 'IDLE', until_due <= 0 and 1 or 0, until_due, record.state }
+  return { 'IDLE', until_due <= 0 and 1 or 0, until_due, record.state, ms }
 end
 local reply = { 'TASKS', until_due <= 0 and 1 or 0 }
 for i, body in ipairs(#claimed > 0 and redis.call('HMGET', bodies, unpack(claimed)) or {}) do

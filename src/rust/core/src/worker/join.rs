@@ -46,6 +46,7 @@ impl Worker {
             options,
             resumed: false,
             n_run: 0,
+            woken: false,
             batch: SharedBatch::default(),
             batch_size: 1,
             window: Window::default(),

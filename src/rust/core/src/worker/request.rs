@@ -46,11 +46,14 @@ pub struct Step<'a> {
     pub window: usize,
     /// Whether the worker has slept and may have taken a wake marker.
     pub woken: bool,
+    /// When it fell asleep, in ms of server time, if the step is sent before; otherwise 0.
+    pub asleep_ms: i64,
 }
 
 impl Step<'_> {
     /// A step that only reports.
-    pub const REPORT: Step<'static> = Step { queues: &[], claim_limit: 0, window: 0, woken: false };
+    pub const REPORT: Step<'static> =
+        Step { queues: &[], claim_limit: 0, window: 0, woken: false, asleep_ms: 0 };
 }
 
 /// What the worker should do next. `due` means that something in the queue is due, so the worker
@@ -62,8 +65,8 @@ pub enum StepReply {
     Message(Message),
     /// Run these tasks.
     Tasks { tasks: Vec<Task>, due: bool },
-    /// Sleep until the next timer.
-    Idle { next: Duration, paused: bool, due: bool },
+    /// Sleep until the next timer. `at_ms` is the server's time.
+    Idle { next: Duration, paused: bool, due: bool, at_ms: i64 },
 }
 
 impl Registration {
@@ -136,6 +139,7 @@ impl Registration {
             .arg(step.claim_limit)
             .arg(step.window)
             .arg(step.woken)
+            .arg(step.asleep_ms)
             .arg(step.queues.join("\0"));
         let now = Instant::now();
         for finish in &batch.finished {
@@ -264,7 +268,8 @@ impl StepReply {
                 let due = value::integer(next())? == 1;
                 let wait_ms = value::integer(next())?.max(0).unsigned_abs();
                 let paused = value::text(next())? == WorkerStatus::Paused.word();
-                Ok(StepReply::Idle { next: Duration::from_millis(wait_ms), paused, due })
+                let at_ms = value::integer(next())?;
+                Ok(StepReply::Idle { next: Duration::from_millis(wait_ms), paused, due, at_ms })
             }
             other => Err(Error::corrupt("the reply to a step", other)),
         }

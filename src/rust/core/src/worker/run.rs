@@ -43,7 +43,7 @@ impl Worker {
             return Ok(Turn::Stop(reason));
         }
         let mut reply = self.step(self.claim_limit())?;
-        if let StepReply::Idle { next, paused, due: false } = reply {
+        if let StepReply::Idle { next, paused, due: false, at_ms } = reply {
             self.flush_log(evaluate);
             let left = self.idle_time_left();
             if left.is_zero() {
@@ -52,7 +52,7 @@ impl Worker {
             if !block {
                 return Ok(Turn::Idle);
             }
-            reply = self.sleep(left.min(next.max(SHORTEST_SLEEP)), paused)?;
+            reply = self.sleep(left.min(next.max(SHORTEST_SLEEP)), paused, at_ms)?;
             // Leaving returns what this has claimed.
             if let Some(reason) = self.stop_reason() {
                 return Ok(Turn::Stop(reason));
@@ -93,12 +93,13 @@ impl Worker {
     }
 
     /// Sleep in the server until woken, at most for so long, and take the next step. Both are one
-    /// request, so that a task that wakes a worker is claimed while the worker itself wakes up. What is
-    /// popped only wakes: losing it costs one poll.
+    /// request, so that a task that comes soon is claimed while the worker itself wakes up. Later, the
+    /// step only says that the worker is awake, see the script. What is popped only wakes: losing it costs
+    /// one poll.
     ///
     /// The server takes that step even if this worker cannot read the reply any more, because its machine
-    /// was lost while it slept. So it claims a single task, the only one that is then taken for begun.
-    fn sleep(&mut self, limit: Duration, paused: bool) -> Result<StepReply> {
+    /// was lost meanwhile. So it claims a single task, the only one that is then taken for begun.
+    fn sleep(&mut self, limit: Duration, paused: bool, at_ms: i64) -> Result<StepReply> {
         let keys = &self.queue.keys;
         let mut names = vec![keys.worker(&self.options.id).wake()];
         if !paused {
@@ -106,8 +107,12 @@ impl Worker {
         }
         let mut pop = redis::cmd("BZPOPMIN");
         pop.arg(&names).arg(limit.as_secs_f64().max(0.01));
-        let call = self.next_step(1, true);
+        let call = self.next_step(1, at_ms);
+        self.woken = true;
         let reply = self.queue.connection.block_then(&pop, &call)?;
-        self.stepped(reply)
+        let reply = self.stepped(reply)?;
+        // Whatever it has taken of the markers is not yet set again.
+        self.woken = matches!(reply, StepReply::Idle { .. });
+        Ok(reply)
     }
 }

@@ -47,6 +47,8 @@ pub struct Worker {
     pub(super) resumed: bool,
     /// How many tasks it has run.
     pub(super) n_run: u64,
+    /// Whether it has slept since its last step, and may have taken a wake marker.
+    pub(super) woken: bool,
     pub(super) batch: SharedBatch,
     pub(super) batch_size: usize,
     pub(super) window: Window,

@@ -12,15 +12,17 @@ use crate::worker::state::Worker;
 impl Worker {
     /// Report what has ended and ask for up to `claim_limit` tasks. Only between tasks: see `batch`.
     pub(super) fn step(&mut self, claim_limit: usize) -> Result<StepReply> {
-        let call = self.next_step(claim_limit, false);
+        let call = self.next_step(claim_limit, 0);
         let reply = self.queue.connection.call(&call)?;
+        self.woken = false;
         self.stepped(reply)
     }
 
-    /// The request of the next step.
-    pub(super) fn next_step(&mut self, claim_limit: usize, woken: bool) -> Call {
+    /// The request of the next step. `asleep_ms` is the server's time if the worker will sleep first.
+    pub(super) fn next_step(&mut self, claim_limit: usize, asleep_ms: i64) -> Call {
         let (queues, window) = (self.queues.as_slice(), self.window.size());
-        let step = Step { queues, claim_limit, window, woken };
+        let woken = self.woken || asleep_ms > 0;
+        let step = Step { queues, claim_limit, window, woken, asleep_ms };
         let mut batch = lock(&self.batch);
         batch.sequence += 1;
         self.registration.step(&step, &batch)

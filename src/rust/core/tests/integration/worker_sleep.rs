@@ -1,6 +1,7 @@
 //! Workers that sleep in the server: the request with which they sleep also takes the next step.
 
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rrq_core::connection::never;
 use rrq_core::status::Status;
@@ -8,6 +9,9 @@ use rrq_core::task::{self, Submission};
 use rrq_core::worker::{self, Evaluation, Turn, Worker};
 
 use crate::support::*;
+
+/// For so long after it fell asleep, a worker claims a task in the request with which it sleeps.
+const AWAKE: Duration = Duration::from_millis(200);
 
 /// Let a worker sleep until it has run a task.
 fn sleeping(f: &Fixture, mut worker: Worker) -> JoinHandle<Worker> {
@@ -21,19 +25,57 @@ fn sleeping(f: &Fixture, mut worker: Worker) -> JoinHandle<Worker> {
     thread
 }
 
+/// Submit tasks to a worker that has just fallen asleep, again if that took too long; `asleep` is called
+/// in between.
+fn wake_soon(
+    f: &mut Fixture,
+    mut worker: Worker,
+    n: usize,
+    mut asleep: impl FnMut(),
+) -> (Vec<String>, Worker) {
+    loop {
+        let begun = Instant::now();
+        let thread = sleeping(f, worker);
+        asleep();
+        let ids = submit_n(&mut f.queue, n);
+        let in_time = begun.elapsed() < AWAKE;
+        worker = thread.join().unwrap();
+        if in_time {
+            return (ids, worker);
+        }
+        run_until_idle(&mut worker, &mut Actor::echo());
+    }
+}
+
 #[test]
 fn the_task_that_wakes_a_worker_costs_no_further_request() {
     let mut f = Fixture::new();
     let proxy = f.proxy();
     let steps = || proxy.calls(&["w", "t", "b", "r"]).len();
     let worker = ready(register(attach(proxy.url()), "w", never(), |_| {}).unwrap());
-    let thread = sleeping(&f, worker);
-    let before = steps();
-    let id = submit_n(&mut f.queue, 1).remove(0);
-    let mut worker = thread.join().unwrap();
+    let mut before = 0;
+    let (ids, mut worker) = wake_soon(&mut f, worker, 1, || before = steps());
     assert_eq!(steps(), before);
     worker.turn(&mut Actor::echo(), false).unwrap();
-    assert_eq!(status(&mut f.queue, &id), Status::Complete);
+    assert_eq!(statuses(&mut f.queue, &ids), [Status::Complete]);
+    f.assert_counters();
+}
+
+#[test]
+fn a_machine_that_is_lost_while_its_worker_sleeps_takes_no_task() {
+    let mut f = Fixture::new();
+    let proxy = f.proxy();
+    let worker = ready(register(attach(proxy.url()), "w", never(), |_| {}).unwrap());
+    let thread = sleeping(&f, worker);
+    std::thread::sleep(AWAKE + Duration::from_millis(50));
+    proxy.freeze(true);
+    let ids = submit_n(&mut f.queue, 1);
+    wait_until(|| !f.ask::<String>("CLIENT LIST").contains("cmd=bzpopmin"));
+    assert_eq!(statuses(&mut f.queue, &ids), [Status::Pending]);
+    proxy.freeze(false);
+    let mut worker = thread.join().unwrap();
+    worker.turn(&mut Actor::echo(), false).unwrap();
+    assert_eq!(statuses(&mut f.queue, &ids), [Status::Complete]);
     f.assert_counters();
 }
 
@@ -71,9 +113,7 @@ fn a_sleeping_worker_claims_one_task_however_many_it_would_take_awake() {
     submit_n(&mut f.queue, 1000);
     let mut worker = f.worker("w");
     run_until_idle(&mut worker, &mut Actor::echo());
-    let thread = sleeping(&f, worker);
-    let ids = submit_n(&mut f.queue, 32);
-    let mut worker = thread.join().unwrap();
+    let (ids, mut worker) = wake_soon(&mut f, worker, 32, || ());
     let running = [Status::Running];
     assert_eq!(statuses(&mut f.queue, &ids[..1]), running);
     assert_eq!(statuses(&mut f.queue, &ids[1..]), [Status::Pending; 31]);

@@ -326,7 +326,7 @@ pub fn record(f: &Fixture, id: &str) -> Record {
 }
 
 /// How many options of a step come before what it reports.
-pub const STEP_OPTIONS: usize = 8;
+pub const STEP_OPTIONS: usize = 9;
 
 /// Where the options are in a recorded step: behind its keys.
 pub fn options_of(step: &Request) -> usize {
