@@ -66,6 +66,8 @@ pub fn lock(set: &SharedWaitSet) -> MutexGuard<'_, WaitSet> {
 pub struct Stream {
     /// The entry read last.
     pub position: String,
+    /// How many entries were read since the server last dropped them.
+    pub n_read: usize,
     fresh_until: Option<Instant>,
     announced: HashSet<String>,
     waits: Vec<Weak<Mutex<WaitSet>>>,
@@ -77,6 +79,7 @@ impl Default for Stream {
     fn default() -> Self {
         Stream {
             position: "0-1".into(),
+            n_read: 0,
             fresh_until: None,
             announced: HashSet::new(),
             waits: Vec::new(),

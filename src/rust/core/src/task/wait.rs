@@ -23,6 +23,8 @@ const CHUNK: usize = 1000;
 const RECHECK: Duration = Duration::from_secs(30);
 /// A stream with fewer entries than this is left to expire, which saves a round trip.
 const FEW: usize = 100;
+/// A stream of which this many entries have been read gets rid of them.
+const MANY: usize = 1000;
 const SWEEP: Duration = Duration::from_secs(1);
 const ID_WIDTH: usize = 32;
 
@@ -116,16 +118,22 @@ impl Waiter {
         }
     }
 
-    /// End the wait. The stream is deleted unless another wait reads it, or it is so short that it
-    /// may be left to expire.
+    /// End the wait. The stream is deleted unless another wait reads it, or it is so short that it may
+    /// be left to expire. After many short waits, what they have read is dropped.
     pub fn finish(&self, queue: &mut Queue) -> Result<()> {
         let was_last = queue.stream.leave(&self.set);
-        if !was_last || self.n_read < FEW {
+        let key = queue.keys.events(queue.watch);
+        let mut command = Cmd::new();
+        if was_last && self.n_read >= FEW {
+            queue.stream.close();
+            command.arg("DEL").arg(key);
+        } else if queue.stream.n_read >= MANY {
+            command.arg("XTRIM").arg(key).arg("MINID").arg(&queue.stream.position);
+        } else {
             return Ok(());
         }
-        queue.stream.close();
-        let key = queue.keys.events(queue.watch);
-        queue.connection.command(Cmd::new().arg("DEL").arg(key)).map(|_| ())
+        queue.stream.n_read = 0;
+        queue.connection.command(&command).map(|_| ())
     }
 
     fn register(&mut self, queue: &mut Queue, ids: &[String]) -> Result<()> {
@@ -174,6 +182,7 @@ impl Waiter {
         let position = &mut queue.stream.position;
         let events = events::read(&mut queue.connection, &key, position, limit)?;
         self.n_read += events.len();
+        queue.stream.n_read += events.len();
         for event in &events {
             match event.kind.as_str() {
                 ENDS => note_ends(queue, &event.value),

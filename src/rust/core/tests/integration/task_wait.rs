@@ -30,6 +30,21 @@ fn in_background(mut worker: Worker, pause: Duration) -> std::thread::JoinHandle
 }
 
 #[test]
+fn many_short_waits_leave_no_long_stream() {
+    let mut f = Fixture::new();
+    let mut worker = f.worker("w");
+    for _ in 0..700 {
+        let ids = submit_n(&mut f.queue, 1);
+        run_until_idle(&mut worker, &mut Actor::echo());
+        wait_for(&mut f.queue, &ids);
+    }
+    let streams: Vec<String> = f.ask(&format!("KEYS {{{ID}}}:ev:*"));
+    assert_eq!(streams.len(), 1);
+    // Each end brings a value, too.
+    assert!(f.ask::<usize>(&format!("XLEN {}", streams[0])) < 500);
+}
+
+#[test]
 fn the_value_of_a_small_task_comes_with_its_end() {
     let mut f = Fixture::new();
     let before = submit_n(&mut f.queue, 1);
