@@ -176,7 +176,9 @@ start_worker <- function(id, log, controller, name_config, end_file, offload_pat
 library_paths <- function(own = getNamespaceInfo(topenv(), "path"), paths = .libPaths()) {
   found <- system.file(package = "rrq", lib.loc = paths)
   is_installed <- file.exists(file.path(own, "Meta", "package.rds"))
-  if (is_installed && !identical(normalizePath(own), found)) c(dirname(own), paths) else paths
+  # A library may hold links to packages, as under R CMD check.
+  is_found <- identical(normalizePath(own, mustWork = FALSE), normalizePath(found, mustWork = FALSE))
+  if (is_installed && !is_found) c(dirname(own), paths) else paths
 }
 
 # What a spawned process runs. The file says that the worker has exited in an orderly way; it is

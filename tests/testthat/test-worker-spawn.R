@@ -280,4 +280,8 @@ test_that("workers load rrq from the library of the session's rrq, also outside 
   expect_equal(library_paths(own, .libPaths()), c(library, .libPaths()))
   here <- getNamespaceInfo("rrq", "path")
   expect_equal(library_paths(here, dirname(here)), dirname(here))
+  skip_on_os("windows")
+  links <- withr::local_tempdir()
+  file.symlink(here, file.path(links, "rrq"))
+  expect_equal(library_paths(here, links), links)
 })
