@@ -57,7 +57,8 @@ test_that("a private server that has ended is an error at once", {
   r <- rrq_controller("kept", server)
   id <- rrq_task_create_expr(sqrt(1), controller = r)
   tools::pskill(server$pid, tools::SIGKILL)
-  wait_until(!process_is_alive(server$pid))
+  # Gone, and no zombie any longer.
+  wait_until(!tools::pskill(server$pid, 0L))
   withr::local_options(rrq.retry_timeout = 3600)
   expect_error(rrq_task_list(controller = r), "has ended", class = "rrq_error_connection")
   expect_match(printed(r)[[1]], "not available")
