@@ -177,7 +177,7 @@ library_paths <- function(own = getNamespaceInfo(topenv(), "path"), paths = .lib
   found <- system.file(package = "rrq", lib.loc = paths)
   is_installed <- file.exists(file.path(own, "Meta", "package.rds"))
   # A library may hold links to packages, as under R CMD check.
-  is_found <- identical(normalizePath(own, mustWork = FALSE), normalizePath(found, mustWork = FALSE))
+  is_found <- file.exists(found) && identical(normalizePath(own), normalizePath(found))
   if (is_installed && !is_found) c(dirname(own), paths) else paths
 }
 
