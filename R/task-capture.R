@@ -25,7 +25,8 @@ capture_bulk <- function(expr, data_names, envir, call = caller_env(), globals =
 # object; what a symbol stands for may change.
 read_code <- function(expr, envir, call) {
   last <- if (!rlang::is_missing(expr)) the$code
-  if (!is.null(last) && identical(last$written, expr)) {
+  # Code that was built may hold values: 0 and -0 are different ones.
+  if (!is.null(last) && identical(last$written, expr, num.eq = FALSE, single.NA = FALSE)) {
     return(last)
   }
   resolved <- resolve_expr(expr, envir, call)

@@ -27,7 +27,8 @@ as_sent <- function(fn) list(value = strip_function_source(fn))
 # Remembers the last function of a package, which is sent by name, or of the global environment.
 named_as_sent <- function(fn, name) {
   last <- the$fn
-  if (identical(last$fn, fn) && identical(last$name, name)) {
+  is_same <- identical(last$fn, fn, num.eq = FALSE, single.NA = FALSE)
+  if (is_same && identical(last$name, name)) {
     return(last$sent)
   }
   namespace <- home_namespace(fn, name)

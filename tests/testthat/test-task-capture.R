@@ -279,3 +279,18 @@ test_that("values in `globals` without a name are an error that asks for names",
     class = "rrq_error_argument"
   )
 })
+
+test_that("of two calls that differ in a value alone, each is sent with its own", {
+  for (value in c(0, -0, NA, NaN)) {
+    sent <- capture_expr(call("f", value), environment())$expr
+    expect_true(identical(sent[[2]], value, num.eq = FALSE, single.NA = FALSE))
+  }
+})
+
+test_that("of two functions that differ in a value alone, each is sent as it is", {
+  for (value in c(0, -0)) {
+    fn <- as.function(list(value), envir = globalenv())
+    sent <- capture_function(quote(fn), environment())$value
+    expect_identical(1 / sent(), 1 / value)
+  }
+})
