@@ -27,6 +27,12 @@ wait_until <- function(expr, timeout = time_limit()) {
   invisible(TRUE)
 }
 
+# Wait until a worker has begun a task. One that is RUNNING may still be on its way to the worker, and goes
+# back to the queue if the worker leaves.
+wait_begun <- function(id, controller) {
+  wait_until(id %in% rrq_worker_ping(controller = controller)$task_id)
+}
+
 # The results of tasks, once a worker of this process has run them.
 run_results <- function(ids, controller) {
   force(ids)

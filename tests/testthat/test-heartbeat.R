@@ -115,7 +115,7 @@ test_that("with nothing but its key a worker is interrupted, idle or in a task",
   r <- local_queue()
   manager <- local_patient(r, 2)
   id <- rrq_task_create_expr(Sys.sleep(600), controller = r)
-  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  wait_begun(id, r)
   for (info in rrq_worker_info(controller = r)) {
     expect_true(rrq_heartbeat_kill(r$con, info$heartbeat_key))
     wait_until(!process_is_alive(info$pid))
@@ -131,7 +131,7 @@ test_that("a worker that a signal ends at once signs off first", {
   for (signal in c(tools::SIGTERM, tools::SIGKILL)) {
     manager <- local_patient(r)
     id <- rrq_task_create_call(stats::fft, list(seq_len(199999)), controller = r)
-    wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+    wait_begun(id, r)
     info <- rrq_worker_info(controller = r)[[1]]
     expect_true(rrq_heartbeat_kill(r$con, info$heartbeat_key, signal))
     wait_until(!process_is_alive(info$pid))

@@ -99,7 +99,7 @@ test_that("a worker is killed from anywhere, idle or deep in C, and its task die
   r <- local_queue()
   manager <- local_spawned(r, 2, worker_id_base = "w")
   id <- task_in_c(r)
-  wait_until(rrq_task_status(id, controller = r) == "RUNNING")
+  wait_begun(id, r)
   expect_equal(rrq_worker_stop(type = "kill", timeout = time_limit(), controller = r), manager$id)
   expect_equal(rrq_task_status(id, controller = r), "DIED")
   expect_equal(rrq_worker_status(manager$id, r), c(w_1 = "EXITED", w_2 = "EXITED"))
