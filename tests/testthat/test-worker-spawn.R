@@ -224,11 +224,12 @@ test_that("workers end when their session is killed, idle and busy ones", {
 })
 
 test_that("workers end when their session and their server are killed together", {
+  period <- 0.3 * slowness()
   session <- local_session({
     server <- rrq_server()
     r <- rrq_controller("jobs", server$url)
     # Renewals of the lease fail all the time once the server has gone.
-    rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = 0.1), controller = r)
+    rrq_worker_config_save("quick", rrq_worker_config(heartbeat_period = !!period), controller = r)
     rrq_worker_spawn(2, name_config = "quick", controller = r)
     rrq_task_create_expr(Sys.sleep(600), controller = r)
     while (!"BUSY" %in% rrq_worker_status(controller = r)) Sys.sleep(0.01)
