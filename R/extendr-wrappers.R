@@ -101,6 +101,8 @@ rs_random_id <- function() .Call(wrap__rs_random_id)
 
 rs_task_submit <- function(queue, kind, payloads, shared, options, ask) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, options, ask)
 
+rs_task_ask <- function(queue, kind, payloads, shared, options, ask, limit_s) .Call(wrap__rs_task_ask, queue, kind, payloads, shared, options, ask, limit_s)
+
 rs_holds_pointer <- function(value) .Call(wrap__rs_holds_pointer, value)
 
 rs_is_data <- function(value) .Call(wrap__rs_is_data, value)

@@ -11,6 +11,7 @@
 #' * Queues and servers: [rrq_controller()], [rrq_default_controller_set()],
 #'   [rrq_default_controller_clear()], [rrq_configure()], [rrq_server()], [rrq_redis()],
 #'   [rrq_destroy()]
+#' * Run a call or an expression and wait for its value: [rrq_call()], [rrq_eval()]
 #' * Apply a function to many elements: [rrq_lapply()], [rrq_mapply()]
 #' * Create tasks: [rrq_task_create_expr()], [rrq_task_create_call()],
 #'   [rrq_task_create_bulk_expr()], [rrq_task_create_bulk_call()]; with [rrq_task_options()],

@@ -100,28 +100,39 @@
 #' server$stop()
 rrq_task_create_expr <- with_options(function(expr, options = NULL, globals = TRUE,
                                               controller = NULL) {
-  options <- engine_options(rlang::current_env())
-  given <- names(options$depends_on)
-  task <- capture_expr(substitute(expr), parent.frame(), rlang::current_env(), given, globals)
-  handle <- queue_handle(controller)
-  large <- is_large(task$variables)
-  payload <- list(expr = task$expr, variables = task$variables[!large])
-  # Code that is written here holds no functions, but code that was stored may.
-  built <- if (is.symbol(substitute(expr))) task$expr
-  payload$about <- describe_variables(task$variables, globals, expr = built)
-  submit(handle, "expr", list(payload), task$variables[large], options)
+  frame <- rlang::current_env()
+  options <- engine_options(frame)
+  task <- expr_task(substitute(expr), options, globals, parent.frame(), frame)
+  submit(queue_handle(controller), task$kind, list(task$payload), task$shared, options)
 })
 
 #' @rdname rrq_task_create_expr
 #' @export
 rrq_task_create_call <- with_options(function(fn, args = NULL, options = NULL, globals = TRUE,
                                               controller = NULL) {
-  options <- engine_options(rlang::current_env())
-  fn <- capture_function(substitute(fn), parent.frame(), rlang::current_env())
-  args <- check_args(args, null = TRUE)
-  check_given(options, names(args), "an argument")
-  fn <- capture_along(fn, args, globals, parent.frame())
-  handle <- queue_handle(controller)
+  frame <- rlang::current_env()
+  options <- engine_options(frame)
+  task <- call_task(substitute(fn), args, options, globals, parent.frame(), frame)
+  submit(queue_handle(controller), task$kind, list(task$payload), task$shared, options)
+})
+
+# What is sent for an expression: the task itself and the large values that are stored separately.
+expr_task <- function(expr, options, globals, envir, call) {
+  task <- capture_expr(expr, envir, call, names(options$depends_on), globals)
+  large <- is_large(task$variables)
+  payload <- list(expr = task$expr, variables = task$variables[!large])
+  # Code that is written here holds no functions, but code that was stored may.
+  built <- if (is.symbol(expr)) task$expr
+  payload$about <- describe_variables(task$variables, globals, expr = built, call = call)
+  list(kind = "expr", payload = payload, shared = task$variables[large])
+}
+
+# The same for a call.
+call_task <- function(fn_expr, args, options, globals, envir, call) {
+  fn <- capture_function(fn_expr, envir, call)
+  args <- check_args(args, null = TRUE, call = call)
+  check_given(options, names(args), "an argument", call)
+  fn <- capture_along(fn, args, globals, envir, call = call)
   large <- is_large(args)
   shared <- list()
   if (any(large)) {
@@ -134,8 +145,8 @@ rrq_task_create_call <- with_options(function(fn, args = NULL, options = NULL, g
     shared <- c(shared, rlang::set_names(fn$globals[large], paste0("=", names(fn$globals)[large])))
     fn$globals <- fn$globals[!large]
   }
-  submit(handle, "call", list(list(fn = fn, args = args)), shared, options)
-})
+  list(kind = "call", payload = list(fn = fn, args = args), shared = shared)
+}
 
 # Values of at least this size in bytes are stored by their hash, once for all tasks that use them.
 large_bytes <- 1e5
@@ -183,9 +194,10 @@ check_args <- function(args, null = FALSE, arg = "args", call = caller_env()) {
   as.list(args)
 }
 
-# `job` remembers for several submissions that the user was warned.
+# `job` remembers for several submissions that the user was warned. `send` has the engine queue the
+# tasks and returns their ids.
 submit <- function(handle, kind, payloads, shared, options, call = caller_env(),
-                   job = new.env(parent = emptyenv())) {
+                   job = new.env(parent = emptyenv()), send = send_tasks) {
   if (is.null(names(shared))) {
     names(shared) <- rep("", length(shared))
   }
@@ -196,9 +208,13 @@ submit <- function(handle, kind, payloads, shared, options, call = caller_env(),
     inspect = inspect_call, report_full = full_call, slot = frame, limit = max_task_size(call)
   )
   failed <- function(failure) fail_submission(failure, frame, call)
-  ids <- rust_call(rs_task_submit(handle, kind, payloads, shared, options, ask), call, failed)
+  ids <- send(handle, kind, payloads, shared, options, ask, call, failed)
   if (length(warnings) > 0) warn_submission(warnings, handle, ids, call)
   ids
+}
+
+send_tasks <- function(handle, kind, payloads, shared, options, ask, call, failed) {
+  rust_call(rs_task_submit(handle, kind, payloads, shared, options, ask), call, failed)
 }
 
 # `frame` is that of submit().

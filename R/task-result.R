@@ -85,6 +85,10 @@ rrq_task_results <- function(task_ids, error = FALSE, named = FALSE, follow = NU
 # followed has its status before the retry.
 fetch_outcomes <- function(ids, controller, follow = FALSE, call = caller_env()) {
   outcomes <- rust_call(rs_task_outcomes(queue_handle(controller, call), ids, follow), call)
+  complete_outcomes(ids, outcomes, controller, follow, call)
+}
+
+complete_outcomes <- function(ids, outcomes, controller, follow, call) {
   failed <- which(outcomes$status != "COMPLETE")
   if (length(failed) > 0) {
     values <- outcomes$value

@@ -215,7 +215,9 @@ abort_timeout <- function(wait, call) {
   has <- if (n == 1) "has" else "have"
   message <- c(
     sprintf("%s %s not ended after %g s.", what, has, wait$limit),
-    i = if (wait$goes_on) hint else "They were cancelled. Allow more time with `timeout`."
+    i = if (wait$goes_on) hint else sprintf(
+      "%s cancelled. Allow more time with `timeout`.", if (n == 1) "It was" else "They were"
+    )
   )
   abort("timeout", message, open = n, call = call)
 }

@@ -6,16 +6,12 @@
 -- 3. Each claim is an attempt. Only hand_back() undoes that.
 
 local function claim_from(queue)
-  local ids, headers, more = claim(queue, claim_limit)
-  local start = digits(us)
+  local headers, more
+  claimed, headers, attempts, more = claim(queue, claim_limit, id, digits(us))
   for i, header in ipairs(headers) do
-    header.status = RUNNING
-    header.attempt = header.attempt == '0' and '1' or digits(header.attempt + 1)
-    header.worker, header.start = id, start
-    add_write(ids[i], header)
-    attempts[i] = header.attempt
+    add_packed(claimed[i], header)
   end
-  claimed, ask_again = ids, ask_again or more
-  bump(PENDING, -#ids)
-  bump(RUNNING, #ids)
+  ask_again = ask_again or more
+  bump(PENDING, -#claimed)
+  bump(RUNNING, #claimed)
 end

@@ -37,8 +37,24 @@ local function note_child(header, task, child, status)
   end
 end
 
+local function note_end(task, status)
+  local same = ended[status] or { n = 0 }
+  same.n = same.n + 1
+  same[same.n] = task
+  ended[status] = same
+end
+
 -- The fence: only the worker and attempt that hold a task may end it.
-local function finish(header, task, at)
+local function finish(packed, task, at)
+  local changed, waiter = small_report(task, packed, at)
+  if changed then
+    local status = ARGV[at + 2]
+    add_packed(task, changed)
+    note_event(events, waiter, task, status)
+    note_end(task, status)
+    return
+  end
+  local header = read_header(packed)
   local attempt, status, started, ended_ago = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local result, extra, may_retry, child = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7] == '1', ARGV[at + 8]
   local is_object = ARGV[at + 7] == 'o'
@@ -57,9 +73,6 @@ local function finish(header, task, at)
     header.status = status
     end_finished(header, task, status, result, extra, is_object)
   end
-  add_write(task, header)
-  local same = ended[status] or { n = 0 }
-  same.n = same.n + 1
-  same[same.n] = task
-  ended[status] = same
+  add_packed(task, pack_header(header))
+  note_end(task, status)
 end

@@ -112,15 +112,31 @@ local function skip_stale(queue)
   n_stale = n_stale + stale
 end
 
--- Take up to n tasks from the head of a queue: their ids and their headers. The third value says that
--- only stale ids were found, as many as one call skips: there may be tasks behind them.
-local function claim(queue, n)
+-- The header of a task once a worker has claimed it from this queue, and which attempt that is; nil if it
+-- does not wait there.
+local function claim_header(packed, queue, worker, start)
+  local claimed, attempt = claimed_header(packed, queue, worker, start)
+  if claimed then
+    return claimed, attempt
+  end
+  local header = read_header(packed)
+  if header and header.queue == queue and is_queued(header) then
+    header.status, header.worker, header.start = RUNNING, worker, start
+    header.attempt = digits(header.attempt + 1)
+    return pack_header(header), header.attempt
+  end
+end
+
+-- Take up to n tasks from the head of a queue for a worker: their ids, their changed headers, and which
+-- attempt each is. The last value says that only stale ids were found, as many as one call skips: there may
+-- be tasks behind them.
+local function claim(queue, n, worker, start)
   local list = list_of(queue)
   -- Tiny tasks travel in batches, but never more than a fair part of what is waiting.
   if n > 1 then
     n = math.min(n, math.max(1, math.floor(redis.call('LLEN', list) / 4)))
   end
-  local ids, headers, seen, taken = {}, {}, {}, 0
+  local ids, headers, attempts, seen, taken = {}, {}, {}, {}, 0
   while taken < n and n_stale < STALE_MAX do
     local popped = redis.call('LPOP', list, n - taken)
     if not popped then
@@ -128,12 +144,13 @@ local function claim(queue, n)
     end
     local before = taken
     for i, packed in ipairs(redis.call('HMGET', tasks, unpack(popped))) do
-      local id, header = popped[i], read_header(packed)
+      local id = popped[i]
       -- The list is a hint: only the header says whether the task still waits here.
-      if header and header.queue == queue and is_queued(header) and not seen[id] then
+      local header, attempt = claim_header(packed, queue, worker, start)
+      if header and not seen[id] then
         seen[id] = true
         taken = taken + 1
-        ids[taken], headers[taken] = id, header
+        ids[taken], headers[taken], attempts[taken] = id, header, attempt
       end
     end
     if taken == before then
@@ -145,5 +162,5 @@ local function claim(queue, n)
   if more then
     wake(queue)
   end
-  return ids, headers, more
+  return ids, headers, attempts, more
 end

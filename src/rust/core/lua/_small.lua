@@ -11,11 +11,11 @@
 -- From a queue with so many tasks, claim() may take several.
 local FEW = 8
 
--- The header of the task that has ended, and its waiter.
-local function small_report(task, packed)
-  local attempt, status, started, ended_ago, result, extra = unpack(ARGV, FIRST_FINISH + 1, FIRST_FINISH + 6)
+-- The header of a task that has ended, reported from ARGV[at] on, and its waiter.
+local function small_report(task, packed, at)
+  local attempt, status, started, ended_ago, result, extra, kind, child = unpack(ARGV, at + 1, at + 8)
   if (status == COMPLETE or status == ERROR) and #result <= SMALL_RESULT and extra == ''
-    and ARGV[FIRST_FINISH + 7] ~= 'o' and ARGV[FIRST_FINISH + 8] == '' then
+    and kind ~= 'o' and child == '' then
     return ended_header(packed, id, attempt, status, digits(us - started), digits(us - ended_ago), result)
   end
 end
@@ -55,7 +55,7 @@ local function small_step()
   local next_task = waiting[1]
   local ended, waiter, claimed, attempt
   if task then
-    ended, waiter = small_report(task, redis.call('HGET', tasks, task))
+    ended, waiter = small_report(task, redis.call('HGET', tasks, task), FIRST_FINISH)
   end
   if next_task then
     claimed, attempt = claimed_header(redis.call('HGET', tasks, next_task), queues[at], id, time)

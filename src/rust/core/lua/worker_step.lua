@@ -65,9 +65,9 @@ end
 local lines, events, writes, delta = {}, {}, {}, {}
 local ended, claimed, attempts, ask_again = {}, {}, {}, false
 local n_writes = 0
-local function add_write(task, header)
+local function add_packed(task, header)
   n_writes = n_writes + 2
-  writes[n_writes - 1], writes[n_writes] = task, pack_header(header)
+  writes[n_writes - 1], writes[n_writes] = task, header
 end
 
 local function bump(status, by)
@@ -86,7 +86,7 @@ if not replay and #ARGV >= FIRST_FINISH then
     ids[#ids + 1] = ARGV[at]
   end
   for i, packed in ipairs(redis.call('HMGET', tasks, unpack(ids))) do
-    finish(read_header(packed), ids[i], FIRST_FINISH + FINISH_WIDTH * (i - 1))
+    finish(packed, ids[i], FIRST_FINISH + FINISH_WIDTH * (i - 1))
   end
   if table.concat(ids) == record.held then
     record.held, record.n_open = '', 0

@@ -41,6 +41,31 @@ fn rs_task_submit(
     Ok(task::submit_with(&mut queue, &submission, next, &mut on_full)?)
 }
 
+/// Queue one task and wait up to `limit_s` seconds for its outcome, which is NULL if it has not ended.
+/// Deletes the task if it has completed and nothing else is needed of it.
+#[extendr]
+#[allow(clippy::too_many_arguments)]
+fn rs_task_ask(
+    mut queue: ExternalPtr<Queue>,
+    kind: &str,
+    payloads: List,
+    shared: List,
+    options: List,
+    ask: List,
+    limit_s: f64,
+) -> RResult<List> {
+    let inspector = Inspector::new(&ask);
+    let submission = submission(kind, &shared, &options, &inspector)?;
+    let mut payloads = payloads.values();
+    let mut next = || payloads.next().map(|value| inspector.serialize(&value, 1)).transpose();
+    let mut on_full = |bytes, limit| inspector.report_full(bytes, limit);
+    let limit = limit(limit_s);
+    let asked = task::ask(&mut queue, &submission, || Ok(next()?), &mut on_full, limit, &stop())?;
+    let columns = |outcome| outcome_columns(&mut queue, std::slice::from_ref(outcome));
+    let outcome = or_null(asked.outcome.as_ref().map(columns).transpose()?);
+    Ok(list!(id = asked.id, outcome = outcome, deleted = asked.deleted))
+}
+
 /// Whether a value holds an external pointer to something, which cannot be sent.
 #[extendr]
 fn rs_holds_pointer(value: Robj) -> RResult<bool> {
@@ -260,6 +285,7 @@ extendr_module! {
     mod task;
     fn rs_random_id;
     fn rs_task_submit;
+    fn rs_task_ask;
     fn rs_holds_pointer;
     fn rs_is_data;
     fn rs_task_cancel;

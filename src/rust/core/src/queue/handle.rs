@@ -8,7 +8,7 @@ use crate::keys::Keys;
 use crate::queue::settings::Settings;
 use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE, QUEUE_NUMBER};
 use crate::store::{Storage, Store, new_mark};
-use crate::task::{Rules, Stream, Submitter};
+use crate::task::{Deletion, Rules, Stream, Submitter};
 use crate::value;
 
 /// The layout of the stored data that this version reads and writes.
@@ -28,6 +28,7 @@ pub struct Queue {
     pub(crate) stream: Stream,
     pub(crate) submitter: Submitter,
     pub(crate) known_objects: HashSet<String>,
+    pub(crate) deletion: Deletion,
     pub(crate) defaults: Rules,
     pub(crate) max_bytes: Option<f64>,
     /// How many files this process has left to others when it last deleted those of objects that are gone.
@@ -83,6 +84,7 @@ impl Queue {
             watch: 0,
             stream: Stream::default(),
             submitter: Submitter::default(),
+            deletion: Deletion::Unknown,
             known_objects: HashSet::new(),
             defaults: Rules::default(),
             max_bytes: None,

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_DELETE};
+use crate::task::deletion::Deletion;
 use crate::task::{Body, query};
 use crate::value;
 
@@ -68,6 +69,32 @@ pub(super) fn delete_some(queue: &mut Queue, ids: &[String], mode: Mode) -> Resu
                 found.kept.extend(rest.kept);
             }
             return Ok(found);
+        }
+    }
+}
+
+/// Delete tasks that have ended, have no retries and refer to no objects. The reply is not waited for, once
+/// the server is known to have the script.
+pub(super) fn post(queue: &mut Queue, ids: &[String]) {
+    let call = delete_call(queue, ids, &vec![None; ids.len()], Mode::All);
+    match queue.deletion {
+        Deletion::Unknown => {
+            let deleted = queue.connection.call(&call);
+            queue.deletion = deleted.map_or(Deletion::Posted(call), |_| Deletion::Known);
+        }
+        _ => {
+            queue.connection.post(&call);
+            queue.deletion = Deletion::Posted(call);
+        }
+    }
+}
+
+/// Read the reply to that request, and send it again if it was lost or refused.
+pub(super) fn collect_posted(queue: &mut Queue) {
+    if let Deletion::Posted(call) = std::mem::take(&mut queue.deletion) {
+        // Tasks that cannot be deleted stay. The caller has nothing to do with them.
+        if queue.connection.collect(&call).is_ok() {
+            queue.deletion = Deletion::Known;
         }
     }
 }

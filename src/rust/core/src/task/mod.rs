@@ -1,11 +1,13 @@
 //! Tasks: what they carry, how they are queued, asked about, waited for, cancelled and deleted.
 
+mod ask;
 mod body;
 mod chain;
 mod check;
 mod chunk;
 mod control;
 mod delete;
+mod deletion;
 mod depend;
 mod discard;
 mod fetch;
@@ -29,10 +31,12 @@ mod wait;
 mod waits_for;
 
 pub use crate::value::random_id;
+pub use ask::{Asked, ask};
 pub use body::{Body, Isolation, Kind, Parent, SharedRef, Special};
 pub use chain::{Move, earlier, following, later, moves, newest, outcomes, parent_results};
 pub use control::{cancel, cancel_open, delete, resolve_dependents};
 pub(crate) use delete::{CHUNK, delete_chains};
+pub(crate) use deletion::Deletion;
 pub use depend::{Deferred, Tree, ancestors, causes, deferred, dependents, descendants, graph};
 pub use discard::discard;
 pub use header::{Flag, Header};

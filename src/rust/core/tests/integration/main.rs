@@ -19,6 +19,7 @@ mod store_kill;
 mod store_left;
 mod store_task;
 mod support;
+mod task_ask;
 mod task_cancel;
 mod task_delete;
 mod task_depend;
