@@ -101,11 +101,14 @@ run_call <- function(run, kind, payload, template, variables, parents, timeout, 
   delayedAssign("leave", return(run$outcome))
   run$leave <- environment()
   run$active <- TRUE
-  frame <- new.env(parent = run$envir)
-  call <- if (kind == "bulk_call") {
-    bulk_call(run, frame, payload, template)
+  if (kind == "bulk_call") {
+    meet_template(run, template)
+    # Without a hash table, which costs more than all variables of a call.
+    frame <- new.env(FALSE, run$common)
+    call <- bulk_call(run, frame, payload, template)
   } else {
-    prepare_call(run, frame, kind, payload, template, variables)
+    frame <- new.env(parent = run$envir)
+    call <- prepare_call(run, frame, kind, payload, template, variables)
   }
   if (!is.null(parents)) {
     call <- bind_parents(frame, kind, call, lapply(parents, rehome, run$envir))
@@ -193,72 +196,6 @@ bind_parents <- function(frame, kind, call, parents) {
     return(call)
   }
   as.call(c(as.list(call), bind_args(frame, parents, "parent")))
-}
-
-# The call of one task of a bulk. What the tasks share (function, further arguments) is prepared by
-# the first of them, in the environment `common` between the task's frame and the worker's
-# environment. The frame is fresh for each task. A function sent by value never sees `common`, so
-# that no task changes what the next one finds there. What it sees in place of the global
-# environment is `home` (worker-globals.R), which is filled again for each task.
-#
-# The preparation is valid for one template in one worker environment, and both are compared each
-# time: tasks of other bulks come between, and a refresh replaces the environment. That is cheap, as
-# the engine keeps shared objects: identical() finds the same pointer. The template is recorded last
-# and cleared first. A task can be interrupted while it prepares; recorded before, the template
-# would then stand beside the function of another bulk, which the next task would call.
-bulk_call <- function(run, frame, payload, template) {
-  # num.eq: 0 and -0 are different arguments.
-  same <- identical(template, run$template, num.eq = FALSE, single.NA = FALSE)
-  if (!same || !identical(run$envir, run$template_envir)) {
-    run$template <- NULL
-    prepare_bulk(run, template)
-    run$template <- template
-    run$template_envir <- run$envir
-  }
-  parent.env(frame) <- run$common
-  # No task sees what another assigned there by `<<-`.
-  if (!is.null(run$globals)) list2env(run$globals, run$home)
-  if (isTRUE(template$fn$shares)) payload <- give_shared(list(payload))[[1]]
-  if (!is.null(template$fn$elements_code)) payload <- rehome(payload, run$home, template$fn)
-  bind_methods(run, template$fn$methods, run$home)
-  if (!is.null(template$chunk)) {
-    assign("chunk", payload, frame)
-    each <- if (isTRUE(template$streams)) call(":::", quote(rrq), quote(each_stream))
-    each <- if (is.null(each)) run$head else as.call(c(each, run$head))
-    return(switch(template$chunk,
-      lapply = as.call(c(quote(base::lapply), quote(chunk), each, run$args)),
-      mapply = as.call(c(quote(base::.mapply), each, quote(chunk), quote(more)))
-    ))
-  }
-  if (!is.null(template$names)) {
-    own <- bind_args(frame, named(payload, template$names))
-    return(as.call(c(run$head, own, run$args)))
-  }
-  if (!is_plain(payload)) {
-    assign("arg", payload, frame)
-    payload <- quote(arg)
-  }
-  as.call(c(run$head, list(payload), run$args))
-}
-
-prepare_bulk <- function(run, template) {
-  fn <- template$fn
-  if (isTRUE(fn$shares)) {
-    template$args <- give_shared(template$args)
-    fn$globals <- give_shared(fn$globals)
-  }
-  run$common <- new.env(parent = run$envir)
-  load_namespaces(fn$class_packages)
-  run$home <- globals_home(fn, run$envir)
-  run$globals <- if (!is.null(fn$globals)) mget(names(fn$globals), envir = run$home)
-  args <- rehome_args(template$args, run$home, fn)
-  run$head <- function_head(run$common, fn, run$home)
-  run$args <- bind_args(run$common, args, "shared")
-  if (identical(template$chunk, "mapply")) {
-    # .mapply() evaluates these arguments; code among them must arrive as it is.
-    quoted <- lapply(args, function(x) if (is.language(x)) call("quote", x) else x)
-    assign("more", quoted, run$common)
-  }
 }
 
 named <- function(values, names) {
