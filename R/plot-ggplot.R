@@ -2,6 +2,9 @@
 # is no dependency: the methods are registered when it is loaded, and all its functions are taken
 # from its namespace.
 
+# Columns of the data of a layer.
+utils::globalVariables(".data")
+
 register_autoplot <- function() {
   methods <- list(
     rrq_task_table = autoplot.rrq_task_table,

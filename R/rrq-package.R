@@ -106,7 +106,6 @@
 #' rrq_stop()
 #' @importFrom methods new
 #' @importFrom R6 R6Class
-#' @importFrom rlang caller_env "%||%" .data
 "_PACKAGE"
 
 # The only mutable environment of the package.

@@ -63,7 +63,7 @@ answers <- list(
   },
   REFRESH = function(run, argument, idle) {
     built <- tryCatch(list(run$identity$build()), error = identity)
-    if (rlang::is_condition(built)) {
+    if (inherits(built, "condition")) {
       # As at its start: no task may run in an environment other than the requested one.
       run$identity$log("ENVIR", paste("error:", conditionMessage(built)))
       return(list(value = failed_answer(built), effect = "fail", argument = no_envir))

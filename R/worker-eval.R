@@ -28,7 +28,7 @@ new_run <- function() {
 evaluation_calls <- function(run, identity) {
   run$identity <- identity
   the$task <- run
-  slot <- rlang::new_environment(list(
+  slot <- list2env(parent = emptyenv(), list(
     run = function(kind, payload, template, variables, parents, timeout, seed, logged) {
       take_outcome(
         run, run_call(run, kind, payload, template, variables, parents, timeout, seed, logged)

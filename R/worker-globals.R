@@ -71,7 +71,7 @@ rehome_items <- function(x, to) {
   is_changed <- FALSE
   for (i in which_compound(items)) {
     moved <- rehome_value(items[[i]], to)
-    if (!rlang::is_reference(moved, items[[i]])) {
+    if (!identical(moved, items[[i]])) {
       items[[i]] <- moved
       is_changed <- TRUE
     }
@@ -83,7 +83,7 @@ rehome_attributes <- function(x, to) {
   kept <- kept_attributes(x)
   for (i in which_compound(kept)) {
     moved <- rehome_value(kept[[i]], to)
-    if (!rlang::is_reference(moved, kept[[i]])) attr(x, names(kept)[[i]]) <- moved
+    if (!identical(moved, kept[[i]])) attr(x, names(kept)[[i]]) <- moved
   }
   x
 }
@@ -111,7 +111,7 @@ rehome_call <- function(x, to) {
   parts <- as.list(x)
   for (i in which(vapply(parts, is.recursive, NA))) {
     moved <- rehome_part(parts[[i]], to)
-    if (!rlang::is_reference(moved, parts[[i]])) x[[i]] <- moved
+    if (!identical(moved, parts[[i]])) x[[i]] <- moved
   }
   x
 }
@@ -180,7 +180,7 @@ rehome_binding <- function(name, envir, to) {
     return()
   }
   moved <- rehome_value(value, to)
-  is_changed <- !rlang::is_reference(moved, value)
+  is_changed <- !identical(moved, value)
   if (is_changed && !bindingIsLocked(name, envir)) assign(name, moved, envir)
 }
 

@@ -84,7 +84,7 @@ rrq_worker <- R6Class(
   ),
   private = list(
     url = NULL, queue_id = NULL, config_name = NULL, handle = NULL, runner = NULL, run = NULL,
-    verbose = TRUE, envir_hash = NULL, is_running = FALSE,
+    verbose = TRUE, place = NULL, envir_hash = NULL, is_running = FALSE,
     register = function(timeout_config, call) {
       config <- wait_for_config(timeout_config, function() {
         private$handle <- peek_queue(private$url, private$queue_id, call)
@@ -161,7 +161,9 @@ rrq_worker <- R6Class(
     },
     describe = function(config = NULL) {
       config <- config %||% rust_call(rs_worker_config(private$runner))
-      info <- describe_worker(self$id, private$queue_id, private$url, private$config_name, config)
+      private$place <- private$place %||%
+        rust_call(rs_redis_info(rust_call(rs_redis_open(private$url))))
+      info <- describe_worker(self$id, private$queue_id, private$place, private$config_name, config)
       info["envir"] <- list(private$envir_hash)
       info
     },
@@ -247,17 +249,24 @@ spawned_by <- function() {
   }
 }
 
-describe_worker <- function(id, queue_id, url, config_name, config) {
+# As utils::osVersion, which starts processes to find this out.
+operating_system <- function(file = "/etc/os-release") {
+  lines <- if (file.exists(file)) readLines(file, warn = FALSE)
+  name <- grep("^PRETTY_NAME=", lines, value = TRUE)
+  name <- gsub("^PRETTY_NAME=|[\"']", "", name)
+  if (length(name) == 1) name else utils::osVersion
+}
+
+describe_worker <- function(id, queue_id, place, config_name, config) {
   system <- Sys.info()
-  place <- rust_call(rs_redis_info(rust_call(rs_redis_open(url))))
   logfile <- Sys.getenv("RRQ_WORKER_LOGFILE")
   structure(
     list(
       worker = id,
       config = config_name,
-      rrq_version = as.character(utils::packageVersion("rrq")),
+      rrq_version = getNamespaceVersion(topenv())[[1]],
       platform = R.version$platform,
-      running = utils::sessionInfo()$running,
+      running = operating_system(),
       hostname = system[["nodename"]],
       username = system[["user"]],
       queue = config$queue,

@@ -343,8 +343,8 @@ wait_alive <- function(controller, workers, timeout, time_poll, progress, call, 
       stats::setNames(lapply(paths, read_log), sprintf("%s (%s)", ids_dead, paths))
     }
   )
-  # Starting takes half a second; a longer sleep at first would only add to it.
-  step <- min(time_poll, 0.05)
+  # Starting takes a fifth of a second; a longer sleep would only add to it.
+  step <- min(time_poll, 0.02)
   wait_started(queue_handle(controller, call), ids, watch, timeout, step, progress, call)
   invisible(ids)
 }

@@ -270,3 +270,9 @@ test_that("the heartbeat's key is there from the beginning, whatever the period,
   worker$shutdown()
   expect_equal(r$con$EXISTS(key), 0)
 })
+
+test_that("the operating system is named as by R", {
+  skip_on_os("windows")
+  expect_equal(operating_system(), utils::osVersion)
+  expect_equal(operating_system(withr::local_tempfile()), utils::osVersion)
+})

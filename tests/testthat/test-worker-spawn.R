@@ -8,6 +8,17 @@ test_that("workers are started, named by number and alive", {
   expect_equal(rrq_worker_status(controller = r), rlang::set_names(rep("IDLE", 3), ids))
 })
 
+test_that("workers start, and run what does not fail, without the packages for errors and bars", {
+  r <- local_queue()
+  local_spawned(r)
+  one <- 1
+  id <- rrq_task_create_call(function(x) x + one, list(1), controller = r)
+  rrq_task_wait(id, timeout = time_limit(), controller = r)
+  expect_equal(rrq_task_result(id, controller = r), 2)
+  loaded <- rrq_lapply(1:2, function(i) loadedNamespaces(), controller = r)[[2]]
+  expect_equal(intersect(loaded, c("rlang", "cli")), character())
+})
+
 test_that("without a base one is drawn", {
   r <- local_queue()
   manager <- local_spawned(r)
