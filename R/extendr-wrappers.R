@@ -107,6 +107,8 @@ rs_holds_pointer <- function(value) .Call(wrap__rs_holds_pointer, value)
 
 rs_is_data <- function(value) .Call(wrap__rs_is_data, value)
 
+rs_are_scalars <- function(values) .Call(wrap__rs_are_scalars, values)
+
 rs_task_cancel <- function(queue, ids, ignore_ended) .Call(wrap__rs_task_cancel, queue, ids, ignore_ended)
 
 rs_task_resolve_dependents <- function(queue) .Call(wrap__rs_task_resolve_dependents, queue)

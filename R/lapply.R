@@ -77,7 +77,7 @@ rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of l
   elements <- as_elements(X)
   args <- list(...)
   fn <- capture_along(fn, args, globals, parent.frame(), elements)
-  template <- list(fn = fn, args = args, names = NULL, chunk = "lapply")
+  template <- list(fn = fn, args = args, names = NULL, chunk = "lapply", packs = cancel)
   template$streams <- if (!is.null(options$seed)) TRUE
   job <- new_job(controller, template, options, timeout, cancel, relay)
   job$names <- names(X)
@@ -85,7 +85,8 @@ rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of l
   on.exit(end_job(job))
   on.exit(signal_collected(job$signals), add = TRUE)
   pieces <- function(at) elements[at]
-  values <- run_job(job, length(elements), pieces, chunk_size, show_progress(progress))
+  size <- function() element_size(elements)
+  values <- run_job(job, length(elements), pieces, size, chunk_size, show_progress(progress))
   stats::setNames(values, names(X))
 }
 
@@ -111,7 +112,7 @@ rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. 
   elements <- lapply(vectors, as_elements)
   code <- unlist(Filter(is.list, elements), recursive = FALSE, use.names = FALSE)
   fn <- capture_along(fn, args, globals, parent.frame(), code)
-  template <- list(fn = fn, args = args, names = NULL, chunk = "mapply")
+  template <- list(fn = fn, args = args, names = NULL, chunk = "mapply", packs = cancel)
   template$streams <- if (!is.null(options$seed)) TRUE
   job <- new_job(controller, template, options, timeout, cancel, relay)
   job$names <- names(vectors[[1]]) %||% if (is.character(vectors[[1]])) vectors[[1]]
@@ -119,7 +120,8 @@ rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. 
   on.exit(end_job(job))
   on.exit(signal_collected(job$signals), add = TRUE)
   pieces <- function(at) lapply(elements, function(x) x[(at - 1) %% length(x) + 1])
-  values <- run_job(job, n, pieces, chunk_size, show_progress(progress))
+  size <- function() sum(vapply(elements, element_size, 0))
+  values <- run_job(job, n, pieces, size, chunk_size, show_progress(progress))
   as_mapply(values, vectors[[1]], SIMPLIFY, USE.NAMES)
 }
 
@@ -177,99 +179,8 @@ new_job <- function(controller, template, options, timeout, cancel, relay, call 
   rlang::env(
     controller = controller, handle = queue_handle(controller, call), template = template,
     options = options, limit = limit, deadline = now() + limit, cancel = cancel, relay = relay,
-    ids = character(), complete = FALSE
+    ids = character(), values = list(), starts = numeric(), n_done = 0, complete = FALSE
   )
-}
-
-# The values of all `n` elements. `pieces` returns the part of the input for some positions.
-run_job <- function(job, n, pieces, chunk_size, progress, call = caller_env()) {
-  if (progress) job$bar <- task_bar(job$handle, character(), total = n, what = "elements")
-  with_bar(job$bar, run_waves(job, n, pieces, chunk_size, call))
-}
-
-run_waves <- function(job, n, pieces, chunk_size, call) {
-  n_pilots <- 0
-  values <- list()
-  if (is.null(chunk_size)) {
-    n_workers <- max(1, sum(rust_call(rs_worker_states(job$handle), call)$active))
-    n_pilots <- min(n, n_workers)
-    values <- run_wave(job, seq_len(n_pilots), pieces, 1, call)
-    if (n > n_pilots) {
-      rest <- pieces(seq.int(n_pilots + 1, n))
-      size <- as.numeric(utils::object.size(rest)) / (n - n_pilots)
-      chunk_size <- choose_chunk_size(job, n - n_pilots, n_workers, size)
-    }
-  }
-  if (n > n_pilots) {
-    values <- c(values, run_wave(job, seq.int(n_pilots + 1, n), pieces, chunk_size, call))
-  }
-  job$complete <- TRUE
-  values
-}
-
-run_wave <- function(job, at, pieces, chunk_size, call) {
-  chunks <- lapply(unname(split(at, (seq_along(at) - 1) %/% chunk_size)), pieces)
-  options <- job$options
-  if (!is.null(options$seed)) {
-    # The stream of an element must not depend on the chunk it is in.
-    options$seed <- skip_streams(options$seed, min(at) - 1)
-    options$seed_step <- as.numeric(chunk_size)
-  }
-  job$first <- min(at)
-  job$chunk_size <- chunk_size
-  ids <- submit(job$handle, "bulk_call", chunks, list(job$template), options, call, job)
-  job$ids <- c(job$ids, ids)
-  source <- start_source(job$controller, ids, job$limit, call)
-  on.exit(end_source(source))
-  source$relay <- job$relay
-  source$wait$deadline <- job$deadline
-  source$wait$goes_on <- !job$cancel
-  if (!is.null(job$bar)) {
-    source$wait$bar <- reuse_bar(job$bar, ids, min(at) - 1, chunk_size)
-  }
-  # The elements of a task.
-  span <- function(id) {
-    first <- min(at) + (match(id, ids) - 1) * chunk_size
-    c(first, min(first + chunk_size - 1, max(at)))
-  }
-  on_end <- function(id, result, status, extra) {
-    if (!is.null(extra)) add_signals(job$signals, id, extra, span(id)[[1]])
-    if (status != "COMPLETE") throw_element_error(result, span(id), job$names)
-    result
-  }
-  values <- collect(source, on_end, call)
-  unlist(values, recursive = FALSE, use.names = FALSE)
-}
-
-# The worker knows the place of the element in its task, if the code of an element failed.
-throw_element_error <- function(error, span, names) {
-  if (!is.null(error$element)) {
-    span[] <- span[[1]] + error$element - 1
-  }
-  error["element"] <- list(if (span[[1]] == span[[2]]) span[[1]])
-  error$message <- paste0(name_elements(span, names), ": ", error$message)
-  throw_task_error(error)
-}
-
-name_elements <- function(span, names) {
-  if (span[[1]] != span[[2]]) {
-    return(sprintf("elements %.0f to %.0f", span[[1]], span[[2]]))
-  }
-  name <- names[span[[1]]]
-  named <- length(name) == 1 && !is.na(name) && nzchar(name)
-  paste0(sprintf("element %.0f", span[[1]]), if (named) sprintf(" (%s)", name))
-}
-
-chunk_s <- 0.1
-tasks_per_worker <- 4
-
-# At least one element, and enough tasks that no worker is idle for long at the end. Elements of
-# `size` bytes must not make a task large.
-choose_chunk_size <- function(job, n, n_workers, size = 0) {
-  times <- rust_call(rs_task_times(job$handle, job$ids))$times
-  # The quickest of them: the first task of a kind on a worker may also load packages.
-  fit <- chunk_s / max(min(times$end - times$start), 1e-6)
-  max(1, floor(min(fit, n / (tasks_per_worker * n_workers), large_task / 2 / size)))
 }
 
 # How long to wait for running tasks before leaving their end to the workers.

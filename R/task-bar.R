@@ -69,6 +69,12 @@ reuse_bar <- function(bar, ids, before, size) {
   bar
 }
 
+# What is known to be done after a wave of tasks.
+settle_bar <- function(bar, done) {
+  bar$n_complete <- done
+  draw_bar(bar, done, 0)
+}
+
 # The first slice of a wait takes no time, so that the bar appears at once.
 bar_pause <- function(bar) {
   if (is.null(bar$began)) 0 else bar$time_poll

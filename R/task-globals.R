@@ -39,7 +39,8 @@ capture_along <- function(fn, args, globals, envir, elements = NULL, call = call
 
 # Whether a function of a package is called with plain values, which no S3 method can concern.
 brings_nothing <- function(fn, args, elements) {
-  is.null(fn$value) && is_plain_list(args) && is_plain_list(elements) &&
+  is.null(fn$value) && is_plain_list(args) &&
+    (is_large_data(elements) || is_plain_list(elements)) &&
     length(current_scene()$methods$name) == 0
 }
 

@@ -31,7 +31,8 @@ bulk_call <- function(run, frame, payload, template) {
     if (!is.null(template$fn$elements_code)) payload <- rehome(payload, run$home, template$fn)
     bind_methods(run, template$fn$methods, run$home)
     if (!is.null(template$chunk)) {
-      return(chunk_call(run, frame, payload, template))
+      assign("chunk", payload, frame)
+      return(chunk_call(run, template))
     }
     if (!is.null(template$names)) {
       own <- bind_args(frame, named(payload, template$names))
@@ -45,17 +46,6 @@ bulk_call <- function(run, frame, payload, template) {
   call <- run$call
   call[2] <- list(payload)
   call
-}
-
-# The call for several elements of rrq_lapply() or rrq_mapply().
-chunk_call <- function(run, frame, elements, template) {
-  assign("chunk", elements, frame)
-  each <- if (isTRUE(template$streams)) call(":::", quote(rrq), quote(each_stream))
-  each <- if (is.null(each)) run$head else as.call(c(each, run$head))
-  switch(template$chunk,
-    lapply = as.call(c(quote(base::lapply), quote(chunk), each, run$args)),
-    mapply = as.call(c(quote(base::.mapply), each, quote(chunk), quote(more)))
-  )
 }
 
 # Whether tasks differ only in one argument, and nothing is done before each.

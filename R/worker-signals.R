@@ -122,11 +122,14 @@ find_element <- function(frame) {
     return(NULL)
   }
   loop <- switch(chunk, lapply = base::lapply, mapply = base::.mapply)
+  before <- 0
   while (at <= length(frames)) {
-    if (identical(sys.function(at), loop)) {
+    if (identical(sys.function(at), run_in_time)) {
+      before <- frames[[at]]$done
+    } else if (identical(sys.function(at), loop)) {
       place <- if (chunk == "lapply") frames[[at]]$i else last_index(sys.call(at + 1))
       # There is none before the first element. R may go on counting in this very object.
-      return(if (!is.null(place)) place + 0)
+      return(if (!is.null(place)) before + place)
     }
     at <- at + 1
   }

@@ -49,10 +49,13 @@ is_plain_code <- function(part) {
 
 error_machinery <- c(".handleSimpleError", "h", "signal_abort", "signalCondition", "<fn>")
 
+# The functions of the worker that may stand between its own frames and those of the user.
+own_heads <- c("eval", "rrq:::run_chunk", "run_in_time")
+
 # The frames after the worker's eval(), up to where the handler was called.
 user_frames <- function(heads) {
   first <- match("eval", heads, 0L)
-  while (first <= length(heads) && heads[[first]] == "eval") {
+  while (first <= length(heads) && heads[[first]] %in% own_heads) {
     first <- first + 1L
   }
   last <- match(TRUE, heads %in% c("leave_with_error", "leave_interrupted")) - 1L

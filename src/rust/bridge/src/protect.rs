@@ -108,8 +108,17 @@ pub extern "C" fn rrq_on_load() {
 
 /// Whether a value has no attributes.
 pub fn is_bare(value: &Robj) -> bool {
+    // SAFETY: `value` keeps the object alive.
+    unsafe { is_bare_object(value.get()) }
+}
+
+/// The same without a handle.
+///
+/// # Safety
+/// The object must be alive.
+pub unsafe fn is_bare_object(value: SEXP) -> bool {
     // SAFETY: reading a field of a live object.
-    unsafe { rrq_has_attributes(value.get()) == 0 }
+    unsafe { rrq_has_attributes(value) == 0 }
 }
 
 /// Whether the user has pressed Ctrl-C and R has not seen it yet. Any thread may ask.

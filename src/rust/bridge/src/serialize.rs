@@ -14,7 +14,7 @@ use std::os::raw::{c_int, c_void};
 
 use crate::condition::{Failure, RResult};
 use crate::plain;
-use crate::protect::protect;
+use crate::protect::{is_bare_object, protect};
 
 const VERSION: c_int = 3;
 /// The attribute that marks environments which stand for the global one.
@@ -160,6 +160,32 @@ pub fn is_data(value: &Robj) -> bool {
         }
     }
     true
+}
+
+/// Whether a list could be one vector instead: all its elements are single values of one type, without
+/// attributes.
+pub fn are_scalars(values: &Robj) -> bool {
+    // SAFETY: only reads what `values`, which is protected, holds; the list up to its length.
+    unsafe {
+        let list = values.get();
+        if TYPEOF(list) != SEXPTYPE::VECSXP || Rf_xlength(list) == 0 {
+            return false;
+        }
+        let kind = TYPEOF(VECTOR_ELT(list, 0));
+        let is_vector = matches!(
+            kind,
+            SEXPTYPE::LGLSXP
+                | SEXPTYPE::INTSXP
+                | SEXPTYPE::REALSXP
+                | SEXPTYPE::CPLXSXP
+                | SEXPTYPE::STRSXP
+                | SEXPTYPE::RAWSXP
+        );
+        is_vector
+            && (0..Rf_xlength(list)).map(|at| VECTOR_ELT(list, at)).all(|value| {
+                TYPEOF(value) == kind && Rf_xlength(value) == 1 && is_bare_object(value)
+            })
+    }
 }
 
 /// Serialise any value with R's own code; also whether it holds external pointers.

@@ -9,7 +9,7 @@ use rrq_core::{Error, Queue, Status};
 
 use rrq_bridge::convert::{limit, log_list, or_null, seconds, statuses, stop};
 use rrq_bridge::serialize::{
-    is_data, serialize, serialize_noting, unserialize, unserialize_each, unserialize_from,
+    are_scalars, is_data, serialize, serialize_noting, unserialize, unserialize_each, unserialize_from,
 };
 use rrq_bridge::storage::pruned_columns;
 use rrq_bridge::tasks::{
@@ -76,6 +76,12 @@ fn rs_holds_pointer(value: Robj) -> RResult<bool> {
 #[extendr]
 fn rs_is_data(value: Robj) -> bool {
     is_data(&value)
+}
+
+/// Whether a list holds nothing but single values of one type.
+#[extendr]
+fn rs_are_scalars(values: Robj) -> bool {
+    are_scalars(&values)
 }
 
 #[extendr]
@@ -288,6 +294,7 @@ extendr_module! {
     fn rs_task_ask;
     fn rs_holds_pointer;
     fn rs_is_data;
+    fn rs_are_scalars;
     fn rs_task_cancel;
     fn rs_task_resolve_dependents;
     fn rs_task_discard;
