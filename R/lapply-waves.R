@@ -18,8 +18,10 @@ run_waves <- function(job, n, pieces, size, chunk_size, call) {
     n_workers <- max(1, sum(rust_call(rs_worker_states(job$handle), call)$active))
     # They must not make a task large.
     most <- max(1, floor(large_task / 2 / size()))
-    left <- run_wave(job, share_out(n, n_workers, most), pieces, chunk_s, call)
-    left <- size_spans(left, n_workers, most)
+    shares <- share_out(n, n_workers, most)
+    left <- run_wave(job, shares, pieces, chunk_s, call)
+    rest <- new_spans(max(shares[, "last"]) + 1, n, 0)
+    left <- size_spans(rbind(left, rest), n_workers, most)
   } else {
     left <- new_spans(1, n, chunk_size)
   }
@@ -30,19 +32,19 @@ run_waves <- function(job, n, pieces, size, chunk_size, call) {
 
 # Ranges of elements, and how many of them go into a task.
 new_spans <- function(first, last, size) {
-  spans <- cbind(first = first, last = last, size = size)
+  spans <- cbind(first = unname(first), last = unname(last), size = size)
   spans[spans[, "first"] <= spans[, "last"], , drop = FALSE]
 }
 
 # In bytes.
 element_size <- function(elements) as.numeric(utils::object.size(elements)) / length(elements)
 
-# One task per worker. Elements that do not fit are left.
+# One task per worker. Elements that do not fit are left out.
 share_out <- function(n, n_workers, most) {
   n_tasks <- min(n, n_workers)
   share <- n %/% n_tasks
   if (share >= most) {
-    return(new_spans(c(1, n_tasks * most + 1), c(n_tasks * most, n), c(most, 0)))
+    return(new_spans(1, n_tasks * most, most))
   }
   # As evenly as possible: some have one more.
   end <- n %% n_tasks * (share + 1)
@@ -90,9 +92,11 @@ run_wave <- function(job, spans, pieces, seconds, call) {
 }
 
 submit_spans <- function(job, spans, pieces, seconds, call) {
-  sent <- apply(spans, 1, function(span) {
-    submit_span(job, span[["first"]], span[["last"]], span[["size"]], pieces, seconds, call)
-  }, simplify = FALSE)
+  sent <- lapply(seq_len(nrow(spans)), function(i) {
+    submit_span(job, spans[[i, "first"]], spans[[i, "last"]], spans[[i, "size"]], pieces, seconds,
+      call
+    )
+  })
   part <- function(name) unlist(lapply(sent, `[[`, name))
   list(id = part("id"), first = part("first"), last = part("last"))
 }

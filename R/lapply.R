@@ -4,9 +4,11 @@
 #' workers. Slow elements are sent one per task; quick elements are batched, many per task, to
 #' spread the overhead.
 #'
-#' Without `chunk_size`, the first elements, one per worker, run as separate tasks. The time they
-#' take determines how many of the other elements go into a task: as many as take about a tenth of a
-#' second and 5 MB, but always few enough to keep all workers busy.
+#' Without `chunk_size`, the elements are first shared out among the workers, one task each. After a
+#' tenth of a second, a task ends with the element that it is working on and hands the others back.
+#' How many it has done determines how many of the elements that are left go into a task: as many as
+#' take about a tenth of a second, but always few enough to keep all workers busy. No task gets
+#' elements of more than 5 MB, apart from single ones.
 #'
 #' The call ends when all elements are done or the first one fails, and then deletes its tasks.
 #' After an error, a time-out or Ctrl-C, the remaining tasks are cancelled first, unless
@@ -176,11 +178,11 @@ new_job <- function(controller, template, options, timeout, cancel, relay, call 
   controller <- get_controller(controller, call)
   if (relay) options$capture <- TRUE
   limit <- timeout %||% controller$settings$timeout_task_wait
-  rlang::env(
+  list2env(parent = emptyenv(), list(
     controller = controller, handle = queue_handle(controller, call), template = template,
     options = options, limit = limit, deadline = now() + limit, cancel = cancel, relay = relay,
     ids = character(), values = list(), starts = numeric(), n_done = 0, complete = FALSE
-  )
+  ))
 }
 
 # How long to wait for running tasks before leaving their end to the workers.

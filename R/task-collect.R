@@ -121,10 +121,10 @@ print.rrq_task_iterator <- function(x, ...) {
 # The results of a wait: ids of ended tasks still to be fetched, and how many tasks are left.
 start_source <- function(controller, ids, limit, call = caller_env()) {
   handle <- queue_handle(controller, call)
-  rlang::env(
+  list2env(parent = emptyenv(), list(
     controller = controller, ids = ids, n_left = length(ids), ended = character(), relay = FALSE,
     wait = if (length(ids) > 0) start_wait(handle, ids, limit, follows(NULL, controller), call)
-  )
+  ))
 }
 
 end_source <- function(source) {

@@ -9,7 +9,8 @@ use rrq_core::{Error, Queue, Status};
 
 use rrq_bridge::convert::{limit, log_list, or_null, seconds, statuses, stop};
 use rrq_bridge::serialize::{
-    are_scalars, is_data, serialize, serialize_noting, unserialize, unserialize_each, unserialize_from,
+    are_scalars, is_data, serialize, serialize_noting, unserialize, unserialize_each,
+    unserialize_from,
 };
 use rrq_bridge::storage::pruned_columns;
 use rrq_bridge::tasks::{
