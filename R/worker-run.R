@@ -91,6 +91,7 @@ rrq_worker <- R6Class(
         rust_call(rs_config_read(private$handle, private$config_name), call)
       })
       private$verbose <- config$verbose
+      private$place <- rust_call(rs_redis_info(rust_call(rs_redis_open(private$url))), call)
       prepare_task_logs(config$logdir, call)
       private$run <- new_run()
       private$run$handle <- private$handle
@@ -159,10 +160,10 @@ rrq_worker <- R6Class(
       rust_call(rs_worker_set_info(private$handle, self$id, info))
       info
     },
+    # R compiles a method, whose class took it from the compiled code of the package, when it is
+    # called again, unless it is as small as this one. The compiler takes 10 MB.
     describe = function(config = NULL) {
       config <- config %||% rust_call(rs_worker_config(private$runner))
-      private$place <- private$place %||%
-        rust_call(rs_redis_info(rust_call(rs_redis_open(private$url))))
       info <- describe_worker(self$id, private$queue_id, private$place, private$config_name, config)
       info["envir"] <- list(private$envir_hash)
       info
