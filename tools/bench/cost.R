@@ -2,7 +2,7 @@
 
 measure_cost <- function(settings) {
   n <- settings$cost_tasks
-  rbind(memory_rows(n), steady_rows(n), process_rows(), isolation_rows())
+  rbind(memory_rows(n), steady_rows(n), script_rows(n), process_rows(), isolation_rows(settings))
 }
 
 with_server <- function(code) {
@@ -24,7 +24,7 @@ memory_rows <- function(n) {
     empty <- used_memory(queue$con)
     ids <- rrq::rrq_task_create_bulk_call(identity, seq_len(n), controller = queue)
     pending <- used_memory(queue$con)
-    workers <- rrq::rrq_worker_spawn(1, controller = queue)
+    workers <- rrq::rrq_worker_spawn(1, progress = FALSE, controller = queue)
     rrq::rrq_task_wait(ids, controller = queue)
     workers$stop()
     finished <- used_memory(queue$con)
@@ -35,18 +35,13 @@ memory_rows <- function(n) {
   })
 }
 
-used_memory <- function(con) as.numeric(redis_info(con, "memory")[["used_memory"]])
-
-redis_info <- function(con, section) {
-  lines <- grep("^\\w.*:", strsplit(con$INFO(section), "\r?\n")[[1]], value = TRUE)
-  stats::setNames(sub("^[^:]*:", "", lines), sub(":.*", "", lines))
-}
+used_memory <- function(con) as.numeric(redis_info(con, "memory")$used_memory)
 
 # --- requests and CPU time -----------------------------------------------------------
 
 steady_rows <- function(n) {
   with_server(function(queue) {
-    workers <- rrq::rrq_worker_spawn(2, controller = queue)
+    workers <- rrq::rrq_worker_spawn(2, progress = FALSE, controller = queue)
     on.exit(workers$stop())
     rrq_bulk(list(queue = queue), seq_len(1000L))
     before <- usage_now(queue$con)
@@ -75,13 +70,41 @@ usage_rows <- function(all, waiting, n) {
 usage_now <- function(con) {
   cpu <- as.numeric(redis_info(con, "cpu")[c("used_cpu_sys", "used_cpu_user")])
   net <- as.numeric(redis_info(con, "stats")[c("total_net_input_bytes", "total_net_output_bytes")])
-  stats <- redis_info(con, "commandstats")
+  stats <- unlist(redis_info(con, "commandstats"))
   calls <- stats::setNames(as.numeric(sub("calls=(\\d+).*", "\\1", stats)), names(stats))
   evalsha <- sum(calls[names(calls) == "cmdstat_evalsha"])
   c(
     cpu = sum(cpu), session = sum(proc.time()[1:2]), bytes = sum(net),
     evalsha = evalsha, others = sum(calls) - evalsha
   )
+}
+
+# --- time of each script -----------------------------------------------------------------
+
+# With a log of all commands, which slows the server by a few per cent.
+script_rows <- function(n) {
+  with_server(function(queue) {
+    workers <- rrq::rrq_worker_spawn(2, progress = FALSE, controller = queue)
+    on.exit(workers$stop())
+    pool <- list(queue = queue)
+    con <- queue$con
+    rrq_bulk(pool, seq_len(1000L))
+    log_slow(con, 0)
+    rrq_bulk(pool, seq_len(n))
+    bulk <- per_script(read_slow(con), "bulk", n)
+    con$SLOWLOG_RESET()
+    for (i in seq_len(500L)) rrq_call(pool, identity, i)
+    rbind(bulk, per_script(read_slow(con), "lone", 500L))
+  })
+}
+
+per_script <- function(log, kind, n) {
+  by_script <- split(log$us, log$script)
+  us <- vapply(by_script, sum, 0) / n
+  # The others run once, or by the clock.
+  bind_rows(Map(function(script, us) {
+    cost_row(sprintf("%s, %s task", script, kind), "us/task", us, n = n)
+  }, names(us)[us >= 0.05], us[us >= 0.05]))
 }
 
 # --- memory of processes ---------------------------------------------------------------
@@ -98,7 +121,7 @@ process_rows <- function() {
 
 worker_memory <- function() {
   with_server(function(queue) {
-    workers <- rrq::rrq_worker_spawn(1, controller = queue)
+    workers <- rrq::rrq_worker_spawn(1, progress = FALSE, controller = queue)
     on.exit(workers$stop())
     rrq_bulk(list(queue = queue), seq_len(100L))
     id <- rrq::rrq_task_create_call(base::Sys.getpid, list(), controller = queue)
@@ -124,9 +147,11 @@ resident_mb <- function(pid) {
 
 # The overhead of such a task, from start to end by the server's clock, and for comparison a bare
 # R process on the same machine at the same time.
-isolation_rows <- function(n_fork = 100L, n_fresh = 10L) {
+isolation_rows <- function(settings) {
+  n_fork <- settings$isolated
+  n_fresh <- max(3L, n_fork %/% 10L)
   with_server(function(queue) {
-    workers <- rrq::rrq_worker_spawn(1, controller = queue)
+    workers <- rrq::rrq_worker_spawn(1, progress = FALSE, controller = queue)
     on.exit(workers$stop())
     run_isolated(queue, 5L, "fork")
     rbind(

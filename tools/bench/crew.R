@@ -3,6 +3,7 @@
 crew_system <- function() {
   list(
     name = "crew",
+    package = "crew",
     start = function(workers) {
       pool <- crew::crew_controller_local(workers = workers, seconds_idle = 600)
       pool$start()
@@ -11,7 +12,8 @@ crew_system <- function() {
       pool
     },
     stop = function(pool) pool$terminate(),
-    latency = crew_latency,
+    latency = function(pool, x) crew_call(pool, identity, x),
+    call = crew_call,
     bulk = list(crew = crew_bulk)
   )
 }
@@ -21,10 +23,18 @@ crew_connections <- function(pool) {
   mirai::status(.compute = pool$client$profile)$connections
 }
 
-crew_latency <- function(pool, x) {
-  pool$push(identity(x), data = list(x = x))
-  pool$wait(mode = "one")
-  pool$pop()$result[[1]]
+# wait() may return a moment before pop() finds the task.
+crew_call <- function(pool, fn, arg) {
+  pool$push(fn(arg), data = list(fn = fn, arg = arg))
+  deadline <- now_s() + 60
+  repeat {
+    pool$wait(mode = "one")
+    task <- pool$pop()
+    if (!is.null(task)) {
+      return(task$result[[1]])
+    }
+    if (now_s() > deadline) stop("crew: the task did not return")
+  }
 }
 
 # Results arrive in the order in which tasks ended, so each carries its position.
@@ -35,9 +45,18 @@ crew_bulk <- function(pool, x) {
       iterate = list(x = x, place = seq_along(x))
     ),
     run = pool$wait(mode = "all"),
-    collect = pool$collect()$result
+    collect = crew_collect(pool, length(x))
   )
   places <- vapply(done$values, function(result) result$place, 1L)
   done$values <- lapply(done$values[order(places)], function(result) result$value)
   done
+}
+
+crew_collect <- function(pool, n) {
+  results <- list()
+  deadline <- now_s() + 60
+  while (length(results) < n && now_s() < deadline) {
+    results <- c(results, pool$collect()$result)
+  }
+  results
 }

@@ -1,29 +1,11 @@
-# Measures of every system: start-up time, latency, throughput.
+# Scenarios that every system can take part in. Each function measures one system in a fresh R
+# process and returns its rows, or NULL if the system has no such function.
 
-measure_system <- function(system, settings) {
-  pools <- lapply(settings$workers, function(n) measure_pool(system, n, settings))
-  starts <- lapply(settings$start_workers, function(n) measure_start(system, n))
-  do.call(rbind, c(pools, starts))
-}
-
-measure_pool <- function(system, workers, settings) {
-  start <- now_s()
+with_pool <- function(system, workers, code) {
   pool <- system$start(workers)
-  started <- row(system$name, "start", "s", now_s() - start, workers = workers)
   on.exit(system$stop(pool))
   warm_up(system, pool)
-  rbind(
-    started,
-    measure_latency(system, pool, workers, settings$latencies),
-    measure_throughput(system, pool, workers, settings)
-  )
-}
-
-measure_start <- function(system, workers) {
-  start <- now_s()
-  pool <- system$start(workers)
-  on.exit(system$stop(pool))
-  row(system$name, "start", "s", now_s() - start, workers = workers)
+  code(pool)
 }
 
 # Triggers byte-compilation of the measured code, here and on the workers.
@@ -32,33 +14,74 @@ warm_up <- function(system, pool) {
   for (i in seq_len(20L)) system$latency(pool, i)
 }
 
-measure_latency <- function(system, pool, workers, repetitions) {
-  ms <- vapply(seq_len(repetitions), function(i) {
-    start <- now_s()
-    value <- system$latency(pool, i)
-    ms <- (now_s() - start) * 1e3
+each_pool <- function(system, settings, code) {
+  bind_rows(lapply(settings$workers, function(workers) {
+    with_pool(system, workers, function(pool) code(pool, workers))
+  }))
+}
+
+# --- one task, many tasks ----------------------------------------------------------------
+
+measure_latency <- function(system, settings) {
+  each_pool(system, settings, function(pool, workers) {
+    meter <- new_meter(system, pool)
+    ms <- meter$run(latencies(system, pool, settings))
+    rbind(
+      row(system$name, "latency", "ms", ms, workers = workers, n = 1L),
+      meter$rows(system$name, workers, 1L, length(ms))
+    )
+  })
+}
+
+latencies <- function(system, pool, settings) {
+  samples(settings$latencies, settings$budget_s, function(i) {
+    ms <- time_of(value <- system$latency(pool, i)) * 1e3
     check_values(value, i, system$name)
     ms
-  }, 0)
-  row(system$name, "latency", "ms", ms, workers = workers, n = 1L)
-}
-
-measure_throughput <- function(system, pool, workers, settings) {
-  rows <- lapply(names(system$bulk), function(label) {
-    Map(function(n, repetitions) {
-      seconds <- lapply(seq_len(repetitions), function(i) {
-        run_bulk(system$bulk[[label]], pool, n, label)
-      })
-      throughput_rows(label, workers, n, do.call(cbind, seconds))
-    }, settings$sizes, settings$repetitions)
   })
-  do.call(rbind, unlist(rows, recursive = FALSE))
 }
 
-run_bulk <- function(bulk, pool, n, label) {
+# The rate of a loop of submit, wait and fetch: unlike a median latency, it includes the slow ones.
+measure_loop <- function(system, settings) {
+  n <- settings$loop
+  with_pool(system, max(settings$workers), function(pool) {
+    rate <- samples(3, settings$budget_s, function(i) {
+      n / time_of(for (x in seq_len(n)) system$latency(pool, x))
+    })
+    row(system$name, "loop", "tasks/s", rate, workers = max(settings$workers), n = n)
+  })
+}
+
+measure_bulk <- function(system, settings) {
+  if (is.null(system$bulk)) {
+    return(NULL)
+  }
+  each_pool(system, settings, function(pool, workers) {
+    bind_rows(lapply(names(system$bulk), function(label) {
+      bind_rows(Map(function(n, repetitions) {
+        bulk_rows(system, pool, workers, n, repetitions, label, settings)
+      }, settings$sizes, settings$repetitions))
+    }))
+  })
+}
+
+bulk_rows <- function(system, pool, workers, n, repetitions, label, settings) {
+  seconds <- list()
+  meter <- new_meter(system, pool)
+  samples(repetitions, settings$budget_s, function(i) {
+    seconds[[i]] <<- run_bulk(system$bulk[[label]], pool, n, label, meter)
+    0
+  })
+  rbind(
+    throughput_rows(label, workers, n, do.call(cbind, seconds)),
+    meter$rows(label, workers, n, n * length(seconds))
+  )
+}
+
+run_bulk <- function(bulk, pool, n, label, meter) {
   x <- sample.int(1e6L, n)
   gc(FALSE)
-  done <- bulk(pool, x)
+  done <- meter$run(bulk(pool, x))
   check_values(done$values, x, label)
   done$seconds
 }
@@ -66,53 +89,110 @@ run_bulk <- function(bulk, pool, n, label) {
 # `seconds`: a row per phase, a column per repetition. A system with a single
 # phase gets no rows for the parts.
 throughput_rows <- function(label, workers, n, seconds) {
-  unit <- if (grepl("chunk", label)) "elements/s" else "tasks/s"
-  total <- row(label, "throughput", unit, n / colSums(seconds), workers = workers, n = n)
+  total <- row(label, "throughput", "tasks/s", n / colSums(seconds), workers = workers, n = n)
   phases <- rownames(seconds)
   parts <- lapply(if (length(phases) > 1) phases, function(phase) {
     row(label, phase, "us/task", seconds[phase, ] / n * 1e6, workers = workers, n = n)
   })
-  do.call(rbind, c(list(total), parts))
+  bind_rows(c(list(total), parts))
 }
 
-check_values <- function(values, x, label) {
-  if (!identical(as.list(values), as.list(x))) {
-    stop(sprintf("%s: wrong results for %d tasks", label, length(x)))
+measure_map <- function(system, settings) {
+  if (is.null(system$map)) {
+    return(NULL)
   }
+  workers <- max(settings$workers)
+  with_pool(system, workers, function(pool) {
+    bind_rows(lapply(settings$map_sizes, function(n) {
+      x <- sample.int(1e6L, n)
+      rate <- samples(3, settings$budget_s, function(i) {
+        seconds <- time_of(values <- system$map(pool, x))
+        check_values(values, x, system$name)
+        n / seconds
+      })
+      row(system$name, "map", "elements/s", rate, workers = workers, n = n)
+    }))
+  })
 }
 
-# --- shared helpers ----------------------------------------------------------
+# --- data ------------------------------------------------------------------------------------
 
-# Has microsecond resolution, unlike proc.time().
-now_s <- function() as.numeric(Sys.time())
+# A vector of doubles as the result of a task, and as its argument.
+measure_payload <- function(system, settings) {
+  with_pool(system, 1L, function(pool) {
+    bind_rows(lapply(settings$payloads, function(bytes) {
+      payload_rows(system, pool, bytes, settings)
+    }))
+  })
+}
 
-# Times each expression; `values` is the value of the last one.
-phases <- function(...) {
-  expressions <- as.list(substitute(list(...)))[-1]
-  frame <- parent.frame()
-  seconds <- stats::setNames(numeric(length(expressions)), names(expressions))
-  for (phase in names(expressions)) {
-    start <- now_s()
-    value <- eval(expressions[[phase]], frame)
-    seconds[[phase]] <- now_s() - start
+# Quick to make, but neither compact (as a sequence is) nor easy to compress.
+make_payload <- function(n) sqrt(seq_len(n))
+
+payload_rows <- function(system, pool, bytes, settings) {
+  n <- max(1, bytes %/% 8)
+  data <- stats::runif(n)
+  ms <- function(fn, arg, expected) {
+    samples(5, settings$budget_s, function(i) {
+      gc(FALSE)
+      ms <- time_of(value <- system$call(pool, fn, arg)) * 1e3
+      if (length(value) != expected) stop(system$name, ": wrong payload")
+      value <- NULL
+      if (!is.null(system$tidy)) system$tidy(pool)
+      ms
+    })
   }
-  list(values = value, seconds = seconds)
-}
-
-# One row of a round: the median over repetitions, and p95 for at least 20 of them.
-row <- function(system, measure, unit, values, workers = NA_integer_, n = NA_integer_) {
-  enough <- length(values) >= 20
-  data.frame(
-    system = system, measure = measure, workers = workers, n = n, unit = unit,
-    value = stats::median(values),
-    p95 = if (enough) stats::quantile(values, 0.95, names = FALSE) else NA_real_
+  rbind(
+    row(system$name, "result", "ms", ms(make_payload, n, n), workers = 1L, bytes = bytes),
+    row(system$name, "argument", "ms", ms(length, data, 1L), workers = 1L, bytes = bytes)
   )
 }
 
-wait_until <- function(condition, timeout_s = 30) {
-  deadline <- now_s() + timeout_s
-  while (!condition()) {
-    if (now_s() > deadline) stop("workers did not start in time")
-    Sys.sleep(0.01)
+# For comparison: what R itself takes to serialise and unserialise the same data.
+measure_serialise <- function(settings) {
+  bind_rows(lapply(settings$payloads, function(bytes) {
+    data <- stats::runif(max(1, bytes %/% 8))
+    ms <- samples(5, settings$budget_s, function(i) {
+      gc(FALSE)
+      time_of(unserialize(serialize(data, NULL, xdr = FALSE))) * 1e3
+    })
+    row("serialize()", "result", "ms", ms, bytes = bytes)
+  }))
+}
+
+# `shared` is a global variable of the worker. The function is defined here, because one defined
+# where it is used would take everything there along.
+read_global <- function(i) get("shared", globalenv())[[i]]
+
+# Tasks that each read one element of the same large value, sending it included.
+measure_shared <- function(system, settings) {
+  if (is.null(system$shared)) {
+    return(NULL)
   }
+  workers <- max(settings$workers)
+  x <- seq_len(settings$shared_tasks)
+  with_pool(system, workers, function(pool) {
+    ms <- samples(3, settings$budget_s, function(i) {
+      # Another value each time: equal ones may be stored already.
+      shared <- stats::runif(settings$shared_bytes / 8)
+      gc(FALSE)
+      ms <- time_of(values <- system$shared(pool, x, shared)) * 1e3
+      check_values(values, shared[x], system$name)
+      ms
+    })
+    row(
+      system$name, "shared", "ms", ms,
+      workers = workers, n = length(x), bytes = settings$shared_bytes
+    )
+  })
+}
+
+# --- workers -------------------------------------------------------------------------------------
+
+measure_start <- function(system, settings) {
+  bind_rows(lapply(settings$start_workers, function(workers) {
+    seconds <- time_of(pool <- system$start(workers))
+    on.exit(system$stop(pool))
+    row(system$name, "start", "s", seconds, workers = workers)
+  }))
 }

@@ -5,6 +5,7 @@
 other_rrq_system <- function() {
   list(
     name = "other rrq",
+    package = "rrq",
     start = function(workers) {
       server <- start_open_server()
       queue <- rrq::rrq_controller("bench")
@@ -17,7 +18,8 @@ other_rrq_system <- function() {
       rrq::rrq_worker_stop(timeout = 10, controller = pool$queue)
       pool$server$kill()
     },
-    latency = rrq_latency,
+    latency = function(pool, x) rrq_call(pool, identity, x),
+    call = rrq_call,
     bulk = list(`other rrq` = rrq_bulk)
   )
 }

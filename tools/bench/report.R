@@ -1,89 +1,122 @@
-# Aggregates the rows of all rounds and prints the tables: medians, ranges, ratios.
+# Aggregates the rows of all rounds and writes them: TSV, Markdown, plots.
 
-# One row per system, measure, workers and n; min and max are over the rounds.
+# One row per scenario, system, measure and size. min and max are the range of the rounds'
+# medians; p95 and p99 are those of all samples.
 aggregate_rounds <- function(rows) {
   rows$ratio <- ratio_to_baseline(rows)
-  columns <- c("system", "measure", "workers", "n", "unit")
+  columns <- c("scenario", "system", "measure", "workers", "n", "bytes", "unit")
   key <- do.call(paste, c(rows[columns], sep = "\t"))
   groups <- split(rows, factor(key, unique(key)))
   table <- lapply(groups, function(group) {
+    samples <- unlist(group$samples)
     data.frame(
       group[1, columns],
-      median = stats::median(group$value), p95 = stats::median(group$p95),
-      min = min(group$value), max = max(group$value),
+      median = stats::median(group$value), min = min(group$value), max = max(group$value),
+      p95 = quantile_of(samples, 0.95, 20), p99 = quantile_of(samples, 0.99, 100),
       ratio = stats::median(group$ratio), rounds = nrow(group)
     )
   })
   do.call(rbind, c(table, make.row.names = FALSE))
 }
 
-# The speed relative to PSOCK with one element per message in the same round.
+quantile_of <- function(samples, p, at_least) {
+  if (length(samples) < at_least) NA_real_ else stats::quantile(samples, p, names = FALSE)
+}
+
+# The speed relative to PSOCK in the same round: above 1 is faster.
 ratio_to_baseline <- function(rows) {
-  at <- do.call(paste, rows[c("round", "measure", "workers", "n", "unit")])
+  place <- c("scenario", "round", "measure", "workers", "n", "bytes", "unit")
+  at <- do.call(paste, rows[place])
   is_base <- rows$system == psock_baseline
   base <- rows$value[is_base][match(at, at[is_base])]
-  ratio <- ifelse(rows$measure == "throughput", rows$value / base, base / rows$value)
-  ifelse(rows$measure %in% c("throughput", "latency", "start"), ratio, NA)
+  is_rate <- grepl("/s$", rows$unit)
+  compared <- is_rate | rows$unit %in% c("ms", "s")
+  ifelse(compared, ifelse(is_rate, rows$value / base, base / rows$value), NA)
 }
 
-write_tsv <- function(table, path) {
-  utils::write.table(table, path, sep = "\t", quote = FALSE, row.names = FALSE, na = "")
-  message("Written to ", path)
+write_results <- function(table, context, notes, path) {
+  stem <- sub("[.]tsv$", "", path)
+  write_tsv(table, context, path)
+  report <- markdown_report(table, context, notes)
+  writeLines(report, paste0(stem, ".md"))
+  images <- draw_plots(read_results(path), stem)
+  cat(report, sep = "\n")
+  message("Written to ", toString(c(path, paste0(stem, ".md"), images)))
 }
 
-# --- printing --------------------------------------------------------------------
-
-print_report <- function(table, settings, context, notes) {
-  cat(sprintf("%s: %s\n", names(context), context), sep = "")
-  cat(sprintf("%d rounds; median [min-max] of rounds\n", settings$rounds))
-  print_latency(table[table$measure == "latency", ])
-  print_throughput(table)
-  print_start(table[table$measure == "start", ])
-  print_plain("Floor", table[table$system == "floor", ], p95 = TRUE)
-  common <- c("latency", "throughput", "submit", "run", "collect", "start")
-  print_plain("Costs of rrq", table[table$system == "rrq" & !table$measure %in% common, ])
-  if (length(notes) > 0) cat("\n", sprintf("Note: %s\n", notes), sep = "")
+# The context is in comments, so that one file says all. plots.R has read_results().
+write_tsv <- function(table, context, path) {
+  writeLines(sprintf("# %s: %s", names(context), context), path)
+  numbers <- vapply(table, is.double, NA)
+  table[numbers] <- lapply(table[numbers], signif, 4)
+  suppressWarnings(utils::write.table(
+    table, path, sep = "\t", quote = FALSE, row.names = FALSE, na = "", append = TRUE
+  ))
 }
 
-print_latency <- function(rows) {
-  print_section("Latency of one task with idle workers: submit, wait, fetch (ms)", data.frame(
-    system = rows$system, workers = number(rows$workers), range_columns(rows),
-    p95 = number(rows$p95), `x PSOCK` = times(rows$ratio), check.names = FALSE
-  )[order(rows$workers), ])
+# All samples, one per line.
+write_raw <- function(rows, path) {
+  n <- lengths(rows$samples)
+  columns <- setdiff(names(rows), c("samples", "value"))
+  long <- rows[rep(seq_len(nrow(rows)), n), columns]
+  long$sample <- sequence(n)
+  long$value <- unlist(rows$samples)
+  utils::write.table(long, path, sep = "\t", quote = FALSE, row.names = FALSE, na = "")
+  message("Samples written to ", path)
 }
 
-print_throughput <- function(table) {
-  rows <- table[table$measure == "throughput", ]
-  part <- function(phase) {
-    parts <- table[table$measure == phase, ]
-    at <- match(place_of(rows), place_of(parts))
-    number(parts$median[at])
-  }
-  print_section("Bulk of n tasks `identity`: rate per second, phases in us per task", data.frame(
-    system = rows$system, workers = number(rows$workers), n = number(rows$n),
-    range_columns(rows), unit = rows$unit, `x PSOCK` = times(rows$ratio),
-    submit = part("submit"), run = part("run"), collect = part("collect"), check.names = FALSE
-  )[order(rows$workers, rows$n), ])
+# --- Markdown ------------------------------------------------------------------------
+
+markdown_report <- function(table, context, notes) {
+  sections <- lapply(all_scenarios(), function(scenario) {
+    rows <- table[table$scenario == scenario$name, ]
+    if (nrow(rows) > 0) c("", sprintf("## %s: %s", scenario$name, scenario$title), "", body(rows))
+  })
+  c(
+    "# Benchmark of rrq", "",
+    sprintf("- %s: %s", names(context), context), "",
+    "Medians of the rounds [min-max]; p95 and p99 of all samples. `x PSOCK` is the speed",
+    "relative to PSOCK in the same round; above 1 is faster.",
+    unlist(sections), if (length(notes) > 0) c("", sprintf("Note: %s", notes))
+  )
 }
 
-place_of <- function(rows) do.call(paste, rows[c("system", "workers", "n")])
-
-print_start <- function(rows) {
-  print_section("Time until workers are usable (s)", data.frame(
-    system = rows$system, workers = number(rows$workers), range_columns(rows),
-    `x PSOCK` = times(rows$ratio), check.names = FALSE
-  )[order(rows$workers), ])
+# A table per measure that systems share, without columns that are empty.
+body <- function(rows) {
+  is_main <- rows$unit != "us/task" | !is.na(rows$ratio) | rows$scenario %in% c("growth", "depth")
+  main <- rows[is_main, ]
+  c(markdown_table(main), if (any(!is_main)) c("", markdown_table(rows[!is_main, ])))
 }
 
-print_plain <- function(title, rows, p95 = FALSE) {
-  columns <- data.frame(measure = rows$measure, range_columns(rows), unit = rows$unit)
-  if (p95) columns$p95 <- number(rows$p95)
-  print_section(title, columns)
+markdown_table <- function(rows) {
+  rows <- rows[order(rows$measure, rows$workers, rows$bytes, rows$n), ]
+  cells <- data.frame(
+    measure = rows$measure, system = rows$system, workers = count(rows$workers),
+    n = count(rows$n), size = size(rows$bytes), median = number(rows$median),
+    range = sprintf("[%s-%s]", number(rows$min), number(rows$max)), unit = rows$unit,
+    p95 = number(rows$p95), p99 = number(rows$p99),
+    `x PSOCK` = ifelse(is.na(rows$ratio), "", sprintf("%.2f", rows$ratio)), check.names = FALSE
+  )
+  cells <- cells[vapply(cells, function(column) any(nzchar(column)), NA)]
+  left <- names(cells) %in% c("measure", "system", "unit", "range")
+  columns <- Map(function(name, values, left) {
+    format(c(name, "---", values), justify = if (left) "left" else "right")
+  }, names(cells), cells, left)
+  lines <- sprintf("| %s |", do.call(paste, c(unname(columns), sep = " | ")))
+  width <- pmax(3, vapply(columns, function(column) nchar(column[[1]]), 1L))
+  rule <- ifelse(left, strrep("-", width), paste0(strrep("-", width - 1), ":"))
+  lines[[2]] <- sprintf("| %s |", paste(rule, collapse = " | "))
+  lines
 }
 
-range_columns <- function(rows) {
-  range <- sprintf("[%s-%s]", number(rows$min), number(rows$max))
-  data.frame(median = number(rows$median), range = range)
+count <- function(x) {
+  ifelse(is.na(x), "", format(x, big.mark = " ", trim = TRUE, scientific = FALSE))
+}
+
+size <- function(bytes) {
+  unit <- findInterval(bytes, c(0, 1e3, 1e6, 1e9))
+  text <- paste(bytes / 1e3^(unit - 1), c("B", "kB", "MB", "GB")[unit])
+  ifelse(is.na(bytes), "", text)
 }
 
 # Three digits exceed the precision on a noisy machine.
@@ -93,29 +126,28 @@ number <- function(x) {
   ifelse(is.na(x), "", text)
 }
 
-times <- function(x) ifelse(is.na(x), "", sprintf("%.2f", x))
-
-print_section <- function(title, columns) {
-  if (nrow(columns) == 0) {
-    return(invisible())
-  }
-  is_text <- names(columns) %in% c("system", "measure", "unit", "range")
-  cells <- Map(function(name, values, left) {
-    format(c(name, values), justify = if (left) "left" else "right")
-  }, names(columns), lapply(columns, as.character), is_text)
-  cat("\n", title, "\n", sep = "")
-  cat(paste0("  ", sub(" +$", "", do.call(paste, c(unname(cells), sep = "  ")))), sep = "\n")
-}
-
 # --- machine -------------------------------------------------------------------------
 
-describe_machine <- function() {
-  c(
-    date = format(Sys.time(), "%Y-%m-%d %H:%M"),
-    R = as.character(getRversion()),
-    rrq = as.character(utils::packageVersion("rrq")), server = server_version(),
-    cores = as.character(parallel::detectCores())
+describe_machine <- function(settings) {
+  peers <- Filter(
+    function(package) is_installed(package, settings), c("mirai", "crew", "future")
   )
+  libraries <- c(settings$peers, .libPaths())
+  version <- function(package) as.character(utils::packageVersion(package, libraries))
+  c(
+    date = format(Sys.time(), "%Y-%m-%d %H:%M"), system = utils::osVersion,
+    processor = processor(), cores = as.character(parallel::detectCores()),
+    R = as.character(getRversion()), rrq = version("rrq"), server = server_version(),
+    vapply(stats::setNames(peers, peers), version, ""), rounds = as.character(settings$rounds)
+  )
+}
+
+processor <- function() {
+  if (!file.exists("/proc/cpuinfo")) {
+    return("unknown")
+  }
+  found <- grep("^model name", readLines("/proc/cpuinfo"), value = TRUE)
+  if (length(found) > 0) sub(".*: *", "", found[[1]]) else "unknown"
 }
 
 server_version <- function() {
