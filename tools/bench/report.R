@@ -70,7 +70,9 @@ write_raw <- function(rows, path) {
 markdown_report <- function(table, context, notes) {
   sections <- lapply(all_scenarios(), function(scenario) {
     rows <- table[table$scenario == scenario$name, ]
-    if (nrow(rows) > 0) c("", sprintf("## %s: %s", scenario$name, scenario$title), "", body(rows))
+    if (nrow(rows) > 0) {
+      c("", sprintf("## %s: %s", scenario$name, scenario$title), "", growth_lines(rows), body(rows))
+    }
   })
   c(
     "# Benchmark of rrq", "",
@@ -86,6 +88,33 @@ body <- function(rows) {
   is_main <- rows$unit != "us/task" | !is.na(rows$ratio) | rows$scenario %in% c("growth", "depth")
   main <- rows[is_main, ]
   c(markdown_table(main), if (any(!is_main)) c("", markdown_table(rows[!is_main, ])))
+}
+
+# The goals of growth: a task costs no more in a larger queue, and no script takes long.
+longest_script_ms <- 5
+
+growth_lines <- function(rows) {
+  if (!rows$scenario[[1]] %in% c("growth", "depth")) {
+    return(NULL)
+  }
+  slowest <- max(rows$median[grepl("^slowest script", rows$measure)], 0)
+  verdict <- if (slowest > longest_script_ms) "more than" else "at most"
+  costs <- rows[rows$unit == "us/task" & !grepl("values|workers[)]", rows$measure), ]
+  c(
+    unname(vapply(split(costs, costs$measure), growth_line, "")),
+    sprintf("- The slowest script took %s ms: %s %g ms.", number(slowest), verdict, longest_script_ms),
+    ""
+  )
+}
+
+# From 1 000 tasks on: with fewer, the fixed costs of a run dominate.
+growth_line <- function(rows) {
+  rows <- rows[order(rows$n), ]
+  large <- if (sum(rows$n >= 1000) > 1) rows[rows$n >= 1000, ] else rows
+  sprintf(
+    "- %s: a task of %s costs %.2f times one of %s.", large$measure[[1]],
+    count(max(large$n)), large$median[[nrow(large)]] / large$median[[1]], count(large$n[[1]])
+  )
 }
 
 markdown_table <- function(rows) {
@@ -121,6 +150,7 @@ size <- function(bytes) {
 
 # Three digits exceed the precision on a noisy machine.
 number <- function(x) {
+  x <- as.numeric(x)
   digits <- ifelse(is.na(x) | x == round(x) | abs(x) >= 100, 0, ifelse(abs(x) >= 10, 1, 2))
   text <- mapply(formatC, x, digits = digits, MoreArgs = list(format = "f"))
   ifelse(is.na(x), "", text)
