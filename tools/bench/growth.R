@@ -54,9 +54,8 @@ growth_of_values <- function(settings) {
     bind_rows(lapply(settings$growth_bytes, function(bytes) {
       n <- as.integer(min(1000, max(2, 2e8 / bytes)))
       us <- time_of({
-        ids <- rrq::rrq_task_create_bulk_call(make_payload, rep(max(1, bytes / 8), n),
-          controller = pool$queue
-        )
+        sizes <- lapply(seq_len(n), function(i) c(max(1, bytes / 8), i))
+        ids <- rrq::rrq_task_create_bulk_call(make_payload, sizes, controller = pool$queue)
         rrq::rrq_task_wait(ids, controller = pool$queue)
         # In parts: the session does not hold all of them at once.
         for (part in split(ids, seq_len(n) * bytes %/% 5e7)) {

@@ -12,7 +12,7 @@ psock_system <- function() {
     stop = function(pool) parallel::stopCluster(pool),
     latency = function(pool, x) parallel::clusterApplyLB(pool, x, identity)[[1]],
     call = function(pool, fn, arg) parallel::clusterApplyLB(pool, list(arg), fn)[[1]],
-    bulk = list(PSOCK = psock_apply, "PSOCK, parLapplyLB size 1" = psock_one),
+    bulk = list(PSOCK = psock_apply, "PSOCK, parLapplyLB" = psock_one),
     map = function(pool, x) parallel::parLapply(pool, x, identity),
     shared = psock_shared
   )
