@@ -3,7 +3,7 @@
 psock_baseline <- "PSOCK"
 
 # `chunk.size = 1` and clusterApplyLB() send one message per element, like a task
-# queue. parLapplyLB() with default chunks is for comparison with functions that map over
+# queue. parLapply() with its default chunks is for comparison with functions that map over
 # chunks; chunks hide the cost of a message.
 psock_system <- function() {
   list(
