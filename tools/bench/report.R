@@ -102,7 +102,9 @@ growth_lines <- function(rows) {
   costs <- rows[rows$unit == "us/task" & !grepl("values|workers[)]", rows$measure), ]
   c(
     unname(vapply(split(costs, costs$measure), growth_line, "")),
-    sprintf("- The slowest script took %s ms: %s %g ms.", number(slowest), verdict, longest_script_ms),
+    sprintf(
+      "- The slowest script took %s ms: %s %g ms.", number(slowest), verdict, longest_script_ms
+    ),
     ""
   )
 }
