@@ -59,6 +59,8 @@ hints <- list(
   worker_exists = "Choose another `worker_id`.",
   worker_gone = "Its lease may have expired, or the queue may have been destroyed.",
   no_workers = "Start some with `rrq_worker_spawn()`.",
+  watch_closed = "Open another one with `rrq_watch()`, also in a fork of the process.",
+  event_large = "Emit less, or store it with `rrq_share()` and emit what refers to it.",
   heartbeat_exists = "Stop the other one, or choose another `key`.",
   config_missing = "See `rrq_worker_config_list()`, or save it with `rrq_worker_config_save()`.",
   queue_missing = "Check the queue id, or create the queue with `rrq_controller()`.",

@@ -135,6 +135,10 @@ rs_task_list <- function(queue) .Call(wrap__rs_task_list, queue)
 
 rs_task_outcomes <- function(queue, ids, follow) .Call(wrap__rs_task_outcomes, queue, ids, follow)
 
+rs_task_take <- function(queue, ids) .Call(wrap__rs_task_take, queue, ids)
+
+rs_task_delete_taken <- function(queue, taken) .Call(wrap__rs_task_delete_taken, queue, taken)
+
 rs_task_causes <- function(queue, ids) .Call(wrap__rs_task_causes, queue, ids)
 
 rs_task_outputs <- function(queue, ids) .Call(wrap__rs_task_outputs, queue, ids)
@@ -151,6 +155,10 @@ rs_task_progress <- function(queue, ids) .Call(wrap__rs_task_progress, queue, id
 
 rs_task_progress_update <- function(queue, id, value) .Call(wrap__rs_task_progress_update, queue, id, value)
 
+rs_task_emit <- function(queue, id, event) .Call(wrap__rs_task_emit, queue, id, event)
+
+rs_task_events <- function(queue, id) .Call(wrap__rs_task_events, queue, id)
+
 rs_task_log <- function(queue, id, offset) .Call(wrap__rs_task_log, queue, id, offset)
 
 rs_task_keeps_log <- function(queue, id) .Call(wrap__rs_task_keeps_log, queue, id)
@@ -164,6 +172,28 @@ rs_wait_next <- function(queue, waiter, limit_s, any) .Call(wrap__rs_wait_next, 
 rs_wait_for_what <- function(queue, waiter) .Call(wrap__rs_wait_for_what, queue, waiter)
 
 rs_wait_end <- function(queue, waiter) .Call(wrap__rs_wait_end, queue, waiter)
+
+rs_watch_open <- function(queue, follow) .Call(wrap__rs_watch_open, queue, follow)
+
+rs_watch_add <- function(watch, queue, ids) .Call(wrap__rs_watch_add, watch, queue, ids)
+
+rs_watch_capture <- function(watch, queue) .Call(wrap__rs_watch_capture, watch, queue)
+
+rs_watch_end_capture <- function(queue, keep) .Call(wrap__rs_watch_end_capture, queue, keep)
+
+rs_watch_drain <- function(watch) .Call(wrap__rs_watch_drain, watch)
+
+rs_watch_wait <- function(watch, limit_s) .Call(wrap__rs_watch_wait, watch, limit_s)
+
+rs_watch_n_open <- function(watch) .Call(wrap__rs_watch_n_open, watch)
+
+rs_later_find <- function(callback) .Call(wrap__rs_later_find, callback)
+
+rs_watch_on_event <- function(watch, number, event_loop) .Call(wrap__rs_watch_on_event, watch, number, event_loop)
+
+rs_watch_answer <- function(watch) .Call(wrap__rs_watch_answer, watch)
+
+rs_watch_close <- function(watch, queue) .Call(wrap__rs_watch_close, watch, queue)
 
 rs_worker_register <- function(url, queue_id, id, config_name, info, spawned, offload_path, functions) .Call(wrap__rs_worker_register, url, queue_id, id, config_name, info, spawned, offload_path, functions)
 

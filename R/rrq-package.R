@@ -17,12 +17,14 @@
 #'   [rrq_task_create_bulk_expr()], [rrq_task_create_bulk_call()]; with [rrq_task_options()],
 #'   [rrq_retry()]
 #' * Wait, and fetch results: [rrq_task_wait()], [rrq_task_wait_any()], [rrq_task_result()],
-#'   [rrq_task_results()], [rrq_task_collect()], [rrq_task_iterator()]
+#'   [rrq_task_results()], [rrq_task_collect()], [rrq_task_iterator()], [rrq_task_take()]
+#' * Watch tasks from an event loop: [rrq_watch()]
 #' * Query tasks: [rrq_task_status()], [rrq_task_overview()], [rrq_task_table()],
 #'   [rrq_task_graph()],
 #'   [rrq_task_list()], [rrq_task_exists()], [rrq_task_info()], [rrq_task_data()],
 #'   [rrq_task_times()], [rrq_deferred_list()]
-#' * Output and progress: [rrq_task_log()], [rrq_task_progress()], [rrq_task_progress_update()]
+#' * Output and progress: [rrq_task_log()], [rrq_task_progress()], [rrq_task_progress_update()],
+#'   [rrq_task_emit()], [rrq_task_events()]
 #' * Retry, cancel and delete: [rrq_task_retry()], [rrq_task_cancel()], [rrq_task_delete()]
 #' * Named queues: [rrq_queue_length()], [rrq_queue_list()], [rrq_queue_remove()],
 #'   [rrq_queue_pause()], [rrq_queue_resume()], [rrq_task_position()], [rrq_task_preceeding()]
@@ -119,6 +121,8 @@ the$transfers <- NULL
 the$supervised <- -Inf
 the$unknown_queues <- character()
 the$known_servers <- character()
+the$watches <- list()
+the$n_watches <- 0
 the$task <- NULL
 the$is_worker_process <- FALSE
 the$worker <- NULL

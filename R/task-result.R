@@ -88,8 +88,9 @@ fetch_outcomes <- function(ids, controller, follow = FALSE, call = caller_env())
   complete_outcomes(ids, outcomes, controller, follow, call)
 }
 
-complete_outcomes <- function(ids, outcomes, controller, follow, call) {
-  failed <- which(outcomes$status != "COMPLETE")
+# Of tasks that have not ended, nothing is added.
+complete_outcomes <- function(ids, outcomes, controller, follow, call = caller_env()) {
+  failed <- which(!outcomes$status %in% c("COMPLETE", "PENDING", "RUNNING", "DEFERRED"))
   if (length(failed) > 0) {
     values <- outcomes$value
     silent <- failed[vapply(values[failed], is.null, NA)]

@@ -12,3 +12,16 @@ local_money <- function(env = parent.frame()) {
   }, env)
   globalenv()
 }
+
+# Another function of the package in place of its own, until the test ends.
+local_function <- function(name, fn, env = parent.frame()) {
+  namespace <- asNamespace("rrq")
+  own <- get(name, namespace)
+  bind <- function(fn) {
+    unlockBinding(name, namespace)
+    assign(name, fn, namespace)
+    lockBinding(name, namespace)
+  }
+  bind(fn)
+  withr::defer(bind(own), env)
+}

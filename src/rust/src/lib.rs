@@ -4,7 +4,9 @@
 
 mod api;
 
-use api::{config, files, heartbeat, message, queue, redis, server, store, task, wait, worker};
+use api::{
+    config, files, heartbeat, message, queue, redis, server, store, task, wait, watch, worker,
+};
 use extendr_api::prelude::*;
 
 extendr_module! {
@@ -19,5 +21,6 @@ extendr_module! {
     use store;
     use task;
     use wait;
+    use watch;
     use worker;
 }

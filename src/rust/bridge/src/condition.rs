@@ -92,6 +92,8 @@ fn class_of(error: &Error) -> &'static str {
         Error::OffloadUnknown { .. } => "offload_unknown",
         Error::OffloadPath { .. } => "offload_path",
         Error::HeartbeatExists { .. } => "heartbeat_exists",
+        Error::EventLarge { .. } => "event_large",
+        Error::WatchClosed => "watch_closed",
         Error::Corrupt { .. } => "corrupt",
         Error::ServerMissing => "server_missing",
         Error::ServerStart { .. } => "server_start",
@@ -136,6 +138,8 @@ fn ids_of(error: &Error) -> Vec<String> {
         | Error::ServerMissing
         | Error::ServerStart { .. }
         | Error::Interrupted
+        | Error::EventLarge { .. }
+        | Error::WatchClosed
         | Error::Io { .. } => Vec::new(),
     }
 }

@@ -8,6 +8,8 @@ pub mod config;
 pub mod convert;
 pub mod evaluate;
 pub mod isolate;
+#[allow(unsafe_code)] // a function of another package's C interface
+pub mod later;
 mod plain;
 #[allow(unsafe_code)] // R's C interface: calls that may jump
 pub mod protect;

@@ -14,6 +14,7 @@ local n_objects = tonumber(ARGV[3])
 -- include: _links.lua
 -- include: _chain.lua
 -- include: _object.lua
+-- include: _emitted.lua
 
 local found, present = redis.call('HMGET', tasks, unpack(ids)), {}
 for i, packed in ipairs(found) do
@@ -60,6 +61,7 @@ for i = 1, 10 do
     redis.call('HDEL', KEYS[i], unpack(known))
   end
 end
+drop_emitted(known)
 local us, events, statuses, queued = now_us(), {}, {}, {}
 for i, header in ipairs(headers) do
   local status, queue = header.status, header.queue

@@ -264,6 +264,19 @@ pub enum Error {
         reason: String,
     },
 
+    /// An event of a task is larger than the events of a task may be together.
+    #[error("this event has {size} bytes when serialised, more than the limit of {limit}")]
+    EventLarge {
+        /// How large it is.
+        size: u64,
+        /// How large it may be.
+        limit: u64,
+    },
+
+    /// The watch was closed, or this is a fork of the process that opened it.
+    #[error("this watch is closed, or belongs to the process that forked this one")]
+    WatchClosed,
+
     /// Another process renews that key already.
     #[error("a heartbeat with the key '{key}' is already running")]
     HeartbeatExists {

@@ -8,7 +8,8 @@ use crate::connection::Connection;
 use crate::error::Result;
 use crate::queue::Queue;
 use crate::scripts::{Call, QUEUE_LISTEN};
-use crate::value;
+use crate::status::Status;
+use crate::value::{self, ID_WIDTH};
 
 /// How long the server keeps a stream that nobody renews.
 pub const LIFETIME: Duration = Duration::from_secs(120);
@@ -21,6 +22,8 @@ pub const ENDS: &str = "t";
 pub const VALUE: &str = "v";
 /// The kind of an event that holds the answer to a ping.
 pub const PONG: &str = "p";
+/// The kind of an event that names a task which has emitted events, see `lua/_emitted.lua`.
+pub const EMITTED: &str = "e";
 
 /// One entry of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,14 @@ pub struct Event {
     pub kind: String,
     /// Its content.
     pub value: Vec<u8>,
+}
+
+/// The tasks that an event of the kind `ENDS` names, and how they ended.
+pub fn ends(ends: &[u8]) -> impl Iterator<Item = (String, Status)> + '_ {
+    ends.chunks_exact(ID_WIDTH + 1).map(|end| {
+        let id = String::from_utf8_lossy(&end[..ID_WIDTH]).into_owned();
+        (id, Status::from_letter(end[ID_WIDTH]))
+    })
 }
 
 /// Open the stream of a waiter, or keep it open; returns the position after its last entry.

@@ -88,6 +88,8 @@ keys! { Keys:
     was = "mu";
     /// HASH task id → latest progress value.
     progress = "prog";
+    /// HASH task id → state of its events; `<task id>:<n>` → its nth event, see `lua/_emitted.lua`.
+    emitted = "em";
     /// HASH task id → what it printed.
     logs = "lg";
     /// HASH of counters, see `field`.

@@ -25,6 +25,7 @@ pub mod store;
 mod stored;
 pub mod task;
 mod value;
+pub mod watch;
 pub mod worker;
 
 pub use connection::Connection;

@@ -27,6 +27,7 @@ const PARTS: &[(&str, &str)] = parts! {
     "_defer.lua"
     "_depend.lua"
     "_due.lua"
+    "_emitted.lua"
     "_end.lua"
     "_expire.lua"
     "_file.lua"
@@ -43,6 +44,7 @@ const PARTS: &[(&str, &str)] = parts! {
     "_small.lua"
     "_store.lua"
     "_submitter.lua"
+    "_watch.lua"
     "_worker_keys.lua"
 };
 
@@ -66,8 +68,8 @@ fn source(body: &str) -> String {
     while let Some((smaller, _)) = without_unused(&text) {
         text = smaller;
     }
-    let tables = TABLES.iter();
-    let mut names: Vec<(String, &str)> = tables
+    let mut names: Vec<(String, &str)> = TABLES
+        .iter()
         .flat_map(|(table, names)| {
             names.iter().map(move |(n, text)| (format!("{table}.{n}"), *text))
         })
@@ -77,8 +79,7 @@ fn source(body: &str) -> String {
     names.iter().fold(text, |text, (name, value)| text.replace(name, &format!("'{value}'")))
 }
 
-/// Append `text` with the parts it includes, except those in `included`. For a part that does not exist,
-/// the line stays, which a test finds.
+/// Append `text` with the parts it includes, except those in `included`. A test finds unknown ones.
 fn expand(text: &str, included: &mut Vec<&'static str>, whole: &mut String) {
     for line in text.lines() {
         let asked = line.trim().strip_prefix(INCLUDE);
@@ -169,6 +170,10 @@ scripts! {
     TASK_WITHDRAW: "task_withdraw.lua", " flags=allow-oom";
     /// Store the progress of a task.
     TASK_PROGRESS: "task_progress.lua";
+    /// Append an event to those of a task.
+    TASK_EMIT: "task_emit.lua";
+    /// Read the events of tasks; may be needed when memory is short.
+    TASK_EVENTS: "task_events.lua", " flags=allow-oom";
     /// Store the output of a task.
     TASK_LOG: "task_log.lua";
     /// Cancel tasks.
@@ -205,6 +210,8 @@ scripts! {
     HEARTBEAT_CLAIM: "heartbeat_claim.lua";
     /// Subscribe to the ends of tasks.
     TASK_WATCH: "task_watch.lua";
+    /// The same, and find out which of them have emitted events.
+    WATCH_ADD: "watch_add.lua";
     /// Send a message to workers.
     MESSAGE_SEND: "message_send.lua";
     /// Answer a message.
@@ -262,8 +269,7 @@ impl Call {
         self
     }
 
-    /// Add options as one argument, a map with their names. Plain values can always be packed; if not,
-    /// the script fails before it does anything.
+    /// Add options as one argument, a map. If they cannot be packed, the script fails at once.
     pub fn options(self, options: &impl Serialize) -> Self {
         self.arg(rmp_serde::to_vec_named(options).unwrap_or_default())
     }

@@ -11,4 +11,5 @@ pub mod server;
 pub mod store;
 pub mod task;
 pub mod wait;
+pub mod watch;
 pub mod worker;

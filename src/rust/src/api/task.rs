@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use extendr_api::prelude::*;
 use rrq_bridge::submission::{Inspector, submission};
-use rrq_core::task;
+use rrq_core::task::{self, Taken};
 use rrq_core::{Error, Queue, Status};
 
 use rrq_bridge::convert::{limit, log_list, or_null, seconds, statuses, stop};
@@ -126,6 +126,20 @@ fn rs_task_outcomes(
     outcome_columns(&mut queue, &outcomes)
 }
 
+/// The outcomes of tasks, and what it takes to delete those that have ended.
+#[extendr]
+fn rs_task_take(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<List> {
+    let taken = task::take(&mut queue, &ids)?;
+    let outcomes = outcome_columns(&mut queue, &taken.outcomes)?;
+    Ok(list!(outcomes = outcomes, taken = ExternalPtr::new(taken)))
+}
+
+/// Delete the tasks whose outcomes were taken.
+#[extendr]
+fn rs_task_delete_taken(mut queue: ExternalPtr<Queue>, taken: ExternalPtr<Taken>) -> RResult<()> {
+    Ok(task::delete_taken(&mut queue, &taken)?)
+}
+
 /// The task whose failure made each of these impossible; empty if it is not known.
 #[extendr]
 fn rs_task_causes(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<Vec<String>> {
@@ -202,6 +216,26 @@ fn rs_task_progress(mut queue: ExternalPtr<Queue>, ids: Vec<String>) -> RResult<
 fn rs_task_progress_update(mut queue: ExternalPtr<Queue>, id: &str, value: Robj) -> RResult<()> {
     let bytes = serialize(&value)?;
     Ok::<(), Failure>(task::set_progress(&mut queue, id, &bytes)?)
+}
+
+/// Whether the task runs, so that the event was stored.
+#[extendr]
+fn rs_task_emit(mut queue: ExternalPtr<Queue>, id: &str, event: Robj) -> RResult<bool> {
+    let bytes = serialize(&event)?;
+    if bytes.len() > task::EVENT_BYTES {
+        let (size, limit) = (bytes.len() as u64, task::EVENT_BYTES as u64);
+        return Err(Error::EventLarge { size, limit }.into());
+    }
+    Ok(task::emit(&mut queue, id, &bytes)?)
+}
+
+/// The events of a task, and how many were dropped before the first.
+#[extendr]
+fn rs_task_events(mut queue: ExternalPtr<Queue>, id: &str) -> RResult<List> {
+    task::headers(&mut queue, &[id.to_owned()])?;
+    let found = task::events(&mut queue, id)?;
+    let events = unserialize_each(found.events.iter().map(|event| Some(event.as_slice())))?;
+    Ok(list!(events = events, dropped = (found.first - 1) as f64))
 }
 
 /// The output of a task from byte `offset` on, its length, and the attempt.
@@ -309,6 +343,8 @@ extendr_module! {
     fn rs_task_overview;
     fn rs_task_list;
     fn rs_task_outcomes;
+    fn rs_task_take;
+    fn rs_task_delete_taken;
     fn rs_task_causes;
     fn rs_task_outputs;
     fn rs_task_times;
@@ -317,6 +353,8 @@ extendr_module! {
     fn rs_task_data;
     fn rs_task_progress;
     fn rs_task_progress_update;
+    fn rs_task_emit;
+    fn rs_task_events;
     fn rs_task_log;
     fn rs_task_keeps_log;
 }

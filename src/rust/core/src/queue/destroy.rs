@@ -37,6 +37,9 @@ impl Queue {
         self.known_objects.clear();
         self.stream.close();
         self.connection.pipeline(&pipeline)?;
+        if let (None, Some(hub)) = (end_ms, self.hub.upgrade().filter(|hub| hub.is_own())) {
+            hub.shared.end_all();
+        }
         deleted
     }
 
@@ -66,6 +69,7 @@ impl Queue {
         let mut names = Vec::from(keys.task_hashes());
         names.extend([
             keys.due(),
+            keys.emitted(),
             keys.objects(),
             keys.object_refs(),
             keys.stored_objects(),

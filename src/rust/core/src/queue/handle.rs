@@ -1,6 +1,7 @@
 //! A handle on a queue: the connection, the names of the keys, and what a controller remembers.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Weak};
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
@@ -10,6 +11,7 @@ use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE, QUEUE_NUMBER};
 use crate::store::{Storage, Store, new_mark};
 use crate::task::{Deletion, Rules, Stream, Submitter};
 use crate::value;
+use crate::watch::{Book, Hub};
 
 /// The layout of the stored data that this version reads and writes.
 pub const LAYOUT: &str = "2";
@@ -26,6 +28,11 @@ pub struct Queue {
     pub connection: Connection,
     pub(crate) watch: u64,
     pub(crate) stream: Stream,
+    /// The thread that reads for the watches of this controller, if there are any.
+    pub(crate) hub: Weak<Hub>,
+    /// The watches that watch what is submitted, of which the last one does: the numbers of their streams,
+    /// and their tasks so far.
+    pub(crate) captures: Vec<(u64, Arc<Book>, Vec<String>)>,
     pub(crate) submitter: Submitter,
     pub(crate) known_objects: HashSet<String>,
     pub(crate) deletion: Deletion,
@@ -83,6 +90,8 @@ impl Queue {
             connection,
             watch: 0,
             stream: Stream::default(),
+            hub: Weak::new(),
+            captures: Vec::new(),
             submitter: Submitter::default(),
             deletion: Deletion::Unknown,
             known_objects: HashSet::new(),
@@ -131,8 +140,24 @@ impl Queue {
             self.watch = u64::try_from(value::integer(number)?).map_err(|_| self.missing())?;
             self.owner = std::process::id();
             self.stream = Stream::default();
+            // In the parent a thread may hold the lock of the watch.
+            std::mem::forget(std::mem::take(&mut self.captures));
             self.submitter = Submitter::default();
         }
         Ok(self.watch)
+    }
+
+    /// The number of whoever is notified of the ends of new tasks.
+    pub(crate) fn submit_watch(&mut self) -> Result<u64> {
+        let own = self.own_watch()?;
+        Ok(self.captures.last().map_or(own, |(number, ..)| *number))
+    }
+
+    /// These tasks are about to be submitted.
+    pub(crate) fn capture(captures: &mut [(u64, Arc<Book>, Vec<String>)], ids: &[String]) {
+        if let Some((_, book, captured)) = captures.last_mut() {
+            book.write(|ledger| ledger.hold(ids));
+            captured.extend_from_slice(ids);
+        }
     }
 }

@@ -61,7 +61,7 @@ pub struct Memory {
     pub chunks: Part,
     /// Objects in files outside the server.
     pub offloaded: Part,
-    /// What tasks printed, and the logs of workers.
+    /// What tasks printed, the events they emitted, and the logs of workers.
     pub logs: Part,
     /// Messages and responses.
     pub messages: Part,
@@ -248,7 +248,7 @@ impl Queue {
         other.extend(refs);
         let ids = worker::all_ids(self)?;
         let workers: Vec<_> = ids.iter().map(|id| keys.worker(id)).collect();
-        let mut logs = vec![keys.logs()];
+        let mut logs = vec![keys.logs(), keys.emitted()];
         logs.extend(workers.iter().map(crate::keys::WorkerKeys::log));
         memory.logs = self.measure(&logs)?;
         let messages = workers.iter().flat_map(|worker| [worker.messages(), worker.responses()]);

@@ -73,6 +73,22 @@ pub(super) fn delete_some(queue: &mut Queue, ids: &[String], mode: Mode) -> Resu
     }
 }
 
+/// Delete tasks that have ended, given their bodies. Returns false, and changes nothing, if one of them
+/// runs or belongs to a chain of retries.
+pub(super) fn try_delete(
+    queue: &mut Queue,
+    ids: &[String],
+    bodies: &[Option<Body>],
+) -> Result<bool> {
+    let call = delete_call(queue, ids, bodies, Mode::All);
+    let mut reply = value::array(queue.connection.call(&call)?)?.into_iter();
+    let code = value::integer(reply.next().unwrap_or_default())?;
+    if code == 0 && value::integer(reply.next().unwrap_or_default())? > 0 {
+        queue.store().delete_lost_files()?;
+    }
+    Ok(code == 0)
+}
+
 /// Delete tasks that have ended, have no retries and refer to no objects. The reply is not waited for, once
 /// the server is known to have the script.
 pub(super) fn post(queue: &mut Queue, ids: &[String]) {

@@ -31,11 +31,20 @@ impl Outcome {
 
 pub(super) fn read(queue: &mut Queue, ids: &[String]) -> Result<Vec<Outcome>> {
     let results = query::results(queue, ids)?;
+    complete(queue, ids, results)
+}
+
+/// Add to results what only a few tasks have.
+pub(super) fn complete(
+    queue: &mut Queue,
+    ids: &[String],
+    results: Vec<TaskResult>,
+) -> Result<Vec<Outcome>> {
     let mut outcomes: Vec<Outcome> = results.into_iter().map(Outcome::plain).collect();
     let places = |is_in: fn(&TaskResult) -> bool| -> Vec<usize> {
         (0..ids.len()).filter(|place| is_in(&outcomes[*place].result)).collect()
     };
-    let failed = places(|result| result.status != Status::Complete);
+    let failed = places(|result| result.status.is_terminal() && result.status != Status::Complete);
     let special = places(|result| result.has_extra);
     let (labels, extras) = (queue.keys.labels(), queue.keys.extras());
     let columns = read_places(queue, ids, [(labels, &failed), (extras, &special)])?;

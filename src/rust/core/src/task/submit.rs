@@ -53,7 +53,9 @@ pub fn submit_with(
     if !failed.is_empty() {
         return Err(Error::ParentFailed { parents: failed, ids });
     }
-    queue.stream.submitted(&ids);
+    if queue.captures.is_empty() {
+        queue.stream.submitted(&ids);
+    }
     Ok(ids)
 }
 
@@ -104,8 +106,9 @@ fn send_chunks(
     next_payload: impl FnMut() -> Result<Option<Vec<u8>>>,
     ids: &mut Vec<String>,
 ) -> Result<Vec<String>> {
-    let (keys, id, watch) = (queue.keys.clone(), queue.id.clone(), queue.own_watch()?);
+    let (keys, id, watch) = (queue.keys.clone(), queue.id.clone(), queue.submit_watch()?);
     let (known, submitter, storage) = (&queue.known_objects, &mut queue.submitter, &queue.storage);
+    let captures = &mut queue.captures;
     let mut chunks = Chunks::new(submission, storage, rules, next_payload);
     let rules = rules.pack();
     let put = |connection: &mut Connection, object: &SharedObject| {
@@ -135,8 +138,10 @@ fn send_chunks(
             };
             let call = chunk_call(&keys, submission, &rules, watch, set, &chunk, send);
             is_first = false;
+            let new_ids: Vec<String> = chunk.tasks.iter().map(|task| task.id.clone()).collect();
+            Queue::capture(captures, &new_ids);
             if !last_first {
-                ids.extend(chunk.tasks.iter().map(|task| task.id.clone()));
+                ids.extend(new_ids);
             }
             Ok(Some((call, chunk)))
         },

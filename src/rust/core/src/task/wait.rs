@@ -210,9 +210,8 @@ impl Waiter {
 }
 
 fn note_ends(queue: &mut Queue, ends: &[u8]) {
-    for end in ends.chunks_exact(ID_WIDTH + 1) {
-        let status = Status::from_letter(end[ID_WIDTH]);
-        queue.stream.notify(&String::from_utf8_lossy(&end[..ID_WIDTH]), status);
+    for (id, status) in events::ends(ends) {
+        queue.stream.notify(&id, status);
     }
 }
 

@@ -1,0 +1,63 @@
+test_that("outcomes are returned and the tasks deleted", {
+  r <- local_queue()
+  ids <- rrq_task_create_bulk_call(function(x) if (x > 1) stop("no") else NULL, 1:2, controller = r)
+  run_worker(local_worker(r))
+  open <- rrq_task_create_expr(sqrt(1), controller = r)
+  taken <- rrq_task_take(c(ids, open, "unknown"), controller = r)
+  expect_named(taken, c("status", "value"))
+  expect_identical(taken$status, c("COMPLETE", "ERROR", "PENDING", "MISSING"))
+  expect_null(taken$value[[1]])
+  expect_s3_class(taken$value[[2]], "rrq_task_error")
+  expect_match(conditionMessage(taken$value[[2]]), "no")
+  expect_null(taken$value[[3]])
+  expect_s3_class(taken$value[[4]], "rrq_task_error")
+  expect_identical(rrq_task_exists(c(ids, open), controller = r), c(FALSE, FALSE, TRUE))
+  nothing <- list(status = character(), value = list())
+  expect_identical(rrq_task_take(character(), controller = r), nothing)
+})
+
+test_that("large values are fetched before they are deleted", {
+  dir <- withr::local_tempdir()
+  rrq_configure("test-take", test_server()$url, store_max_size = 1e6, offload_path = dir)
+  r <- rrq_controller("test-take", test_server()$url)
+  withr::defer(rrq_destroy(controller = r))
+  ids <- rrq_task_create_bulk_call(function(n) rep(n, 1e6), c(1, 2), controller = r)
+  run_worker(local_worker(r))
+  expect_length(list.files(dir, recursive = TRUE), 2)
+  taken <- rrq_task_take(ids, controller = r)
+  expect_identical(taken$value, list(rep(1, 1e6), rep(2, 1e6)))
+  expect_length(list.files(dir, recursive = TRUE), 0)
+})
+
+test_that("a task that became impossible has its cause", {
+  r <- local_queue()
+  parent <- rrq_task_create_expr(stop("cause"), controller = r)
+  child <- rrq_task_create_expr(sqrt(1), depends_on = parent, controller = r)
+  run_worker(local_worker(r))
+  taken <- rrq_task_take(c(parent, child), controller = r)
+  expect_identical(taken$status, c("ERROR", "IMPOSSIBLE"))
+  expect_match(conditionMessage(taken$value[[2]]$parent), "cause")
+})
+
+test_that("warnings are signalled again", {
+  r <- local_queue()
+  ids <- rrq_task_create_bulk_call(function(x) warning("careful"), 1:2, controller = r)
+  run_worker(local_worker(r))
+  expect_warning(rrq_task_take(ids[[1]], controller = r), "careful")
+  expect_silent(rrq_task_take(ids[[2]], warnings = FALSE, controller = r))
+})
+
+test_that("a value that cannot be read here deletes nothing", {
+  r <- local_queue()
+  id <- rrq_task_create_expr(sqrt(1), controller = r)
+  run_worker(local_worker(r))
+  local_function("complete_outcomes", function(...) stop("interrupted"))
+  expect_error(rrq_task_take(id, controller = r), "interrupted")
+  expect_true(rrq_task_exists(id, controller = r))
+})
+
+test_that("arguments are checked", {
+  r <- local_queue()
+  expect_error(rrq_task_take(1, controller = r), "`task_ids`", class = "rrq_error_argument")
+  expect_error(rrq_task_take("a", warnings = 1, controller = r), class = "rrq_error_argument")
+})
