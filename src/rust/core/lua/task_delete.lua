@@ -10,6 +10,8 @@ local tasks, attempts, moved, was = KEYS[1], KEYS[6], KEYS[8], KEYS[9]
 local counters, due = KEYS[11], KEYS[12]
 local prefix, only_idle, dry_run = ARGV[1], ARGV[2] ~= '0', ARGV[2] == '2'
 local n_objects = tonumber(ARGV[3])
+-- include: _plain.lua
+-- the rest
 -- include: _end.lua
 -- include: _links.lua
 -- include: _chain.lua

@@ -21,31 +21,10 @@ macro_rules! parts {
 
 /// Files that scripts include, and what they hold.
 const PARTS: &[(&str, &str)] = parts! {
-    "_chain.lua"
-    "_claim.lua"
-    "_common.lua"
-    "_defer.lua"
-    "_depend.lua"
-    "_due.lua"
-    "_emitted.lua"
-    "_end.lua"
-    "_expire.lua"
-    "_file.lua"
-    "_finish.lua"
-    "_header.lua"
-    "_held.lua"
-    "_leave.lua"
-    "_links.lua"
-    "_object.lua"
-    "_parents.lua"
-    "_prepared.lua"
-    "_queue.lua"
-    "_record.lua"
-    "_small.lua"
-    "_store.lua"
-    "_submitter.lua"
-    "_watch.lua"
-    "_worker_keys.lua"
+    "_chain.lua" "_claim.lua" "_common.lua" "_defer.lua" "_depend.lua" "_due.lua" "_emitted.lua"
+    "_end.lua" "_expire.lua" "_file.lua" "_finish.lua" "_header.lua" "_held.lua" "_leave.lua"
+    "_links.lua" "_object.lua" "_parents.lua" "_plain.lua" "_prepared.lua" "_queue.lua"
+    "_record.lua" "_small.lua" "_store.lua" "_submitter.lua" "_watch.lua" "_worker_keys.lua"
 };
 
 /// The text of a script: each part where it is first included, without the functions that the script

@@ -107,12 +107,12 @@ pub(super) fn post(queue: &mut Queue, ids: &[String]) {
 
 /// Read the reply to that request, and send it again if it was lost or refused.
 pub(super) fn collect_posted(queue: &mut Queue) {
-    if let Deletion::Posted(call) = std::mem::take(&mut queue.deletion) {
-        // Tasks that cannot be deleted stay. The caller has nothing to do with them.
-        if queue.connection.collect(&call).is_ok() {
-            queue.deletion = Deletion::Known;
-        }
-    }
+    let Deletion::Posted(call) = &queue.deletion else {
+        return;
+    };
+    // Tasks that cannot be deleted stay. The caller has nothing to do with them.
+    let is_served = queue.connection.collect(call).is_ok();
+    queue.deletion = if is_served { Deletion::Known } else { Deletion::Unknown };
 }
 
 /// Each object is named once; tasks refer to it by its position.

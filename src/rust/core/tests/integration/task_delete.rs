@@ -53,6 +53,24 @@ fn deleting_all_tasks_leaves_nothing_of_them() {
     assert_no_tasks(&f);
 }
 
+/// With one command per hash, and with more if a task is not plain.
+#[test]
+fn deleting_plain_tasks_takes_few_commands_and_leaves_nothing_of_them() {
+    let mut f = Fixture::new();
+    let mut actor = rich(&f);
+    let ids = submit_n(&mut f.queue, 5);
+    run_until_idle(&mut f.worker("w"), &mut actor);
+    let before = f.n_calls("cmdstat_hdel:");
+    delete(&mut f, &ids);
+    assert_eq!(f.n_calls("cmdstat_hdel:") - before, 10);
+    assert_no_tasks(&f);
+    let mut ids = submit_n(&mut f.queue, 2);
+    run_until_idle(&mut f.worker("v"), &mut Actor::echo());
+    ids.extend(submit_n(&mut f.queue, 1));
+    delete(&mut f, &ids);
+    assert_no_tasks(&f);
+}
+
 #[test]
 fn objects_go_with_the_last_task_that_refers_to_them() {
     let mut f = Fixture::new();
