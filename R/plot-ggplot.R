@@ -11,16 +11,7 @@ register_autoplot <- function() {
     rrq_task_graph = autoplot.rrq_task_graph,
     worker_load = autoplot.worker_load
   )
-  register <- function(...) {
-    for (class in names(methods)) {
-      registerS3method("autoplot", class, methods[[class]], asNamespace("ggplot2"))
-    }
-  }
-  # Also where it is unloaded and loaded again.
-  setHook(packageEvent("ggplot2", "onLoad"), register)
-  if (isNamespaceLoaded("ggplot2")) {
-    register()
-  }
+  when_loaded("ggplot2", function() register_methods("autoplot", methods, "ggplot2"))
 }
 
 #' @rdname plot.rrq_task_table
