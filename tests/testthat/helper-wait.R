@@ -27,8 +27,8 @@ wait_until <- function(expr, timeout = time_limit()) {
   invisible(TRUE)
 }
 
-# Wait until a worker has begun a task. One that is RUNNING may still be on its way to the worker, and goes
-# back to the queue if the worker leaves.
+# Wait until a worker has begun a task. One that is RUNNING may still be on its way to the worker,
+# and goes back to the queue if the worker leaves.
 wait_begun <- function(id, controller) {
   wait_until(id %in% rrq_worker_ping(controller = controller)$task_id)
 }

@@ -81,6 +81,12 @@ local function ended_header(packed, worker, attempt, status, start, ended, resul
     .. queue .. '\n' .. worker .. '\n' .. waiter .. '\n\n\n' .. result, waiter
 end
 
+-- The status of a task that ended in its first attempt and has no rules, no set, and of the flags at most
+-- those for extras and a large result; nil for others.
+local function plain_end(packed)
+  return string.match(packed or '', '^([CD])\n1\n%d+\n%d+\n%d+\n[0-3]\n[^\n]*\n[^\n]*\n[^\n]*\n\n\n')
+end
+
 -- Its status, without reading the rest.
 local function status_of(packed)
   return packed and string.sub(packed, 1, 1)

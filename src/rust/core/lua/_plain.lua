@@ -4,8 +4,7 @@
 --
 -- Returns nil before it has written anything if one of the tasks is not like that.
 
--- See _header.lua. Of the flags only those for extras and large results are allowed.
-local PLAIN = '^([CD])\n1\n%d+\n%d+\n%d+\n[0-3]\n[^\n]*\n[^\n]*\n[^\n]*\n\n\n'
+-- include: _header.lua
 
 local function delete_plain()
   if only_idle or n_objects > 0 or redis.call('EXISTS', prefix .. KEY.emitted) == 1 then
@@ -16,7 +15,7 @@ local function delete_plain()
     plain[#plain + 1] = ARGV[at]
   end
   for _, packed in ipairs(redis.call('HMGET', tasks, unpack(plain))) do
-    local status = string.match(packed or '', PLAIN)
+    local status = plain_end(packed)
     if not status then
       return nil
     end
