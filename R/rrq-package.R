@@ -127,5 +127,5 @@ the$task <- NULL
 the$is_worker_process <- FALSE
 the$worker <- NULL
 the$code <- NULL
-the$fn <- NULL
+the$sent <- NULL
 the$functions <- new.env(parent = emptyenv())

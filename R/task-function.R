@@ -24,19 +24,38 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
 
 as_sent <- function(fn) list(value = strip_function_source(fn))
 
-# Remembers the last function of a package, which is sent by name, or of the global environment.
+# Remembers functions of packages, which are sent by name, and of the global environment. While one
+# is remembered it exists, so no other function has its address.
 named_as_sent <- function(fn, name) {
-  last <- the$fn
-  is_same <- identical(last$fn, fn, num.eq = FALSE, single.NA = FALSE)
-  if (is_same && identical(last$name, name)) {
-    return(last$sent)
+  key <- paste(rlang::obj_address(fn), name)
+  known <- the$sent[[key]]
+  if (!is.null(known)) {
+    return(known$sent)
   }
   namespace <- home_namespace(fn, name)
-  sent <- if (nzchar(namespace)) function_reference(name, namespace) else as_sent(fn)
-  if (nzchar(namespace) || identical(environment(fn), globalenv())) {
-    the$fn <- list(fn = fn, name = name, sent = sent)
+  home_name <- if (nzchar(namespace)) name else name_at_home(fn)
+  sent <- if (is.null(home_name)) as_sent(fn) else function_reference(home_name, package_of(fn))
+  if (!is.null(home_name) || identical(environment(fn), globalenv())) {
+    if (is.null(the$sent) || length(the$sent) >= max_remembered) the$sent <- new.env()
+    the$sent[[key]] <- list(fn = fn, sent = sent)
   }
   sent
+}
+
+max_remembered <- 20
+
+# The name of a function of a package that is passed under another one, such as that of an argument.
+# It has been used, so the objects of the package that have not been loaded yet are not it.
+name_at_home <- function(fn) {
+  ns <- home_environment(fn)
+  if (!nzchar(package_of(fn))) {
+    return(NULL)
+  }
+  names <- names(ns)
+  names <- names[!rlang::env_binding_are_lazy(ns, names)]
+  # identity() and force() differ in nothing but their names.
+  is_it <- vapply(mget(names, envir = ns), rlang::is_reference, NA, fn)
+  if (any(is_it)) sort(names[is_it])[[1]]
 }
 
 # As lapply() takes it.
@@ -122,12 +141,19 @@ is_exported <- function(name, ns) {
 
 # "" unless `name` means this very function in the package that it comes from.
 home_namespace <- function(fn, name) {
-  ns <- if (is.primitive(fn)) baseenv() else topenv(environment(fn), emptyenv())
-  package <- frame_package(ns)
-  if (!nzchar(package) || !(identical(ns, baseenv()) || isNamespace(ns))) {
-    return("")
-  }
-  if (identical(get0(name, ns, inherits = FALSE), fn)) package else ""
+  package <- package_of(fn)
+  is_it <- nzchar(package) && identical(get0(name, home_environment(fn), inherits = FALSE), fn)
+  if (is_it) package else ""
+}
+
+home_environment <- function(fn) {
+  if (is.primitive(fn)) baseenv() else topenv(environment(fn), emptyenv())
+}
+
+# The package that a function comes from, or "".
+package_of <- function(fn) {
+  ns <- home_environment(fn)
+  if (identical(ns, baseenv()) || isNamespace(ns)) frame_package(ns) else ""
 }
 
 function_reference <- function(name, namespace) {

@@ -39,13 +39,6 @@ test_that("a function that masks a package's is sent by value", {
   expect_equal(capture_function(quote(lm), environment())$value(3), 3)
 })
 
-test_that("a package's function under another name is sent by value", {
-  my_lm <- stats::lm
-  expect_equal(capture_function(quote(my_lm), environment()), list(value = stats::lm))
-  total <- sum
-  expect_equal(capture_function(quote(total), environment()), list(value = sum))
-})
-
 test_that("an anonymous function is sent by value with its environment", {
   k <- 2
   fn <- capture_function(quote(function(x, ...) x[1, ] * k), environment())$value
@@ -88,4 +81,29 @@ test_that("an unknown or missing function is an error", {
   expect_error(capture_function(rlang::missing_arg(), environment()), class = "rrq_error_argument")
   create <- function(fn) capture_function(quote(fn), environment())
   expect_error(create(), class = "rrq_error_variable")
+})
+
+test_that("a function of a package is sent by its own name, whatever it is called here", {
+  capture <- function(fn) capture_function(quote(fn), environment())
+  for (i in 1:2) {
+    expect_identical(capture(identity), function_reference("identity", "base"))
+    expect_identical(capture(stats::sd), function_reference("sd", "stats"))
+    expect_identical(capture(sum), function_reference("sum", "base"))
+  }
+  own <- function(x) x
+  expect_named(capture(own), "value")
+  changed <- stats::sd
+  body(changed) <- quote(1)
+  expect_named(capture(changed), "value")
+})
+
+test_that("many functions in turn are not mistaken for each other", {
+  capture <- function(fn) capture_function(quote(fn), environment())
+  for (name in rep(getNamespaceExports("tools"), 2)) {
+    fn <- getExportedValue("tools", name)
+    if (is.function(fn)) {
+      sent <- capture(fn)
+      expect_true(rlang::is_reference(get(sent$name, asNamespace(sent$namespace)), fn))
+    }
+  }
 })
