@@ -145,8 +145,23 @@ call_task <- function(fn_expr, args, options, globals, envir, call) {
     shared <- c(shared, rlang::set_names(fn$globals[large], paste0("=", names(fn$globals)[large])))
     fn$globals <- fn$globals[!large]
   }
-  list(kind = "call", payload = list(fn = fn, args = args), shared = shared)
+  list(kind = "call", payload = list(fn = pack_function(fn), args = args), shared = shared)
 }
+
+# A function that is sent by name alone, in half the bytes.
+pack_function <- function(fn) {
+  if (is.null(fn$name) || length(fn) > 3) {
+    return(fn)
+  }
+  c(fn$namespace, fn$name, if (fn$internal) "internal")
+}
+
+unpack_function <- function(packed) {
+  list(name = packed[[2]], namespace = packed[[1]], internal = length(packed) > 2)
+}
+
+# What is sent with a function; nothing with a name alone.
+sent_with <- function(fn, what) if (is.list(fn)) fn[[what]]
 
 # Values of at least this size in bytes are stored by their hash, once for all tasks that use them.
 large_bytes <- 1e5
@@ -170,6 +185,7 @@ is_short_number <- function(x) {
 # Puts the large values, which were stored separately, back into the payload: arguments by their
 # position, what goes along with the function by its name after `=`.
 merge_shared <- function(payload, shared) {
+  if (is.character(payload$fn)) payload$fn <- unpack_function(payload$fn)
   if (length(shared) == 0) {
     return(payload)
   }

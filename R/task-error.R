@@ -214,7 +214,3 @@ n_members <- 20
 format_member <- function(error) {
   sprintf("  - %s %s: %s", name_task(error), error$status, first_line(error))
 }
-
-first_line <- function(error) {
-  strsplit(conditionMessage(error), "\n", fixed = TRUE)[[1]][1] %||% ""
-}

@@ -34,7 +34,7 @@ named_as_sent <- function(fn, name) {
   }
   namespace <- home_namespace(fn, name)
   home_name <- if (nzchar(namespace)) name else name_at_home(fn)
-  sent <- if (is.null(home_name)) as_sent(fn) else function_reference(home_name, package_of(fn))
+  sent <- if (is.null(home_name)) as_sent(fn) else function_reference(home_name, home_package(fn))
   if (!is.null(home_name) || identical(environment(fn), globalenv())) {
     if (is.null(the$sent) || length(the$sent) >= max_remembered) the$sent <- new.env()
     the$sent[[key]] <- list(fn = fn, sent = sent)
@@ -48,7 +48,7 @@ max_remembered <- 20
 # It has been used, so the objects of the package that have not been loaded yet are not it.
 name_at_home <- function(fn) {
   ns <- home_environment(fn)
-  if (!nzchar(package_of(fn))) {
+  if (!nzchar(home_package(fn))) {
     return(NULL)
   }
   names <- names(ns)
@@ -141,7 +141,7 @@ is_exported <- function(name, ns) {
 
 # "" unless `name` means this very function in the package that it comes from.
 home_namespace <- function(fn, name) {
-  package <- package_of(fn)
+  package <- home_package(fn)
   is_it <- nzchar(package) && identical(get0(name, home_environment(fn), inherits = FALSE), fn)
   if (is_it) package else ""
 }
@@ -151,7 +151,7 @@ home_environment <- function(fn) {
 }
 
 # The package that a function comes from, or "".
-package_of <- function(fn) {
+home_package <- function(fn) {
   ns <- home_environment(fn)
   if (identical(ns, baseenv()) || isNamespace(ns)) frame_package(ns) else ""
 }

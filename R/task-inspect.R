@@ -53,7 +53,7 @@ sent_parts <- function(frame, value, position) {
   } else {
     args <- value$args
     names(args) <- argument_labels(args)
-    c(list("the function" = value$fn$value), collected_parts(value), args)
+    c(list("the function" = sent_with(value$fn, "value")), collected_parts(value), args)
   }
 }
 
@@ -97,7 +97,7 @@ name_elements_at <- function(first, elements) {
 
 # The values that the task was found to use.
 collected_parts <- function(value) {
-  variables_of(c(value$variables, value$fn$globals, value$about$along$globals))
+  variables_of(c(value$variables, sent_with(value$fn, "globals"), value$about$along$globals))
 }
 
 variables_of <- function(values) {

@@ -257,7 +257,7 @@ is_needed <- function(name, syntax, envir, values = list()) {
 # Of the values that a task was found to use, those that some of its code may use as a variable.
 needed_parts <- function(parts, value) {
   collected <- collected_parts(value)
-  code <- Filter(is.function, c(list(value$fn$value), collected))
+  code <- Filter(is.function, c(list(sent_with(value$fn, "value")), collected))
   if (!is.null(value$expr)) code <- c(code, as_code(value$expr))
   is_column <- vapply(names(parts), function(label) {
     name <- gsub("`", "", label)

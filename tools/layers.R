@@ -51,6 +51,20 @@ rule_engine_calls_are_guarded <- function() {
   })
 }
 
+# Of two definitions R keeps the one in the file that it loads last.
+rule_functions_have_names_of_their_own <- function() {
+  pattern <- "^([[:alnum:]_.]+) <- .*$"
+  known <- character()
+  each_file(package_r_files(), function(path) {
+    lines <- readLines(path)
+    at <- grep(pattern, lines)
+    names <- sub(pattern, "\\1", lines[at])
+    twice <- names %in% known | duplicated(names)
+    known <<- c(known, names)
+    violations(path, at[twice], paste(names[twice], "is defined a second time"))
+  })
+}
+
 rule_boundary_without_redis <- function() {
   boundary <- c("src/rust/src", "src/rust/bridge/src")
   sources <- each_file(rust_files(boundary), function(path) {
