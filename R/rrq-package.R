@@ -128,4 +128,5 @@ the$is_worker_process <- FALSE
 the$worker <- NULL
 the$code <- NULL
 the$sent <- NULL
+the$last_sent <- NULL
 the$functions <- new.env(parent = emptyenv())

@@ -24,22 +24,31 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
 
 as_sent <- function(fn) list(value = strip_function_source(fn))
 
-# Remembers functions of packages, which are sent by name, and of the global environment. While one
-# is remembered it exists, so no other function has its address.
+# Remembers functions of packages, which are sent by name, and of the global environment.
 named_as_sent <- function(fn, name) {
-  key <- paste(rlang::obj_address(fn), name)
-  known <- the$sent[[key]]
-  if (!is.null(known)) {
+  known <- remembered(fn)
+  if (!is.null(known) && identical(known$name, name)) {
     return(known$sent)
   }
   namespace <- home_namespace(fn, name)
   home_name <- if (nzchar(namespace)) name else name_at_home(fn)
   sent <- if (is.null(home_name)) as_sent(fn) else function_reference(home_name, home_package(fn))
   if (!is.null(home_name) || identical(environment(fn), globalenv())) {
-    if (is.null(the$sent) || length(the$sent) >= max_remembered) the$sent <- new.env()
-    the$sent[[key]] <- list(fn = fn, sent = sent)
+    remember(fn, list(fn = fn, name = name, sent = sent))
   }
   sent
+}
+
+# While a function is remembered it exists, so no other one has its address.
+remembered <- function(fn) {
+  last <- the$last_sent
+  if (rlang::is_reference(fn, last$fn)) last else the$sent[[rlang::obj_address(fn)]]
+}
+
+remember <- function(fn, entry) {
+  if (length(the$sent) >= max_remembered) the$sent <- NULL
+  the$sent[[rlang::obj_address(fn)]] <- entry
+  the$last_sent <- entry
 }
 
 max_remembered <- 20
