@@ -48,4 +48,5 @@ local({
 
 .onLoad <- function(libname, pkgname) {
   register_autoplot()
+  register_promises()
 }
