@@ -1,44 +1,61 @@
-# A Shiny app that stays responsive while workers fit models.
+# A Shiny app that stays responsive while workers fit models. Its tasks outlive it: started again,
+# it shows those of before.
 #
 #   RRQ_URL=redis://:password@127.0.0.1:6379 Rscript -e 'shiny::runApp("app.R", port = 8001)'
 library(shiny)
+library(promises)
 library(rrq)
 
 options(rrq.embedded = FALSE)
 queue <- rrq_controller("web")
 
-unfinished <- c("PENDING", "DEFERRED", "RUNNING")
+# Counts changes to the tasks of all users. Nothing asks for them: a promise tells.
+changes <- reactiveVal(0)
+changed <- function(...) changes(isolate(changes()) + 1)
+follow <- function(ids) {
+  for (id in ids) rrq_promise(id, error = FALSE, controller = queue) %...>% changed()
+}
+unfinished <- function(...) {
+  rrq_task_list(c("PENDING", "DEFERRED", "RUNNING"), ..., controller = queue)
+}
+# Those of an earlier run of the app.
+follow(unfinished())
 
 ui <- fluidPage(
   numericInput("n", "Rows", 1000),
   actionButton("start", "Fit"),
-  actionButton("cancel", "Cancel"),
-  textOutput("status"),
-  verbatimTextOutput("result")
+  actionButton("cancel", "Cancel all"),
+  tableOutput("fits")
 )
 
 server <- function(input, output, session) {
-  task <- reactiveVal()
+  # The name with which the user has logged in, where the app has a login.
+  user <- if (is.null(session$user)) "guest" else session$user
 
   observeEvent(input$start, {
     n <- input$n
-    task(rrq_task_create_expr(fit_model(n), ttl = 3600, controller = queue))
+    follow(rrq_task_create_expr(
+      fit_model(n), label = paste(n, "rows"), tags = user, ttl = 3600, controller = queue
+    ))
+    changed()
   })
   observeEvent(input$cancel, {
-    rrq_task_cancel(req(task()), wait = FALSE, ended = "ignore", controller = queue)
+    rrq_task_cancel(unfinished(tag = user), wait = FALSE, ended = "ignore", controller = queue)
   })
 
-  # Asks twice a second until the task has ended. Each question takes about a millisecond.
-  status <- reactive({
-    now <- rrq_task_status(req(task()), controller = queue)
-    if (now %in% unfinished) invalidateLater(500, session)
-    now
+  output$fits <- renderTable({
+    changes()
+    show_fits(rrq_task_table(tag = user, controller = queue))
   })
-  output$status <- renderText(status())
-  output$result <- renderPrint({
-    req(!status() %in% unfinished)
-    rrq_task_result(task(), controller = queue)
-  })
+}
+
+# That a task begins to run is no change here.
+show_fits <- function(tasks) {
+  done <- tasks$status == "COMPLETE"
+  slope <- rep(NA_real_, nrow(tasks))
+  slope[done] <- unlist(rrq_task_results(tasks$id[done], controller = queue))
+  state <- ifelse(is.na(tasks$ended), "waits or runs", tasks$status)
+  data.frame(fit = tasks$label, state = state, slope = slope)
 }
 
 shinyApp(ui, server)

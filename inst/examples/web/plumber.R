@@ -1,4 +1,5 @@
-# An API that queues a fit, responds at once, and lets the client poll for the result.
+# An API that queues a fit, responds at once, and lets the client poll for the result; for quick
+# fits it responds with the result.
 #
 #   RRQ_URL=redis://:password@127.0.0.1:6379 \
 #     Rscript -e 'plumber::pr_run(plumber::pr("plumber.R"), port = 8000)'
@@ -21,6 +22,14 @@ submit_fit <- function(res, n = 1000) {
   res$status <- 202
   res$setHeader("Location", paste0("/fits/", id))
   list(id = id, status = "PENDING")
+}
+
+#* Fit, and respond when it is done. The API answers other requests meanwhile.
+#* @get /slope
+#* @serializer unboxedJSON
+fit_now <- function(n = 1000) {
+  n <- as.numeric(n)
+  rrq_async(fit_model(n), timeout_task_run = 60, ttl = 60, controller = queue)
 }
 
 #* The status of a fit, and its result
