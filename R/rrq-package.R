@@ -82,6 +82,17 @@
 #' Tasks in separate processes find their id in `RRQ_TASK_ID` and the worker's name in
 #' `RRQ_WORKER_ID`. Other variables that begin with `RRQ_` are internal.
 #'
+#' @section Other packages:
+#' Nothing of this is needed, and none of it costs anything unless the other package is loaded.
+#'
+#' * promises: [rrq_promise()] and [rrq_async()], for Shiny and plumber, see `vignette("web")`.
+#' * progressr: what tasks signal as progress is signalled in the session that waits for them, see
+#'   [rrq_task_wait()].
+#' * logger: what a task logs is in its log, see [rrq_task_log()].
+#' * otel: while a tracer is enabled in this session, queueing tasks is a span, `rrq submit`, and
+#'   each task runs in a span, `rrq task`, that is a child of it, if the worker has otel, too. Load
+#'   otel first.
+#'
 #' @section Errors:
 #' Each error of the package has the class `rrq_error` and a class of its own, such as
 #' `rrq_error_timeout`, listed on the pages of the functions. A task that fails is not an error of
@@ -123,6 +134,7 @@ the$unknown_queues <- character()
 the$known_servers <- character()
 the$watches <- list()
 the$n_watches <- 0
+the$otel <- NULL
 the$task <- NULL
 the$is_worker_process <- FALSE
 the$worker <- NULL

@@ -63,9 +63,13 @@ answer <- function(task, options, timeout, warnings, controller, call) {
   asked <- NULL
   # submit() needs the id alone, to delete the task if a warning is made an error.
   send <- function(handle, kind, payloads, shared, options, ask, call, failed) {
-    asked <<- rust_call(
-      rs_task_ask(handle, kind, payloads, shared, options, ask, pause), call, failed
-    )
+    asked <<- if (relays_progress()) {
+      # A task that ended in that time would be deleted, with its progress.
+      id <- send_tasks(handle, kind, payloads, shared, options, ask, call, failed)
+      list(id = id, deleted = FALSE)
+    } else {
+      rust_call(rs_task_ask(handle, kind, payloads, shared, options, ask, pause), call, failed)
+    }
     asked$id
   }
   id <- submit(handle, task$kind, list(task$payload), task$shared, options, call, send = send)

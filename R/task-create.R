@@ -218,6 +218,14 @@ submit <- function(handle, kind, payloads, shared, options, call = caller_env(),
     names(shared) <- rep("", length(shared))
   }
   frame <- environment()
+  if (!is.null(the$otel)) {
+    context <- trace_submission(kind, length(payloads), frame)
+    if (!kind %in% c("expr", "call")) {
+      shared[[1]]$otel <- context
+    } else {
+      payloads[[1]]$otel <- context
+    }
+  }
   refused <- NULL
   warnings <- list()
   ask <- list(

@@ -6,7 +6,10 @@
 #'
 #' The first and last 64 KB are kept, with a line between them that says how much was omitted. A
 #' worker whose configuration sets `logdir` (see [rrq_worker_config()]) also writes the complete
-#' output to a file. If a task is retried, the log is that of the latest attempt.
+#' output to a file. What a task logs with the package logger is output, too, unless its appenders
+#' were changed; with `logger::log_threshold()` in the worker environment (see
+#' [rrq_worker_envir_set()]) you choose how much. If a task is retried, the log is that of the
+#' latest attempt.
 #'
 #' @param follow Whether to print the output as it arrives, until the task ends. Ctrl-C stops
 #'   following, not the task.

@@ -15,6 +15,10 @@
 #' the tasks starts, or no workers at all and how the last one left. It is repeated only when the
 #' reason changes.
 #'
+#' What a task signals to the package progressr is signalled here at once, for its handlers, such as
+#' [progressr::with_progress()]. For that, a wait costs a few milliseconds more while progressr is
+#' loaded.
+#'
 #' While it waits, the session checks the workers it spawned, see [rrq_worker_spawn()].
 #'
 #' @param task_id,task_ids A character vector of task ids, at least one.
@@ -126,7 +130,7 @@ wait_for_tasks <- function(handle, ids, limit, time_poll, progress, follow = FAL
                            call = caller_env()) {
   begin <- now()
   waiter <- NULL
-  if (!relay && !progress) {
+  if (!relay && !progress && !relays_progress()) {
     # Most waits are over before there is anything to check.
     pause <- min(limit, brief_s)
     waiter <- rust_call(rs_wait_briefly(handle, ids, follow, pause), call)
@@ -165,12 +169,14 @@ start_wait <- function(handle, ids, limit, follow = FALSE, call = caller_env(), 
     late = FALSE,
     goes_on = TRUE,
     stall = new_stall(),
-    bar = NULL
+    bar = NULL,
+    progress = watch_progress(handle, ids, follow, call)
   ))
 }
 
 end_wait <- function(wait) {
   rust_call(rs_wait_end(wait$handle, wait$waiter))
+  if (!is.null(wait$progress)) rust_call(rs_watch_close(wait$progress, wait$handle))
 }
 
 # Blocks until tasks have ended: with `any` the first of them, else as many as end within one
@@ -187,8 +193,10 @@ await <- function(wait, any, call = caller_env()) {
     supervise()
     longest <- if (is.null(wait$bar)) Inf else bar_pause(wait$bar)
     pause <- max(0, min(left, longest, supervise_pause(), stall_pause(wait$stall)))
+    if (!is.null(wait$progress)) pause <- relay_progress(wait$progress, pause, call)
     ended <- rust_call(rs_wait_next(wait$handle, wait$waiter, pause, any), call)
     wait$n_open <- ended$open
+    if (ended$open == 0 && !is.null(wait$progress)) relay_last_progress(wait$progress, call)
     if (!is.null(wait$bar)) update_bar(wait$bar, ended)
     if (ended$open == 0 || length(ended$ids) > 0) {
       return(ended)

@@ -113,6 +113,8 @@ run_call <- function(run, kind, payload, template, variables, parents, timeout, 
   if (!is.null(parents)) {
     call <- bind_parents(frame, kind, call, lapply(parents, rehome, run$envir))
   }
+  context <- if (is.null(template)) payload$otel else template$otel
+  if (!is.null(context)) trace_task(run, context, environment())
   value <- if (is.null(seed)) eval(call, frame) else with_stream(seed, eval(call, frame))
   run$active <- FALSE
   if (is.null(run$signals)) {
@@ -269,6 +271,7 @@ with_task_handlers <- function(run, code) {
     warning = function(w) if (run$active) keep_warning(run, w),
     message = function(m) if (run$active && run$logged) keep_message(run, m),
     progress = function(p) if (run$active) keep_progress(p),
+    progression = function(p) if (run$active) rrq_task_emit(p),
     interrupt = function(i) if (run$active) leave_interrupted(run) else run$interrupted <- TRUE
   )
 }

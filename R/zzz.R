@@ -49,4 +49,5 @@ local({
 .onLoad <- function(libname, pkgname) {
   register_autoplot()
   register_promises()
+  register_otel()
 }
