@@ -68,28 +68,14 @@ rrq_lapply <- function(X, FUN, ..., # nolint: object_name_linter. The names of l
                        chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
                        progress = NULL, cancel = TRUE, relay = FALSE, warnings = NULL,
                        options = NULL, globals = TRUE, controller = NULL) {
-  fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env(), "FUN")
-  options <- lapply_options(rlang::current_env())
+  frame <- rlang::current_env()
+  fn <- capture_function(substitute(FUN), parent.frame(), frame, "FUN")
+  options <- lapply_options(options, explicit_options(frame, c("queue", "seed")), frame)
   check_elements(X, "X")
-  check_job(chunk_size, timeout, progress, cancel, relay, warnings)
-  if (length(X) == 0) {
-    get_controller(controller)
-    return(lapply(X, identity))
-  }
-  elements <- as_elements(X)
+  how <- mget(job_settings, frame)
+  check_job(how)
   args <- list(...)
-  fn <- capture_along(fn, args, globals, parent.frame(), elements)
-  template <- list(fn = fn, args = args, names = NULL, chunk = "lapply", packs = cancel)
-  template$streams <- if (!is.null(options$seed)) TRUE
-  job <- new_job(controller, template, options, timeout, cancel, relay)
-  job$names <- names(X)
-  job$signals <- collect_signals(warnings, length(X), "element")
-  on.exit(end_job(job))
-  on.exit(signal_collected(job$signals), add = TRUE)
-  pieces <- function(at) elements[at]
-  size <- function() element_size(elements)
-  values <- run_job(job, length(elements), pieces, size, chunk_size, show_progress(progress))
-  stats::setNames(values, names(X))
+  apply_to_elements(X, fn, args, globals, parent.frame(), options, how, frame)
 }
 
 #' @rdname rrq_lapply
@@ -99,32 +85,68 @@ rrq_mapply <- function(FUN, ..., MoreArgs = NULL, # nolint: object_name_linter. 
                        chunk_size = NULL, queue = NULL, seed = NULL, timeout = NULL,
                        progress = NULL, cancel = TRUE, relay = FALSE, warnings = NULL,
                        options = NULL, globals = TRUE, controller = NULL) {
-  fn <- capture_function(substitute(FUN), parent.frame(), rlang::current_env(), "FUN")
-  options <- lapply_options(rlang::current_env())
+  frame <- rlang::current_env()
+  fn <- capture_function(substitute(FUN), parent.frame(), frame, "FUN")
+  options <- lapply_options(options, explicit_options(frame, c("queue", "seed")), frame)
   vectors <- list(...)
   args <- check_args(MoreArgs, null = TRUE, arg = "MoreArgs")
   check_flag(USE.NAMES)
   if (!identical(SIMPLIFY, "array")) check_flag(SIMPLIFY)
-  check_job(chunk_size, timeout, progress, cancel, relay, warnings)
+  how <- mget(job_settings, frame)
+  check_job(how)
   n <- check_vectors(vectors)
+  how$names <- if (n > 0) {
+    names(vectors[[1]]) %||% if (is.character(vectors[[1]])) vectors[[1]]
+  }
+  values <- apply_to_vectors(vectors, n, fn, args, globals, parent.frame(), options, how, frame)
+  if (length(vectors) == 0) values else as_mapply(values, vectors[[1]], SIMPLIFY, USE.NAMES)
+}
+
+# What users say about a job, apart from the options of its tasks.
+job_settings <- c(
+  "chunk_size", "timeout", "progress", "cancel", "relay", "warnings", "controller"
+)
+
+# The values of the function for each element, with the names of `x`. `how` holds the job's settings
+# and `names`, for messages.
+apply_to_elements <- function(x, fn, args, globals, envir, options, how, call) {
+  if (length(x) == 0) {
+    get_controller(how$controller, call)
+    return(lapply(x, identity))
+  }
+  elements <- as_elements(x)
+  fn <- capture_along(fn, args, globals, envir, elements, call)
+  pieces <- function(at) elements[at]
+  size <- function() element_size(elements)
+  how$names <- names(x)
+  values <- apply_chunks("lapply", length(elements), pieces, size, fn, args, options, how, call)
+  stats::setNames(values, names(x))
+}
+
+# The same for several vectors in parallel, of which shorter ones are recycled to length `n`. The
+# values have no names.
+apply_to_vectors <- function(vectors, n, fn, args, globals, envir, options, how, call) {
   if (n == 0) {
-    get_controller(controller)
-    return(if (length(vectors)) as_mapply(list(), vectors[[1]], SIMPLIFY, USE.NAMES) else list())
+    get_controller(how$controller, call)
+    return(list())
   }
   elements <- lapply(vectors, as_elements)
   code <- unlist(Filter(is.list, elements), recursive = FALSE, use.names = FALSE)
-  fn <- capture_along(fn, args, globals, parent.frame(), code)
-  template <- list(fn = fn, args = args, names = NULL, chunk = "mapply", packs = cancel)
-  template$streams <- if (!is.null(options$seed)) TRUE
-  job <- new_job(controller, template, options, timeout, cancel, relay)
-  job$names <- names(vectors[[1]]) %||% if (is.character(vectors[[1]])) vectors[[1]]
-  job$signals <- collect_signals(warnings, n, "element")
-  on.exit(end_job(job))
-  on.exit(signal_collected(job$signals), add = TRUE)
+  fn <- capture_along(fn, args, globals, envir, code, call)
   pieces <- function(at) lapply(elements, function(x) x[(at - 1) %% length(x) + 1])
   size <- function() sum(vapply(elements, element_size, 0))
-  values <- run_job(job, n, pieces, size, chunk_size, show_progress(progress))
-  as_mapply(values, vectors[[1]], SIMPLIFY, USE.NAMES)
+  apply_chunks("mapply", n, pieces, size, fn, args, options, how, call)
+}
+
+apply_chunks <- function(chunk, n, pieces, size, fn, args, options, how, call) {
+  template <- list(fn = fn, args = args, names = NULL, chunk = chunk, packs = how$cancel)
+  template$streams <- if (!is.null(options$seed)) TRUE
+  job <- new_job(how$controller, template, options, how$timeout, how$cancel, how$relay, call)
+  job$names <- how$names
+  job$signals <- collect_signals(how$warnings, n, "element")
+  on.exit(end_job(job))
+  on.exit(signal_collected(job$signals), add = TRUE)
+  run_job(job, n, pieces, size, how$chunk_size, show_progress(how$progress), call)
 }
 
 check_elements <- function(x, arg, call = caller_env()) {
@@ -151,14 +173,12 @@ check_vectors <- function(vectors, call = caller_env()) {
   longest
 }
 
-check_job <- function(chunk_size, timeout, progress, cancel, relay, warnings,
-                      call = caller_env()) {
-  if (!is.null(chunk_size)) check_count(chunk_size, call = call)
-  check_number(timeout, null = TRUE, call = call)
-  check_flag(progress, null = TRUE, call = call)
-  check_flag(cancel, call = call)
-  check_flag(relay, call = call)
-  check_flag(warnings, null = TRUE, call = call)
+check_job <- function(how, call = caller_env()) {
+  if (!is.null(how$chunk_size)) check_count(how$chunk_size, arg = "chunk_size", call = call)
+  check_number(how$timeout, null = TRUE, arg = "timeout", call = call)
+  for (name in c("progress", "cancel", "relay", "warnings")) {
+    check_flag(how[[name]], null = name %in% c("progress", "warnings"), arg = name, call = call)
+  }
 }
 
 # Tasks get pieces cut out with `[`, for which a class could have a method of its own.

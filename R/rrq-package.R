@@ -13,6 +13,10 @@
 #'   [rrq_destroy()]
 #' * Run a call or an expression and wait for its value: [rrq_call()], [rrq_eval()]
 #' * Apply a function to many elements: [rrq_lapply()], [rrq_mapply()]
+#' * The same as in purrr: [rrq_map()], [rrq_map_lgl()], [rrq_map_int()], [rrq_map_dbl()],
+#'   [rrq_map_chr()], [rrq_map_dfr()], [rrq_map2()], [rrq_map2_lgl()], [rrq_map2_int()],
+#'   [rrq_map2_dbl()], [rrq_map2_chr()], [rrq_map2_dfr()], [rrq_pmap()], [rrq_pmap_lgl()],
+#'   [rrq_pmap_int()], [rrq_pmap_dbl()], [rrq_pmap_chr()], [rrq_pmap_dfr()]
 #' * Create tasks: [rrq_task_create_expr()], [rrq_task_create_call()],
 #'   [rrq_task_create_bulk_expr()], [rrq_task_create_bulk_call()]; with [rrq_task_options()],
 #'   [rrq_retry()]

@@ -12,10 +12,10 @@ capture_function <- function(fn_expr, envir, call = caller_env(), arg = "fn") {
   } else {
     eval_function(fn_expr, envir, call)
   }
-  if (arg == "FUN") {
-    if (rlang::is_string(fn)) return(function_by_string(fn, envir, call, arg))
-    fn <- as_plain_function(fn)
+  if (arg == "FUN" && rlang::is_string(fn)) {
+    return(function_by_string(fn, envir, call, arg))
   }
+  if (arg %in% c("FUN", ".f")) fn <- as_plain_function(fn)
   if (!is.function(fn)) {
     abort_not_function(fn, fn_expr, arg, call)
   }
@@ -172,10 +172,23 @@ function_reference <- function(name, namespace) {
 
 abort_not_function <- function(x, fn_expr, arg, call) {
   kind <- friendly_type(x)
-  hint <- if (is.character(x)) {
+  hint <- if (arg == ".f") {
+    if (length(x) == 1 && (is.character(x) || is.numeric(x))) {
+      "To extract elements by name or position, use {.fn purrr::map}: it needs no workers."
+    } else {
+      "The function comes after the elements: {.code rrq_map(1:3, sqrt)}."
+    }
+  } else {
+    function_hint(x, fn_expr, arg, call)
+  }
+  abort_capture(c("{.arg {arg}} must be a function, not {kind}.", i = hint), call = call)
+}
+
+function_hint <- function(x, fn_expr, arg, call) {
+  if (is.character(x)) {
     "Use {.code pkg::name} or the function itself, not its name."
   } else if (is.call(fn_expr) && head_text(fn_expr) %in% quoting_heads) {
-    "Remove the {.code {head_text(fn_expr)}()}."
+    sprintf("Remove the {.code %s()}.", head_text(fn_expr))
   } else if (arg == "FUN") {
     if (identical(rlang::call_name(rlang::frame_call(call)), "rrq_mapply")) {
       "The function comes before the elements: {.code rrq_mapply(rep, 1:3, 3:1)}."
@@ -187,7 +200,6 @@ abort_not_function <- function(x, fn_expr, arg, call) {
   } else {
     "Pass {.code pkg::name}, a function by its name, or {.code function(x) ...}."
   }
-  abort_capture(c("{.arg {arg}} must be a function, not {kind}.", i = hint), call = call)
 }
 
 strip_function_source <- function(fn) {

@@ -64,22 +64,22 @@ engine_options <- function(frame, n = 1) {
   convert_options(given, n, call = frame)
 }
 
-# The same for `rrq_lapply()`, which has only a few of the options as arguments.
-lapply_options <- function(frame) {
-  own <- explicit_options(frame, c("queue", "seed"))
-  given <- merge_options(frame$options, own, call = frame)
+# The same for `rrq_lapply()`, which has only a few of the options as arguments: those that were
+# given are `own`.
+lapply_options <- function(options, own, call, arg = "options") {
+  given <- merge_options(options, own, call, arg)
   usable <- vapply(option_table[names(given)], function(option) option$in_lapply, NA)
   if (!all(usable)) {
     names <- toString(sprintf("`%s`", names(given)[!usable]))
-    message <- sprintf("`options` must not contain %s: they are not supported here.", names)
-    abort("argument", message, argument = "options", call = frame)
+    message <- sprintf("`%s` must not contain %s: they are not supported here.", arg, names)
+    abort("argument", message, argument = arg, call = call)
   }
-  convert_options(given, 1, call = frame)
+  convert_options(given, 1, call)
 }
 
-merge_options <- function(options, explicit, call) {
+merge_options <- function(options, explicit, call, arg = "options") {
   if (!is.null(options) && !inherits(options, "rrq_task_options")) {
-    abort_argument("options", "made by `rrq_task_options()`, or NULL", options, call)
+    abort_argument(arg, "made by `rrq_task_options()`, or NULL", options, call)
   }
   given <- unclass(options) %||% list()
   given[names(explicit)] <- explicit

@@ -3,7 +3,7 @@
 # check. So each exported function begins by evaluating its arguments, apart from those that it
 # captures as code. R >= 4.5 blames a misspelt variable on the function in which it is written.
 
-captured_arguments <- c("expr", "fn", "FUN", "...")
+captured_arguments <- c("expr", "fn", "FUN", ".f", "...")
 
 evaluate_arguments_first <- function(fn, caller = quote(rlang::current_env())) {
   parameters <- formals(fn)

@@ -26,7 +26,8 @@ test_that("an error in an argument names the function the user called", {
   for (call in expression(
     rrq_task_wait(typo), rrq_task_result(typo), rrq_task_create_call(sqrt, typo),
     rrq_task_create_expr(sqrt(1), queue = typo), rrq_worker_spawn(typo), rrq_lapply(typo, sqrt),
-    rrq_lapply(1, sqrt, typo), rrq_worker_stop(typo), rrq_queue_list(typo)
+    rrq_lapply(1, sqrt, typo), rrq_map(typo, sqrt), rrq_map_dbl(1, sqrt, typo),
+    rrq_worker_stop(typo), rrq_queue_list(typo)
   )) {
     expected <- if (is_lexical) "user" else as.character(call[[1]])
     expect_equal(blamed(call), expected, info = deparse(call))
