@@ -73,7 +73,8 @@ rrq_async <- with_options(function(expr, options = NULL, globals = TRUE, control
   id <- submit_watched(
     hub$pointer, handle, submit(handle, task$kind, list(task$payload), task$shared, options, frame)
   )
-  state <- rlang::env(outcomes = promise_outcomes(hub, id), controller = hub$controller)
+  state <- list(outcomes = promise_outcomes(hub, id), controller = hub$controller)
+  state <- list2env(state, parent = emptyenv())
   # Before version 1.3, promises takes no other class for a promise.
   structure(id, class = c("rrq_async", "promise"), state = state)
 })
