@@ -30,7 +30,7 @@ crew_push_methods <- function(crew) {
 }
 
 crew_settings <- function(seed, algorithm, packages, library, call = caller_env()) {
-  if (!is.null(seed) && !is_integer(abs(seed))) {
+  if (!is.null(seed) && !(is.numeric(seed) && is_integer(abs(seed)))) {
     abort_argument("seed", "one whole number, or NULL", seed, call)
   }
   check_string(algorithm, null = TRUE, call = call)
@@ -107,7 +107,6 @@ walk_crew <- function(crew, command, iterate, data, globals, settings, timeout, 
   stats::setNames(ids, names)
 }
 
-# The names of the tasks.
 check_iterate <- function(crew, iterate, names, call) {
   is_valid <- is.list(iterate) && length(iterate) > 0 && all(nzchar(rlang::names2(iterate))) &&
     length(unique(lengths(iterate))) == 1 && length(iterate[[1]]) > 0
@@ -118,6 +117,12 @@ check_iterate <- function(crew, iterate, names, call) {
   if (is.null(names)) {
     return(paste0("task-", rust_call(rs_random_id()), "-", seq_along(iterate[[1]])))
   }
+  names <- names_to_iterate(iterate, names, call)
+  for (name in names) check_crew_name(crew, name, call)
+  names
+}
+
+names_to_iterate <- function(iterate, names, call) {
   if (!is.character(names) || length(names) != 1 || !names %in% names(iterate)) {
     abort_argument("names", "the name of an element of `iterate`, or NULL", names, call)
   }
@@ -125,7 +130,6 @@ check_iterate <- function(crew, iterate, names, call) {
   if (anyDuplicated(names)) {
     abort_argument("names", "an element of `iterate` without duplicates", call = call)
   }
-  for (name in names) check_crew_name(crew, name, call)
   names
 }
 

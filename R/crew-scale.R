@@ -24,6 +24,7 @@ crew_scale_methods <- function(crew) {
       if (!is_crew_started(crew)) {
         return(stats::setNames(integer(), character()))
       }
+      supervise(at_once = TRUE)
       children <- children_named(crew$controller, crew_workers(crew))
       pids <- vapply(children, function(child) child$process$get_pid(), 1L)
       stats::setNames(pids, child_ids(children))
@@ -65,8 +66,8 @@ launch_crew <- function(crew, n) {
   crew$alive <- c(crew$alive, manager$id)
 }
 
-# After as many crashes without the end of any task as there may be workers, starting more is of no
-# use.
+# A worker that was given up but has registered was able to run tasks; it is they that crash. If
+# others cannot even start, there is no use in starting more.
 note_alive <- function(crew, call) {
   alive <- lapply(crew$managers, function(manager) manager$is_alive())
   alive <- as.character(unlist(lapply(alive, function(x) names(x)[x])))
@@ -75,13 +76,13 @@ note_alive <- function(crew, call) {
   if (length(gone) == 0) {
     return(invisible())
   }
-  states <- worker_states(queue_handle(crew$controller), call)
-  crew$n_failed <- crew$n_failed + sum(!gone %in% states$id[states$state == "EXITED"])
+  known <- worker_states(queue_handle(crew$controller), call)$id
+  crew$n_failed <- crew$n_failed + length(setdiff(gone, known))
   if (crew$n_failed >= crew$workers && length(alive) == 0) {
     log <- unlist(lapply(crew$managers, function(manager) manager$logs(NULL)))
     n <- count_of(length(gone), "worker", "workers")
     message <- c(
-      sprintf("%s ended without having done anything.", n),
+      sprintf("%s ended before a task could run.", n),
       i = "The end of a log:", stats::setNames(utils::tail(log, 5), rep(" ", min(5, length(log))))
     )
     abort("no_workers", message, call = call)

@@ -71,7 +71,7 @@
 #' @section Errors: `rrq_error_crew_crashes` if a task has crashed too often, `rrq_error_crew_task`
 #'   for a task that was not successful, and `rrq_error_crew_name` if a task of the same name was
 #'   not popped; all have the class `crew_error`, too. `rrq_error_no_workers`, with the end of a
-#'   log, if workers of its own end without having done anything.
+#'   log, if workers of its own cannot start.
 #' @seealso `vignette("ecosystem")`
 #' @export
 #' @examplesIf rrq:::can_run_examples()
