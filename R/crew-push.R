@@ -41,10 +41,11 @@ crew_settings <- function(seed, algorithm, packages, library, call = caller_env(
 }
 
 check_crew_data <- function(data, globals, call = caller_env()) {
-  is_valid <- function(x) is.list(x) && all(nzchar(rlang::names2(x)))
-  if (!is_valid(data)) abort_argument("data", "a named list", data, call)
-  if (!is_valid(globals)) abort_argument("globals", "a named list", globals, call)
+  if (!is_named_list(data)) abort_argument("data", "a named list", data, call)
+  if (!is_named_list(globals)) abort_argument("globals", "a named list", globals, call)
 }
+
+is_named_list <- function(x) is.list(x) && all(nzchar(rlang::names2(x)))
 
 check_crew_name <- function(crew, name, call = caller_env()) {
   if (is.null(name)) {
@@ -108,14 +109,13 @@ walk_crew <- function(crew, command, iterate, data, globals, settings, timeout, 
 }
 
 check_iterate <- function(crew, iterate, names, call) {
-  is_valid <- is.list(iterate) && length(iterate) > 0 && all(nzchar(rlang::names2(iterate))) &&
-    length(unique(lengths(iterate))) == 1 && length(iterate[[1]]) > 0
-  if (!is_valid) {
+  n <- unique(lengths(iterate))
+  if (!is_named_list(iterate) || length(n) != 1 || n == 0) {
     must <- "a named list of vectors of the same length, which is at least 1"
     abort_argument("iterate", must, iterate, call)
   }
   if (is.null(names)) {
-    return(paste0("task-", rust_call(rs_random_id()), "-", seq_along(iterate[[1]])))
+    return(paste0("task-", rust_call(rs_random_id()), "-", seq_len(n)))
   }
   names <- names_to_iterate(iterate, names, call)
   for (name in names) check_crew_name(crew, name, call)
