@@ -1,0 +1,4 @@
+library(testthat)
+library(rrqBioc)
+
+test_check("rrqBioc")

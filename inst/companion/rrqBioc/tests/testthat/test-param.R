@@ -1,0 +1,45 @@
+test_that("a parameter starts workers and stops them", {
+  param <- local_param(2, jobname = "ours")
+  expect_false(bpisup(param))
+  before <- n_keys()
+  bpstart(param)
+  expect_true(bpisup(param))
+  expect_error(bpstart(param), "already started")
+  expect_error(bpworkers(param) <- 3, "between bpstart")
+  pids <- unlist(bplapply(1:2, function(i) Sys.getpid(), BPPARAM = param))
+  expect_length(unique(pids), 2)
+  bpstop(param)
+  expect_false(bpisup(param))
+  expect_false(any(tools::pskill(pids, 0)))
+  expect_identical(n_keys(), before)
+})
+
+test_that("a parameter that was not started is started for one call", {
+  param <- local_param(2)
+  before <- n_keys()
+  expect_identical(bpvec(1:10, sqrt, BPPARAM = param), sqrt(1:10))
+  expect_false(bpisup(param))
+  expect_identical(n_keys(), before)
+})
+
+test_that("the workers of a queue are used, and stay", {
+  r <- local_queue()
+  param <- RrqParam(2, controller = r, queue = "default")
+  x <- runif(1e5)
+  expect_identical(bplapply(1:4, function(i, x) x[[i]], x, BPPARAM = param), as.list(x[1:4]))
+  expect_length(rrq::rrq_task_list(controller = r), 0)
+  expect_length(r$store$list(), 0)
+  expect_identical(rrq::rrq_worker_len(controller = r), 1L)
+  expect_output(print(param), r$queue_id, fixed = TRUE)
+})
+
+test_that("arguments are checked", {
+  expect_error(RrqParam("localhost"), "'workers'")
+  expect_error(RrqParam(0), "'workers'")
+  expect_error(RrqParam(controller = "jobs"), "'controller'")
+  expect_error(RrqParam(controller = local_queue(), logdir = "x", timeout = 1, time_poll = 1), "'...'")
+  param <- RrqParam(2)
+  bpworkers(param) <- 3
+  expect_identical(bpnworkers(param), 3L)
+  expect_output(print(param), "its own")
+})
