@@ -23,6 +23,8 @@
 #' * Wait, and fetch results: [rrq_task_wait()], [rrq_task_wait_any()], [rrq_task_result()],
 #'   [rrq_task_results()], [rrq_task_collect()], [rrq_task_iterator()], [rrq_task_take()]
 #' * Go on when tasks end, in an event loop: [rrq_promise()], [rrq_async()], [rrq_watch()]
+#' * Use other packages on rrq: [rrq_crew_controller()] for targets and crew; `RrqParam()` of the
+#'   companion package rrqBioc for BiocParallel
 #' * Query tasks: [rrq_task_status()], [rrq_task_overview()], [rrq_task_table()],
 #'   [rrq_task_graph()],
 #'   [rrq_task_list()], [rrq_task_exists()], [rrq_task_info()], [rrq_task_data()],

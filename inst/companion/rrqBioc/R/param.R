@@ -1,7 +1,7 @@
 # The class that users pass as `BPPARAM`. Its fields beside those of every parameter: the queue, and
 # `backend`, which is there between bpstart() and bpstop().
 
-.RrqParam_prototype <- c(
+.rrq_prototype <- c(
   list(controller = NULL, queue = NULL, spawn = list(), backend = NULL),
   .BiocParallelParam_prototype
 )
@@ -18,12 +18,14 @@
   )
 )
 
+# nolint start: object_name_linter. The names of BiocParallel.
 RrqParam <- function(workers = snowWorkers(), controller = NULL, queue = NULL, tasks = 0L,
                      stop.on.error = TRUE, progressbar = FALSE, RNGseed = NULL,
                      timeout = NA_integer_, exportglobals = TRUE, exportvariables = TRUE,
                      log = FALSE, threshold = "INFO", logdir = NA_character_,
                      resultdir = NA_character_, jobname = "BPJOB", force.GC = FALSE,
                      fallback = TRUE, ...) {
+  # nolint end
   if (!is.null(controller) && !inherits(controller, "rrq_controller")) {
     stop("'controller' must be made by rrq_controller(), or NULL")
   }
@@ -33,7 +35,7 @@ RrqParam <- function(workers = snowWorkers(), controller = NULL, queue = NULL, t
   # As for other parameters: so many that a bar can move.
   if (progressbar && missing(tasks)) tasks <- .Machine$integer.max
   prototype <- .prototype_update(
-    .RrqParam_prototype,
+    .rrq_prototype,
     workers = check_workers(workers), controller = controller, queue = queue, spawn = list(...),
     tasks = as.integer(tasks), stop.on.error = stop.on.error, progressbar = progressbar,
     RNGseed = if (!is.null(RNGseed)) as.integer(RNGseed), timeout = as.integer(timeout),
@@ -68,7 +70,9 @@ setReplaceMethod("bpbackend", "RrqParam", function(x, value) {
 
 setMethod("bpisup", "RrqParam", function(x) !is.null(x$backend))
 
+# nolint start: object_name_linter. The name of BiocParallel.
 setMethod("bpstart", "RrqParam", function(x, lenX = bpnworkers(x)) {
+  # nolint end
   if (bpisup(x)) stop("cluster already started")
   n <- min(bpnworkers(x), lenX)
   if (n < 1) stop("cluster not started; no workers specified")
@@ -91,7 +95,6 @@ use_queue <- function(x) {
   list(controller = x$controller, capacity = bpnworkers(x), workers = NULL)
 }
 
-# The backend is an environment where its end is to be seen: the finalizer of a parameter stops it.
 start_own <- function(n, spawn) {
   controller <- rrq::rrq_controller(paste0("bioc-", basename(tempfile(""))))
   is_ready <- FALSE

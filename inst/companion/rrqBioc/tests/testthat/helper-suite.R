@@ -36,6 +36,7 @@ run_unit_test <- function(test) {
 # Not those of other parameters, nor those of their host names.
 suite_files <- function() {
   others <- "(BatchJobs|Batchtools|Dopar|Multicore|Serial|Snow)Param[.]R$"
-  files <- list.files(system.file("unitTests", package = "BiocParallel"), "[.]R$", full.names = TRUE)
+  folder <- system.file("unitTests", package = "BiocParallel")
+  files <- list.files(folder, "[.]R$", full.names = TRUE)
   grep(others, files, invert = TRUE, value = TRUE)
 }

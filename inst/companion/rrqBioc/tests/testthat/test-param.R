@@ -37,7 +37,7 @@ test_that("arguments are checked", {
   expect_error(RrqParam("localhost"), "'workers'")
   expect_error(RrqParam(0), "'workers'")
   expect_error(RrqParam(controller = "jobs"), "'controller'")
-  expect_error(RrqParam(controller = local_queue(), logdir = "x", timeout = 1, time_poll = 1), "'...'")
+  expect_error(RrqParam(controller = local_queue(), time_poll = 1), "'...'")
   param <- RrqParam(2)
   bpworkers(param) <- 3
   expect_identical(bpnworkers(param), 3L)
