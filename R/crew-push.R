@@ -62,14 +62,14 @@ check_crew_name <- function(crew, name, call = caller_env()) {
   name
 }
 
-# Plain packages and values go with the task, like those of any other call; `data` are arguments of
-# their own, so that large ones are stored by themselves for as long as the task.
+# `data` are arguments of their own, so that large ones are stored by themselves, for as long as the
+# task. targets passes the environment of its pipeline with each target.
 push_crew <- function(crew, name, command, data, globals, settings, timeout, call = caller_env()) {
   check_number(timeout, null = TRUE, arg = "seconds_timeout", call = call)
   packed <- pack_globals(crew, globals)
   settings <- c(settings, reset = list(crew$reset), names = list(names(data)))
   args <- c(list(command, settings, packed$shared, packed$own), unname(data))
-  apart <- which(is_large(args) | vapply(args, is.environment, NA))
+  apart <- which(is_large(args) | vapply(args, is_large_object, NA))
   shared <- stats::setNames(args[apart], apart)
   args[apart] <- list(NULL)
   fn <- list(namespace = "rrq", name = "run_crew_task", internal = TRUE, shares = TRUE)
@@ -83,6 +83,12 @@ push_crew <- function(crew, name, command, data, globals, settings, timeout, cal
   assign(name, task, crew$tasks)
   assign(id, name, crew$names)
   id
+}
+
+# Functions and environments: only their serialised form has a size.
+is_large_object <- function(x) {
+  is_object <- is.environment(x) || is.function(x)
+  is_object && !is_lasting_environment(x) && length(serialize(x, NULL)) > large_bytes
 }
 
 # Like crew, this does not mind external pointers: a pipeline passes whatever its script has made.
