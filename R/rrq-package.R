@@ -17,6 +17,7 @@
 #'   [rrq_map_chr()], [rrq_map_dfr()], [rrq_map2()], [rrq_map2_lgl()], [rrq_map2_int()],
 #'   [rrq_map2_dbl()], [rrq_map2_chr()], [rrq_map2_dfr()], [rrq_pmap()], [rrq_pmap_lgl()],
 #'   [rrq_pmap_int()], [rrq_pmap_dbl()], [rrq_pmap_chr()], [rrq_pmap_dfr()]
+#' * The plan of package future: [rrq_future()]
 #' * Create tasks: [rrq_task_create_expr()], [rrq_task_create_call()],
 #'   [rrq_task_create_bulk_expr()], [rrq_task_create_bulk_call()]; with [rrq_task_options()],
 #'   [rrq_retry()]
@@ -141,6 +142,7 @@ the$known_servers <- character()
 the$watches <- list()
 the$n_watches <- 0
 the$otel <- NULL
+the$future_pools <- list()
 the$task <- NULL
 the$is_worker_process <- FALSE
 the$worker <- NULL

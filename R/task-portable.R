@@ -41,6 +41,8 @@ nonportable_action <- function() getOption("rrq.nonportable", "error")
 # On a worker: the outcome that stands.
 refuse_nonportable <- function(run, outcome) {
   action <- nonportable_action()
+  # What a future may return is for future to decide, see its option future.globals.onReference.
+  if (inherits(outcome[[2]], "FutureResult")) action <- "ignore"
   problem <- if (outcome[[1]] == "COMPLETE" && action != "ignore") {
     find_nonportable(list(value = outcome[[2]]))
   }

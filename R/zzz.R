@@ -38,7 +38,8 @@ local({
   namespace <- topenv()
   for (name in ls(namespace)) {
     value <- namespace[[name]]
-    if (is.function(value) && startsWith(name, "rrq_")) {
+    # Package future reads the arguments and attributes of a plan.
+    if (is.function(value) && startsWith(name, "rrq_") && !inherits(value, "future")) {
       assign(name, evaluate_arguments_first(value), namespace)
     } else if (inherits(value, "R6ClassGenerator")) {
       evaluate_methods_first(value)
@@ -50,4 +51,5 @@ local({
   register_autoplot()
   register_promises()
   register_otel()
+  when_loaded("future", register_future)
 }

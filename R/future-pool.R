@@ -1,0 +1,152 @@
+# What runs the futures of a plan: a queue, and workers if the plan is to start them. Equal plans
+# share one: future does not say when it no longer needs the backend of a nested plan, so that each
+# outer future would start workers anew.
+#
+# `n` workers run the futures, NULL if they are to be counted; `n_own` of them are started here.
+# Without an `address` the queue is private. `users` are the backends; the last one that leaves
+# stops the pool, and the first one that uses it again starts it again.
+
+future_pool <- function(workers = NULL, controller = NULL, queue = NULL) {
+  if (!is.null(controller)) controller <- controller_address(controller)
+  check_name(queue, null = TRUE)
+  workers <- future_workers(workers)
+  is_private <- is.null(controller) && (is_started(workers) || is.null(the$controller))
+  if (!is_private && is.null(controller)) controller <- controller_address(the$controller)
+  if (is_private && is.null(workers)) workers <- future::availableCores()
+  n <- if (!is.null(workers)) as.integer(workers)
+  n_own <- if (is_private || is_started(workers)) n else 0L
+  key <- paste(c(n %||% "all", n_own, controller$url, controller$queue_id, queue), collapse = " ")
+  the$future_pools[[key]] %||% new_pool(key, n, n_own, controller, queue)
+}
+
+is_started <- function(workers) !is.null(workers) && !inherits(workers, "AsIs")
+
+future_workers <- function(workers) {
+  if (is.function(workers)) workers <- workers()
+  if (!is.null(workers) && !is_number(workers, 1, FALSE)) {
+    must <- "a number of workers, a function that returns one, or NULL"
+    abort_argument("workers", must, workers, call = NULL)
+  }
+  workers
+}
+
+new_pool <- function(key, n, n_own, address, queue) {
+  pool <- list2env(parent = emptyenv(), list(
+    key = key, n = n, n_own = n_own, address = address, queue = queue, users = character(),
+    session = Sys.getpid(), controller = NULL, watch = NULL, left = character(),
+    worker_ids = character(), jobs = new.env(parent = emptyenv())
+  ))
+  # The queue must not outlive the session.
+  reg.finalizer(pool, function(pool) try(stop_pool(pool, 0), silent = TRUE), onexit = TRUE)
+  pool
+}
+
+enter_pool <- function(pool, user) {
+  pool$users <- union(pool$users, user)
+  if (is.null(pool$watch)) open_pool(pool) else add_workers(pool)
+  pool
+}
+
+leave_pool <- function(pool, user) {
+  pool$users <- setdiff(pool$users, user)
+  if (length(pool$users) == 0) stop_pool(pool)
+}
+
+open_pool <- function(pool) {
+  on.exit(if (is.null(pool$watch)) stop_pool(pool))
+  pool$controller <- pool_controller(pool)
+  refuse_circle(pool)
+  add_workers(pool)
+  pool$watch <- rrq_watch(pool$controller)
+  the$future_pools[[pool$key]] <- pool
+}
+
+pool_controller <- function(pool) {
+  address <- pool$address
+  if (is.null(address)) {
+    return(rrq_controller(paste0("future-", random_name()), the$controller$url))
+  }
+  new_controller(address$queue_id, address$url, address$settings)
+}
+
+# A worker that waits for its own queue may wait for ever.
+refuse_circle <- function(pool) {
+  place <- the$task$identity
+  if (pool$n_own > 0 || !isTRUE(the$task$active) ||
+    !identical(place$queue_id, pool$controller$queue_id)) {
+    return(invisible())
+  }
+  info <- rust_call(rs_task_info(the$task$handle, rust_call(rs_worker_task())))
+  queue <- pool$queue %||% default_queue
+  if (queue %in% c(info$queue, default_queue)) {
+    message <- c(
+      "A future would wait for futures in its own queue, for which no worker might be left.",
+      i = "Give the inner plan workers, as in `tweak(rrq_future, workers = 2)`, or another `queue`."
+    )
+    abort("future_circle", message, call = NULL)
+  }
+}
+
+# Crashed workers are restarted; after too many crashes in a row they are given up. New ones are
+# started then, because futures wait for them.
+add_workers <- function(pool) {
+  if (pool$n_own == 0) {
+    return(invisible())
+  }
+  pool$worker_ids <- child_ids(children_named(pool$controller, pool$worker_ids))
+  n <- pool$n_own - length(pool$worker_ids)
+  if (n > 0) {
+    # It is for this session alone.
+    plan <- Sys.getenv("R_FUTURE_PLAN", NA)
+    Sys.unsetenv("R_FUTURE_PLAN")
+    on.exit(if (!is.na(plan)) Sys.setenv(R_FUTURE_PLAN = plan))
+    manager <- rrq_worker_spawn(n, name_config = pool_config(pool), progress = FALSE,
+      restart = TRUE, controller = pool$controller
+    )
+    pool$worker_ids <- c(pool$worker_ids, manager$id)
+  }
+}
+
+pool_config <- function(pool) {
+  if (is.null(pool$queue)) {
+    return("localhost")
+  }
+  name <- paste0("future-", pool$queue)
+  config <- rrq_worker_config(queue = pool$queue)
+  rrq_worker_config_save(name, config, overwrite = FALSE, controller = pool$controller)
+  name
+}
+
+# Also of one that could not be opened. Futures that have ended keep their values.
+stop_pool <- function(pool, timeout = 5) {
+  if (is.null(pool$controller) || pool$session != Sys.getpid()) {
+    return(invisible())
+  }
+  controller <- pool$controller
+  take_news(pool)
+  jobs <- open_jobs(pool)
+  has_ended <- vapply(jobs, function(job) !is.null(job$status), NA)
+  try(take_jobs(jobs[has_ended]), silent = TRUE)
+  interrupt_jobs(jobs)
+  discard_left(pool)
+  if (!is.null(pool$watch)) pool$watch$close()
+  stop_children(controller, children_named(controller, pool$worker_ids), timeout)
+  if (is.null(pool$address)) try(rrq_destroy(controller = controller), silent = TRUE)
+  pool$controller <- pool$watch <- NULL
+  pool$users <- pool$worker_ids <- character()
+  the$future_pools[[pool$key]] <- NULL
+  invisible()
+}
+
+n_workers <- function(pool, user) {
+  if (!is.null(pool$n)) {
+    return(pool$n)
+  }
+  enter_pool(pool, user)
+  queues <- listened_queues(queue_handle(pool$controller))
+  queue <- pool$queue %||% default_queue
+  max(1L, sum(vapply(queues, function(names) queue %in% names, NA)))
+}
+
+# More futures may wait in the queue than there are workers.
+n_free_workers <- function(pool, user) max(0, n_workers(pool, user) - n_running(pool))
