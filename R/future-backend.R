@@ -32,12 +32,23 @@ launch_on_backend <- function(backend, future, ...) {
   data <- from_future("getFutureData")(future, mc.cores = 1L)
   globals <- data$core$globals
   data$core["globals"] <- list(bare_globals(globals))
+  data$capture$conditionClasses <- with_interrupts(data$capture$conditionClasses)
   launch_future(backend_pool(backend), future, "run_future", data, globals)
 }
 
 future_configs <- function(future, ...) {
-  handlers <- list(immediateCondition = emit_immediately, interrupt = leave_future)
-  list(capture = list(immediateConditionHandlers = handlers))
+  list(capture = list(immediateConditionHandlers = list(immediateCondition = emit_immediately)))
+}
+
+# future on the worker makes an interrupt a result without a value. So that this can be told, the
+# interrupt is to be among the conditions, unless nothing is captured.
+with_interrupts <- function(classes) {
+  if (!is.null(classes)) {
+    attributes <- attributes(classes)
+    classes <- c(classes, "interrupt")
+    attributes(classes) <- attributes
+  }
+  classes
 }
 
 interrupt_on_backend <- function(backend, future, ...) {

@@ -15,7 +15,8 @@ future_pool <- function(workers = NULL, controller = NULL, queue = NULL) {
   if (is_private && is.null(workers)) workers <- future::availableCores()
   n <- if (!is.null(workers)) as.integer(workers)
   n_own <- if (is_private || is_started(workers)) n else 0L
-  key <- paste(c(n %||% "all", n_own, controller$url, controller$queue_id, queue), collapse = " ")
+  place <- if (is_private) private_url() else c(controller$url, controller$queue_id)
+  key <- paste(c(n %||% "all", n_own, place, queue), collapse = " ")
   the$future_pools[[key]] %||% new_pool(key, n, n_own, controller, queue)
 }
 
@@ -41,10 +42,19 @@ new_pool <- function(key, n, n_own, address, queue) {
   pool
 }
 
+# Of the server for private queues, as far as it is known.
+private_url <- function() the$controller$url %||% url_from_environment()
+
 enter_pool <- function(pool, user) {
+  if (!is.null(pool$watch) && has_lost_server(pool)) stop_pool(pool, 0)
   pool$users <- union(pool$users, user)
   if (is.null(pool$watch)) open_pool(pool) else add_workers(pool)
   pool
+}
+
+# A private server of this session that has ended does not come back.
+has_lost_server <- function(pool) {
+  tryCatch(is.null(queue_handle(pool$controller)), rrq_error = function(e) TRUE)
 }
 
 leave_pool <- function(pool, user) {
@@ -54,8 +64,8 @@ leave_pool <- function(pool, user) {
 
 open_pool <- function(pool) {
   on.exit(if (is.null(pool$watch)) stop_pool(pool))
-  pool$controller <- pool_controller(pool)
   refuse_circle(pool)
+  pool$controller <- pool_controller(pool)
   add_workers(pool)
   pool$watch <- rrq_watch(pool$controller)
   the$future_pools[[pool$key]] <- pool
@@ -69,16 +79,20 @@ pool_controller <- function(pool) {
   new_controller(address$queue_id, address$url, address$settings)
 }
 
-# A worker that waits for its own queue may wait for ever.
-refuse_circle <- function(pool) {
-  place <- the$task$identity
+# In a task: whether the futures are for the queue from which the task came, or for one to which all
+# workers listen. A worker that waits for its own queue may wait for ever.
+is_circle <- function(pool) {
   if (pool$n_own > 0 || !isTRUE(the$task$active) ||
-    !identical(place$queue_id, pool$controller$queue_id)) {
-    return(invisible())
+    !identical(the$task$identity$queue_id, pool$address$queue_id)) {
+    return(FALSE)
   }
-  info <- rust_call(rs_task_info(the$task$handle, rust_call(rs_worker_task())))
   queue <- pool$queue %||% default_queue
-  if (queue %in% c(info$queue, default_queue)) {
+  queue == default_queue ||
+    queue == rust_call(rs_task_info(the$task$handle, rust_call(rs_worker_task())))$queue
+}
+
+refuse_circle <- function(pool) {
+  if (is_circle(pool)) {
     message <- c(
       "A future would wait for futures in its own queue, for which no worker might be left.",
       i = "Give the inner plan workers, as in `tweak(rrq_future, workers = 2)`, or another `queue`."
@@ -141,6 +155,10 @@ stop_pool <- function(pool, timeout = 5) {
 n_workers <- function(pool, user) {
   if (!is.null(pool$n)) {
     return(pool$n)
+  }
+  # The plan of the session, which future < 1.40 sets on workers, too.
+  if (is_circle(pool)) {
+    return(1L)
   }
   enter_pool(pool, user)
   queues <- listened_queues(queue_handle(pool$controller))

@@ -45,7 +45,11 @@ bare_globals <- function(globals) {
 # On the worker: future >= 1.40 does all of it.
 run_future <- function(data, keys, ...) {
   data$core$globals <- structure(list(...), names = keys, where = data$core$globals$where)
-  with_unsent(from_future("evalFuture")(data))
+  result <- from_future("evalFuture")(data)
+  last <- utils::tail(result$conditions, 1)
+  # It is that of the task: cancelled, or out of time.
+  if (length(last) > 0 && inherits(last[[1]]$condition, "interrupt")) leave_interrupted(the$task)
+  with_unsent(result)
 }
 
 # Before, the code itself keeps the state of the session, apart from the globals.
@@ -76,6 +80,3 @@ with_unsent <- function(result) {
   if (length(unsent) > 0) result$conditions <- c(unsent, result$conditions)
   result
 }
-
-# future would make an interrupt a result without a value; it is that of the task.
-leave_future <- function(condition) leave_interrupted(the$task)

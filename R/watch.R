@@ -99,7 +99,8 @@ new_watch <- function(pointer, controller) {
     },
     n_open = function() if (!is_dead(pointer)) rust_call(rs_watch_n_open(pointer)),
     close = function() {
-      if (!is_dead(pointer)) close_watch(pointer, key, queue_handle(controller))
+      # Also if the server has ended.
+      if (!is_dead(pointer)) close_watch(pointer, key, controller$pointer)
       invisible()
     }
   )
