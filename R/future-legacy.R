@@ -58,7 +58,7 @@ launch_legacy <- function(future, ...) {
 legacy_expression <- function(future, expr = future[["expr"]],
                               conditionClasses = future[["conditions"]],
                               immediateConditions = TRUE, mc.cores = 1L, ...) { # nolint
-  kept <- attributes(conditionClasses)[c("exclude", "muffleInclude")]
+  kept <- attributes(conditionClasses)
   conditionClasses <- unique(c(conditionClasses, "immediateCondition")) # nolint
   for (name in names(kept)) attr(conditionClasses, name) <- kept[[name]] # nolint
   expr <- bquote(withCallingHandlers(.(expr), immediateCondition = .(emit_and_muffle)))

@@ -75,6 +75,7 @@ emit_immediately <- function(condition) {
 
 # Too large for an event, say. They come with the result.
 with_unsent <- function(result) {
+  force(result)
   unsent <- lapply(the$task$unsent, function(condition) list(condition = condition, signaled = 0L))
   the$task$unsent <- NULL
   if (length(unsent) > 0) result$conditions <- c(unsent, result$conditions)

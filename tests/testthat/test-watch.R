@@ -86,6 +86,15 @@ test_that("a closed watch says so, and one from another process is closed", {
   }
 })
 
+test_that("a watch of a server that has ended closes", {
+  server <- rrq_server()
+  r <- rrq_controller("jobs", server$url)
+  watch <- rrq_watch(r)
+  server$stop()
+  expect_no_error(watch$close())
+  expect_null(watch$n_open())
+})
+
 test_that("arguments are checked and unknown ids are an error", {
   r <- local_queue()
   watch <- rrq_watch(r)

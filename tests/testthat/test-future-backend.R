@@ -1,0 +1,63 @@
+skip_without_backends <- function() {
+  skip_if_not_installed("future")
+  skip_if_not(has_backends(), "future has no backends before 1.40")
+}
+
+test_that("cancelled futures are interrupted, unless the plan does not want that", {
+  skip_without_backends()
+  skip_if_not(exists("cancel", asNamespace("future")))
+  local_plan(workers = 1)
+  begun <- withr::local_tempfile()
+  f <- future::future({
+    file.create(begun)
+    Sys.sleep(60)
+  })
+  wait_until(file.exists(begun))
+  future::cancel(f)
+  expect_true(future::resolved(f))
+  expect_error(future::value(f), class = "FutureInterruptError")
+  f <- future::future(42)
+  future::cancel(f, interrupt = FALSE)
+  expect_equal(future::value(f), 42)
+  end_plan()
+  local_plan(workers = 1, interrupts = FALSE)
+  f <- future::future(42)
+  future::cancel(f)
+  expect_equal(future::value(f), 42)
+})
+
+test_that("a backend lists and counts its futures", {
+  skip_without_backends()
+  r <- local_queue()
+  local_plan(controller = r)
+  backend <- future::plan("backend")
+  expect_equal(nrow(future::listFutures(backend)), 0)
+  f <- future::future(1, label = "one")
+  listed <- future::listFutures(backend)
+  expect_equal(listed$label, "one")
+  expect_false(listed$resolved)
+  expect_identical(listed$future[[1]][[1]], f)
+  run_worker(local_worker(r))
+  future::value(f)
+  expect_equal(nrow(future::listFutures(backend)), 0)
+  expect_equal(unname(backend$counters), c(1, 1, 1))
+  expect_output(print(backend), "1 created, 1 launched, 1 finished")
+})
+
+test_that("one backend leaves the futures of another alone", {
+  skip_without_backends()
+  r <- local_queue()
+  local_plan(controller = r)
+  f <- future::future(1)
+  other <- new_future_backend(controller = r)
+  expect_true(future::stopWorkers(other))
+  run_worker(local_worker(r))
+  expect_equal(future::value(f), 1)
+})
+
+test_that("globals that are larger than the plan allows are refused", {
+  skip_without_backends()
+  local_plan(workers = 1, maxSizeOfObjects = 1000)
+  x <- stats::runif(1000)
+  expect_error(future::future(sum(x)), class = "FutureError")
+})
