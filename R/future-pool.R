@@ -37,8 +37,7 @@ new_pool <- function(key, n, n_own, address, queue) {
     session = Sys.getpid(), controller = NULL, watch = NULL, left = character(),
     worker_ids = character(), jobs = new.env(parent = emptyenv())
   ))
-  # The queue must not outlive the session.
-  reg.finalizer(pool, function(pool) try(stop_pool(pool, 0), silent = TRUE), onexit = TRUE)
+  reg.finalizer(pool, stop_at_exit, onexit = TRUE)
   pool
 }
 
@@ -129,6 +128,12 @@ pool_config <- function(pool) {
   config <- rrq_worker_config(queue = pool$queue)
   rrq_worker_config_save(name, config, overwrite = FALSE, controller = pool$controller)
   name
+}
+
+# The queue must not outlive the session. Its watch may have been closed before.
+stop_at_exit <- function(pool) {
+  pool$watch <- NULL
+  try(stop_pool(pool, 0), silent = TRUE)
 }
 
 # Also of one that could not be opened. Futures that have ended keep their values.

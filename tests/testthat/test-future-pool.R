@@ -45,6 +45,22 @@ test_that("a private queue is deleted with its plan", {
   expect_length(the$future_pools, 0)
 })
 
+test_that("a private queue is deleted with the session", {
+  skip_if_not_installed("future")
+  con <- local_redis()
+  url <- con$config()$url
+  session <- local_session(
+    {
+      future::plan(rrq_future, workers = 1)
+      stopifnot(future::value(future::future(1)) == 1)
+      f <- future::future(Sys.sleep(60))
+    },
+    c(RRQ_URL = url)
+  )
+  expect_equal(session_status(session), 0)
+  expect_equal(con$DBSIZE(), 0)
+})
+
 test_that("`workers` is a number, a function or what to expect", {
   local_plan(workers = function() 1)
   expect_equal(future::nbrOfWorkers(), 1)
