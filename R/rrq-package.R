@@ -17,15 +17,14 @@
 #'   [rrq_map_chr()], [rrq_map_dfr()], [rrq_map2()], [rrq_map2_lgl()], [rrq_map2_int()],
 #'   [rrq_map2_dbl()], [rrq_map2_chr()], [rrq_map2_dfr()], [rrq_pmap()], [rrq_pmap_lgl()],
 #'   [rrq_pmap_int()], [rrq_pmap_dbl()], [rrq_pmap_chr()], [rrq_pmap_dfr()]
-#' * The plan of package future: [rrq_future()]
 #' * Create tasks: [rrq_task_create_expr()], [rrq_task_create_call()],
 #'   [rrq_task_create_bulk_expr()], [rrq_task_create_bulk_call()]; with [rrq_task_options()],
 #'   [rrq_retry()]
 #' * Wait, and fetch results: [rrq_task_wait()], [rrq_task_wait_any()], [rrq_task_result()],
 #'   [rrq_task_results()], [rrq_task_collect()], [rrq_task_iterator()], [rrq_task_take()]
 #' * Go on when tasks end, in an event loop: [rrq_promise()], [rrq_async()], [rrq_watch()]
-#' * Use other packages on rrq: [rrq_crew_controller()] for targets and crew; `RrqParam()` of the
-#'   companion package rrqBioc for BiocParallel
+#' * Other packages on rrq: [rrq_future()] for future, [rrq_crew_controller()] for targets and crew;
+#'   `RrqParam()` of the companion package rrqBioc for BiocParallel
 #' * Query tasks: [rrq_task_status()], [rrq_task_overview()], [rrq_task_table()],
 #'   [rrq_task_graph()],
 #'   [rrq_task_list()], [rrq_task_exists()], [rrq_task_info()], [rrq_task_data()],
