@@ -42,8 +42,11 @@ bare_globals <- function(globals) {
   list(where = as.list(where)[is_asked])
 }
 
-# On the worker: future >= 1.40 does all of it.
+# On the worker: future >= 1.40 does all of it. What is immediate is emitted here, not by the
+# worker.
 run_future <- function(data, keys, ...) {
+  the$task$relays <- "future"
+  on.exit(the$task$relays <- NULL)
   data$core$globals <- structure(list(...), names = keys, where = data$core$globals$where)
   result <- from_future("evalFuture")(data)
   last <- utils::tail(result$conditions, 1)
@@ -54,10 +57,12 @@ run_future <- function(data, keys, ...) {
 
 # Before, the code itself keeps the state of the session, apart from the globals.
 run_legacy_future <- function(data, keys, ...) {
+  the$task$relays <- "future"
   envir <- globalenv()
   all <- ls(envir, all.names = TRUE)
   hidden <- mget(all[all %in% keys], envir)
   on.exit({
+    the$task$relays <- NULL
     rm(list = setdiff(ls(envir, all.names = TRUE), c(all, ".Random.seed")), envir = envir)
     list2env(hidden, envir)
   })

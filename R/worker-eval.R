@@ -271,7 +271,7 @@ with_task_handlers <- function(run, code) {
     warning = function(w) if (run$active) keep_warning(run, w),
     message = function(m) if (run$active && run$logged) keep_message(run, m),
     progress = function(p) if (run$active) keep_progress(p),
-    progression = function(p) if (run$active) rrq_task_emit(p),
+    progression = function(p) if (run$active && is.null(run$relays)) rrq_task_emit(p),
     interrupt = function(i) if (run$active) leave_interrupted(run) else run$interrupted <- TRUE
   )
 }
