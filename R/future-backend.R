@@ -1,5 +1,5 @@
-# future >= 1.40: the plan makes a backend, and that launches futures. Its fields are those of future
-# and the `pool`.
+# future >= 1.40: the plan makes a backend, and that launches futures. It has the fields of all
+# backends and `pool`.
 
 backend_methods <- function() {
   list(

@@ -147,8 +147,8 @@ discard_left <- function(pool) {
 end_future <- function(future, status, value) {
   is_result <- status == "COMPLETE" && inherits(value, "FutureResult")
   future[["result"]] <- if (is_result) value else future_failure(future, status, value)
-  is_interrupted <- status %in% without_end
-  future[["state"]] <- if (is_result) "finished" else if (is_interrupted) "interrupted" else "failed"
+  failed <- if (status %in% without_end) "interrupted" else "failed"
+  future[["state"]] <- if (is_result) "finished" else failed
   if (is_result) add_runtime(future[["backend"]], value)
 }
 

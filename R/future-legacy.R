@@ -55,18 +55,20 @@ launch_legacy <- function(future, ...) {
 
 # As future does it for its own backends: what is signalled at once is muffled, and recorded as
 # signalled. The names of the arguments matter to NextMethod().
+# nolint start: object_name_linter.
 legacy_expression <- function(future, expr = future[["expr"]],
                               conditionClasses = future[["conditions"]],
-                              immediateConditions = TRUE, mc.cores = 1L, ...) { # nolint
+                              immediateConditions = TRUE, mc.cores = 1L, ...) {
   kept <- attributes(conditionClasses)
-  conditionClasses <- unique(c(conditionClasses, "immediateCondition")) # nolint
-  for (name in names(kept)) attr(conditionClasses, name) <- kept[[name]] # nolint
+  conditionClasses <- unique(c(conditionClasses, "immediateCondition"))
+  for (name in names(kept)) attr(conditionClasses, name) <- kept[[name]]
   expr <- bquote(withCallingHandlers(.(expr), immediateCondition = .(emit_and_muffle)))
   NextMethod(
     expr = expr, conditionClasses = conditionClasses, immediateConditions = immediateConditions,
     mc.cores = mc.cores
   )
 }
+# nolint end
 
 emit_and_muffle <- function(condition) {
   emit_immediately(condition)

@@ -7,17 +7,22 @@
 # stops the pool, and the first one that uses it again starts it again.
 
 future_pool <- function(workers = NULL, controller = NULL, queue = NULL) {
-  if (!is.null(controller)) controller <- controller_address(controller)
   check_name(queue, null = TRUE)
   workers <- future_workers(workers)
-  is_private <- is.null(controller) && (is_started(workers) || is.null(the$controller))
-  if (!is_private && is.null(controller)) controller <- controller_address(the$controller)
-  if (is_private && is.null(workers)) workers <- future::availableCores()
+  if (is.null(controller) && !is_started(workers)) controller <- the$controller
+  address <- if (!is.null(controller)) controller_address(controller)
+  if (is.null(address)) workers <- workers %||% future::availableCores()
   n <- if (!is.null(workers)) as.integer(workers)
-  n_own <- if (is_private || is_started(workers)) n else 0L
-  place <- if (is_private) private_url() else c(controller$url, controller$queue_id)
+  find_pool(n, if (is.null(address) || is_started(workers)) n else 0L, address, queue)
+}
+
+find_pool <- function(n, n_own, address, queue) {
+  place <- if (is.null(address)) private_url() else c(address$url, address$queue_id)
   key <- paste(c(n %||% "all", n_own, place, queue), collapse = " ")
-  the$future_pools[[key]] %||% new_pool(key, n, n_own, controller, queue)
+  pool <- the$future_pools[[key]]
+  # Not that of the parent of a fork.
+  is_usable <- !is.null(pool) && pool$session == Sys.getpid()
+  if (is_usable) pool else new_pool(key, n, n_own, address, queue)
 }
 
 is_started <- function(workers) !is.null(workers) && !inherits(workers, "AsIs")
@@ -133,7 +138,7 @@ pool_config <- function(pool) {
 # The queue must not outlive the session. Its watch may have been closed before.
 stop_at_exit <- function(pool) {
   pool$watch <- NULL
-  try(stop_pool(pool, 0), silent = TRUE)
+  try(suppressMessages(stop_pool(pool, 0)), silent = TRUE)
 }
 
 # Also of one that could not be opened. Futures that have ended keep their values.

@@ -34,9 +34,9 @@
 #' in advance, say what to expect, such as `workers = I(20)`.
 #'
 #' @section Errors and conditions:
-#' A future whose worker is lost ends with a `FutureInterruptError`, as does one that is cancelled by
-#' `cancel()` (with future >= 1.49) or [rrq_task_cancel()]. If a policy retries its task, the future
-#' waits for the retry. What cannot be sent or fetched is a `FutureError`.
+#' A future whose worker is lost ends with a `FutureInterruptError`, as does one that is cancelled
+#' by `cancel()` (with future >= 1.49) or [rrq_task_cancel()]. If a policy retries its task, the
+#' future waits for the retry. What cannot be sent or fetched is a `FutureError`.
 #'
 #' Conditions of class `immediateCondition`, among them the progress updates of package progressr,
 #' reach the session while the future runs, whenever it asks for the future; from other machines,
@@ -56,13 +56,13 @@
 #'   are cores, see [future::availableCores()].
 #' @param controller A controller made by [rrq_controller()]. `NULL` is a private queue if `workers`
 #'   are to be started, else the default controller if there is one. The private queue is on the
-#'   server of the default controller, or else on that which [rrq_controller()] finds, and is deleted
-#'   with the plan.
+#'   server of the default controller, or else on that which [rrq_controller()] finds. It is deleted
+#'   when the plan or the session ends; it stays if the session is killed.
 #' @param queue The name of the queue in which the futures wait; `NULL` is `"default"`.
 #' @param envir Used by package future.
-#' @return A function that is the plan, for [future::plan()] and [future::tweak()]. These also accept
-#'   the common arguments of future's backends, such as `earlySignal` and, with future >= 1.40,
-#'   `interrupts` and `maxSizeOfObjects`.
+#' @return A function that is the plan, for [future::plan()] and [future::tweak()]. These also
+#'   accept the common arguments of future's backends, such as `earlySignal` and, with future >=
+#'   1.40, `interrupts` and `maxSizeOfObjects`.
 #' @seealso `vignette("ecosystem")`; [rrq_lapply()] for the same without package future.
 #' @export
 #' @examplesIf rrq:::can_run_examples() && requireNamespace("future", quietly = TRUE)
