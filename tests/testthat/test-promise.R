@@ -94,6 +94,21 @@ test_that("a task of rrq_async() is an id and a promise", {
   expect_s3_class(settled(failed), "rrq_task_error")
 })
 
+test_that("an error passes through the promise domain in which the promise was made", {
+  skip_if_not_installed("promises")
+  r <- local_queue()
+  # Shiny's domain adds the stack of the user's call in this way.
+  domain <- promises::new_promise_domain(wrapOnFulfilled = function(fun) {
+    function(...) tryCatch(fun(...), error = function(e) rlang::abort("wrapped", parent = e))
+  })
+  failed <- rrq_async(stop("no"), controller = r)
+  promises::with_promise_domain(domain, {
+    both <- list(rrq_promise(failed, controller = r), promises::as.promise(failed))
+  })
+  run_worker(local_worker(r))
+  for (promise in both) expect_s3_class(settled(promise)$parent, "rrq_task_error")
+})
+
 test_that("warnings of the task are signalled when the promise is settled", {
   skip_if_not_installed("promises")
   r <- local_queue()
