@@ -74,9 +74,10 @@ rrq_async <- with_options(function(expr, options = NULL, globals = TRUE, control
     hub$pointer, handle, submit(handle, task$kind, list(task$payload), task$shared, options, frame)
   )
   state <- list(outcomes = promise_outcomes(hub, id), controller = hub$controller)
-  state <- list2env(state, parent = emptyenv())
+  attr(id, "state") <- list2env(state, parent = emptyenv())
   # Before version 1.3, promises takes no other class for a promise.
-  structure(id, class = c("rrq_async", "promise"), state = state)
+  class(id) <- c("rrq_async", "promise")
+  id
 })
 
 #' @export
@@ -125,7 +126,7 @@ promise_values <- function(outcomes, task_ids, error, warnings) {
 # task that has not ended, as `place`s: a promise and the position of the task in it. The watch has
 # a function only while there are any: it would keep the controller from being garbage-collected.
 promise_hub <- function(controller, call = caller_env()) {
-  if (!requireNamespace("promises", quietly = TRUE)) {
+  if (!isNamespaceLoaded("promises") && !requireNamespace("promises", quietly = TRUE)) {
     abort("promises_missing", "This needs the package promises.", call = call)
   }
   handle <- queue_handle(controller, call)
@@ -147,11 +148,14 @@ promise_hub <- function(controller, call = caller_env()) {
 # error is `failure`.
 promise_outcomes <- function(hub, ids) {
   n <- length(ids)
-  found <- list(status = character(n), value = vector("list", n), extra = NULL)
-  promise <- list2env(c(list(ids = ids, n_left = n), found), parent = emptyenv())
+  promise <- list2env(parent = emptyenv(), list(
+    ids = ids, n_left = n, status = character(n), value = vector("list", n), extra = NULL,
+    failure = NULL
+  ))
+  waiting <- hub$waiting
   for (at in seq_along(ids)) {
     id <- ids[[at]]
-    hub$waiting[[id]] <- c(hub$waiting[[id]], list(list(promise = promise, at = at)))
+    waiting[[id]] <- c(waiting[[id]], list(list(promise = promise, at = at)))
   }
   if (n > 0 && !hub$is_called) {
     call_on_event(hub$pointer, hub$key, function() settle_promises(hub))
@@ -159,7 +163,7 @@ promise_outcomes <- function(hub, ids) {
   }
   promises::promise(function(resolve, reject) {
     promise$resolve <- resolve
-    if (n == 0) resolve(as.list(promise))
+    if (n == 0) resolve(promise)
   })
 }
 
@@ -195,5 +199,5 @@ fill_place <- function(place, outcomes, i) {
       promise$extra[place$at] <- outcomes$extra[i]
     }
   }
-  if (promise$n_left == 0) promise$resolve(as.list(promise))
+  if (promise$n_left == 0) promise$resolve(promise)
 }
