@@ -8,7 +8,8 @@
 #' @section Where tasks run:
 #' By default, the controller has a queue and workers of its own. The workers are started on this
 #' machine when there are tasks for them, up to `workers`, and are replaced when they crash.
-#' `$terminate()`, or the end of the session, ends them and deletes the queue.
+#' `$terminate()`, or the end of the session, ends them and deletes the queue; on a server of yours
+#' it stays if the session is killed.
 #'
 #' With `controller`, tasks go to that queue, and to workers that somebody else has started, perhaps
 #' on other machines. `workers` then says how many targets are submitted at a time. `$terminate()`
