@@ -257,7 +257,8 @@ end_crew <- function(crew) {
     {
       ids <- names(crew$names)
       if (length(ids) > 0) rust_call(rs_task_discard(queue_handle(controller), ids, 0))
-      for (manager in crew$managers) manager$stop(timeout = 5)
+      # All at once: to stop some would restart others that have ended meanwhile.
+      stop_children(controller, children_named(controller, crew_workers(crew)), 5)
       if (is.null(crew$given)) {
         rrq_destroy(controller = controller)
       } else {

@@ -119,6 +119,21 @@ test_that("the end of a controller ends its workers and deletes its queue", {
   expect_null(crew$pop())
 })
 
+test_that("a session that ends without the end of its controller leaves nothing", {
+  withr::local_envvar(
+    RRQ_URL = test_server()$url, R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep)
+  )
+  code <- local_source(c(
+    "crew <- rrq::rrq_crew_controller(2)", "crew$push(Sys.sleep(60))", "crew$push(1)",
+    "crew$wait('one')", "cat(crew$pids(), grep('crew-', rrq::rrq_redis()$KEYS('*'), value = TRUE))"
+  ))
+  run <- processx::run(file.path(R.home("bin"), "Rscript"), code)
+  expect_identical(run$stderr, "")
+  said <- strsplit(run$stdout, " ")[[1]]
+  expect_false(any(tools::pskill(as.integer(said[1:2]), 0)))
+  expect_length(intersect(said, unlist(rrq_redis(test_server()$url)$KEYS("*"))), 0)
+})
+
 test_that("a controller can start again after its end", {
   crew <- local_crew(1)
   for (i in 1:2) {
