@@ -155,21 +155,27 @@ pack_globals <- function(crew, globals) {
     return(list(shared = list(), own = list()))
   }
   addresses <- vapply(globals, rlang::obj_address, "")
-  known <- vapply(addresses, function(address) !is.null(crew$shared[[address]]), NA)
-  lasting <- known
-  lasting[!known] <- vapply(globals[!known], is_stateless, NA)
-  large <- known
-  large[!known] <- is_large(globals[!known]) & lasting[!known]
-  small <- lasting & !large
-  used <- addresses[large]
-  shared <- lapply(which(large), function(i) share_globals(crew, globals[i], addresses[[i]]))
-  if (any(small)) {
-    key <- paste(c(names(globals)[small], addresses[small]), collapse = " ")
-    used <- c(used, key)
-    shared <- c(shared, list(share_globals(crew, globals[small], key)))
+  if (!identical(addresses, crew$packed$addresses)) {
+    # With `globals`, whose addresses may not be used again.
+    crew$packed <- c(list(addresses = addresses, globals = globals), split_globals(globals))
   }
-  crew$used <- unname(used)
-  list(shared = unname(shared), own = globals[!lasting])
+  packed <- crew$packed
+  large <- which(packed$large)
+  keys <- addresses[large]
+  shared <- lapply(large, function(i) share_globals(crew, globals[i], addresses[[i]]))
+  if (any(packed$small)) {
+    key <- paste(c(names(globals)[packed$small], addresses[packed$small]), collapse = " ")
+    keys <- c(keys, key)
+    shared <- c(shared, list(share_globals(crew, globals[packed$small], key)))
+  }
+  crew$used <- unname(keys)
+  list(shared = unname(shared), own = globals[!packed$large & !packed$small])
+}
+
+split_globals <- function(globals) {
+  lasting <- vapply(globals, is_stateless, NA)
+  large <- lasting & is_large(globals)
+  list(large = large, small = lasting & !large)
 }
 
 # The handle of some variables; `key` tells of them that they are the same as before.

@@ -3,7 +3,7 @@
 #' A controller with the methods of the controllers of the package crew, whose tasks run on the
 #' workers of a queue. With it, a pipeline of the package targets runs on rrq unchanged:
 #' `tar_option_set(controller = rrq::rrq_crew_controller(workers = 4))`. Nothing of crew is called,
-#' but [targets::tar_make()][targets::targets-package] asks for it to be installed.
+#' but `tar_make()` asks for it to be installed.
 #'
 #' @section Where tasks run:
 #' By default, the controller has a queue and workers of its own. The workers are started on this
@@ -139,7 +139,7 @@ clear_crew <- function(crew) {
   crew$n_resolved <- crew$n_failed <- 0
   crew$scaled <- -Inf
   crew$shared <- crew$managers <- list()
-  crew$watch <- NULL
+  crew$watch <- crew$packed <- crew$used <- NULL
 }
 
 new_crew_controller <- function(crew) {
