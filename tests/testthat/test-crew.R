@@ -121,7 +121,8 @@ test_that("the end of a controller ends its workers and deletes its queue", {
 
 test_that("a session that ends without the end of its controller leaves nothing", {
   withr::local_envvar(
-    RRQ_URL = test_server()$url, R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep)
+    RRQ_URL = test_server()$url, R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep),
+    R_TESTS = ""
   )
   code <- local_source(c(
     "crew <- rrq::rrq_crew_controller(2)", "crew$push(Sys.sleep(60))", "crew$push(1)",
