@@ -78,17 +78,30 @@ run_wave <- function(job, spans, pieces, seconds, call) {
     size <- if (is.null(seconds)) mean(tasks$last - tasks$first + 1) else 1
     source$wait$bar <- reuse_bar(job$bar, tasks$id, job$n_done, size)
   }
+  place <- finder(tasks$id)
   on_end <- function(id, result, status, extra) {
-    if (!is.null(extra) || status != "COMPLETE") {
-      at <- match(id, tasks$id)
-      add_signals(job$signals, id, extra, tasks$first[[at]])
-      if (status != "COMPLETE") {
-        throw_element_error(result, c(tasks$first[[at]], tasks$last[[at]]), job$names)
-      }
+    if (is.null(extra) && status == "COMPLETE" && is.null(job$on_end)) {
+      return(result)
     }
+    at <- place(id)
+    span <- c(tasks$first[[at]], tasks$last[[at]])
+    add_signals(job$signals, id, extra, span[[1]])
+    if (!is.null(job$on_end)) {
+      return(job$on_end(result, status, span))
+    }
+    if (status != "COMPLETE") throw_element_error(result, span, job$names)
     result
   }
   keep_values(job, tasks, collect(source, on_end, call))
+}
+
+# Where an id is among others. match() would look at all of them each time.
+finder <- function(ids) {
+  places <- NULL
+  function(id) {
+    if (is.null(places)) places <<- list2env(stats::setNames(as.list(seq_along(ids)), ids))
+    places[[id]]
+  }
 }
 
 submit_spans <- function(job, spans, pieces, seconds, call) {

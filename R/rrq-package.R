@@ -25,6 +25,8 @@
 #' * Go on when tasks end, in an event loop: [rrq_promise()], [rrq_async()], [rrq_watch()]
 #' * Other packages on rrq: [rrq_future()] for future, [rrq_crew_controller()] for targets and crew;
 #'   `RrqParam()` of the companion package rrqBioc for BiocParallel
+#' * Watch tasks from an event loop: [rrq_watch()]
+#' * As a backend of other packages: [registerDoRrq()] for foreach, [rrq_cluster()] for parallel
 #' * Query tasks: [rrq_task_status()], [rrq_task_overview()], [rrq_task_table()],
 #'   [rrq_task_graph()],
 #'   [rrq_task_list()], [rrq_task_exists()], [rrq_task_info()], [rrq_task_data()],

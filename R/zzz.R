@@ -52,4 +52,5 @@ local({
   register_promises()
   register_otel()
   when_loaded("future", register_future)
+  register_cluster()
 }
