@@ -23,10 +23,9 @@
 #' * Wait, and fetch results: [rrq_task_wait()], [rrq_task_wait_any()], [rrq_task_result()],
 #'   [rrq_task_results()], [rrq_task_collect()], [rrq_task_iterator()], [rrq_task_take()]
 #' * Go on when tasks end, in an event loop: [rrq_promise()], [rrq_async()], [rrq_watch()]
-#' * Other packages on rrq: [rrq_future()] for future, [rrq_crew_controller()] for targets and crew;
-#'   `RrqParam()` of the companion package rrqBioc for BiocParallel
-#' * Watch tasks from an event loop: [rrq_watch()]
-#' * As a backend of other packages: [registerDoRrq()] for foreach, [rrq_cluster()] for parallel
+#' * Other packages on rrq: [rrq_future()] for future, [registerDoRrq()] for foreach,
+#'   [rrq_cluster()] for parallel, [rrq_crew_controller()] for targets and crew; `RrqParam()` of the
+#'   companion package rrqBioc for BiocParallel
 #' * Query tasks: [rrq_task_status()], [rrq_task_overview()], [rrq_task_table()],
 #'   [rrq_task_graph()],
 #'   [rrq_task_list()], [rrq_task_exists()], [rrq_task_info()], [rrq_task_data()],
