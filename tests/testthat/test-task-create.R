@@ -273,3 +273,14 @@ test_that("a variable in `globals` that cannot be found queues nothing", {
   )
   expect_equal(rrq_queue_length(controller = r), 0)
 })
+
+test_that("a stored value that was deleted with its task is sent again beside a new one", {
+  r <- local_queue()
+  local_worker(r)
+  for (i in 1:3) {
+    # Of such vectors R sends the ends alone, so these are small.
+    id <- rrq_task_create_call(function(a, b) 1, list(1:1e6, i:1e6), controller = r)
+    rrq_task_delete(id, controller = r)
+  }
+  expect_length(rrq_task_list(controller = r), 0)
+})

@@ -157,9 +157,8 @@ fn send_chunks(
                         put(connection, object)?;
                     }
                 }
-                let send = |object: &SharedObject| {
-                    goes_along(storage, object) && missing.contains(&object.hash)
-                };
+                // Nothing was written, so those that went along before must do so again.
+                let send = |object: &SharedObject| goes_along(storage, object);
                 let again = chunk_call(&keys, submission, &rules, watch, set, &chunk, send);
                 outcome = ChunkReply::read(connection.call(&again)?)?;
             }

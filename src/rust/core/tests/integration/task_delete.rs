@@ -102,6 +102,18 @@ fn an_object_deleted_with_its_tasks_can_be_used_again() {
 }
 
 #[test]
+fn an_object_deleted_with_its_tasks_can_be_used_again_beside_a_new_one() {
+    let mut f = Fixture::new();
+    let object = SharedObject::new("x", vec![1; 99]);
+    for own in 2..4 {
+        let shared = vec![object.clone(), SharedObject::new("y", vec![own; 99])];
+        let ids = submit(&mut f.queue, &submission("default", shared), &["a"]);
+        delete(&mut f, &ids);
+    }
+    assert_no_tasks(&f);
+}
+
+#[test]
 fn a_deleted_task_is_not_run_and_the_others_keep_their_order() {
     let mut f = Fixture::new();
     let ids = submit_n(&mut f.queue, 4);
