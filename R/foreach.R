@@ -142,7 +142,8 @@ foreach_options <- function(options, data, controller, call) {
   }
   if (is.null(task$queue)) task$queue <- data$queue
   relay <- given$relay %||% FALSE
-  check_job(given$chunk_size, given$timeout, given$progress, TRUE, relay, given$warnings, call)
+  settings <- given[c("chunk_size", "timeout", "progress", "warnings")]
+  check_job(c(settings, list(cancel = TRUE, relay = relay)), call)
   options_sent <- convert_options(task, 1, call)
   list(
     options = options_sent, streams = if (!is.null(options_sent$seed)) TRUE,
