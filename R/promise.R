@@ -82,7 +82,10 @@ rrq_async <- with_options(function(expr, options = NULL, globals = TRUE, control
 
 #' @export
 print.rrq_async <- function(x, ...) {
-  status <- rrq_task_status(x, controller = attr(x, "state")$controller)
+  controller <- attr(x, "state")$controller
+  status <- tryCatch(
+    rrq_task_status(x, controller = controller), rrq_error = function(e) "not available"
+  )
   cat(sprintf("<rrq_async> %s: %s\n", as.character(x), status))
   invisible(x)
 }

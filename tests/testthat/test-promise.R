@@ -92,6 +92,8 @@ test_that("a task of rrq_async() is an id and a promise", {
   failed <- rrq_async(stop("no"), controller = r)
   run_worker(local_worker(r))
   expect_s3_class(settled(failed), "rrq_task_error")
+  local_function("rs_task_status", function(...) abort("connection", "It is gone."))
+  expect_output(print(failed), "not available")
 })
 
 test_that("an error passes through the promise domain in which the promise was made", {
