@@ -16,8 +16,9 @@
 #' reason changes.
 #'
 #' What a task signals to the package progressr is signalled here at once, for its handlers, such as
-#' [progressr::with_progress()]. For that, a wait costs a few milliseconds more while progressr is
-#' loaded.
+#' [progressr::with_progress()]; also what it signalled before the wait, which handlers ignore if
+#' they have seen it. For that, a wait costs a few milliseconds more while progressr is loaded. The
+#' same applies to all functions that wait for tasks, such as [rrq_lapply()] and [rrq_call()].
 #'
 #' While it waits, the session checks the workers it spawned, see [rrq_worker_spawn()].
 #'
