@@ -106,7 +106,8 @@
 #' the package: its result is an object of class `rrq_task_error`.
 #'
 #' @seealso `vignette(package = "rrq")` lists the vignettes. `vignette("questions")` answers common
-#'   questions; `vignette("coming-from")` compares rrq with parallel, future, mirai and crew.
+#'   questions; `vignette("coming-from")` compares rrq with parallel, future, mirai and crew, and
+#'   `vignette("ecosystem")` runs code for these and other packages on it.
 #' @examplesIf rrq:::can_run_examples()
 #' rrq_start(2)
 #'
