@@ -19,15 +19,17 @@ watch_progress <- function(handle, ids, follow, call = caller_env()) {
 relay_progress <- function(watch, pause, call = caller_env()) {
   state <- rust_call(rs_watch_wait(watch, pause), call)
   news <- rust_call(rs_watch_drain(watch), call)
-  for (event in news$event) {
-    if (inherits(event, "progression")) signal_progression(event)
+  for (i in which(vapply(news$event, inherits, NA, "progression"))) {
+    signal_progression(news$event[[i]], news$id[[i]])
   }
   has_ended <- !all(is.na(news$status))
   if (has_ended || !state %in% c("news", "waiting")) min(pause, brief_s) else 0
 }
 
-# As progressr does.
-signal_progression <- function(progression) {
+# As progressr does. Its handlers know an update by the process, its number there and the
+# millisecond; tasks of one worker begin with the same number.
+signal_progression <- function(progression, id) {
+  progression$session_uuid <- paste(progression$session_uuid, id)
   withRestarts(signalCondition(progression), muffleProgression = function(p) NULL)
 }
 

@@ -33,20 +33,40 @@ test_that("progress of elements is signalled here, and adds up", {
   expect_equal(amount(seen), 10)
 })
 
+# The last step that a handler of progressr has counted while `code` ran.
+counted <- function(code) {
+  step <- 0
+  handler <- progressr::make_progression_handler("test", list(
+    update = function(config, state, progression, ...) step <<- state$step
+  ), interval = 0, intrusiveness = 0, target = "void", enable = TRUE)
+  progressr::with_progress(code, handlers = list(handler), enable = TRUE)
+  step
+}
+
 test_that("handlers of progressr count it", {
   skip_if_not_installed("progressr")
   skip_on_os("windows")
   r <- local_queue()
   local_spawned(r)
-  steps <- numeric()
-  handler <- progressr::make_progression_handler("test", list(
-    update = function(config, state, progression, ...) steps <<- c(steps, state$step)
-  ), interval = 0, intrusiveness = 0, target = "void", enable = TRUE)
-  progressr::with_progress(
-    run_with_progress(function(f) rrq_lapply(1:10, f, controller = r)),
-    handlers = list(handler), enable = TRUE
-  )
-  expect_equal(max(steps), 10)
+  step <- counted(run_with_progress(function(f) rrq_lapply(1:10, f, controller = r)))
+  expect_equal(step, 10)
+})
+
+test_that("updates of two tasks are different ones for progressr", {
+  skip_if_not_installed("progressr")
+  skip_on_os("windows")
+  r <- local_queue()
+  local_spawned(r)
+  # Tasks of one worker begin with the same number, and may do so in the same millisecond.
+  emit <- function(update) rrq::rrq_task_emit(update)
+  seen <- progressions(run_with_progress(function(f) {
+    update <- environment(f)$progress()
+    for (i in 1:3) rrq_call(emit, list(update), controller = r)
+  }))
+  known_by <- c("session_uuid", "progression_index", "progression_time")
+  updates <- Filter(function(p) p$type == "update", seen)
+  expect_length(updates, 4)
+  expect_length(unique(lapply(updates, function(p) unlist(unclass(p)[known_by]))), 4)
 })
 
 test_that("all waits relay the progress of tasks", {
