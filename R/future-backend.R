@@ -18,7 +18,7 @@ new_future_backend <- function(workers = NULL, controller = NULL, queue = NULL, 
                                ...) {
   user <- rust_call(rs_random_id())
   pool <- enter_pool(future_pool(workers, controller, queue), user)
-  backend <- future::FutureBackend(..., workers = pool$n, reg = user, pool = pool)
+  backend <- from_future("FutureBackend")(..., workers = pool$n, reg = user, pool = pool)
   backend[["futureClasses"]] <- c("RrqFuture", "MultiprocessFuture", backend[["futureClasses"]])
   class(backend) <- c("RrqFutureBackend", "MultiprocessFutureBackend", class(backend))
   backend

@@ -13,7 +13,7 @@ new_legacy_future <- function(..., spec, envir) {
   pool <- legacy_pool(spec)
   # Asked for when the plan is set. It need not go to a worker, and there might be none.
   if (identical(list(...)$label, "future-plan-test")) {
-    return(future::ConstantFuture(NA, substitute = FALSE))
+    return(from_future("ConstantFuture")(NA, substitute = FALSE))
   }
   future <- future::MultiprocessFuture(..., envir = envir)
   class(future) <- c("RrqFuture", class(future))
