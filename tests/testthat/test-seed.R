@@ -75,7 +75,7 @@ test_that("tasks without a seed leave the session's generator alone", {
 })
 
 test_that("a generator never used is as new afterwards", {
-  withr::local_preserve_seed()
+  withr::local_seed(1, .rng_kind = "Mersenne-Twister")
   rm(list = intersect(".Random.seed", ls(globalenv(), all.names = TRUE)), envir = globalenv())
   with_own_random(set.seed(1, "L'Ecuyer-CMRG"))
   expect_false(exists(".Random.seed", globalenv(), inherits = FALSE))
