@@ -87,34 +87,36 @@ test_that("an error names the element", {
   error <- expect_error(rrq_map_dbl(c(a = 1, b = 2), \(x) seq_len(x)), class = "rrq_error_map_type")
   expect_identical(error$element, 2L)
   expect_identical(as.character(conditionCall(error)[[1]]), "rrq_map_dbl")
-  expect_snapshot(error = TRUE, {
-    rrq_map_dbl(c(a = 1, b = 2), \(x) seq_len(x))
-    rrq_map_int(1:2, \(x) x / 2)
-    rrq_map_chr(1:2, identity)
-    rrq_map_lgl(1:2, \(x) NULL)
-    rrq_map_dbl(1:2, \(x) Sys.Date())
-  })
+  errors <- conditions_of(
+    rrq_map_dbl(c(a = 1, b = 2), function(x) seq_len(x)),
+    rrq_map_int(1:2, function(x) x / 2),
+    rrq_map_chr(1:2, identity),
+    rrq_map_lgl(1:2, function(x) NULL),
+    rrq_map_dbl(1:2, function(x) Sys.Date())
+  )
+  expect_snapshot(writeLines(errors))
 })
 
 test_that("what is not a function, and wrong lengths, are errors at once", {
   r <- local_queue()
   rrq_default_controller_set(r)
   withr::defer(rrq_default_controller_clear())
-  expect_snapshot(error = TRUE, {
-    rrq_map(list(list(a = 1)), "a")
-    rrq_map(list(1:2), 2)
-    rrq_map(1:2, nothing_of_that_name)
-    rrq_map(sqrt, 1:2)
-    rrq_map(1:2)
-    rrq_map2(1:2, 1:3, `+`)
-    rrq_pmap(1:2, sqrt)
-    rrq_pmap(list(1:2, 1:3), `+`)
-    rrq_map(1:2, sqrt, .progress = NA)
-    rrq_map(1:2, sqrt, .timeout = "a")
-    rrq_map(1:2, sqrt, .chunk_size = 0)
-    rrq_map(1:2, sqrt, .options = list(seed = 1))
+  errors <- conditions_of(
+    rrq_map(list(list(a = 1)), "a"),
+    rrq_map(list(1:2), 2),
+    rrq_map(1:2, nothing_of_that_name),
+    rrq_map(sqrt, 1:2),
+    rrq_map(1:2),
+    rrq_map2(1:2, 1:3, `+`),
+    rrq_pmap(1:2, sqrt),
+    rrq_pmap(list(1:2, 1:3), `+`),
+    rrq_map(1:2, sqrt, .progress = NA),
+    rrq_map(1:2, sqrt, .timeout = "a"),
+    rrq_map(1:2, sqrt, .chunk_size = 0),
+    rrq_map(1:2, sqrt, .options = list(seed = 1)),
     rrq_map_dfr(1:2, sqrt, .id = 1)
-  })
+  )
+  expect_snapshot(writeLines(errors))
 })
 
 test_that("settings reach the job", {
