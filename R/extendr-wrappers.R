@@ -19,6 +19,8 @@ rs_files_fetch <- function(queue, root, names, md5) .Call(wrap__rs_files_fetch, 
 
 rs_files_check <- function(names) .Call(wrap__rs_files_check, names)
 
+rs_create_private_file <- function(path) .Call(wrap__rs_create_private_file, path)
+
 rs_heartbeat_start <- function(url, key, value, period_s, expire_s, retry_timeout_s) .Call(wrap__rs_heartbeat_start, url, key, value, period_s, expire_s, retry_timeout_s)
 
 rs_heartbeat_is_running <- function(heartbeat) .Call(wrap__rs_heartbeat_is_running, heartbeat)

@@ -8,7 +8,8 @@
 #'   order of priority. `"default"` is always included, last unless given.
 #' @param verbose Whether the worker prints what it does.
 #' @param logdir A directory on the worker's machine for the output of tasks that have a log, see
-#'   [rrq_task_log()]: one complete file `<task id>.log` per task. `NULL` writes no files.
+#'   [rrq_task_log()]: one file `<task id>.log` per task. A file that exceeds 64 MB loses its
+#'   middle. `NULL` writes no files.
 #' @param poll_queue The longest time in seconds that an idle worker sleeps before it checks for
 #'   tasks. New tasks wake it, so there is seldom a reason to set this. `NULL` is 5.
 #' @param timeout_idle Seconds without a task after which the worker exits.

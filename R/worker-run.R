@@ -208,7 +208,7 @@ prepare_task_logs <- function(logdir, call) {
   if (is.null(logdir)) {
     return()
   }
-  dir.create(logdir, showWarnings = FALSE, recursive = TRUE)
+  create_private_dir(logdir)
   if (file.access(logdir, 2) != 0) {
     message <- c(
       sprintf("Cannot write to '%s', the directory for the logs of tasks.", logdir),
@@ -239,13 +239,14 @@ offload_path <- function() {
   if (nzchar(path)) expand_path(path)
 }
 
-# Of a process started by rrq_worker_spawn(): its parent, its token, and how to restart it.
+# Of a process started by rrq_worker_spawn(): its parent, its token, its log, and how to restart it.
 spawned_by <- function() {
   parent <- Sys.getenv("RRQ_PARENT_PID")
   if (isTRUE(the$is_worker_process) && nzchar(parent)) {
     process <- basename(Sys.getenv("RRQ_WORKER_END"))
     list(
-      parent = as.integer(parent), process = process, args = commandArgs(), tempdir = tempdir()
+      parent = as.integer(parent), process = process, log = Sys.getenv("RRQ_WORKER_LOGFILE"),
+      args = commandArgs(), tempdir = tempdir()
     )
   }
 }

@@ -36,13 +36,13 @@
 rrq_worker_script <- function(path, versioned = FALSE) {
   check_string(path)
   check_flag(versioned)
-  if (!dir.exists(path) && !dir.create(path, recursive = TRUE, showWarnings = FALSE)) {
+  if (!dir.exists(path) && !create_private_dir(path)) {
     abort("io", sprintf("Cannot create the directory '%s'.", path))
   }
   to <- file.path(normalizePath(path), "rrq_worker")
   template <- readLines(system.file("rrq_worker.sh", package = "rrq", mustWork = TRUE))
   writeLines(gsub("@RSCRIPT@", script_rscript(versioned), template, fixed = TRUE), to)
-  Sys.chmod(to, "0755", use_umask = FALSE)
+  Sys.chmod(to, "0700", use_umask = FALSE)
   invisible(to)
 }
 

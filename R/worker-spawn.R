@@ -20,8 +20,8 @@
 #'
 #' @param n The number of workers.
 #' @param logdir A directory for the workers' output, one file per worker, named as the worker; a
-#'   restarted worker gets `<name>.2` and so on. `NULL` is a directory in the session's temporary
-#'   directory.
+#'   restarted worker gets `<name>.2` and so on. A file that exceeds 64 MB loses its middle, with a
+#'   line that says how much. `NULL` is a directory in the session's temporary directory.
 #' @param timeout The longest time to wait until all workers are alive, in seconds; 0 does not wait.
 #' @param name_config The name of the workers' configuration, see [rrq_worker_config_save()].
 #' @param worker_id_base The workers' names are `<base>_1` to `<base>_n`; `NULL` chooses a random
@@ -145,9 +145,14 @@ check_unused <- function(handle, ids, call = caller_env()) {
   }
 }
 
+# What the package creates belongs to the user alone, whatever the umask; what exists is kept.
+create_private_dir <- function(path) {
+  dir.create(path, showWarnings = FALSE, recursive = TRUE, mode = "0700")
+}
+
 prepare_logdir <- function(logdir) {
   path <- logdir %||% file.path(tempdir(), "rrq-workers")
-  dir.create(path, showWarnings = FALSE, recursive = TRUE)
+  create_private_dir(path)
   normalizePath(path)
 }
 
@@ -163,6 +168,7 @@ start_worker <- function(id, log, controller, name_config, end_file, offload_pat
     RRQ_WORKER_END = end_file,
     RRQ_OFFLOAD_PATH = offload_path
   )
+  rust_call(rs_create_private_file(log))
   rscript <- file.path(R.home("bin"), "Rscript")
   args <- c("-e", "rrq:::worker_process()", controller$queue_id, name_config, id)
   # processx before 3.8.6 draws random numbers.

@@ -29,7 +29,7 @@ start_child <- function(child) {
   n <- length(child$logs) + 1
   log <- file.path(child$logdir, paste0(child$id, if (n > 1) paste0(".", n)))
   end_dir <- file.path(tempdir(), "rrq-workers", "ends")
-  dir.create(end_dir, showWarnings = FALSE, recursive = TRUE)
+  create_private_dir(end_dir)
   child$end_file <- file.path(end_dir, rust_call(rs_random_id()))
   child$logs <- c(child$logs, log)
   child$process <- start_worker(

@@ -21,6 +21,16 @@ local_queue <- function(..., env = parent.frame()) {
   controller
 }
 
+# The same, with values above 1000 bytes in the directory `path`, which need not exist yet.
+local_offload_queue <- function(path, env = parent.frame()) {
+  shared$n_queues <- shared$n_queues + 1
+  id <- paste0("test-", shared$n_queues)
+  rrq_configure(id, test_server()$url, store_max_size = 1000, offload_path = path)
+  r <- rrq_controller(id, test_server()$url)
+  withr::defer(rrq_destroy(controller = r), env)
+  r
+}
+
 # A worker in this process.
 local_worker <- function(controller, ..., env = parent.frame()) {
   withr::local_envvar(RRQ_URL = controller$url)

@@ -1,14 +1,5 @@
 # Large values of tasks: in the directory for large values, or in several parts in the server.
 
-local_offload_queue <- function(path, env = parent.frame()) {
-  shared$n_queues <- shared$n_queues + 1
-  id <- paste0("test-", shared$n_queues)
-  rrq_configure(id, test_server()$url, store_max_size = 1000, offload_path = path)
-  r <- rrq_controller(id, test_server()$url)
-  withr::defer(rrq_destroy(controller = r), env)
-  r
-}
-
 n_files <- function(path) length(list.files(path, recursive = TRUE, all.files = TRUE))
 
 test_that("a result above the limit is one file, which goes with its task", {

@@ -57,7 +57,8 @@ fn attach(url: &str) -> Outcome<Queue> {
 fn start_worker(url: &str) -> Outcome<JoinHandle<Outcome<()>>> {
     let config = WorkerConfig { verbose: false, ..WorkerConfig::default() };
     let (id, info, process) = (WORKER.to_owned(), Vec::new(), String::new());
-    let options = Options { id, config, info, parent: None, process, restart: None, resume: None };
+    let (parent, log_file, restart, resume) = (None, None, None, None);
+    let options = Options { id, config, info, parent, log_file, process, restart, resume };
     let mut worker = Worker::register(attach(url)?, options, never())?;
     worker.ready()?;
     Ok(spawn(move || {

@@ -14,6 +14,7 @@ pub mod files;
 pub mod heartbeat;
 mod keys;
 pub mod message;
+pub mod private;
 mod process;
 pub mod queue;
 pub mod reply;

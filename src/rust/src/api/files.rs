@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use extendr_api::prelude::*;
-use rrq_core::Queue;
 use rrq_core::files::{self, Packed};
+use rrq_core::{Error, Queue, private};
 
 use rrq_bridge::RResult;
 use rrq_bridge::convert::stop;
@@ -33,6 +33,14 @@ fn rs_files_fetch(
     Ok(files::fetch(&mut queue, Path::new(root), &files.collect::<Vec<_>>(), &stop())?)
 }
 
+/// A file that only its owner can access, unless it exists.
+#[extendr]
+fn rs_create_private_file(path: &str) -> RResult<()> {
+    private::create(Path::new(path))
+        .map_err(Error::io(format!("cannot create the file '{path}'")))?;
+    Ok(())
+}
+
 #[extendr]
 fn rs_files_check(names: Vec<String>) -> RResult<()> {
     Ok(files::check_names(&names)?)
@@ -43,4 +51,5 @@ extendr_module! {
     fn rs_files_store;
     fn rs_files_fetch;
     fn rs_files_check;
+    fn rs_create_private_file;
 }

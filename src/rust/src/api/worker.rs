@@ -1,5 +1,7 @@
 //! Workers: run one in this process, and query all of them.
 
+use std::path::PathBuf;
+
 use extendr_api::prelude::*;
 use rrq_core::config::{self, WorkerConfig};
 use rrq_core::status::WorkerStatus;
@@ -47,6 +49,7 @@ fn rs_worker_register(
         config,
         info: serialize(&info)?,
         parent: part("parent").and_then(|pid| pid.as_integer()).map(i32::unsigned_abs),
+        log_file: part("log").as_ref().and_then(Robj::as_str).map(PathBuf::from),
         process: part("process").as_ref().and_then(Robj::as_str).unwrap_or_default().to_owned(),
         restart: part("args").and_then(|args| restart(&args, &part("tempdir")?)),
         resume: part("args").and_then(|_| resumed()),

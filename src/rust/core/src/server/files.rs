@@ -1,7 +1,7 @@
 //! The directories and files of a private server, and quoting their paths.
 
-use crate::{Error, Result};
-use std::fs::{self, File, OpenOptions};
+use crate::{Error, Result, private};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ const PREFIX: &str = "rrq-server-";
 /// A new directory that only its owner can access, with a path short enough for a socket in it.
 #[cfg(unix)]
 pub(super) fn scratch_dir() -> Result<TempDir> {
-    use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
+    use std::os::unix::ffi::OsStrExt;
     // A socket's path is limited to 104 bytes on macOS and 108 on Linux.
     let fits =
         |base: &PathBuf| base.as_os_str().as_bytes().len() + PREFIX.len() + SOCKET.len() + 8 <= 100;
@@ -21,39 +21,26 @@ pub(super) fn scratch_dir() -> Result<TempDir> {
         .ok()
         .filter(fits)
         .unwrap_or_else(|| "/tmp".into());
-    tempfile::Builder::new()
-        .prefix(PREFIX)
-        .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir_in(&base)
+    private::temp_dir_in(&base, PREFIX)
         .map_err(Error::io(format!("cannot create a directory in '{}'", base.display())))
 }
 
 #[cfg(not(unix))]
 pub(super) fn scratch_dir() -> Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix(PREFIX)
-        .tempdir()
+    private::temp_dir_in(&std::env::temp_dir(), PREFIX)
         .map_err(Error::io("cannot create a temporary directory"))
 }
 
 /// The durable directory, created if absent.
 pub(super) fn data_dir(dir: &Path) -> Result<PathBuf> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .recursive(true)
-        .create(dir)
+    private::create_dir_all(dir)
         .and_then(|()| dir.canonicalize())
         .map_err(Error::io(format!("cannot use the directory '{}'", dir.display())))
 }
 
 /// An empty file that only its owner can read.
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.read(true).append(true).create(true).open(path)?;
+    let file = private::open().read(true).append(true).create(true).open(path)?;
     file.set_len(0)?;
     Ok(file)
 }

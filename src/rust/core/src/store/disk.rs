@@ -1,12 +1,16 @@
 //! A directory as a place for large values, on a local or a network file system. Files are written
 //! under another name, flushed and then renamed, so that no process reads a part of one.
+//!
+//! Files and directories that are created here belong to their owner alone, whatever the umask. Only
+//! in a directory made for a group and nobody else (`chmod 770`) can that group use them.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::error::{Error, Result};
+use crate::private;
 use crate::store::offload::{Draft, Entry, Offload};
 use crate::value;
 
@@ -21,6 +25,7 @@ const NO_CLOUD: &str = "this installation of rrq cannot use cloud storage. To ad
 pub struct Disk {
     path: String,
     root: PathBuf,
+    is_for_group: bool,
 }
 
 impl Disk {
@@ -32,18 +37,33 @@ impl Disk {
         }
         let root = PathBuf::from(path);
         if create {
-            fs::create_dir_all(&root).map_err(|error| refused(error.to_string()))?;
+            private::create_dir_all(&root).map_err(|error| refused(error.to_string()))?;
         } else if !root.is_dir() {
             return Err(refused("there is no such directory on this machine".to_owned()));
         }
         // Another working directory must not mean another place.
         let root = root.canonicalize().map_err(|error| refused(error.to_string()))?;
-        Ok(Disk { path: root.display().to_string(), root })
+        let about = root.metadata().map_err(|error| refused(error.to_string()))?;
+        let is_for_group = is_for_group(&about);
+        Ok(Disk { path: root.display().to_string(), root, is_for_group })
     }
 
     fn failed(&self, action: &'static str, name: &str) -> impl FnOnce(io::Error) -> Error {
         let (file, path) = (name.to_owned(), self.path.clone());
         move |source| Error::Offload { action, file, path, source }
+    }
+
+    #[cfg(unix)]
+    fn open_to_group(&self, path: &Path, mode: u32) -> io::Result<()> {
+        if self.is_for_group {
+            fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    fn open_to_group(&self, _: &Path, _: u32) -> io::Result<()> {
+        Ok(())
     }
 
     fn draft(&self, name: &str) -> io::Result<DiskDraft> {
@@ -53,15 +73,29 @@ impl Disk {
         if !self.root.is_dir() {
             return Err(io::Error::new(ErrorKind::NotFound, "the directory no longer exists"));
         }
-        fs::create_dir_all(parent)?;
+        if !parent.is_dir() {
+            private::create_dir_all(parent)?;
+            self.open_to_group(parent, 0o770)?;
+        }
         let random = value::random_id().map_err(io::Error::other)?;
         // The end of the name tells whose it is.
         let end = name.rsplit_once('-').map_or("", |(_, end)| end);
         let draft = parent.join(format!("{DRAFT}{random}-{end}"));
-        let file = Some(File::create_new(&draft)?);
+        let file = Some(private::open().write(true).create_new(true).open(&draft)?);
+        self.open_to_group(&draft, 0o660)?;
         let (name, path) = (name.to_owned(), self.path.clone());
         Ok(DiskDraft { file, draft, target, name, path })
     }
+}
+
+#[cfg(unix)]
+fn is_for_group(about: &Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o077 == 0o070
+}
+
+#[cfg(not(unix))]
+fn is_for_group(_: &Metadata) -> bool {
+    false
 }
 
 /// A file that is being written.

@@ -25,6 +25,7 @@ use serde_bytes::ByteBuf;
 use crate::config::WorkerConfig;
 use crate::connection::{SLICE, Stop};
 use crate::error::{Error, Result};
+use crate::private;
 use crate::status::Status;
 use crate::store::Storage;
 use crate::task::{Body, Isolation};
@@ -142,7 +143,7 @@ impl Isolate {
             None => new_runner(run.launcher, run.recorder)?,
         };
         let folder = runner.home().join(&run.task.id);
-        fs::create_dir_all(&folder)?;
+        private::create_dir_all(&folder)?;
         write_request(&folder, run.task, run.storage).map_err(io::Error::other)?;
         let end = supervise(runner.as_mut(), run, &folder)?;
         // Something may still write there; it goes with the runner. That must not cost the result.
@@ -289,7 +290,8 @@ fn write_request(folder: &Path, task: &Task, storage: &Storage) -> Result<()> {
     let offload_path = storage.path().map(str::to_owned);
     let request = Request { id, attempt, body, offload_path, max_size, compress, mark };
     let packed = rmp_serde::to_vec(&request).map_err(|error| Error::corrupt("a task", error))?;
-    fs::write(folder.join(REQUEST), packed).map_err(Error::io("cannot pass a task to its process"))
+    private::write(&folder.join(REQUEST), &packed)
+        .map_err(Error::io("cannot pass a task to its process"))
 }
 
 /// Read the task from its directory, and where values outside the server are.
@@ -316,7 +318,7 @@ pub fn write_outcome(folder: &Path, evaluation: Evaluation) -> Result<()> {
     let packed =
         rmp_serde::to_vec(&reported).map_err(|error| Error::corrupt("an outcome", error))?;
     let (part, path) = (folder.join("part"), folder.join(OUTCOME));
-    let written = fs::write(&part, packed).and_then(|()| fs::rename(&part, &path));
+    let written = private::write(&part, &packed).and_then(|()| fs::rename(&part, &path));
     written.map_err(Error::io("cannot write the outcome of a task"))
 }
 

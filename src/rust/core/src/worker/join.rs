@@ -16,6 +16,7 @@ use crate::worker::control::ControlThread;
 use crate::worker::heartbeat::LeaseThread;
 use crate::worker::isolate::Isolate;
 use crate::worker::limits::LimitThread;
+use crate::worker::log_file::bound_output;
 use crate::worker::request::Registration;
 use crate::worker::restart::Handover;
 use crate::worker::state::{Options, Worker};
@@ -55,6 +56,7 @@ impl Worker {
             idle_since: Instant::now(),
             stop,
             lease_thread: None,
+            log_thread: None,
             limit_thread: None,
             control_thread: None,
             isolate: Isolate::default(),
@@ -100,6 +102,9 @@ impl Worker {
             stop: self.stop.clone(),
             batch: self.batch.clone(),
         };
+        if self.log_thread.is_none() {
+            self.log_thread = self.options.log_file.as_deref().and_then(bound_output);
+        }
         let connection = &self.queue.connection;
         self.control_thread = Some(ControlThread::start(connection.duplicate(), context.clone()));
         self.limit_thread = Some(LimitThread::start(connection.duplicate(), context.clone()));

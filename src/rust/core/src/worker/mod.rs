@@ -13,12 +13,13 @@
 //! - `turn`: what a turn of the main thread did, and why a worker stops.
 //!
 //! **What tasks print**
+//! - `side_thread`: a thread beside the main thread, and how it ends.
+//! - `log_file`: a file that does not grow without bound.
 //! - `outlet`: where tasks print to, and how to wait for their output.
 //! - `recorder`: keeps what tasks print.
 //! - `redirect`: sends the output of this process to the recorder.
 //!
 //! **The thread that enforces limits**
-//! - `side_thread`: a thread beside the main thread, and how it ends.
 //! - `limits`: interrupts a task that runs too long, ends one that ignores its interrupt.
 //!
 //! **The lease thread**
@@ -62,6 +63,7 @@ mod isolate;
 mod join;
 mod leave;
 mod limits;
+mod log_file;
 mod long_task;
 mod order;
 mod orphan;

@@ -4,9 +4,9 @@
 //! the task the main thread stores the rest before it reports the end, so that a session that sees the
 //! end can read all output.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 use crate::connection::{Connection, never};
 use crate::error::Result;
 use crate::keys::Keys;
+use crate::private;
 use crate::signals;
 use crate::task::Log;
 use crate::task::log::store;
 use crate::worker::evaluate::Task;
+use crate::worker::log_file::LogFile;
 use crate::worker::outlet::{self, Watch, Writer};
 
 /// Output is stored at most this much later.
@@ -32,7 +34,7 @@ const READS: usize = 64;
 struct Current {
     id: String,
     log: Log,
-    file: Option<File>,
+    file: Option<LogFile>,
     /// When the oldest output that is not stored was read.
     unstored: Option<Instant>,
 }
@@ -50,7 +52,7 @@ pub struct LogTarget {
     pub keys: Keys,
     /// The worker.
     pub worker: String,
-    /// A directory for files with the complete output.
+    /// A directory for files with more of the output.
     pub folder: Option<String>,
 }
 
@@ -95,9 +97,9 @@ impl Recorder {
         state.read();
         let log = Log::new(task.attempt.unsigned_abs(), 0);
         let file = self.target.folder.as_ref().and_then(|folder| {
-            std::fs::create_dir_all(folder).ok()?;
-            let path = PathBuf::from(folder).join(format!("{}.log", task.id));
-            OpenOptions::new().create(true).append(true).open(path).ok()
+            let folder = Path::new(folder);
+            private::create_dir_all(folder).ok()?;
+            LogFile::open(&folder.join(format!("{}.log", task.id))).ok()
         });
         state.current = Some(Current { id: task.id.clone(), log, file, unstored: None });
     }
@@ -172,7 +174,7 @@ impl State {
         current.log.push(bytes);
         current.unstored.get_or_insert_with(Instant::now);
         if let Some(file) = &mut current.file {
-            let _ = file.write_all(bytes);
+            let _ = file.write(bytes);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a worker's main thread knows. The files that follow in the list of `worker` add the
 //! methods.
 
+use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
 use crate::config::WorkerConfig;
@@ -15,6 +16,7 @@ use crate::worker::limits::LimitThread;
 use crate::worker::recorder::Recorder;
 use crate::worker::request::Registration;
 use crate::worker::restart::Restart;
+use crate::worker::side_thread::SideThread;
 use crate::worker::window::Window;
 
 /// How a worker is started.
@@ -28,6 +30,8 @@ pub struct Options {
     pub info: Vec<u8>,
     /// The process it must not outlive.
     pub parent: Option<u32>,
+    /// The file it prints to, if that is its own.
+    pub log_file: Option<PathBuf>,
     /// The token of its process, with which the nonces of all its registrations begin; empty if
     /// nobody watches the process.
     pub process: String,
@@ -57,6 +61,7 @@ pub struct Worker {
     pub(super) idle_since: Instant,
     pub(super) stop: Stop,
     pub(super) lease_thread: Option<LeaseThread>,
+    pub(super) log_thread: Option<SideThread>,
     pub(super) limit_thread: Option<LimitThread>,
     pub(super) control_thread: Option<ControlThread>,
     pub(super) isolate: Isolate,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::private;
 use crate::process;
 use crate::worker::evaluate::Launcher;
 use crate::worker::recorder::Recorder;
@@ -14,9 +15,9 @@ use crate::worker::recorder::Recorder;
 /// How the names of the directories of runners begin.
 const PREFIX: &str = "rrq-";
 
-/// A directory for a runner.
+/// A directory for a runner. Requests and outcomes in it may be secret.
 pub fn new_home() -> io::Result<TempDir> {
-    TempDir::with_prefix(PREFIX)
+    private::temp_dir_in(&std::env::temp_dir(), PREFIX)
 }
 
 /// Whether this is the path of such a directory.

@@ -241,7 +241,8 @@ pub fn register(
 pub fn options(id: &str) -> Options {
     let config = WorkerConfig { verbose: false, ..WorkerConfig::default() };
     let (id, info, process) = (id.to_owned(), b"info".to_vec(), String::new());
-    Options { id, config, info, parent: None, process, restart: None, resume: None }
+    let (parent, log_file, restart, resume) = (None, None, None, None);
+    Options { id, config, info, parent, log_file, process, restart, resume }
 }
 
 pub fn ready(mut worker: Worker) -> Worker {
