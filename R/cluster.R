@@ -79,7 +79,7 @@ rrq_cluster <- function(n = 2, controller = NULL, ..., logdir = NULL, timeout = 
 }
 
 cluster_config <- function(given, call) {
-  ours <- c("queue", "max_tasks", "max_memory", "timeout_process_die")
+  ours <- c("queue", "reset", "max_tasks", "max_memory", "timeout_process_die")
   known <- setdiff(names(formals(rrq_worker_config)), ours)
   unknown <- setdiff(rlang::names2(given), known)
   if (length(unknown) > 0) {
@@ -95,7 +95,7 @@ start_nodes <- function(hub, names, config, timeout, call) {
   root <- hub$controller
   handle <- queue_handle(root)
   for (i in seq_along(names)) {
-    own <- do.call(rrq_worker_config, c(config, queue = names[[i]]))
+    own <- do.call(rrq_worker_config, c(config, queue = names[[i]], reset = FALSE))
     rust_call(rs_config_save(handle, names[[i]], unclass(own), TRUE), call)
     start_child(hub$workers[[i]])
   }

@@ -233,7 +233,7 @@ start_crew <- function(crew, call = caller_env()) {
   controller <- crew$given %||% rrq_controller(paste0("crew-", rust_call(rs_random_id())))
   on.exit(if (!is_crew_started(crew) && is_own) rrq_destroy(controller = controller))
   if (is_own && is.finite(crew$seconds_idle)) {
-    config <- rrq_worker_config(timeout_idle = crew$seconds_idle)
+    config <- rrq_worker_config(timeout_idle = crew$seconds_idle, reset = FALSE)
     rrq_worker_config_save("crew", config, controller = controller)
   }
   crew$watch <- rrq_watch(controller)

@@ -211,6 +211,8 @@ rs_worker_end_on_term <- function() .Call(wrap__rs_worker_end_on_term)
 
 rs_worker_heed_interrupts <- function() .Call(wrap__rs_worker_heed_interrupts)
 
+rs_worker_mark_state <- function() .Call(wrap__rs_worker_mark_state)
+
 rs_worker_task <- function() .Call(wrap__rs_worker_task)
 
 rs_isolate_open <- function(url, queue_id, forks) .Call(wrap__rs_isolate_open, url, queue_id, forks)

@@ -15,7 +15,8 @@ task_bar <- function(handle, ids, time_poll = 1, total = length(ids), what = "ta
 }
 
 # Runs a wait that draws `bar`, if there is one. Whatever else is printed, above all an error that
-# ends the wait, must not appear behind the bar, on its line. So the bar goes first.
+# ends the wait, must not appear behind the bar, on its line. So the bar goes first. On an interrupt
+# it goes last: cli fails now and then if its functions are called on top of interrupted code.
 with_bar <- function(bar, code) {
   if (is.null(bar)) {
     return(code)
@@ -24,7 +25,7 @@ with_bar <- function(bar, code) {
   # What cli prints, such as the bar itself, it keeps apart from the bar.
   hide <- function(condition) if (!inherits(condition, "cliMessage")) hide_bar(bar)
   end <- function(condition) end_bar(bar)
-  withCallingHandlers(code, error = end, interrupt = end, message = hide, warning = hide)
+  withCallingHandlers(code, error = end, message = hide, warning = hide)
 }
 
 # The next update draws it again.

@@ -26,7 +26,7 @@
 #'   silent for five periods is lost. `NULL` is 3.
 #' @param max_tasks,max_memory Limits for the process of a worker: the number of tasks it runs, and
 #'   the bytes of memory it may use after a task (if the system reports that, as Linux does). Use
-#'   them for code that leaks memory or changes the state of R. At the limit, a worker started by
+#'   them for code that leaks memory or attaches packages. At the limit, a worker started by
 #'   [rrq_worker_spawn()] restarts its process and keeps its name and process id; any other exits
 #'   with the reason in its log.
 #' @param offload_threshold_size Results that are larger, in bytes, are stored in the directory for
@@ -35,6 +35,10 @@
 #' @param cache_size How many bytes of what tasks share (in serialised form) a worker keeps in
 #'   memory, so that it reads each value once. The newest value is kept even if it alone is larger,
 #'   unless this is 0. Tasks in separate processes find in memory what an earlier one has read.
+#' @param reset Whether the worker restores, after each task, its working directory, options and
+#'   environment variables, removes the global variables that the task has added, and ends what the
+#'   task has left diverted by [sink()]. New options and environment variables stay if the task has
+#'   loaded a package, which may rely on them.
 #' @param name The name of a configuration, a string.
 #' @param config A configuration made by `rrq_worker_config()`.
 #' @param overwrite Whether to replace an existing configuration of that name.
@@ -58,7 +62,8 @@
 rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_queue = NULL,
                               timeout_idle = Inf, poll_process = 1, timeout_process_die = 2,
                               heartbeat_period = NULL, max_tasks = Inf, max_memory = Inf,
-                              offload_threshold_size = Inf, cache_size = 256e6) {
+                              offload_threshold_size = Inf, cache_size = 256e6,
+                              reset = TRUE) {
   check_names(queue, null = TRUE)
   check_flag(verbose)
   check_string(logdir, null = TRUE)
@@ -75,6 +80,7 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
   check_number(max_memory, min = 1)
   check_number(offload_threshold_size)
   check_number(cache_size)
+  check_flag(reset)
   new_worker_config(list(
     queue = unique(c(queue, default_queue)),
     verbose = verbose,
@@ -87,7 +93,8 @@ rrq_worker_config <- function(queue = NULL, verbose = TRUE, logdir = NULL, poll_
     max_tasks = as.numeric(max_tasks),
     max_memory = as.numeric(max_memory),
     offload_threshold_size = as.numeric(offload_threshold_size),
-    cache_size = as.numeric(cache_size)
+    cache_size = as.numeric(cache_size),
+    reset = reset
   ))
 }
 

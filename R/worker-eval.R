@@ -13,6 +13,7 @@ new_run <- function() {
   list(leave_interrupted, leave, now, get, sys.calls, sys.parents)
   run <- new.env(parent = emptyenv())
   run$active <- FALSE
+  run$ends_sinks <- FALSE
   run
 }
 
@@ -65,6 +66,8 @@ evaluation_calls <- function(run, identity) {
       answer_message(run, command, argument, timeout_idle, remaining)
     },
     stateless = is_stateless,
+    keep_state = function() keep_state(run),
+    restore_state = function() restore_state(run),
     report = function(text) cat(text)
   ))
   list(
@@ -76,6 +79,8 @@ evaluation_calls <- function(run, identity) {
     absent = quote(absent(id, status, worker)),
     answer = quote(answer(command, argument, timeout_idle, remaining)),
     stateless = quote(stateless(value)),
+    keep_state = if (isTRUE(identity$resets)) quote(keep_state()),
+    restore_state = if (isTRUE(identity$resets)) quote(restore_state()),
     travels = quote(travels(outcome)),
     report = quote(report(text))
   )
@@ -127,6 +132,7 @@ run_call <- function(run, kind, payload, template, variables, parents, timeout, 
 # Of an interrupted task the handler has recorded only where it was.
 take_outcome <- function(run, outcome) {
   force(outcome)
+  if (run$ends_sinks && output_number() != run$output) end_sinks(run)
   if (!is.null(run$methods)) release_methods(run)
   run$outcome <- NULL
   if (is.null(run$calls)) {
@@ -283,6 +289,7 @@ leave <- function(run, outcome) {
 }
 
 leave_with_error <- function(run, error) {
+  note_packages(run)
   trace <- tryCatch(task_trace(run), error = function(e) NULL)
   leave(run, list("ERROR", task_error(run, error, "ERROR", trace), extra_of(run), FALSE))
 }
@@ -307,6 +314,7 @@ interrupted_outcome <- function(run, calls) {
   } else {
     user_interrupt
   }
+  note_packages(run)
   trace <- tryCatch(recorded_trace(as.list(calls), run$parents), error = function(e) NULL)
   list(status, task_error(run, simpleError(message), status, trace), NULL, !run$late)
 }

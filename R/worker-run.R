@@ -97,7 +97,7 @@ rrq_worker <- R6Class(
       private$run$handle <- private$handle
       identity <- list(
         queue_id = private$queue_id, url = private$url, build = private$build,
-        refresh = private$refresh, log = private$log,
+        refresh = private$refresh, log = private$log, resets = config$reset,
         process = isolated_command(private$url, private$queue_id, self$id)
       )
       functions <- evaluation_calls(private$run, identity)

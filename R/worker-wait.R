@@ -99,13 +99,19 @@ wait_started <- function(handle, ids, watch, timeout, time_poll, progress, call)
   }
   frame <- rlang::current_env()
   step <- suspendInterrupts(cli::cli_progress_step("Waiting for {length(ids)} worker{?s}"))
-  # Its last line goes before the text of the error, not behind it.
-  end <- function(condition) {
-    suspendInterrupts(cli::cli_progress_done(step, .envir = frame, result = "failed"))
+  is_over <- FALSE
+  fail <- function(condition) {
+    if (!is_over) suspendInterrupts(cli::cli_progress_done(step, .envir = frame, result = "failed"))
+    is_over <<- TRUE
   }
+  # After an interrupt: see with_bar().
+  on.exit(fail(), add = TRUE, after = FALSE)
+  # Its last line goes before the text of the error, not behind it.
   withCallingHandlers(
-    await_started(handle, ids, watch, timeout, time_poll, call), rrq_error = end, interrupt = end
+    await_started(handle, ids, watch, timeout, time_poll, call), rrq_error = fail
   )
+  is_over <- TRUE
+  invisible(ids)
 }
 
 await_started <- function(handle, ids, watch, timeout, time_poll, call) {

@@ -1,6 +1,8 @@
 # Files and directories below `path` that somebody else could access.
 open_to_others <- function(path) {
-  found <- list.files(path, recursive = TRUE, include.dirs = TRUE, all.files = TRUE, full.names = TRUE)
+  found <- list.files(
+    path, recursive = TRUE, include.dirs = TRUE, all.files = TRUE, full.names = TRUE
+  )
   info <- file.info(c(path, found))
   rownames(info)[bitwAnd(as.integer(info$mode), strtoi("077", 8L)) > 0]
 }

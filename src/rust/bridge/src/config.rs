@@ -24,6 +24,7 @@ pub fn from_list(list: &List) -> WorkerConfig {
         offload_threshold_size: number("offload_threshold_size")
             .unwrap_or(or_default.offload_threshold_size),
         cache_size: number("cache_size").unwrap_or(or_default.cache_size),
+        reset: field(list, "reset").as_bool().unwrap_or(or_default.reset),
     }
 }
 
@@ -41,6 +42,7 @@ pub fn to_list(config: &WorkerConfig) -> List {
         max_tasks = config.max_tasks,
         max_memory = config.max_memory,
         offload_threshold_size = config.offload_threshold_size,
-        cache_size = config.cache_size
+        cache_size = config.cache_size,
+        reset = config.reset
     )
 }

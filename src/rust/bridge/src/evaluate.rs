@@ -39,6 +39,8 @@ pub struct REvaluate {
     stateless: Robj,
     travels: Robj,
     report: Robj,
+    keep_state: Robj,
+    restore_state: Robj,
     null: Robj,
     no_limit: Robj,
     quiet: Robj,
@@ -70,11 +72,27 @@ impl REvaluate {
             stateless: function("stateless"),
             travels: function("travels"),
             report: function("report"),
+            keep_state: function("keep_state"),
+            restore_state: function("restore_state"),
             null: ().into(),
             no_limit: 0.0.into(),
             quiet: false.into(),
             kinds: kinds.into_iter().map(|kind| (kind, kind.word().into())).collect(),
             second: Second::default(),
+        }
+    }
+
+    /// What the process is like now is what tasks shall find.
+    pub fn keep_state(&self) {
+        if !self.keep_state.is_null() {
+            call(&self.slot, &self.keep_state, &[]);
+        }
+    }
+
+    /// Undo what a task has changed in the process.
+    fn restore_state(&self) {
+        if !self.restore_state.is_null() && protect::state_changed() {
+            call(&self.slot, &self.restore_state, &[]);
         }
     }
 
@@ -245,6 +263,20 @@ impl REvaluate {
         Ok(())
     }
 
+    fn evaluate_task(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Evaluation {
+        let outcome = self.outcome(task, fetch);
+        let evaluation = self.evaluation(task, outcome, Some(fetch));
+        // While the value was sent: by the time limit, a cancellation or the user, as the loop knows.
+        if let Err(Failure::Store(Error::Interrupted)) = evaluation {
+            return Evaluation { interrupted: true, ..Evaluation::new(Status::Died, Vec::new()) };
+        }
+        let evaluation = evaluation.or_else(|failure| {
+            let outcome = self.failure(task, failure);
+            self.evaluation(task, outcome, None)
+        });
+        evaluation.unwrap_or_else(|_| Evaluation::new(Status::Died, Vec::new()))
+    }
+
     /// The outcome of a task that could not be evaluated, or whose value could not be serialised.
     fn failure(&mut self, task: &Task, failure: Failure) -> RResult<Robj> {
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
@@ -267,17 +299,9 @@ fn bad_outcome() -> Failure {
 
 impl Evaluate for REvaluate {
     fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Evaluation {
-        let outcome = self.outcome(task, fetch);
-        let evaluation = self.evaluation(task, outcome, Some(fetch));
-        // While the value was sent: by the time limit, a cancellation or the user, as the loop knows.
-        if let Err(Failure::Store(Error::Interrupted)) = evaluation {
-            return Evaluation { interrupted: true, ..Evaluation::new(Status::Died, Vec::new()) };
-        }
-        let evaluation = evaluation.or_else(|failure| {
-            let outcome = self.failure(task, failure);
-            self.evaluation(task, outcome, None)
-        });
-        evaluation.unwrap_or_else(|_| Evaluation::new(Status::Died, Vec::new()))
+        let evaluation = self.evaluate_task(task, fetch);
+        self.restore_state();
+        evaluation
     }
 
     fn launcher(&self, isolation: Isolation) -> Option<Launcher> {
@@ -324,6 +348,7 @@ impl Evaluate for REvaluate {
         let value = serialize(&field(&answer, "value"))
             .or_else(|failure| serialize(&Error::from(failure).to_string().into()))
             .unwrap_or_default();
+        self.keep_state();
         let argument = field(&answer, "argument");
         let effect = match field(&answer, "effect").as_str() {
             Some("stop") => Effect::Stop(argument.as_str().unwrap_or_default().to_owned()),

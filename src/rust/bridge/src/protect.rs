@@ -25,6 +25,8 @@ unsafe extern "C" {
     fn rrq_flush();
     fn rrq_print(text: *const c_char, size: c_int);
     fn rrq_local_time(seconds: i64, text: *mut c_char, size: c_int) -> c_int;
+    fn rrq_mark_state();
+    fn rrq_state_changed() -> c_int;
     fn rrq_has_attributes(value: SEXP) -> c_int;
     fn rrq_interrupt_pending() -> c_int;
     fn rrq_set_interrupt_pending(pending: c_int);
@@ -56,6 +58,21 @@ pub fn call(slot: &Robj, call: &Robj, arguments: &[(&CStr, &Robj)]) -> Option<Ro
         }
         Rf_eval(call.get(), slot.get())
     })
+}
+
+/// The state of this process, such as R's options, is what `state_changed` compares it with.
+pub fn mark_state() {
+    // SAFETY: the main thread runs this, and protect() ends a jump.
+    protect(|| unsafe {
+        rrq_mark_state();
+        R_NilValue
+    });
+}
+
+/// Whether R code has changed the state of this process since it was marked.
+pub fn state_changed() -> bool {
+    // SAFETY: the main thread runs this, and it does not jump.
+    unsafe { rrq_state_changed() != 0 }
 }
 
 /// Treat SIGTERM like Ctrl-C from now on.

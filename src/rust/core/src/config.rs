@@ -44,6 +44,8 @@ pub struct WorkerConfig {
     pub offload_threshold_size: f64,
     /// How many bytes of objects that tasks share it keeps.
     pub cache_size: f64,
+    /// Whether it undoes what tasks change in its process.
+    pub reset: bool,
 }
 
 impl Default for WorkerConfig {
@@ -61,6 +63,7 @@ impl Default for WorkerConfig {
             max_memory: f64::INFINITY,
             offload_threshold_size: f64::INFINITY,
             cache_size: 256e6,
+            reset: true,
         }
     }
 }

@@ -73,6 +73,7 @@ fn rs_worker_config(runner: ExternalPtr<Runner>) -> List {
 #[extendr]
 fn rs_worker_run(mut runner: ExternalPtr<Runner>, immediate: bool) -> RResult<String> {
     let Runner { worker, evaluate } = &mut *runner;
+    evaluate.keep_state();
     let reason = worker.run(evaluate, immediate)?;
     Ok(reason.as_ref().map(StopReason::to_string).unwrap_or_default())
 }
@@ -81,6 +82,7 @@ fn rs_worker_run(mut runner: ExternalPtr<Runner>, immediate: bool) -> RResult<St
 #[extendr]
 fn rs_worker_turn(mut runner: ExternalPtr<Runner>, immediate: bool) -> RResult<Rbool> {
     let Runner { worker, evaluate } = &mut *runner;
+    evaluate.keep_state();
     match worker.turn(evaluate, !immediate)? {
         Turn::Ran(_) | Turn::Answered | Turn::Swept => Ok(Rbool::true_value()),
         Turn::Idle => Ok(Rbool::false_value()),
@@ -99,6 +101,11 @@ fn rs_worker_end_on_term() {
 #[extendr]
 fn rs_worker_heed_interrupts() {
     rrq_bridge::protect::heed_interrupts();
+}
+
+#[extendr]
+fn rs_worker_mark_state() {
+    rrq_bridge::protect::mark_state();
 }
 
 #[extendr]
@@ -239,6 +246,7 @@ extendr_module! {
     fn rs_worker_turn;
     fn rs_worker_end_on_term;
     fn rs_worker_heed_interrupts;
+    fn rs_worker_mark_state;
     fn rs_worker_task;
     fn rs_isolate_open;
     fn rs_isolate_serve;
