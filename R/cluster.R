@@ -151,10 +151,9 @@ send_node <- function(node, data, call = sys.call(-1)) {
   }
   payload <- list(fn = node_function, args = args)
   handle <- queue_handle(hub$controller, call)
-  ask <- c(send_anything, slot = environment())
-  id <- rust_call(
-    rs_task_submit(handle, "call", list(payload), shared, node$options, ask), call
-  )
+  send_anything$slot <- environment()
+  # The reply is read when an answer is waited for.
+  id <- rust_call(rs_task_post(handle, "call", payload, shared, node$options, send_anything), call)
   node$open <- c(node$open, id)
   node$tags <- c(node$tags, list(data$data$tag))
   if (any(large)) hub$large <- c(hub$large, id)
@@ -166,7 +165,9 @@ no_values <- stats::setNames(list(), character())
 
 # The engine evaluates these in a frame of ours, see submit(). Other clusters, too, send values
 # whatever their size, and with connections and pointers, which do not work there.
-send_anything <- list(inspect = quote((TRUE)), report_full = quote((NULL)), limit = Inf)
+send_anything <- list(
+  inspect = quote((TRUE)), report_full = quote((NULL)), slot = NULL, limit = Inf
+)
 
 receive_node <- function(node) await_answer_of(list(node), sys.call(-1))$value
 
@@ -203,18 +204,19 @@ await_answer_of <- function(nodes, call) {
   is_done <- FALSE
   on.exit(if (!is_done) forget_calls(hub))
   heads <- first_open(nodes)
-  while (length(at <- which(hub$ended %in% heads)) == 0) {
+  outcome <- NULL
+  if (!any(hub$ended %in% heads)) {
     if (all(is.na(heads))) abort("argument", "The nodes have nothing to answer.", call = call)
-    wait_for_answers(hub, nodes[!is.na(heads)], call)
+    outcome <- wait_for_answer(hub, nodes[!is.na(heads)], heads[!is.na(heads)], call)
   }
-  id <- hub$ended[[at[[1]]]]
-  hub$ended <- hub$ended[-at[[1]]]
+  id <- hub$ended[[match(TRUE, hub$ended %in% heads)]]
+  hub$ended <- hub$ended[hub$ended != id]
   place <- match(id, heads)
   node <- nodes[[place]]
   tag <- node$tags[[1]]
   node$open <- node$open[-1]
   node$tags <- node$tags[-1]
-  value <- take_answer(hub, node, id, call)
+  value <- take_answer(hub, node, id, outcome, call)
   is_done <- TRUE
   # Only snow, with its timing, looks at the time.
   answer <- list(
@@ -228,19 +230,19 @@ no_time <- structure(rep(NA_real_, 5), names = names(proc.time()), class = "proc
 
 first_open <- function(nodes) vapply(nodes, function(node) node$open[1], "")
 
-# Waits for the first answer of any node. One of them that has died will give none.
-wait_for_answers <- function(hub, nodes, call) {
-  handle <- hub$controller$pointer
-  open <- first_open(hub$nodes)
-  open <- open[!is.na(open) & !open %in% hub$ended]
-  waiter <- rust_call(rs_wait_start(handle, open, FALSE), call)
-  on.exit(rust_call(rs_wait_end(handle, waiter)))
+# Waits until one of these nodes has answered its first call, one of `heads`, and returns the
+# outcome. A node that has died will not answer. What other nodes answer meanwhile is noted, too:
+# the engine tells the end of a task once.
+wait_for_answer <- function(hub, nodes, heads, call) {
+  handle <- queue_handle(hub$controller, call)
   is_over <- FALSE
   repeat {
-    ended <- rust_call(rs_wait_next(handle, waiter, supervise_s, TRUE), call)$ids
-    if (length(ended) > 0) {
-      hub$ended <- c(hub$ended, ended)
-      return()
+    others <- first_open(hub$nodes)
+    others <- others[!is.na(others) & !others %in% c(heads, hub$ended)]
+    found <- rust_call(rs_wait_first(handle, heads, others, supervise_s), call)
+    hub$ended <- c(hub$ended, found$ended)
+    if (!is.null(found$outcome)) {
+      return(found$outcome)
     }
     dead <- Filter(function(node) !node$worker$process$is_alive(), nodes)
     # Its death may just have ended what it ran.
@@ -250,8 +252,11 @@ wait_for_answers <- function(hub, nodes, call) {
   }
 }
 
-take_answer <- function(hub, node, id, call) {
-  outcome <- rust_call(rs_task_outcomes(hub$controller$pointer, id, FALSE), call)
+# The outcome is NULL if the task ended while another one was waited for.
+take_answer <- function(hub, node, id, outcome, call) {
+  if (is.null(outcome)) {
+    outcome <- rust_call(rs_task_outcomes(queue_handle(hub$controller, call), id, FALSE), call)
+  }
   hub$answered <- c(hub$answered, id)
   if (length(hub$answered) >= many_answers || id %in% hub$large || is_large(outcome$value)) {
     delete_answered(hub, call)

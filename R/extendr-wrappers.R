@@ -103,7 +103,9 @@ rs_random_id <- function() .Call(wrap__rs_random_id)
 
 rs_task_submit <- function(queue, kind, payloads, shared, options, ask) .Call(wrap__rs_task_submit, queue, kind, payloads, shared, options, ask)
 
-rs_task_ask <- function(queue, kind, payloads, shared, options, ask, limit_s) .Call(wrap__rs_task_ask, queue, kind, payloads, shared, options, ask, limit_s)
+rs_task_ask <- function(queue, kind, payload, shared, options, ask, limit_s) .Call(wrap__rs_task_ask, queue, kind, payload, shared, options, ask, limit_s)
+
+rs_task_post <- function(queue, kind, payload, shared, options, ask) .Call(wrap__rs_task_post, queue, kind, payload, shared, options, ask)
 
 rs_holds_pointer <- function(value) .Call(wrap__rs_holds_pointer, value)
 
@@ -168,6 +170,8 @@ rs_task_keeps_log <- function(queue, id) .Call(wrap__rs_task_keeps_log, queue, i
 rs_wait_start <- function(queue, ids, follow) .Call(wrap__rs_wait_start, queue, ids, follow)
 
 rs_wait_briefly <- function(queue, ids, follow, limit_s) .Call(wrap__rs_wait_briefly, queue, ids, follow, limit_s)
+
+rs_wait_first <- function(queue, wanted, others, limit_s) .Call(wrap__rs_wait_first, queue, wanted, others, limit_s)
 
 rs_wait_next <- function(queue, waiter, limit_s, any) .Call(wrap__rs_wait_next, queue, waiter, limit_s, any)
 

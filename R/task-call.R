@@ -68,7 +68,7 @@ answer <- function(task, options, timeout, warnings, controller, call) {
       id <- send_tasks(handle, kind, payloads, shared, options, ask, call, failed)
       list(id = id, deleted = FALSE)
     } else {
-      rust_call(rs_task_ask(handle, kind, payloads, shared, options, ask, pause), call, failed)
+      rust_call(rs_task_ask(handle, kind, payloads[[1]], shared, options, ask, pause), call, failed)
     }
     asked$id
   }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 
 use crate::connection::Connection;
 use crate::error::Result;
@@ -57,18 +57,18 @@ pub fn add(stream: &str, kind: &str, value: &str) -> Cmd {
     command
 }
 
-/// The events after `position`, which is advanced; waits for events, up to `limit`.
-pub fn read(
-    connection: &mut Connection,
-    stream: &str,
-    position: &mut String,
-    limit: Duration,
-) -> Result<Vec<Event>> {
+/// The command that reads the events after `position`; it waits for the first of them, up to `limit`.
+pub fn read_command(stream: &str, position: &str, limit: Duration) -> Cmd {
     let mut command = redis::cmd("XREAD");
     command.arg("COUNT").arg(READ).arg("BLOCK").arg(limit.as_millis().max(1) as u64);
-    command.arg("STREAMS").arg(stream).arg(&*position);
+    command.arg("STREAMS").arg(stream).arg(position);
+    command
+}
+
+/// The events in the reply to that command. `position` is advanced.
+pub fn parse(reply: Value, position: &mut String) -> Result<Vec<Event>> {
     let mut events = Vec::new();
-    for stream in value::array(connection.command(&command)?)? {
+    for stream in value::array(reply)? {
         let entries = value::array(stream)?.pop().unwrap_or_default();
         for entry in value::array(entries)? {
             let mut parts = value::array(entry)?.into_iter();
@@ -79,4 +79,14 @@ pub fn read(
         }
     }
     Ok(events)
+}
+
+/// The events after `position`, which is advanced; waits for the first of them, up to `limit`.
+pub fn read(
+    connection: &mut Connection,
+    stream: &str,
+    position: &mut String,
+    limit: Duration,
+) -> Result<Vec<Event>> {
+    parse(connection.command(&read_command(stream, position, limit))?, position)
 }

@@ -49,7 +49,7 @@ fn rs_task_submit(
 fn rs_task_ask(
     mut queue: ExternalPtr<Queue>,
     kind: &str,
-    payloads: List,
+    payload: Robj,
     shared: List,
     options: List,
     ask: List,
@@ -57,14 +57,31 @@ fn rs_task_ask(
 ) -> RResult<List> {
     let inspector = Inspector::new(&ask);
     let submission = submission(kind, &shared, &options, &inspector)?;
-    let mut payloads = payloads.values();
-    let mut next = || payloads.next().map(|value| inspector.serialize(&value, 1)).transpose();
+    let payload = inspector.serialize(&payload, 1)?;
     let mut on_full = |bytes, limit| inspector.report_full(bytes, limit);
     let limit = limit(limit_s);
-    let asked = task::ask(&mut queue, &submission, || Ok(next()?), &mut on_full, limit, &stop())?;
+    let asked = task::ask(&mut queue, &submission, payload, &mut on_full, limit, &stop())?;
     let columns = |outcome| outcome_columns(&mut queue, std::slice::from_ref(outcome));
     let outcome = or_null(asked.outcome.as_ref().map(columns).transpose()?);
     Ok(list!(id = asked.id, outcome = outcome, deleted = asked.deleted))
+}
+
+/// Queue one task and return its id, without waiting for the reply if that is possible: `rs_wait_first` does,
+/// and fails if the task was refused.
+#[extendr]
+fn rs_task_post(
+    mut queue: ExternalPtr<Queue>,
+    kind: &str,
+    payload: Robj,
+    shared: List,
+    options: List,
+    ask: List,
+) -> RResult<String> {
+    let inspector = Inspector::new(&ask);
+    let submission = submission(kind, &shared, &options, &inspector)?;
+    let payload = inspector.serialize(&payload, 1)?;
+    let mut on_full = |bytes, limit| inspector.report_full(bytes, limit);
+    Ok(task::post(&mut queue, &submission, payload, &mut on_full)?)
 }
 
 /// Whether a value holds an external pointer to something, which cannot be sent.
@@ -327,6 +344,7 @@ extendr_module! {
     fn rs_random_id;
     fn rs_task_submit;
     fn rs_task_ask;
+    fn rs_task_post;
     fn rs_holds_pointer;
     fn rs_is_data;
     fn rs_are_scalars;

@@ -1,11 +1,12 @@
 //! Waiting for tasks.
 
 use extendr_api::prelude::*;
-use rrq_core::task::{WaitState, Waiter, waits_for};
+use rrq_core::task::{self, WaitState, Waiter, waits_for};
 use rrq_core::{Queue, Status};
 
 use rrq_bridge::RResult;
-use rrq_bridge::convert::{limit, stop};
+use rrq_bridge::convert::{limit, or_null, stop};
+use rrq_bridge::tasks::outcome_columns;
 
 /// How many of the open tasks are looked at to say what a wait waits for.
 const SOME: usize = 100;
@@ -35,6 +36,28 @@ fn rs_wait_briefly(
     waiter.finish(&mut queue)?;
     let failed = waiter.take_ended().into_iter().filter(|(_, status)| *status != Status::Complete);
     Ok(failed.map(|(id, _)| id).collect::<Vec<String>>().into())
+}
+
+/// Wait up to `limit_s` seconds for any of the tasks, whether `wanted` or not. Returns the ids of those that
+/// have ended, and the outcome of the first of these that is `wanted`, or NULL.
+#[extendr]
+fn rs_wait_first(
+    mut queue: ExternalPtr<Queue>,
+    wanted: Vec<String>,
+    others: Vec<String>,
+    limit_s: f64,
+) -> RResult<List> {
+    let ids = [wanted.as_slice(), others.as_slice()].concat();
+    let mut waiter = Waiter::new(&mut queue, &ids, false)?;
+    waiter.wait(&mut queue, limit(limit_s), true, &stop())?;
+    waiter.finish(&mut queue)?;
+    let ended: Vec<String> = waiter.take_ended().into_iter().map(|(id, _)| id).collect();
+    let outcome = match ended.iter().find(|id| wanted.contains(id)) {
+        Some(id) => Some(task::outcomes(&mut queue, std::slice::from_ref(id), false)?),
+        None => None,
+    };
+    let outcome = outcome.map(|outcome| outcome_columns(&mut queue, &outcome)).transpose()?;
+    Ok(list!(ended = ended, outcome = or_null(outcome)))
 }
 
 #[extendr]
@@ -75,6 +98,7 @@ extendr_module! {
     mod wait;
     fn rs_wait_start;
     fn rs_wait_briefly;
+    fn rs_wait_first;
     fn rs_wait_next;
     fn rs_wait_for_what;
     fn rs_wait_end;

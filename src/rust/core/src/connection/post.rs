@@ -36,10 +36,46 @@ impl Connection {
 
     /// The last reply to the commands that were posted. If it is an error, they must be sent again.
     pub(crate) fn collect_packed(&mut self) -> RedisResult<Value> {
+        let is_ours = self.owner == std::process::id();
         match self.posted.take() {
-            Some(Posted::Unread(n)) => receive_last(&mut self.link, n),
+            Some(Posted::Unread(n)) if is_ours => receive_last(&mut self.link, n),
             Some(Posted::Read(reply)) => reply,
-            None => Err(lost()),
+            _ => Err(lost()),
+        }
+    }
+
+    /// Collect the reply to the posted call, and send a blocking command before that reply is read, so that
+    /// the server goes from one to the other. Returns the reply to the command, too, or `None` if it must be
+    /// sent again: because something was lost, or the reply to the call had already been read.
+    pub fn collect_and_block(
+        &mut self,
+        call: &Call,
+        command: &redis::Cmd,
+    ) -> Result<(Value, Option<Value>)> {
+        let is_sent = self.send_behind(command);
+        match self.collect_packed() {
+            Ok(reply) if is_sent => Ok((reply, receive_last(&mut self.link, 1).ok())),
+            Ok(reply) => Ok((reply, None)),
+            Err(_) => {
+                // The server may be about to block.
+                self.link = None;
+                self.call(call).map(|reply| (reply, None))
+            }
+        }
+    }
+
+    /// Send a command although the reply to a posted call is still to be read; returns whether it was sent.
+    fn send_behind(&mut self, command: &redis::Cmd) -> bool {
+        let is_ours = self.owner == std::process::id();
+        match (&self.posted, &mut self.link) {
+            (Some(Posted::Unread(_)), Some(link)) if is_ours => {
+                let sent = held(|| link.send_packed_command(&command.get_packed_command()));
+                if sent.is_err() {
+                    self.link = None;
+                }
+                sent.is_ok()
+            }
+            _ => false,
         }
     }
 
@@ -93,6 +129,8 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
     use crate::connection::never;
     use crate::keys::Keys;
@@ -155,6 +193,50 @@ mod tests {
             }
             connection.collect(&call).unwrap();
             assert!(length(&mut connection) > before);
+        }
+    }
+
+    fn block_on(list: &str) -> redis::Cmd {
+        redis::cmd("BLPOP").arg(list).arg(20).clone()
+    }
+
+    #[test]
+    fn a_command_behind_a_posted_call_gets_its_own_reply() {
+        let (_server, mut connection) = start();
+        let call = add("posted");
+        let pop = block_on(&Keys::new("jobs").worker("w").log());
+        connection.post(&call);
+        let (_, popped) = connection.collect_and_block(&call, &pop).unwrap();
+        let popped = value::array(popped.unwrap()).unwrap().pop().unwrap();
+        assert!(value::text(popped).unwrap().ends_with("loads the script"));
+        assert_eq!(length(&mut connection), 1);
+    }
+
+    #[test]
+    fn a_command_behind_a_call_that_failed_does_not_block() {
+        let (_server, mut connection) = start();
+        connection.command(redis::cmd("SCRIPT").arg("FLUSH")).unwrap();
+        let call = add("posted");
+        let began = Instant::now();
+        connection.post(&call);
+        let (_, popped) = connection.collect_and_block(&call, &block_on("nothing")).unwrap();
+        assert!(popped.is_none() && began.elapsed() < Duration::from_secs(20));
+        assert_eq!(length(&mut connection), 2);
+    }
+
+    #[test]
+    fn a_command_is_not_sent_behind_a_reply_that_was_read_or_lost() {
+        let (_server, mut connection) = start();
+        let call = add("posted");
+        for lose_link in [true, false] {
+            connection.post(&call);
+            if lose_link {
+                connection.close();
+            } else {
+                length(&mut connection);
+            }
+            let (_, popped) = connection.collect_and_block(&call, &block_on("nothing")).unwrap();
+            assert!(popped.is_none());
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Queue {
     pub(crate) submitter: Submitter,
     pub(crate) known_objects: HashSet<String>,
     pub(crate) deletion: Deletion,
+    /// The request that queues a task, if it was sent and its reply not read, see `task/confirm.rs`.
+    pub(crate) posted: Option<Call>,
     pub(crate) defaults: Rules,
     pub(crate) max_bytes: Option<f64>,
     /// How many files this process has left to others when it last deleted those of objects that are gone.
@@ -94,6 +96,7 @@ impl Queue {
             captures: Vec::new(),
             submitter: Submitter::default(),
             deletion: Deletion::Unknown,
+            posted: None,
             known_objects: HashSet::new(),
             defaults: Rules::default(),
             max_bytes: None,
@@ -140,6 +143,7 @@ impl Queue {
             self.watch = u64::try_from(value::integer(number)?).map_err(|_| self.missing())?;
             self.owner = std::process::id();
             self.stream = Stream::default();
+            self.posted = None;
             // In the parent a thread may hold the lock of the watch.
             std::mem::forget(std::mem::take(&mut self.captures));
             self.submitter = Submitter::default();

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::queue::Queue;
 use crate::status::Status;
 use crate::task::room::OnFull;
-use crate::task::{Outcome, Submission, WaitState, Waiter, delete, discard, outcomes, submit_with};
+use crate::task::submit::may_be_half_done;
+use crate::task::{Outcome, Submission, WaitState, Waiter, delete, discard, outcomes, post};
 
 /// A task that was asked for its outcome.
 pub struct Asked {
@@ -19,28 +20,26 @@ pub struct Asked {
     pub deleted: bool,
 }
 
-/// Submit a task and wait up to `limit` for its end. If it completes with a small value and refers to no
-/// object, it is deleted: the request is sent, and nobody waits for the reply. If this fails, nothing stays
-/// in the queue.
+/// Submit a task and wait up to `limit` for its end: both requests are on their way before a reply is read.
+/// If the task completes with a small value and refers to no object, it is deleted: the request is sent, and
+/// nobody waits for the reply. If this fails, nothing stays in the queue, unless the server cannot be reached.
 pub fn ask(
     queue: &mut Queue,
     submission: &Submission,
-    mut next_payload: impl FnMut() -> Result<Option<Vec<u8>>>,
+    payload: Vec<u8>,
     on_full: OnFull,
     limit: Duration,
     stop: &Stop,
 ) -> Result<Asked> {
-    delete::collect_posted(queue);
-    let mut size = 0;
-    let measured = || {
-        let payload = next_payload()?;
-        size += payload.as_ref().map_or(0, Vec::len);
-        Ok(payload)
-    };
-    let mut ids = submit_with(queue, submission, measured, on_full)?;
-    let is_bare = submission.shared.is_empty() && !queue.storage.is_object(size);
-    let outcome = await_outcome(queue, &ids, limit, stop).inspect_err(|_| {
-        let _ = discard(queue, &ids, Duration::ZERO, &never());
+    let is_bare = submission.shared.is_empty() && !queue.storage.is_object(payload.len());
+    let id = post(queue, submission, payload, on_full)?;
+    let ids = [id.clone()];
+    let outcome = await_outcome(queue, &ids, limit, stop).inspect_err(|error| {
+        if may_be_half_done(error) {
+            let _ = discard(queue, &ids, Duration::ZERO, &never());
+        } else {
+            queue.posted = None;
+        }
     })?;
     let is_small = |outcome: &Outcome| {
         outcome.result.status == Status::Complete && outcome.result.object.is_none()
@@ -49,7 +48,7 @@ pub fn ask(
     if deleted {
         delete::post(queue, &ids);
     }
-    Ok(Asked { id: ids.pop().unwrap_or_default(), outcome, deleted })
+    Ok(Asked { id, outcome, deleted })
 }
 
 fn await_outcome(

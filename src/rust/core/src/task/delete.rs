@@ -93,6 +93,7 @@ pub(super) fn try_delete(
 /// the server is known to have the script.
 pub(super) fn post(queue: &mut Queue, ids: &[String]) {
     let call = delete_call(queue, ids, &vec![None; ids.len()], Mode::All);
+    debug_assert!(queue.posted.is_none(), "a connection has one posted request at a time");
     match queue.deletion {
         Deletion::Unknown => {
             let deleted = queue.connection.call(&call);

@@ -7,6 +7,7 @@ use crate::connection::Stop;
 use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::status::Status;
+use crate::task::confirm::confirm;
 use crate::task::control::{cancel_with, distinct, resolve_dependents};
 use crate::task::delete::{CHUNK, delete_chains};
 use crate::task::rules::Rules;
@@ -27,6 +28,9 @@ pub fn discard(
     limit: Duration,
     stop: &Stop,
 ) -> Result<Vec<String>> {
+    // One that arrived later would stay. If it is refused, there is nothing to discard.
+    let _ = confirm(queue);
+    queue.posted = None;
     let rules = Rules { ttl_s: Some(DISCARDED_TTL_S), retry: None };
     let stopped = cancel_with(queue, ids, &rules).and_then(|statuses| {
         let is_running = |(_, status): &(&String, Status)| *status == Status::Running;

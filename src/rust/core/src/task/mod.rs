@@ -5,6 +5,7 @@ mod body;
 mod chain;
 mod check;
 mod chunk;
+mod confirm;
 mod control;
 mod delete;
 mod deletion;
@@ -16,6 +17,7 @@ mod fetch;
 mod header;
 pub(crate) mod log;
 mod outcome;
+mod post;
 mod prune;
 pub(crate) mod query;
 mod result;
@@ -47,6 +49,7 @@ pub use emitted::Emitted;
 pub use header::{Flag, Header};
 pub use log::{Log, log};
 pub use outcome::{Outcome, Output, outputs};
+pub use post::post;
 pub use prune::{Pruned, prune};
 pub use query::{
     Attempt, Label, attempts, bodies, extra, headers, labels, list, overview, progress, results,

@@ -89,7 +89,8 @@ impl Default for Stream {
 }
 
 impl Stream {
-    fn is_fresh(&self) -> bool {
+    /// Whether it is taken to be open.
+    pub fn is_fresh(&self) -> bool {
         self.fresh_until.is_some_and(|until| Instant::now() < until)
     }
 

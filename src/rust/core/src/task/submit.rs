@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::store::{AGAIN, Naming, SMALL, Storage, Store};
 use crate::task::chunk::{Chunk, Chunks, New, chunk_call};
+use crate::task::confirm::confirm;
 use crate::task::discard;
 use crate::task::room::{OnFull, Room};
 use crate::task::rules::Rules;
@@ -29,6 +30,7 @@ pub fn submit_with(
     next_payload: impl FnMut() -> Result<Option<Vec<u8>>>,
     on_full: OnFull,
 ) -> Result<Vec<String>> {
+    confirm(queue)?;
     let mut room = Room::new(queue, submission.wait, on_full);
     room.check(&mut queue.connection)?;
     let rules = submission.rules.or(&queue.defaults);
@@ -60,7 +62,7 @@ pub fn submit_with(
 }
 
 /// Whether tasks of a submission that ended with this error may be in the queue and can be withdrawn.
-fn may_be_half_done(error: &Error) -> bool {
+pub(super) fn may_be_half_done(error: &Error) -> bool {
     !matches!(
         error,
         Error::Connection { .. } | Error::Authentication { .. } | Error::QueueMissing { .. }

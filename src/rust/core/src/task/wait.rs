@@ -13,6 +13,7 @@ use crate::events::{self, ENDS, LIFETIME, READ, VALUE};
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_WATCH};
 use crate::status::Status;
+use crate::task::confirm::{confirm, confirm_and_block};
 use crate::task::newest;
 use crate::task::result::TaskResult;
 use crate::task::stream::{SharedWaitSet, WaitSet, lock};
@@ -60,6 +61,7 @@ impl Waiter {
         let mut waiter =
             Waiter { set, follow, n_read: 0, recheck: RECHECK, checked: now, swept: now };
         if !notified {
+            confirm(queue)?;
             waiter.register(queue, ids)?;
         }
         Ok(waiter)
@@ -179,8 +181,12 @@ impl Waiter {
     /// Read events, waiting up to `limit` for the first; returns how many.
     fn read(&mut self, queue: &mut Queue, limit: Duration) -> Result<usize> {
         let key = queue.keys.events(queue.watch);
-        let position = &mut queue.stream.position;
-        let events = events::read(&mut queue.connection, &key, position, limit)?;
+        let command = events::read_command(&key, &queue.stream.position, limit);
+        let reply = match confirm_and_block(queue, &command)? {
+            Some(reply) => reply,
+            None => queue.connection.command(&command)?,
+        };
+        let events = events::parse(reply, &mut queue.stream.position)?;
         self.n_read += events.len();
         queue.stream.n_read += events.len();
         for event in &events {

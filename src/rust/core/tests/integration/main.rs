@@ -28,6 +28,7 @@ mod task_discard;
 mod task_emit;
 mod task_expire;
 mod task_log;
+mod task_post;
 mod task_prune;
 mod task_query;
 mod task_retry;

@@ -12,8 +12,7 @@ use rrq_core::{Queue, Result};
 use crate::support::*;
 
 fn ask(queue: &mut Queue, submission: &Submission, limit: Duration, stop: &Stop) -> Result<Asked> {
-    let mut payload = Some(b"value".to_vec());
-    task::ask(queue, submission, || Ok(payload.take()), &mut |_, _| (), limit, stop)
+    task::ask(queue, submission, b"value".to_vec(), &mut |_, _| (), limit, stop)
 }
 
 fn plain() -> Submission {
