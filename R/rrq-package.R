@@ -150,4 +150,6 @@ the$worker <- NULL
 the$code <- NULL
 the$sent <- NULL
 the$last_sent <- NULL
+# The code of functions that packages make, see name_at_home().
+the$homeless <- NULL
 the$functions <- new.env(parent = emptyenv())

@@ -54,17 +54,34 @@ remember <- function(fn, entry) {
 max_remembered <- 20
 
 # The name of a function of a package that is passed under another one, such as that of an argument.
-# It has been used, so the objects of the package that have not been loaded yet are not it.
+# It has been used, so the objects of the package that have not been loaded yet are not it. To look
+# through all others takes up to a millisecond. So the code of functions that are not there is
+# remembered: the closures that a function of the package makes have it in common.
 name_at_home <- function(fn) {
   ns <- home_environment(fn)
-  if (!nzchar(home_package(fn))) {
+  if (!nzchar(home_package(fn)) || is_homeless(fn)) {
     return(NULL)
   }
   names <- names(ns)
   names <- names[!rlang::env_binding_are_lazy(ns, names)]
   # identity() and force() differ in nothing but their names.
   is_it <- vapply(mget(names, envir = ns), rlang::is_reference, NA, fn)
-  if (any(is_it)) sort(names[is_it])[[1]]
+  if (any(is_it)) {
+    return(sort(names[is_it])[[1]])
+  }
+  if (length(the$homeless) >= max_remembered) the$homeless <- NULL
+  if (is.call(body(fn))) the$homeless <- c(the$homeless, list(body(fn)))
+  NULL
+}
+
+is_homeless <- function(fn) {
+  code <- body(fn)
+  for (known in the$homeless) {
+    if (rlang::is_reference(known, code)) {
+      return(TRUE)
+    }
+  }
+  FALSE
 }
 
 # As lapply() takes it.

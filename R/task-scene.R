@@ -25,7 +25,8 @@ current_scene <- function() {
     fixed <- all(startsWith(path, "package:") | path == ".GlobalEnv" | is_tool(path))
     the$scene <- list(
       id = (last$id %||% 0) + 1, objects = objects, path = path, fixed = fixed,
-      methods = split_names(objects)
+      # Most sessions have used random numbers.
+      methods = split_names(objects[objects != ".Random.seed"])
     )
   }
   the$scene

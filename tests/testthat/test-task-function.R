@@ -107,3 +107,16 @@ test_that("many functions in turn are not mistaken for each other", {
     }
   }
 })
+
+test_that("it is remembered that the closures a package makes are not among its functions", {
+  the$homeless <- NULL
+  withr::defer(the$homeless <- NULL)
+  for (i in 1:2) {
+    made <- stats::splinefun(1:3, c(i, 2, 3))
+    expect_identical(capture_function(quote(made), environment())$value(1), i + 0)
+  }
+  expect_length(the$homeless, 1)
+  # It concerns no other code.
+  mine <- stats::median
+  expect_equal(capture_function(quote(mine), environment())$name, "median")
+})

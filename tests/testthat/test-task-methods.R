@@ -56,3 +56,10 @@ test_that("the package that has the methods of a class is known, and R's own cla
   task <- capture_along(list(value = function(x) x), list(list(tibble)), TRUE, globalenv())
   expect_true("tibble" %in% task$class_packages)
 })
+
+test_that("the seed is not taken for a method", {
+  withr::local_seed(1)
+  the$scene <- NULL
+  expect_true(exists(".Random.seed", globalenv(), inherits = FALSE))
+  expect_false(".Random.seed" %in% current_scene()$methods$name)
+})
