@@ -104,6 +104,10 @@ rrq_task_wait_any <- function(task_ids, timeout = NULL, progress = NULL, follow 
 }
 
 check_some_ids <- function(ids, arg = rlang::caller_arg(ids), call = caller_env()) {
+  # Most waits are for one task.
+  if (is_one_id(ids)) {
+    return(ids)
+  }
   check_ids(ids, arg = arg, call = call)
   if (length(ids) == 0) {
     abort_argument(arg, "at least one id", call = call)
@@ -113,8 +117,11 @@ check_some_ids <- function(ids, arg = rlang::caller_arg(ids), call = caller_env(
 
 show_progress <- function(progress) {
   progress %||% getOption("rrq.progress") %||%
-    (rlang::is_interactive() && !is_knitting() && !is_ci())
+    (may_be_interactive() && rlang::is_interactive() && !is_knitting() && !is_ci())
 }
+
+# All that is_interactive() would find out of most sessions, in a tenth of the time.
+may_be_interactive <- function() interactive() || !is.null(getOption("rlang_interactive"))
 
 is_knitting <- function() {
   isTRUE(getOption("knitr.in.progress"))

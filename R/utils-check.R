@@ -104,7 +104,16 @@ check_ids <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller
   invisible(x)
 }
 
+# Whether this is one id, and nothing else.
+is_one_id <- function(x) {
+  is.character(x) && length(x) == 1L && is.null(attributes(x)) && !is.na(x) &&
+    validUTF8(x) && Encoding(x) != "latin1"
+}
+
 check_id <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
+  if (is_one_id(x)) {
+    return(invisible(x))
+  }
   if (!is.character(x) || length(x) != 1 || is.na(x)) {
     abort_argument(arg, "a single id", x, call)
   }
