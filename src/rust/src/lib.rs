@@ -9,6 +9,9 @@ use api::{
 };
 use extendr_api::prelude::*;
 
+#[global_allocator]
+static ALLOCATOR: rrq_bridge::memory::Reserving = rrq_bridge::memory::Reserving;
+
 extendr_module! {
     mod rrq;
     use config;

@@ -10,6 +10,8 @@ pub mod evaluate;
 pub mod isolate;
 #[allow(unsafe_code)] // a function of another package's C interface
 pub mod later;
+#[allow(unsafe_code)] // an allocator
+pub mod memory;
 mod plain;
 #[allow(unsafe_code)] // R's C interface: calls that may jump
 pub mod protect;

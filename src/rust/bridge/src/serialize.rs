@@ -13,6 +13,7 @@ use std::ffi::CStr;
 use std::os::raw::{c_int, c_void};
 
 use crate::condition::{Failure, RResult};
+use crate::memory;
 use crate::plain;
 use crate::protect::{is_bare_object, protect};
 
@@ -27,22 +28,42 @@ trait Output {
     fn write(&mut self, bytes: &[u8]);
 }
 
-impl Output for Vec<u8> {
+/// A value in memory. After a failure, the rest is dropped.
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    failed: Option<Failure>,
+}
+
+impl Output for Buffer {
     fn write(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
+        // Not through the reserve, which is smaller than a large buffer.
+        if self.failed.is_none() && self.bytes.try_reserve(bytes.len()).is_err() {
+            (self.bytes, self.failed) = (Vec::new(), Some(no_memory()));
+        }
+        if self.failed.is_none() {
+            self.bytes.extend_from_slice(bytes);
+        }
     }
 }
 
-/// A value that is stored while R writes it. After an error, the rest is dropped.
+fn no_memory() -> Failure {
+    Failure::Serialize("there is not enough memory to serialise it".into())
+}
+
+/// A value that is stored while R writes it. After a failure, the rest is dropped.
 struct Storing<'a, 'b> {
     writer: &'a mut Writer<'b>,
-    failed: Option<Error>,
+    failed: Option<Failure>,
 }
 
 impl Output for Storing<'_, '_> {
     fn write(&mut self, bytes: &[u8]) {
         if self.failed.is_none() {
-            self.failed = self.writer.write(bytes).err();
+            self.failed = self.writer.write(bytes).err().map(Failure::Store);
+            if memory::is_short() {
+                self.failed = Some(no_memory());
+            }
         }
     }
 }
@@ -95,9 +116,9 @@ unsafe extern "C" fn name_reference(value: SEXP, _data: SEXP) -> SEXP {
 
 /// Record the header that this R writes, so that plain values can be serialised without R.
 pub fn learn_format() -> RResult<()> {
-    let mut bytes = Vec::new();
-    write_any(&().into(), &mut bytes)?;
-    plain::set_prefix(&bytes);
+    let mut buffer = Buffer::default();
+    write_any(&().into(), &mut buffer)?;
+    plain::set_prefix(&buffer.bytes);
     Ok(())
 }
 
@@ -117,9 +138,9 @@ pub fn serialize_noting(value: &Robj) -> RResult<(Vec<u8>, bool)> {
     if let Some(bytes) = plain::write(value) {
         return Ok((bytes, false));
     }
-    let mut bytes = Vec::new();
-    let pointers = write_any(value, &mut bytes)?;
-    Ok((bytes, pointers))
+    let mut buffer = Buffer::default();
+    let pointers = write_any(value, &mut buffer)?;
+    buffer.failed.map_or(Ok((buffer.bytes, pointers)), Err)
 }
 
 /// Serialise a value of any size into a store; also whether it holds external pointers.
@@ -130,7 +151,7 @@ pub fn serialize_to(value: &Robj, writer: &mut Writer<'_>) -> RResult<bool> {
     }
     let mut output = Storing { writer, failed: None };
     let pointers = write_any(value, &mut output)?;
-    output.failed.map_or(Ok(pointers), |error| Err(Failure::Store(error)))
+    output.failed.map_or(Ok(pointers), Err)
 }
 
 /// Whether a value is data alone: vectors and lists of such, none of them of a class. Attributes are
@@ -190,6 +211,7 @@ pub fn are_scalars(values: &Robj) -> bool {
 
 /// Serialise any value with R's own code; also whether it holds external pointers.
 fn write_any<T: Output>(value: &Robj, output: &mut T) -> RResult<bool> {
+    memory::begin();
     POINTER_SEEN.set(false);
     HARMLESS.set(std::ptr::null_mut());
     let mut stream = R_outpstream_st {
@@ -299,6 +321,7 @@ pub fn unserialize_from(mut reader: Reader<'_>) -> RResult<Robj> {
 }
 
 fn read_any<T: Input>(input: &mut T) -> RResult<Robj> {
+    memory::begin();
     let mut stream = R_inpstream_st {
         data: std::ptr::from_mut(input).cast(),
         type_: R_pstream_format_t::R_pstream_any_format,
