@@ -234,16 +234,16 @@ first_open <- function(nodes) vapply(nodes, function(node) node$open[1], "")
 # outcome. A node that has died will not answer. What other nodes answer meanwhile is noted, too:
 # the engine tells the end of a task once.
 wait_for_answer <- function(hub, nodes, heads, call) {
-  handle <- queue_handle(hub$controller, call)
+  handle <- hub$controller$pointer
   is_over <- FALSE
   repeat {
-    others <- first_open(hub$nodes)
-    others <- others[!is.na(others) & !others %in% c(heads, hub$ended)]
+    others <- open_beside(hub, heads)
     found <- rust_call(rs_wait_first(handle, heads, others, supervise_s), call)
     hub$ended <- c(hub$ended, found$ended)
     if (!is.null(found$outcome)) {
       return(found$outcome)
     }
+    if (length(found$ended) > 0) next
     dead <- Filter(function(node) !node$worker$process$is_alive(), nodes)
     # Its death may just have ended what it ran.
     if (is_over && length(dead) > 0) abort_lost(dead, call)
@@ -252,10 +252,19 @@ wait_for_answer <- function(hub, nodes, heads, call) {
   }
 }
 
+# What nodes that are not waited for run.
+open_beside <- function(hub, heads) {
+  if (length(heads) == length(hub$nodes)) {
+    return(character())
+  }
+  open <- first_open(hub$nodes)
+  open[!is.na(open) & !open %in% c(heads, hub$ended)]
+}
+
 # The outcome is NULL if the task ended while another one was waited for.
 take_answer <- function(hub, node, id, outcome, call) {
   if (is.null(outcome)) {
-    outcome <- rust_call(rs_task_outcomes(queue_handle(hub$controller, call), id, FALSE), call)
+    outcome <- rust_call(rs_task_outcomes(hub$controller$pointer, id, FALSE), call)
   }
   hub$answered <- c(hub$answered, id)
   if (length(hub$answered) >= many_answers || id %in% hub$large || is_large(outcome$value)) {
