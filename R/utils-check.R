@@ -106,9 +106,10 @@ check_ids <- function(x, null = FALSE, arg = rlang::caller_arg(x), call = caller
 
 # Whether this is one id, and nothing else.
 is_one_id <- function(x) {
-  is.character(x) && length(x) == 1L && is.null(attributes(x)) && !is.na(x) &&
-    validUTF8(x) && Encoding(x) != "latin1"
+  is.character(x) && length(x) == 1L && is.null(attributes(x)) && is_utf8(x)
 }
+
+is_utf8 <- function(x) !is.na(x) && validUTF8(x) && Encoding(x) != "latin1"
 
 check_id <- function(x, arg = rlang::caller_arg(x), call = caller_env()) {
   if (is_one_id(x)) {
