@@ -42,6 +42,8 @@ pub struct Batch {
     pub waiting: VecDeque<Task>,
     /// Claimed and not started, on their way back to the queue.
     pub returning: VecDeque<Task>,
+    /// Whether the server may have taken those back without its reply getting through.
+    pub maybe_returned: bool,
     /// The task that runs now.
     pub running: Option<Running>,
     /// What has ended and was not reported yet.

@@ -22,8 +22,10 @@ fn is_long(batch: &Batch) -> bool {
 ///
 /// If a request fails, the next round sends it again: if only its reply was lost, the tasks are back in
 /// the queue, and running them here as well would run them twice. Until the reply comes they stay in
-/// `returning`, and the main thread begins none. An error of the server is a reply: then the tasks are
-/// still held here, and the main thread may run them.
+/// `returning`, and the main thread begins none. If the server rejects the first sending, the tasks are
+/// still held here, and the main thread may run them. But once a reply was lost, that the server rejects
+/// a repetition (it has restarted and loads its data, is out of memory, ...) says nothing about the first
+/// sending: then only the script itself can tell.
 pub fn return_waiting(connection: &mut Connection, context: &Context) -> Result<()> {
     let call = {
         let mut batch = lock(&context.batch);
@@ -38,13 +40,16 @@ pub fn return_waiting(connection: &mut Connection, context: &Context) -> Result<
     let answer = connection.call(&call);
     let mut batch = lock(&context.batch);
     match answer {
-        Err(error @ Error::Connection { .. }) => Err(error),
         Ok(_) => {
             batch.returning.clear();
+            batch.maybe_returned = false;
             Ok(())
         }
         Err(error) => {
-            batch.waiting = std::mem::take(&mut batch.returning);
+            batch.maybe_returned |= matches!(error, Error::Connection { .. });
+            if !batch.maybe_returned {
+                batch.waiting = std::mem::take(&mut batch.returning);
+            }
             Err(error)
         }
     }

@@ -1,5 +1,6 @@
 //! Tiny tasks travel in batches; a slow one among them must not hold up the others.
 
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -168,7 +169,7 @@ fn an_interrupted_batch_reports_what_has_ended_and_hands_back_the_rest() {
 #[test]
 fn tasks_handed_back_over_a_connection_that_breaks_run_once() {
     let mut f = Fixture::new();
-    let proxy = std::sync::Arc::new(f.proxy());
+    let proxy = Arc::new(f.proxy());
     submit_n(&mut f.queue, 1500);
     let worker = register(attach(proxy.url()), "w", never(), |_| {});
     let mut worker = ready(worker.unwrap());
@@ -187,4 +188,44 @@ fn tasks_handed_back_over_a_connection_that_breaks_run_once() {
     assert_eq!(actor.done.len(), 1);
     run_until_idle(&mut worker, &mut Actor::echo());
     f.assert_counters();
+}
+
+#[test]
+fn tasks_whose_return_the_server_took_but_then_rejects_do_not_run_here() {
+    let mut f = Fixture::new();
+    let proxy = Arc::new(f.proxy());
+    submit_n(&mut f.queue, 1500);
+    let worker = register(attach(proxy.url()), "w", never(), |_| {});
+    let mut worker = ready(worker.unwrap());
+    warm_up(&mut worker);
+    worker.turn(&mut slow_first(Duration::from_millis(300)), false).unwrap(); // opens its connections
+    warm_up(&mut worker);
+    let (cutting, mut raw, mut first) = (proxy.clone(), f.raw(), true);
+    let mut actor = Actor::new(move |_| {
+        if std::mem::take(&mut first) {
+            cutting.cut_and_close_after(Way::Down, 1);
+            wait_until(|| cutting.has_cut());
+            // From now on the server rejects whatever may write.
+            require_replicas(&mut raw, 1);
+            cutting.close(false);
+            wait_until(|| n_rejected(&mut raw) >= 3);
+            require_replicas(&mut raw, 0);
+        }
+        complete("value")
+    });
+    worker.turn(&mut actor, false).unwrap();
+    assert_eq!(actor.done.len(), 1);
+    run_until_idle(&mut worker, &mut Actor::echo());
+    f.assert_counters();
+}
+
+fn require_replicas(raw: &mut redis::Connection, n: u8) {
+    let mut set = redis::cmd("CONFIG");
+    set.arg("SET").arg("min-replicas-to-write").arg(n).exec(raw).unwrap();
+}
+
+fn n_rejected(raw: &mut redis::Connection) -> u64 {
+    let stats: String = redis::cmd("INFO").arg("errorstats").query(raw).unwrap();
+    let count = stats.lines().find_map(|line| line.strip_prefix("errorstat_NOREPLICAS:count="));
+    count.map_or(0, |count| count.parse().unwrap())
 }

@@ -24,6 +24,8 @@ pub type Request = Vec<Vec<u8>>;
 struct State {
     /// After how many more bytes which way to cut, once.
     cut: Option<(Way, usize)>,
+    /// Whether that cut also closes the proxy.
+    closes: bool,
     passed: [usize; 2],
     /// Whether new connections are dropped.
     closed: bool,
@@ -48,6 +50,7 @@ impl State {
         };
         if cut {
             self.cut = None;
+            self.closed |= std::mem::take(&mut self.closes);
         }
         self.passed[way as usize] += pass;
         (pass, cut)
@@ -97,6 +100,12 @@ impl Proxy {
     /// Cut the connection that carries the `n`th byte from now on that way.
     pub fn cut_after(&self, way: Way, n: usize) {
         self.state.lock().unwrap().cut = Some((way, n));
+    }
+
+    /// The same, and drop new connections from then on.
+    pub fn cut_and_close_after(&self, way: Way, n: usize) {
+        let mut state = self.state.lock().unwrap();
+        (state.cut, state.closes) = (Some((way, n)), true);
     }
 
     /// Drop new connections, or let them through again.
