@@ -10,7 +10,7 @@ local left_ms = tag_end and redis.call('PTTL', string.sub(KEYS[1], 1, tag_end + 
 if left_ms >= 0 then
   local call = redis.call
   local creates = { HSET = 1, HSETNX = 1, HINCRBY = 1, RPUSH = 1, LPUSH = 1, SET = 1, XADD = 1, ZADD = 1 }
-  redis = { call = function(command, ...)
+  redis = { pcall = redis.pcall, call = function(command, ...)
     local reply, key = call(command, ...), ...
     if creates[command] and call('PTTL', key) == -1 then
       call('PEXPIRE', key, left_ms)

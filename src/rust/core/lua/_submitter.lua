@@ -1,13 +1,14 @@
--- Part of task_submit.lua, task_queue.lua and task_withdraw.lua: which chunks were queued (whether or not
--- their tasks still exist) or must not be queued any longer. Uses their token and number. In HASH config,
--- '<SUBMITTER><token>' -> '<number>,<ms>', the last chunk that a process has submitted or given up, and
--- when. For the numbers see submitter.rs.
+-- Requests that a process numbers, because what is stored does not show that they were taken before: chunks
+-- of tasks (whether or not their tasks still exist), messages, settings and the like. Uses their token and
+-- number. In HASH config, '<SUBMITTER><token>' -> '<number>,<ms>', the last request of a process that was
+-- taken or given up, and when. For the numbers see submitter.rs; a worker's registration is the only request
+-- of its nonce.
 --
--- A chunk arrives twice if its reply is lost: the process repeats it until its retry time-out (5 s, after
+-- A request arrives twice if its reply is lost: the process repeats it until its retry time-out (5 s, after
 -- up to 30 s for the reply and 5 s to connect), and data sent over an abandoned connection may still
 -- arrive while TCP resends it (about 15 minutes) or the server does not read it. By then the tasks may
 -- have run and expired or been deleted, so their headers do not show that it is a copy. A copy is
--- recognised while the field exists: at least KEEP_MS after the last submission of the process. After
+-- recognised while the field exists: at least KEEP_MS after the last such request of the process. After
 -- that, or if the queue was destroyed and created again, only the header of the first task shows it. A
 -- field costs about 100 bytes. A script that adds one checks 16 fields and drops those that are too old;
 -- so if n processes have submitted within KEEP_MS, about n / 15 older fields are left.
@@ -28,10 +29,19 @@ local function drop_old_submitters(ms)
   end
 end
 
-local function record_chunk(us)
+local function record_request(us)
   local ms = math.floor(us / 1000)
   local recorded = digits(number) .. ',' .. digits(ms)
   if redis.call('HSET', config, submitter, recorded) == 1 then
     drop_old_submitters(ms)
   end
+end
+
+-- Whether this request was taken before. From now on it was.
+local function is_repeated()
+  if is_copy(redis.call('HGET', config, submitter)) then
+    return true
+  end
+  record_request(now_us())
+  return false
 end

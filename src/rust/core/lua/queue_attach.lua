@@ -1,12 +1,18 @@
 -- Attach to a queue. A controller creates the queue when it is new, a worker does not.
 -- KEYS: config counters
 -- ARGV: layout version, default worker configuration, who attaches ('': a worker), a mark for the files of
---       a new queue
--- Returns: the layout found ('': there is no such queue), the number of this controller's event
+--       a new queue, server ms when this was sent
+-- Returns: false if it is too late: a copy that arrives after somebody has destroyed the queue must not
+--          create it again. Otherwise the layout found ('': there is no such queue), the number of this controller's event
 --          stream, the queue's settings, the mark of its files ('': none).
 local config, counters = unpack(KEYS)
-local layout, localhost, who, mark = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local layout, localhost, who, mark, sent_ms = unpack(ARGV)
 local REMEMBERED = 10
+
+-- include: _fresh.lua
+if who ~= '' and not is_fresh(sent_ms) then
+  return false
+end
 
 if who ~= '' and redis.call('HSETNX', config, FIELD.LAYOUT, layout) == 1 then
   redis.call('HSET', config, FIELD.MARK, mark)

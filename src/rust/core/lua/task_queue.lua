@@ -32,7 +32,7 @@ for i = first_task, #ARGV, 2 do
 end
 -- First, because this fails if somebody else uses the name of the list.
 enqueue(queue, ids)
-record_chunk(us)
+record_request(us)
 redis.call('HSET', tasks, unpack(headers))
 redis.call('HSET', bodies, unpack(rows))
 count_status(counters, PENDING, n)

@@ -37,7 +37,7 @@ if refused then
   return table.concat(codes)
 end
 
-local us = now_us()
+local us, events = now_us(), {}
 -- A task with dependencies uses their values again.
 local function join_again(id, header)
   local set = set_of(header)
@@ -56,6 +56,8 @@ local function queue_again(i, old)
   header.status, header.submit, header.set = starts[i], digits(us + i), old.set
   write_header(tasks, new_id, header)
   join_again(new_id, header)
+  -- Its end may stand unread in the streams of its waiters.
+  note_event(events, old.waiters, id, MOVED)
   old.status = MOVED
   write_header(tasks, id, old)
   redis.call('HSET', moved, id, new_id .. ' ' .. digits(us) .. ' ' .. status)
@@ -81,4 +83,5 @@ for i = 3, #ARGV, 2 do
     queue_again(i, headers[i])
   end
 end
+send_events(prefix, events)
 return table.concat(codes)

@@ -63,7 +63,7 @@ if #missing > 1 then
 end
 
 check_queue(queue)
-record_chunk(us)
+record_request(us)
 for i = first_object, first_parent - 1, 3 do
   if ARGV[i + 2] ~= '' then
     redis.call('HSETNX', objects, ARGV[i], ARGV[i + 2])

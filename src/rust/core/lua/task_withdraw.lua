@@ -1,7 +1,7 @@
--- Reject chunks of tasks that a process has already sent but that have not arrived yet, because their
--- submission was given up. Repeating it changes nothing.
+-- Reject numbered requests that a process has already sent but that have not arrived yet, because it has
+-- given them up, or got the reply that they were refused. Repeating it changes nothing.
 -- KEYS: config
--- ARGV: options: token of the process and number of its last chunk
+-- ARGV: options: token of the process and number of its last request
 -- Returns: 1, or 0 when the queue no longer exists.
 local config = KEYS[1]
 local options = cmsgpack.unpack(ARGV[1])
@@ -11,7 +11,5 @@ local token, number = options.token, options.number
 if not queue_exists(config) then
   return 0
 end
-if not is_copy(redis.call('HGET', config, submitter)) then
-  record_chunk(now_us())
-end
+is_repeated()
 return 1

@@ -1,10 +1,10 @@
--- Add a line to a worker's log, in server time.
--- KEYS: log config
--- ARGV: command, message
--- Returns: 1, or 0 when the queue no longer exists.
-local log, config = unpack(KEYS)
+-- Add a line to a worker's log, in server time. Repeated, it adds another one.
+-- KEYS: log workers
+-- ARGV: command, message, worker id
+-- Returns: 1, or 0 when the worker was deleted.
+local log, workers = unpack(KEYS)
 
-if not queue_exists(config) then
+if redis.call('HEXISTS', workers, ARGV[3]) == 0 then
   return 0
 end
 local lines = {}

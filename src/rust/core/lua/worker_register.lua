@@ -1,11 +1,14 @@
--- Register a worker under a name that no live worker has. Repeating it with the same nonce changes nothing.
+-- Register a worker under a name that no live worker has. Repeating it with the same nonce changes nothing,
+-- even if the worker has exited and its record was deleted since.
 -- KEYS: workers worker_infos counters due log tasks heartbeat config
 -- ARGV: worker id, nonce, lease in ms, information, key prefix
 -- Returns: its incarnation, 0 when the name is taken, or -1 when the queue no longer exists.
 local workers, infos, counters, due, log, tasks, heartbeat, config = unpack(KEYS)
 local id, nonce, lease_ms, info, prefix = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local token, number = nonce, 1
 
 -- include: _record.lua
+-- include: _submitter.lua
 if not queue_exists(config) then
   return -1
 end
@@ -14,9 +17,10 @@ local record = read_worker(id)
 if record and record.nonce == nonce then
   return record.incarnation
 end
-if is_active(record) and record.lease > us / 1000 then
+if is_active(record) and record.lease > us / 1000 or is_copy(redis.call('HGET', config, submitter)) then
   return 0
 end
+record_request(us)
 
 local incarnation = redis.call('HINCRBY', counters, FIELD.INCARNATION, 1)
 -- Between the end of a lease and the sweep, a worker that takes the same name finds what belonged to the

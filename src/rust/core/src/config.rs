@@ -93,10 +93,13 @@ pub fn save(queue: &mut Queue, name: &str, config: &WorkerConfig, overwrite: boo
 
 /// Store a setting, or delete it if the value is empty; returns whether it was written.
 fn set(queue: &mut Queue, field: &str, stored: &[u8], overwrite: bool) -> Result<bool> {
+    let (token, number) = queue.number_request()?;
     let call = Call::new(&CONFIG_SET, vec![queue.keys.config()])
         .arg(field)
         .arg(stored)
-        .arg(i64::from(overwrite));
+        .arg(i64::from(overwrite))
+        .arg(token)
+        .arg(number);
     let written = value::integer(queue.connection.call(&call)?)?;
     if written < 0 { Err(queue.missing()) } else { Ok(written == 1) }
 }

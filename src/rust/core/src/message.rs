@@ -62,14 +62,21 @@ pub fn send(
     let watch = queue.own_watch()?;
     let id = server_time(queue)?;
     let message = Message::new(&id, watch, command, argument);
-    let mut keys = vec![queue.keys.workers()];
+    let mut keys = vec![queue.keys.workers(), queue.keys.config()];
     for worker in workers {
         let worker = queue.keys.worker(worker);
-        keys.extend([worker.messages(), worker.wake(), worker.responses()]);
+        keys.extend([worker.messages(), worker.wake()]);
     }
-    let call = Call::new(&MESSAGE_SEND, keys).arg(&id).arg(message.raw).arg(workers);
+    let (token, number) = queue.number_request()?;
+    let call =
+        Call::new(&MESSAGE_SEND, keys).arg(token).arg(number).arg(message.raw).arg(workers);
     let unknown = value::texts(queue.connection.call(&call)?)?;
-    if unknown.is_empty() { Ok(id) } else { Err(Error::WorkerMissing { ids: unknown }) }
+    if unknown.is_empty() {
+        return Ok(id);
+    }
+    // A copy must not reach a worker that takes the name later.
+    queue.withdraw_requests()?;
+    Err(Error::WorkerMissing { ids: unknown })
 }
 
 /// Seconds with six decimals, as text: ids sort by time and never pass through a number.

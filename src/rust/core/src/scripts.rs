@@ -22,7 +22,7 @@ macro_rules! parts {
 /// Files that scripts include, and what they hold.
 const PARTS: &[(&str, &str)] = parts! {
     "_chain.lua" "_claim.lua" "_common.lua" "_defer.lua" "_depend.lua" "_due.lua" "_emitted.lua"
-    "_end.lua" "_expire.lua" "_file.lua" "_finish.lua" "_header.lua" "_held.lua" "_leave.lua"
+    "_end.lua" "_expire.lua" "_file.lua" "_finish.lua" "_fresh.lua" "_header.lua" "_held.lua" "_leave.lua"
     "_links.lua" "_object.lua" "_parents.lua" "_plain.lua" "_prepared.lua" "_queue.lua"
     "_record.lua" "_small.lua" "_store.lua" "_submitter.lua" "_watch.lua" "_worker_keys.lua"
 };
@@ -163,6 +163,10 @@ scripts! {
     TASK_RETRY: "task_retry.lua";
     /// Remove tasks from a queue.
     QUEUE_REMOVE: "queue_remove.lua";
+    /// Delete a queue, even when memory is short.
+    QUEUE_DESTROY: "queue_destroy.lua", " flags=allow-oom";
+    /// Read what waits in a queue, even when memory is short.
+    QUEUE_WAITING: "queue_waiting.lua", " flags=allow-oom";
     /// Pause a queue, or resume it.
     QUEUE_PAUSE: "queue_pause.lua";
     /// Open the event stream of a waiter.
@@ -308,7 +312,7 @@ mod tests {
     #[test]
     fn every_function_is_defined_before_it_is_called() {
         let known =
-            ["function", "ipairs", "next", "pairs", "tonumber", "unpack", "and", "or", "not"];
+            ["function", "ipairs", "next", "pairs", "tonumber", "type", "unpack", "and", "or", "not"];
         for (file, body) in FILES {
             let source = source(body);
             let mut defined: Vec<&str> = known.to_vec();

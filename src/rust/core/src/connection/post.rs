@@ -141,8 +141,8 @@ mod tests {
     /// A call that adds a line to a log.
     fn add(line: &str) -> Call {
         let keys = Keys::new("jobs");
-        let names = vec![keys.worker("w").log(), keys.config()];
-        Call::new(&WORKER_LOG, names).arg("TEST").arg(line)
+        let names = vec![keys.worker("w").log(), keys.workers()];
+        Call::new(&WORKER_LOG, names).arg("TEST").arg(line).arg("w")
     }
 
     fn length(connection: &mut Connection) -> i64 {
@@ -153,8 +153,8 @@ mod tests {
     fn start() -> (Server, Connection) {
         let server = Server::start(&ServerOptions::default()).unwrap();
         let mut connection = Connection::open(&server.url(), never()).unwrap();
-        let config = Keys::new("jobs").config();
-        connection.command(redis::cmd("HSET").arg(config).arg("layout").arg(1)).unwrap();
+        let workers = Keys::new("jobs").workers();
+        connection.command(redis::cmd("HSET").arg(workers).arg("w").arg("")).unwrap();
         connection.call(&add("loads the script")).unwrap();
         (server, connection)
     }

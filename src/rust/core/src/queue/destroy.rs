@@ -1,70 +1,109 @@
 //! Deleting a queue with every key it can have.
 
-use redis::Pipeline;
+use redis::Cmd;
 
 use crate::config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files;
 use crate::keys::field;
 use crate::queue::Queue;
+use crate::scripts::{Call, QUEUE_DESTROY};
+use crate::value;
 use crate::worker;
 
+/// How many keys a reply to `SCAN` looks at.
+const SLICE: usize = 10_000;
+
 impl Queue {
-    /// Delete every key of the queue, or let them expire after some seconds.
+    /// Delete every key of the queue, or let them expire after some seconds. Neither data that cannot be
+    /// read nor a server that is out of memory keeps it from that.
+    ///
+    /// First the queue becomes unknown to those who attach to it or use it in a new way, such as under
+    /// another name: what they stored after the keys were listed would stay for ever. If it is to expire,
+    /// scripts let what they create expire with it from now on, see `_common.lua`. All of it goes in the
+    /// same millisecond, so that no script finds a part.
     pub fn destroy(&mut self, after_s: Option<u64>) -> Result<()> {
+        let mark = self.read_mark()?;
         let end_ms = match after_s {
-            None => {
-                self.forbid_names()?;
-                None
+            None => 0,
+            Some(seconds) => {
+                (self.connection.now_us()? / 1000).saturating_add(seconds.saturating_mul(1000))
             }
-            Some(seconds) => Some(self.announce_end(seconds)?),
         };
-        let (mut names, files) = self.store().inventory()?;
-        names.extend(self.all_keys()?);
-        let mut pipeline = Pipeline::new();
+        self.connection.call(&self.destroy_call(&mark, end_ms, Vec::new()))?;
+        let (names, files) = self.all_keys()?;
         // Files first: if this process ends here, their names are still known. Values that expire with the
         // queue are needed until then; their files stay. A file that cannot be deleted keeps no key.
-        let deleted = if end_ms.is_none() { self.store().delete_files(&files) } else { Ok(()) };
-        // In one transaction: a heartbeat of a worker between two commands would create its timer
-        // again.
-        pipeline.atomic();
-        for key in names {
-            match end_ms {
-                None => pipeline.cmd("UNLINK").arg(key),
-                Some(end_ms) => pipeline.cmd("PEXPIREAT").arg(key).arg(end_ms),
-            };
-        }
+        let deleted = if end_ms == 0 { self.store().delete_files(&files) } else { Ok(()) };
         self.known_objects.clear();
         self.stream.close();
-        self.connection.pipeline(&pipeline)?;
-        if let (None, Some(hub)) = (end_ms, self.hub.upgrade().filter(|hub| hub.is_own())) {
+        self.connection.call(&self.destroy_call(&mark, end_ms, names))?;
+        if let (0, Some(hub)) = (end_ms, self.hub.upgrade().filter(|hub| hub.is_own())) {
             hub.shared.end_all();
         }
         deleted
     }
 
-    /// From now on the queue does not exist for those who attach to it or use it in a new way, such as
-    /// under another name. What they stored after the keys were listed would stay for ever.
-    fn forbid_names(&mut self) -> Result<()> {
-        let mut command = redis::cmd("HDEL");
-        command.arg(self.keys.config()).arg(field::LAYOUT);
-        self.connection.command(&command).map(|_| ())
+    fn destroy_call(&self, mark: &[u8], end_ms: u64, names: Vec<String>) -> Call {
+        let names = std::iter::once(self.keys.config()).chain(names).collect();
+        Call::new(&QUEUE_DESTROY, names).arg(mark).arg(end_ms)
     }
 
-    /// From now on scripts let what they create expire with the queue, see `_common.lua`: also what is
-    /// created after the keys were listed. All of it goes in the same millisecond, so that no script
-    /// finds a part. Returns when that is, by the server's clock.
-    fn announce_end(&mut self, seconds: u64) -> Result<u64> {
-        let now_ms = self.connection.now_us()? / 1000;
-        let end_ms = now_ms.saturating_add(seconds.saturating_mul(1000));
-        let mut command = redis::cmd("PEXPIREAT");
-        command.arg(self.keys.config()).arg(end_ms);
-        self.connection.command(&command)?;
-        Ok(end_ms)
+    /// What distinguishes the queue from a later one of the same name; nothing if that cannot be read.
+    fn read_mark(&mut self) -> Result<Vec<u8>> {
+        match self.connection.hash_get(self.keys.config(), field::MARK) {
+            Err(Error::Redis(_)) => Ok(Vec::new()),
+            mark => Ok(mark?.unwrap_or_default()),
+        }
+    }
+
+    /// Every key of the queue, and the files of its objects. If something that names others cannot be read,
+    /// all keys of the server are looked at; files are then found by the queue's mark.
+    fn all_keys(&mut self) -> Result<(Vec<String>, Vec<String>)> {
+        match self.store().inventory() {
+            Ok((mut names, files)) => match self.known_keys() {
+                Ok(known) => {
+                    names.extend(known);
+                    Ok((names, files))
+                }
+                Err(error) => Ok((self.keys_unless_unreachable(error)?, files)),
+            },
+            Err(error) => Ok((self.keys_unless_unreachable(error)?, Vec::new())),
+        }
+    }
+
+    fn keys_unless_unreachable(&mut self, error: Error) -> Result<Vec<String>> {
+        match error {
+            Error::Corrupt { .. } | Error::Redis(_) => self.scan_keys(),
+            error => Err(error),
+        }
+    }
+
+    /// The keys of the server that begin with the queue's prefix.
+    fn scan_keys(&mut self) -> Result<Vec<String>> {
+        let mut pattern = String::new();
+        for c in self.keys.prefix().chars() {
+            if "*?[]\\^-".contains(c) {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern.push('*');
+        let (mut names, mut cursor) = (Vec::new(), "0".to_owned());
+        loop {
+            let mut scan = Cmd::new();
+            scan.arg("SCAN").arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SLICE);
+            let mut reply = value::array(self.connection.command(&scan)?)?.into_iter();
+            cursor = value::text(reply.next().unwrap_or_default())?;
+            names.extend(value::texts(reply.next().unwrap_or_default())?);
+            if cursor == "0" {
+                return Ok(names);
+            }
+        }
     }
 
     /// Every key the queue can have. The counters come last: they say which others there are.
-    fn all_keys(&mut self) -> Result<Vec<String>> {
+    fn known_keys(&mut self) -> Result<Vec<String>> {
         let keys = self.keys.clone();
         let mut names = Vec::from(keys.task_hashes());
         names.extend([

@@ -58,12 +58,16 @@ impl Queue {
         default_config: &[u8],
     ) -> Result<Self> {
         let keys = Keys::new(id);
-        let call = Call::new(&QUEUE_ATTACH, vec![keys.config(), keys.counters()])
-            .arg(LAYOUT)
-            .arg(default_config)
-            .arg(who)
-            .arg(new_mark()?);
-        let mut reply = value::array(connection.call(&call)?)?.into_iter();
+        let mark = new_mark()?;
+        let reply = call_while_fresh(&mut connection, |sent_ms| {
+            Call::new(&QUEUE_ATTACH, vec![keys.config(), keys.counters()])
+                .arg(LAYOUT)
+                .arg(default_config)
+                .arg(who)
+                .arg(&mark)
+                .arg(sent_ms)
+        })?;
+        let mut reply = value::array(reply)?.into_iter();
         let found = value::text(reply.next().unwrap_or_default())?;
         let watch = value::integer(reply.next().unwrap_or_default())?;
         if found.is_empty() {
@@ -122,8 +126,13 @@ impl Queue {
 
     /// Choose the settings, before anybody attaches to the queue.
     pub fn configure(connection: &mut Connection, id: &str, settings: &Settings) -> Result<()> {
-        let call = Call::new(&QUEUE_CONFIGURE, vec![Keys::new(id).config()]).arg(settings.pack()?);
-        match value::integer(connection.call(&call)?)? {
+        let packed = settings.pack()?;
+        let call = |sent_ms: u64| {
+            Call::new(&QUEUE_CONFIGURE, vec![Keys::new(id).config()])
+                .arg(packed.as_slice())
+                .arg(sent_ms)
+        };
+        match value::integer(call_while_fresh(connection, call)?)? {
             1 => Ok(()),
             _ => Err(Error::QueueExists { id: id.to_owned() }),
         }
@@ -151,6 +160,18 @@ impl Queue {
         Ok(self.watch)
     }
 
+    /// The token of this process, and the number of its next request that must be taken only once.
+    pub(crate) fn number_request(&mut self) -> Result<(String, u64)> {
+        self.own_watch()?;
+        self.submitter.next()
+    }
+
+    /// Let the server reject what was numbered so far and has not arrived.
+    pub(crate) fn withdraw_requests(&mut self) -> Result<()> {
+        let call = self.submitter.withdraw(&self.keys);
+        call.map_or(Ok(()), |call| self.connection.call(&call).map(drop))
+    }
+
     /// The number of whoever is notified of the ends of new tasks.
     pub(crate) fn submit_watch(&mut self) -> Result<u64> {
         let own = self.own_watch()?;
@@ -162,6 +183,21 @@ impl Queue {
         if let Some((_, book, captured)) = captures.last_mut() {
             book.write(|ledger| ledger.hold(ids));
             captured.extend_from_slice(ids);
+        }
+    }
+}
+
+/// Call a script that may create a queue, and that the server takes only for a short time after it was sent,
+/// see `lua/_fresh.lua`.
+fn call_while_fresh(
+    connection: &mut Connection,
+    call: impl Fn(u64) -> Call,
+) -> Result<redis::Value> {
+    loop {
+        let sent_ms = connection.now_us()? / 1000;
+        let reply = connection.call(&call(sent_ms))?;
+        if !matches!(reply, redis::Value::Nil | redis::Value::Int(-1)) {
+            return Ok(reply);
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use redis::{Cmd, Pipeline};
+use redis::Cmd;
 
 use crate::error::Result;
 use crate::keys::field::QUEUE;
 use crate::queue::Queue;
+use crate::scripts::{Call, QUEUE_WAITING};
 use crate::task::{Header, query};
 use crate::value;
 
@@ -34,13 +35,12 @@ impl Queue {
 
     /// The ids waiting in the queue `name`, the next to run first.
     pub fn list(&mut self, name: &str) -> Result<Vec<String>> {
-        let mut pipeline = Pipeline::new();
-        pipeline.atomic();
-        pipeline.cmd("HGET").arg(self.keys.counters()).arg(waiting(name));
-        pipeline.cmd("LRANGE").arg(self.keys.queue(name)).arg(0).arg(-1);
-        let mut reply = self.connection.pipeline(&pipeline)?.into_iter();
+        // Not a transaction, which a server without memory rejects.
+        let names = vec![self.keys.counters(), self.keys.queue(name)];
+        let call = Call::new(&QUEUE_WAITING, names).arg(name);
+        let mut reply = value::array(self.connection.call(&call)?)?.into_iter();
         let n_waiting = number(value::maybe_bytes(reply.next().unwrap_or_default())?);
-        let listed = value::texts(reply.next().unwrap_or_default())?;
+        let listed = reply.map(value::text).collect::<Result<Vec<_>>>()?;
         // Every waiting task is listed, so if there are as many ids as tasks, they are those tasks.
         if listed.len() as u64 == n_waiting {
             Ok(listed)

@@ -49,8 +49,8 @@ pub fn discard(
 /// do not exist is always refused.
 pub(super) fn withdraw(queue: &mut Queue, ids: &[String], error: &Error) {
     let may_arrive = !matches!(error, Error::TaskMissing { .. });
-    if let Some(call) = queue.submitter.withdraw(&queue.keys).filter(|_| may_arrive) {
-        let _ = queue.connection.call(&call);
+    if may_arrive {
+        let _ = queue.withdraw_requests();
     }
     let stop = queue.connection.stop();
     let _ = discard(queue, ids, WITHDRAW_LIMIT, &stop);

@@ -23,6 +23,7 @@ pub fn retry(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
     let statuses = query::statuses(queue, &newest)?;
     refuse_missing(&newest, &statuses)?;
     refuse(RETRY, &newest, &statuses, |status| !is_retriable(status))?;
+    newest.iter().for_each(|id| queue.stream.forget(id));
     let watch = queue.own_watch()?;
     let mut new_ids = Vec::with_capacity(ids.len());
     for chunk in newest.chunks(CHUNK) {

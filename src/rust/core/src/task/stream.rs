@@ -26,6 +26,8 @@ pub struct WaitSet {
     pub open: HashSet<String>,
     /// Those that have ended since the last query.
     pub ended: Vec<(String, Status)>,
+    /// The open tasks that have ended and were retried: the server knows what they stand for.
+    pub moved: Vec<String>,
     /// The ids under which an open task was requested, if that is not only its own id.
     pub aliases: HashMap<String, Vec<String>>,
 }
@@ -131,12 +133,22 @@ impl Stream {
         self.waits.is_empty()
     }
 
-    /// The end of a task was read from the stream: notify all waits.
+    /// The end of a task was read from the stream, or that it was retried after its end: notify all waits.
     pub fn notify(&mut self, id: &str, status: Status) {
-        self.announced.remove(id);
+        self.forget(id);
         for wait in self.waits.iter().filter_map(Weak::upgrade) {
-            lock(&wait).close(id, status);
+            let mut wait = lock(&wait);
+            if status != Status::Moved {
+                wait.close(id, status);
+            } else if wait.open.contains(id) {
+                wait.moved.push(id.to_owned());
+            }
         }
+    }
+
+    /// What the stream says of the end of this task does not hold, or is over.
+    pub fn forget(&mut self, id: &str) {
+        self.announced.remove(id);
     }
 
     /// The value of a task was read from the stream: whoever has waited for the task will want it next.

@@ -2,6 +2,7 @@
 //! of each task is written. The stream expires with its waiter. In case it is lost (a server
 //! without persistence was restarted), the statuses are read again from time to time.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use redis::Cmd;
 
 use crate::connection::{SLICE, Stop};
 use crate::error::{Error, Result};
-use crate::events::{self, ENDS, LIFETIME, READ, VALUE};
+use crate::events::{self, ENDS, Event, LIFETIME, READ, VALUE};
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_WATCH};
 use crate::status::Status;
@@ -26,6 +27,8 @@ const RECHECK: Duration = Duration::from_secs(30);
 const FEW: usize = 100;
 /// A stream of which this many entries have been read gets rid of them.
 const MANY: usize = 1000;
+/// So many replies full of events are read before any of them is looked at.
+const REPLIES: usize = 100;
 const SWEEP: Duration = Duration::from_secs(1);
 const ID_WIDTH: usize = 32;
 
@@ -178,25 +181,30 @@ impl Waiter {
         Ok(letters.into_iter().map(Status::from_letter).collect())
     }
 
-    /// Read events, waiting up to `limit` for the first; returns how many.
+    /// Read the events there are, waiting up to `limit` for the first; returns how many the last reply
+    /// had. A task may have ended, and have been retried since: then only the latter counts, so this reads
+    /// on while there are more.
     fn read(&mut self, queue: &mut Queue, limit: Duration) -> Result<usize> {
         let key = queue.keys.events(queue.watch);
-        let command = events::read_command(&key, &queue.stream.position, limit);
-        let reply = match confirm_and_block(queue, &command)? {
-            Some(reply) => reply,
-            None => queue.connection.command(&command)?,
-        };
-        let events = events::parse(reply, &mut queue.stream.position)?;
+        let (mut events, mut n, mut n_replies) = (Vec::new(), READ, 0);
+        while n >= READ && n_replies < REPLIES {
+            let limit = if events.is_empty() { limit } else { Duration::ZERO };
+            let command = events::read_command(&key, &queue.stream.position, limit);
+            let reply = match confirm_and_block(queue, &command)? {
+                Some(reply) => reply,
+                None => queue.connection.command(&command)?,
+            };
+            let some = events::parse(reply, &mut queue.stream.position)?;
+            (n, n_replies) = (some.len(), n_replies + 1);
+            events.extend(some);
+        }
         self.n_read += events.len();
         queue.stream.n_read += events.len();
-        for event in &events {
-            match event.kind.as_str() {
-                ENDS => note_ends(queue, &event.value),
-                VALUE => note_value(queue, &event.value),
-                _ => {}
-            }
+        note_ends(queue, &events);
+        for event in events.iter().filter(|event| event.kind == VALUE) {
+            note_value(queue, &event.value);
         }
-        Ok(events.len())
+        Ok(n)
     }
 
     /// Resolve lost workers, in case no other process is left to do it, and from time to time read
@@ -207,6 +215,10 @@ impl Waiter {
             self.swept = Instant::now();
             worker::sweep_within(queue, left.min(SLICE))?;
         }
+        let moved = std::mem::take(&mut lock(&self.set).moved);
+        if !moved.is_empty() {
+            self.register(queue, &moved)?;
+        }
         if self.checked.elapsed() >= self.recheck {
             let open: Vec<String> = lock(&self.set).open.iter().cloned().collect();
             self.register(queue, &open)?;
@@ -215,9 +227,17 @@ impl Waiter {
     }
 }
 
-fn note_ends(queue: &mut Queue, ends: &[u8]) {
-    for (id, status) in events::ends(ends) {
-        queue.stream.notify(&id, status);
+fn note_ends(queue: &mut Queue, events: &[Event]) {
+    let ends = || {
+        let ends = events.iter().filter(|event| event.kind == ENDS);
+        ends.flat_map(|event| events::ends(&event.value))
+    };
+    let is_moved = |(_, status): &(String, Status)| *status == Status::Moved;
+    let moved: HashSet<String> = ends().filter(is_moved).map(|(id, _)| id).collect();
+    for (id, status) in ends() {
+        if status == Status::Moved || !moved.contains(&id) {
+            queue.stream.notify(&id, status);
+        }
     }
 }
 

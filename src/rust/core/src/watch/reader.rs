@@ -186,7 +186,8 @@ impl Reader {
             return Err(error);
         }
         for event in found.iter().filter(|event| event.kind == ENDS) {
-            for (id, status) in events::ends(&event.value) {
+            let ends = events::ends(&event.value).filter(|(_, status)| *status != Status::Moved);
+            for (id, status) in ends {
                 books.iter().for_each(|book| book.write(|ledger| ledger.end(&id, status)));
             }
         }

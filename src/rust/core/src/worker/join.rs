@@ -113,7 +113,7 @@ impl Worker {
 
     /// Count as alive: the environment is built.
     pub fn ready(&mut self) -> Result<()> {
-        let call = self.registration.ready(&self.queues);
+        let call = self.registration.ready(&self.queues, lock(&self.batch).sequence);
         self.idle_since = Instant::now();
         if self.resumed {
             reap_children();

@@ -58,9 +58,12 @@ impl Order {
 pub fn tell(queue: &mut Queue, workers: &[String], order: &Order) -> Result<Vec<String>> {
     let mut absent = Vec::new();
     for chunk in workers.chunks(CHUNK) {
-        let mut names = vec![queue.keys.workers()];
+        let (token, number) = queue.number_request()?;
+        let mut names = vec![queue.keys.workers(), queue.keys.config()];
         names.extend(chunk.iter().map(|id| queue.keys.worker(id).control()));
         let call = Call::new(&WORKER_CONTROL, names)
+            .arg(token)
+            .arg(number)
             .arg(order.entry())
             .arg(LIFETIME.as_millis() as u64)
             .arg(chunk);

@@ -76,11 +76,14 @@ pub fn delete_exited(queue: &mut Queue, ids: &[String]) -> Result<()> {
         return Err(Error::WorkerMissing { ids: missing });
     }
     for chunk in ids.chunks(CHUNK) {
+        let (token, number) = queue.number_request()?;
         let keys = &queue.keys;
-        let names = vec![keys.workers(), keys.worker_infos()];
-        let call = Call::new(&WORKER_DELETE, names).arg(keys.prefix()).arg(chunk);
+        let names = vec![keys.workers(), keys.worker_infos(), keys.config()];
+        let call =
+            Call::new(&WORKER_DELETE, names).arg(keys.prefix()).arg(token).arg(number).arg(chunk);
         let ids = value::texts(queue.connection.call(&call)?)?;
         if !ids.is_empty() {
+            queue.withdraw_requests()?;
             return Err(Error::WorkerActive { ids });
         }
     }

@@ -92,14 +92,15 @@ impl Registration {
             .arg(keys.prefix())
     }
 
-    /// The environment is built: count as alive. The reply is 0 if the worker was declared lost
+    /// The environment is built: count as alive. `sequence` is that of the last step or restart. The reply is 0 if the worker was declared lost
     /// meanwhile, otherwise 1.
-    pub fn ready(&self, queues: &[String]) -> Call {
+    pub fn ready(&self, queues: &[String], sequence: u64) -> Call {
         let own = self.keys.worker(&self.id);
         Call::new(&WORKER_READY, vec![self.keys.workers(), own.log()])
             .arg(&self.id)
             .arg(self.incarnation)
             .arg(queues.join(" "))
+            .arg(sequence)
     }
 
     /// Renew the lease.
@@ -248,7 +249,8 @@ impl Registration {
 
 /// The request that adds a line to the log of a worker.
 pub fn log_call(keys: &Keys, id: &str, command: &str, message: &str) -> Call {
-    Call::new(&WORKER_LOG, vec![keys.worker(id).log(), keys.config()]).arg(command).arg(message)
+    let names = vec![keys.worker(id).log(), keys.workers()];
+    Call::new(&WORKER_LOG, names).arg(command).arg(message).arg(id)
 }
 
 impl StepReply {

@@ -7,6 +7,7 @@ mod connection_reply;
 mod connection_retry;
 mod files_store;
 mod heartbeat;
+mod late_copy;
 mod message_send;
 mod model;
 mod queue_attach;

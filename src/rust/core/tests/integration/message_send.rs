@@ -108,11 +108,13 @@ fn nothing_is_sent_when_one_of_the_workers_is_unknown() {
     let mut f = Fixture::new();
     let _worker = f.worker("w");
     f.worker("gone").exit("enough").unwrap();
+    f.delete_submitters();
     let before = f.contents();
     match message::send(&mut f.queue, "PING", b"", &to(&["w", "gone", "nobody"])) {
         Err(Error::WorkerMissing { ids }) => assert_eq!(ids, ["gone", "nobody"]),
         other => panic!("{other:?}"),
     }
+    f.delete_submitters();
     assert_eq!(f.contents(), before);
 }
 
@@ -185,7 +187,7 @@ fn a_message_repeated_late_is_not_delivered_again() {
     for command in ["A", "B"] {
         message::send(&mut queue, command, b"", &to(&["w"])).unwrap();
     }
-    let calls = proxy.calls(&["w", "w:w:m", "w:w:k"]);
+    let calls = proxy.calls(&["w", "cfg", "w:w:m", "w:w:k"]);
     let repeat_all = || {
         assert!(f.resend_all(&calls).iter().all(|reply| *reply == Value::Array(Vec::new())));
     };

@@ -306,3 +306,43 @@ fn tasks_that_ended_before_the_wait_are_told_in_the_order_given() {
     let told: Vec<String> = wait_for(&mut f.queue, &ids).into_iter().map(|(id, _)| id).collect();
     assert_eq!(told, ids);
 }
+
+/// A task that the session submitted while its stream was open, so that a wait need not ask about it, and
+/// that has completed unnoticed.
+fn ended_unread(f: &mut Fixture, worker: &mut Worker) -> Vec<String> {
+    let first = submit_all(&mut f.queue, &["first"]);
+    run_until_idle(worker, &mut Actor::echo());
+    wait_for(&mut f.queue, &first);
+    let ids = submit_all(&mut f.queue, &["second"]);
+    run_until_idle(worker, &mut Actor::echo());
+    ids
+}
+
+/// Waits for a task that was retried: only the end of its retry ends the wait.
+fn waits_for_the_retry(f: &mut Fixture, mut worker: Worker, ids: &[String]) {
+    let mut waiter = Waiter::new(&mut f.queue, ids, true).unwrap();
+    let state = waiter.wait(&mut f.queue, Duration::from_millis(20), false, &never());
+    assert_eq!(state.unwrap(), WaitState::Waiting);
+    run_until_idle(&mut worker, &mut Actor::echo());
+    let state = waiter.wait(&mut f.queue, soon(10_000), false, &never());
+    assert_eq!(state.unwrap(), WaitState::Done);
+    assert_eq!(waiter.take_ended(), [(ids[0].clone(), Status::Complete)]);
+}
+
+#[test]
+fn a_task_retried_after_its_end_is_waited_for_again() {
+    let mut f = Fixture::new();
+    let mut worker = f.worker("w");
+    let ids = ended_unread(&mut f, &mut worker);
+    task::retry(&mut f.queue, &ids).unwrap();
+    waits_for_the_retry(&mut f, worker, &ids);
+}
+
+#[test]
+fn a_task_that_another_session_has_retried_after_its_end_is_waited_for_again() {
+    let mut f = Fixture::new();
+    let mut worker = f.worker("w");
+    let ids = ended_unread(&mut f, &mut worker);
+    task::retry(&mut f.attach(), &ids).unwrap();
+    waits_for_the_retry(&mut f, worker, &ids);
+}

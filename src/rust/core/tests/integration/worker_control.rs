@@ -53,7 +53,7 @@ fn a_ping_repeated_waits_once_and_expires() {
     let pongs = worker::ping(&mut asker, &ids, Duration::from_millis(50), &never()).unwrap();
     assert!(pongs[0].is_none());
     let before = f.contents();
-    f.resend(&proxy.calls(&["w", "w:w:ctl"])[0]);
+    f.resend(&proxy.calls(&["w", "cfg", "w:w:ctl"])[0]);
     assert_eq!(f.contents(), before);
     assert_eq!(f.ask::<i64>("LLEN {jobs}:w:w:ctl"), 1);
     assert!(f.ask::<i64>("PTTL {jobs}:w:w:ctl") > 0);
@@ -150,7 +150,7 @@ fn an_order_taken_by_the_thread_of_a_worker_that_was_lost_is_dropped() {
     f.pass_time("L:w");
     assert_eq!(worker::sweep(&mut f.attach()).unwrap().len(), 1);
     let _: i64 = f.ask("RPUSH {jobs}:w:w:ctl x");
-    let put_back = || proxy.calls(&["w", "w:w:ctl"]);
+    let put_back = || proxy.calls(&["w", "cfg", "w:w:ctl"]);
     // The first is for a script that the server does not have yet.
     wait_until(|| put_back().len() == 2);
     assert_eq!(f.resend(&put_back()[0]), redis::Value::Int(0));
