@@ -22,7 +22,9 @@
 #'   time that a sixteenth of `max_bytes` has been sent. So leave some room below the memory of the
 #'   server.
 #' @param retry The default retry policy, made by [rrq_retry()], for tasks created without `retry`;
-#'   `NULL` (the default) means no retries. A task with `retry = rrq_retry(1)` is never retried.
+#'   `NULL` (the default) means no retries, so that a task whose worker is lost ends as `DIED`. With
+#'   `retry = rrq_retry(3, on = "lost")`, such tasks run again on another worker: recommended where
+#'   tasks may run twice. A task with `retry = rrq_retry(1)` is never retried.
 #' @param ttl The default time to live in seconds: a task created without `ttl` is deleted that long
 #'   after its end. `NULL` (the default) keeps tasks; so does `ttl = Inf` of a task.
 #' @inheritParams rrq_controller
@@ -52,7 +54,7 @@
 #' @export
 #' @examplesIf rrq:::can_run_examples()
 #' server <- rrq_server()
-#' rrq_configure("jobs", server$url, retry = rrq_retry(3), ttl = 3600)
+#' rrq_configure("jobs", server$url, retry = rrq_retry(3, on = "lost"), ttl = 3600)
 #' r <- rrq_controller("jobs", server$url)
 #' id <- rrq_task_create_expr(sqrt(1), controller = r)
 #' rrq_task_info(id, controller = r)$retry

@@ -55,6 +55,8 @@ rs_queue_states <- function(queue) .Call(wrap__rs_queue_states, queue)
 
 rs_queue_memory <- function(queue, n) .Call(wrap__rs_queue_memory, queue, n)
 
+rs_queue_examine <- function(queue, repair) .Call(wrap__rs_queue_examine, queue, repair)
+
 rs_queue_destroy <- function(queue, after_s) .Call(wrap__rs_queue_destroy, queue, after_s)
 
 rs_redis_open <- function(url) .Call(wrap__rs_redis_open, url)

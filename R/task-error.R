@@ -61,20 +61,32 @@ throw_task_error <- function(error) {
 }
 
 # The value of a task whose end its worker did not report.
-ended_without_value <- function(id, queue_id, status, worker) {
+ended_without_value <- function(id, queue_id, status, worker, poison = FALSE) {
   message <- switch(status,
-    DIED = sprintf("the worker '%s' was lost while it ran this task", worker),
+    DIED = paste0(
+      sprintf("the worker '%s' was lost while it ran this task", worker),
+      if (poison) "; it is not retried because this happened too often, see `max_lost` of `rrq_retry()`"
+    ),
     CANCELLED = "the task was cancelled",
     TIMEOUT = "the task exceeded its time limit",
     IMPOSSIBLE = "a dependency of the task failed",
     MOVED = "the task was retried under another id",
     MISSING = "the task was deleted before its result was fetched",
+    ERROR = sprintf(
+      paste0(
+        "what is stored for this task cannot be read: field '%1$s' of key '{%2$s}:t', '{%2$s}:r' ",
+        "or of an object. See `rrq_doctor()`"
+      ),
+      id, queue_id
+    ),
     "the task ended without a value"
   )
   fields <- list(
     queue_id = queue_id, task_id = id, status = status, trace = NULL, warnings = NULL
   )
-  new_task_error(simpleError(message), fields)
+  error <- simpleError(message)
+  if (status == "ERROR") class(error) <- c("rrq_error_corrupt", class(error))
+  new_task_error(error, fields)
 }
 
 #' @export

@@ -105,7 +105,8 @@ complete_outcomes <- function(ids, outcomes, controller, follow, call = caller_e
 # The values of tasks for which no worker sent one.
 absent_values <- function(ids, outcomes, places, controller, follow, call) {
   values <- Map(ended_without_value, ids, controller$queue_id, outcomes$status[places],
-    outcomes$worker[places], USE.NAMES = FALSE
+    outcomes$worker[places], outcomes$poison[places] %||% FALSE,
+    USE.NAMES = FALSE
   )
   impossible <- which(outcomes$status[places] == "IMPOSSIBLE")
   if (length(impossible) > 0) {

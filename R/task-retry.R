@@ -9,6 +9,19 @@
 #' tags, retry policy and time to live of the old one, and goes to the end of its queue. Tasks that
 #' became `IMPOSSIBLE` because the old task failed stay `IMPOSSIBLE`.
 #'
+#' @section Tasks that take workers down:
+#' By default, a task ends as `DIED` when its worker is lost: its process was killed or ran out of
+#' memory, or its machine went away. To have all tasks of a queue run again in this case, set a
+#' default policy before the queue is first used:
+#'
+#' ```r
+#' rrq_configure("jobs", retry = rrq_retry(3, on = "lost"))
+#' ```
+#'
+#' The task itself may be what ends its workers. So whatever `max_attempts`, it is not retried once
+#' `max_lost` workers were lost while they ran it; its error then says so. [rrq_task_retry()] queues
+#' it again all the same.
+#'
 #' @section Automatic retries:
 #' After an attempt that failed in one of the ways in `on`, the task is `PENDING` again. It returns
 #' to its queue after `delay * backoff^(n - 1)` seconds, where `n` is the number of attempts so far,
@@ -28,6 +41,7 @@
 #' @param classes A character vector: retry only errors that inherit from one of these classes.
 #'   `NULL` (the default) retries all errors.
 #' @param max_delay The maximum delay between two attempts, in seconds.
+#' @param max_lost A task is not retried once so many workers were lost while they ran it.
 #' @inheritParams rrq_destroy
 #' @return `rrq_task_retry()`: a character vector of the new ids. `rrq_retry()`: a policy of class
 #'   `rrq_retry`.
@@ -59,7 +73,8 @@ rrq_task_retry <- function(task_ids, controller = NULL) {
 #' @rdname rrq_task_retry
 #' @export
 rrq_retry <- function(max_attempts = 3, delay = 0, backoff = 2,
-                      on = c("error", "lost", "timeout"), classes = NULL, max_delay = 3600) {
+                      on = c("error", "lost", "timeout"), classes = NULL, max_delay = 3600,
+                      max_lost = 3) {
   check_count(max_attempts)
   check_number(delay, infinite = FALSE)
   check_number(backoff, min = 1, infinite = FALSE)
@@ -70,10 +85,11 @@ rrq_retry <- function(max_attempts = 3, delay = 0, backoff = 2,
   }
   check_names(classes, null = TRUE)
   check_number(max_delay, infinite = FALSE)
+  check_count(max_lost)
   new_retry(list(
     max_attempts = as.numeric(max_attempts), delay = as.numeric(delay),
     backoff = as.numeric(backoff), max_delay = as.numeric(max_delay), on = unique(on),
-    classes = classes
+    classes = classes, max_lost = as.numeric(max_lost)
   ))
 }
 

@@ -35,7 +35,7 @@ evaluation_calls <- function(run, identity) {
         run, run_call(run, kind, payload, template, variables, parents, timeout, seed, logged)
       )
     },
-    failed = function(message) {
+    failed = function(message, class) {
       release_methods(run)
       # Interrupted before the task's own code began.
       if (isTRUE(run$interrupted)) {
@@ -52,7 +52,9 @@ evaluation_calls <- function(run, identity) {
         run$active <- FALSE
         message <- sub("^Error( in .*?)? ?: ", "", trimws(geterrmessage()))
       }
-      list("ERROR", task_error(run, simpleError(message), "ERROR", NULL))
+      error <- simpleError(message)
+      if (nzchar(class)) class(error) <- c(class, class(error))
+      list("ERROR", task_error(run, error, "ERROR", NULL))
     },
     ended = function(status, message) {
       run$signals <- NULL
@@ -73,7 +75,7 @@ evaluation_calls <- function(run, identity) {
   list(
     slot = slot,
     run = quote(run(kind, payload, template, variables, parents, timeout, seed, logged)),
-    failed = quote(failed(message)),
+    failed = quote(failed(message, class)),
     ended = quote(ended(status, message)),
     process = identity$process,
     absent = quote(absent(id, status, worker)),

@@ -48,6 +48,26 @@ impl From<Failure> for Robj {
     }
 }
 
+/// Whether something that is stored cannot be read.
+pub fn is_damage(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Serialize(_)
+            | Failure::Engine(Error::Corrupt { .. } | Error::ObjectMissing { .. })
+    )
+}
+
+/// Where a field of a key cannot be read, the error that names both; other failures stay as they are.
+pub fn unreadable(key: &str, field: &str, failure: Failure) -> Failure {
+    let reason = match failure {
+        Failure::Serialize(reason) => reason,
+        Failure::Engine(Error::Corrupt { what, reason }) => format!("{what}: {reason}"),
+        Failure::Engine(Error::ObjectMissing { .. }) => "it is missing".to_owned(),
+        other => return other,
+    };
+    Error::unreadable(key, field, reason).into()
+}
+
 /// The status of each of the ids, where that is the reason.
 fn statuses_of(failure: &Failure) -> Option<Vec<String>> {
     match failure {
@@ -65,6 +85,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::ServerUnsuitable { .. } => "server_unsuitable",
         Error::ServerFull { .. } => "server_full",
         Error::QueueFull { .. } => "queue_full",
+        Error::PartlyQueued { source, .. } => class_of(source),
         Error::NotRedis { .. } => "not_redis",
         Error::Url { .. } => "url",
         Error::Redis(_) => "redis",
@@ -110,6 +131,7 @@ fn ids_of(error: &Error) -> Vec<String> {
         | Error::TaskUnfinished { ids, .. }
         | Error::WorkerMissing { ids }
         | Error::WorkerActive { ids }
+        | Error::PartlyQueued { ids, .. }
         | Error::ParentFailed { ids, .. } => ids.clone(),
         Error::QueueExists { id } | Error::WorkerExists { id } | Error::WorkerGone { id } => {
             vec![id.clone()]

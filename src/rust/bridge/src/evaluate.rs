@@ -12,7 +12,7 @@ use rrq_core::worker::{
 use rrq_core::{Error, Status, message::Message};
 
 use crate::cache;
-use crate::condition::{Failure, RResult};
+use crate::condition::{Failure, RResult, unreadable};
 use crate::convert::{field, texts};
 use crate::protect::{self, call, clear_interrupt, restore_interrupt};
 use crate::serialize::{serialize, serialize_noting, serialize_to, unserialize, unserialize_from};
@@ -116,7 +116,9 @@ impl REvaluate {
     fn outcome(&mut self, task: &Task, fetch: &mut dyn Fetch) -> RResult<Robj> {
         let (mut template, mut variables) = (self.null.clone(), Vec::new());
         for object in &task.body.shared {
-            let value = self.object(&object.hash, fetch)?;
+            let value = self.object(&object.hash, fetch);
+            let value =
+                value.map_err(|error| unreadable(&fetch.keys().objects(), &object.hash, error))?;
             if object.name.is_empty() {
                 template = value;
             } else {
@@ -129,8 +131,13 @@ impl REvaluate {
             List::from_pairs(variables).into()
         };
         let payload = match task.body.payload_object() {
-            Some(hash) => unserialize_from(fetch.object(hash)?)?,
-            None => unserialize(&task.body.payload)?,
+            Some(hash) => fetch
+                .object(hash)
+                .map_err(Failure::from)
+                .and_then(unserialize_from)
+                .map_err(|error| unreadable(&fetch.keys().objects(), hash, error))?,
+            None => unserialize(&task.body.payload)
+                .map_err(|error| unreadable(&fetch.keys().bodies(), &task.id, error))?,
         };
         let limit = match task.body.timeout_s {
             0.0 => self.no_limit.clone(),
@@ -280,11 +287,14 @@ impl REvaluate {
     /// The outcome of a task that could not be evaluated, or whose value could not be serialised.
     fn failure(&mut self, task: &Task, failure: Failure) -> RResult<Robj> {
         CURRENT.with_borrow_mut(|id| id.clone_from(&task.id));
+        let is_corrupt = matches!(failure, Failure::Engine(Error::Corrupt { .. }));
         let reason = match failure {
             Failure::Store(error) => format!("its value cannot be stored: {error}"),
             other => Error::from(other).to_string(),
         };
-        call(&self.slot, &self.failed, &[(c"message", &reason.into())]).ok_or_else(bad_outcome)
+        let class = if is_corrupt { "rrq_error_corrupt" } else { "" };
+        let arguments = [(c"message", &reason.into()), (c"class", &class.into())];
+        call(&self.slot, &self.failed, &arguments).ok_or_else(bad_outcome)
     }
 }
 
@@ -322,6 +332,12 @@ impl Evaluate for REvaluate {
         let outcome = call(&self.slot, &self.ended, &arguments).ok_or_else(bad_outcome);
         let evaluation = outcome.and_then(|outcome| self.evaluation(task, Ok(outcome), None));
         evaluation.unwrap_or_else(|_| Evaluation::new(status, Vec::new()))
+    }
+
+    fn unreadable(&mut self, task: &Task, error: Error) -> Evaluation {
+        let outcome = self.failure(task, error.into());
+        let evaluation = self.evaluation(task, outcome, None);
+        evaluation.unwrap_or_else(|_| Evaluation::new(Status::Error, Vec::new()))
     }
 
     fn flush(&mut self) {

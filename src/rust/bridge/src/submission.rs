@@ -144,5 +144,6 @@ fn retry(policy: &Robj) -> Option<Retry> {
         max_delay_s: number("max_delay"),
         on: texts(&field(&policy, "on")).iter().filter_map(|on| Cause::from_word(on)).collect(),
         classes: texts(&field(&policy, "classes")),
+        max_lost: number("max_lost").clamp(0.0, 1e9) as u32,
     })
 }

@@ -2,11 +2,12 @@
 
 use extendr_api::prelude::*;
 use rrq_core::task::{
-    self, Attempt, Filter, Flag, Header, Isolation, Outcome, Output, Parent, Retry, Row, Tree,
+    self, Attempt, Filter, Flag, Header, Isolation, Outcome, Output, Parent, Retry, Row,
+    TaskResult, Tree,
 };
 use rrq_core::{Queue, Status};
 
-use crate::condition::{Failure, RResult};
+use crate::condition::{Failure, RResult, is_damage};
 use crate::convert::{field, log_list, or_null, seconds, texts};
 use crate::serialize::{unserialize, unserialize_any, unserialize_each, unserialize_from};
 
@@ -106,7 +107,8 @@ fn policy(retry: &Retry, classes: &[String]) -> Robj {
         backoff = retry.backoff,
         max_delay = retry.max_delay_s,
         on = on,
-        classes = or_null((!classes.is_empty()).then(|| classes.to_vec()))
+        classes = or_null((!classes.is_empty()).then(|| classes.to_vec())),
+        max_lost = f64::from(retry.max_lost)
     )
     .into()
 }
@@ -136,18 +138,26 @@ pub fn columns(rows: &[Row]) -> List {
 /// How tasks ended as columns; those after `value` only if one of the tasks needs them.
 pub fn outcome_columns(queue: &mut Queue, outcomes: &[Outcome]) -> RResult<List> {
     let results = outcomes.iter().map(|outcome| &outcome.result);
-    let status: Vec<&str> = results.clone().map(|result| result.status.word()).collect();
+    let mut status: Vec<&str> = results.clone().map(|result| result.status.word()).collect();
     let worker: Vec<&str> = results.clone().map(|result| result.worker.as_str()).collect();
     // One large value at a time.
     let mut value = Vec::with_capacity(outcomes.len());
-    for result in results.clone() {
-        value.push(match &result.object {
-            Some(hash) => unserialize_from(queue.store().reader(hash)?)?,
-            None => unserialize_any(result.value.as_deref())?,
-        });
+    for (place, result) in results.clone().enumerate() {
+        let read = match &result.object {
+            Some(hash) => {
+                queue.store().reader(hash).map_err(Failure::from).and_then(unserialize_from)
+            }
+            None => unserialize_any(result.value.as_deref()),
+        };
+        value.push(read.or_else(|failure| {
+            // R says what is missing. The values of other tasks are not lost for it.
+            status[place] = Status::Error.word();
+            if is_damage(&failure) { Ok(().into()) } else { Err(failure) }
+        })?);
     }
     let value = List::from_values(value);
-    if results.clone().all(|result| result.status == Status::Complete && !result.has_extra) {
+    let is_plain = |result: &TaskResult| !result.has_extra;
+    if status.iter().all(|word| *word == Status::Complete.word()) && results.clone().all(is_plain) {
         return Ok(list!(status = status, worker = worker, value = value));
     }
     let attempt: Vec<i32> = results.map(|result| result.attempt as i32).collect();
@@ -158,6 +168,7 @@ pub fn outcome_columns(queue: &mut Queue, outcomes: &[Outcome]) -> RResult<List>
         worker = worker,
         value = value,
         attempt = attempt,
+        poison = outcomes.iter().map(|outcome| outcome.result.is_poison).collect::<Vec<bool>>(),
         label = label,
         extra = extra
     ))

@@ -6,8 +6,12 @@
 -- 3. Each claim is an attempt. Only hand_back() undoes that.
 
 local function claim_from(queue)
-  local headers, more
-  claimed, headers, attempts, more = claim(queue, claim_limit, id, digits(us))
+  local headers, more, damaged
+  claimed, headers, attempts, more, damaged = claim(queue, claim_limit, id, digits(us))
+  for _, task in ipairs(damaged) do
+    count_queue(queue, -1)
+    quarantine(task, PENDING, us)
+  end
   for i, header in ipairs(headers) do
     add_packed(claimed[i], header)
   end

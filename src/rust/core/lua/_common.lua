@@ -8,15 +8,22 @@ local redis = redis
 local tag_end = string.find(KEYS[1], '}:', 1, true)
 local left_ms = tag_end and redis.call('PTTL', string.sub(KEYS[1], 1, tag_end + 1) .. KEY.config) or -1
 if left_ms >= 0 then
-  local call = redis.call
+  local raw, raw_pcall = redis.call, redis.pcall
   local creates = { HSET = 1, HSETNX = 1, HINCRBY = 1, RPUSH = 1, LPUSH = 1, SET = 1, XADD = 1, ZADD = 1 }
-  redis = { pcall = redis.pcall, call = function(command, ...)
-    local reply, key = call(command, ...), ...
-    if creates[command] and call('PTTL', key) == -1 then
-      call('PEXPIRE', key, left_ms)
+  local function let_expire(command, reply, key)
+    if creates[command] and raw('PTTL', key) == -1 then
+      raw('PEXPIRE', key, left_ms)
     end
     return reply
-  end }
+  end
+  redis = {
+    call = function(command, ...)
+      return let_expire(command, raw(command, ...), ...)
+    end,
+    pcall = function(command, ...)
+      return let_expire(command, raw_pcall(command, ...), ...)
+    end
+  }
 end
 
 -- The letters and words are those of status.rs.
@@ -43,10 +50,26 @@ local function digits(number)
   return string.format('%d', number)
 end
 
+local function failed(reply)
+  return type(reply) == 'table' and reply.err
+end
+
+-- A counter that is no number begins again; rrq_doctor() counts.
 local function count(key, field, by)
-  if by ~= 0 then
-    redis.call('HINCRBY', key, field, digits(by))
+  if by ~= 0 and failed(redis.pcall('HINCRBY', key, field, digits(by))) then
+    redis.call('HSET', key, field, digits(by))
   end
+end
+
+-- Add to a key that only informs or wakes. If something else has taken its name, that goes: a script must
+-- not fail for it after it has written the rest.
+local function add_hint(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if failed(reply) then
+    redis.call('UNLINK', key)
+    reply = redis.call(command, key, ...)
+  end
+  return reply
 end
 
 local function count_status(counters, status, by)
@@ -67,7 +90,7 @@ end
 
 local function write_log(key, lines)
   if #lines > 0 then
-    if redis.call('RPUSH', key, unpack(lines)) > LOG_MAX then
+    if add_hint('RPUSH', key, unpack(lines)) > LOG_MAX then
       redis.call('LTRIM', key, -LOG_MAX, -1)
     end
   end
@@ -87,7 +110,7 @@ local function send_events(prefix, events)
   for waiters, noted in pairs(events) do
     local text = table.concat(noted)
     for number in string.gmatch(waiters, '%d+') do
-      redis.call('XADD', prefix .. KEY.events .. number, 'NOMKSTREAM', '*', 't', text)
+      add_hint('XADD', prefix .. KEY.events .. number, 'NOMKSTREAM', '*', 't', text)
     end
   end
 end

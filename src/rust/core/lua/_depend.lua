@@ -33,14 +33,13 @@ end
 -- their order. If their start time has not been reached, they go into `due` instead, each with a
 -- different time, because `due` sorts equal times by id.
 local function release_set(set, score)
-  local found = redis.call('HMGET', sets, set .. SET.QUEUE, set .. SET.START)
-  local queue, start = found[1], tonumber(found[2] or 0)
+  local queue, start = nil, tonumber(redis.call('HGET', sets, set .. SET.START) or 0) or 0
   local members, queued, n = take_tasks(set), {}, 0
   for _, id in ipairs(members) do
     local header = load_header(tasks, id)
     -- A task that was cancelled or deleted in the meantime stays so.
     if header and header.status == DEFERRED then
-      header.status, n = PENDING, n + 1
+      header.status, queue, n = PENDING, header.queue, n + 1
       if start > us / 1000 then
         -- As in _store.lua; sets are resolved in reverse order.
         schedule(id, header, start + place_in_set(header) / 1000)

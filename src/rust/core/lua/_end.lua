@@ -5,7 +5,7 @@
 -- include: _header.lua
 -- include: _queue.lua
 
-local R_TTL, R_ATTEMPTS, R_DELAY, R_FACTOR, R_LONGEST, R_CAUSES = 1, 2, 3, 4, 5, 6
+local R_TTL, R_ATTEMPTS, R_DELAY, R_FACTOR, R_LONGEST, R_CAUSES, R_LOST = 1, 2, 3, 4, 5, 6, 7
 local CAUSES = { [ERROR] = 1, [DIED] = 2, [TIMEOUT] = 4 }
 
 local function read_rules(header)
@@ -96,12 +96,13 @@ local function count_open(header, by)
   return set and redis.call('HINCRBY', prefix .. KEY.sets, set .. SET.OPEN, by)
 end
 
--- What follows from the end of any task. Its header must be written by the caller.
+-- What follows from the end of any task. Its header must be written by the caller. If what is stored for its
+-- dependants cannot be read, only these wait, for rrq_doctor().
 local function task_ended(id, header, ok, us)
   if has_flag(header, FLAG_PARENT) then
-    notify_sets(id, ok, us)
+    pcall(notify_sets, id, ok, us)
   end
-  count_open(header, -1)
+  pcall(count_open, header, -1)
   local ttl = header.rules ~= '' and read_rules(header)[R_TTL] or 0
   if ttl > 0 then
     make_due(us + 1000 * ttl, DUE.EXPIRY, id)
@@ -115,5 +116,16 @@ local function end_task(id, header, status, us, events)
   note_event(events, header.waiters, id, status)
   header.status, header.ended = status, digits(us)
   task_ended(id, header, false, us)
+  write_header(tasks, id, header)
+end
+
+-- The header of a task that had this status cannot be read. Waiters find out when they next read the
+-- statuses, because their numbers are lost with it.
+local function quarantine(id, status, us)
+  local header = damaged_header()
+  count_status(counters, status, -1)
+  count_status(counters, ERROR, 1)
+  header.ended = digits(us)
+  pcall(notify_sets, id, false, us)
   write_header(tasks, id, header)
 end

@@ -58,6 +58,9 @@ local function finish(packed, task, at)
   local attempt, status, started, ended_ago = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local result, extra, may_retry, child = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7] == '1', ARGV[at + 8]
   local is_object = ARGV[at + 7] == 'o'
+  if header and header.is_damaged then
+    quarantine(task, RUNNING, us)
+  end
   if not header or header.status ~= RUNNING or header.worker ~= id or header.attempt ~= attempt then
     return
   end

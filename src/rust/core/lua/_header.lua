@@ -19,11 +19,20 @@ local FLAG_CANCEL = 8      -- its worker was asked to stop it
 local FLAG_UNQUEUED = 16   -- taken out of its queue: PENDING, but no worker will claim it
 local FLAG_SCHEDULED = 32  -- PENDING, but not in its queue before its time has come
 local FLAG_OBJECT = 64     -- the result is the hash of an object
+local FLAG_POISON = 128    -- it died because too many workers were lost while they ran it
 local SMALL_RESULT = 128
 
 local function new_header(queue, waiters, rules)
   return { status = PENDING, attempt = '0', submit = '0', start = '0', ended = '0', flags = '0',
            queue = queue, worker = '', waiters = waiters, rules = rules, set = '', result = '' }
+end
+
+-- What stands for a header that cannot be read: that of a task that ended with an error and without a value.
+-- Readers tell the user which key and field it was, see R/task-error.R.
+local function damaged_header()
+  return { status = ERROR, attempt = '0', submit = '0', start = '0', ended = '0', flags = '0',
+           queue = 'default', worker = '', waiters = '', rules = '', set = '', result = '',
+           is_damaged = true }
 end
 
 local function read_header(packed)
@@ -32,6 +41,9 @@ local function read_header(packed)
   end
   local status, attempt, submit, start, ended, flags, queue, worker, waiters, rules, set, result =
     string.match(packed, HEADER)
+  if not status or not WORDS[status] then
+    return damaged_header()
+  end
   return { status = status, attempt = attempt, submit = submit, start = start, ended = ended,
            flags = flags, queue = queue, worker = worker, waiters = waiters, rules = rules,
            set = set, result = result }

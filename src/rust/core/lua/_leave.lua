@@ -21,5 +21,6 @@ local function leave(id, record, state, notes, begun)
 end
 
 local function lose_worker(id, record)
+  is_lost = true
   return leave(id, record, 'LOST', { { 'LOST', '' } })
 end

@@ -11,7 +11,7 @@ end
 local function newest(id)
   local header = load_header(tasks, id)
   while header and header.status == MOVED do
-    id = string.sub(redis.call('HGET', prefix .. KEY.moved, id), 1, ID_WIDTH)
+    id = string.sub(redis.call('HGET', prefix .. KEY.moved, id) or '', 1, ID_WIDTH)
     header = load_header(tasks, id)
   end
   return id, header

@@ -17,7 +17,7 @@ local function list_of(queue)
 end
 
 local function wake(queue)
-  redis.call('ZADD', prefix .. KEY.wake .. queue, '0', 'w')
+  add_hint('ZADD', prefix .. KEY.wake .. queue, '0', 'w')
 end
 
 local function count_queue(queue, by)
@@ -80,16 +80,28 @@ local function is_paused(queue)
   return n_paused ~= '0' and redis.call('HEXISTS', prefix .. KEY.config, FIELD.PAUSE .. queue) == 1
 end
 
--- A marker wakes one worker, which calls this to wake the next one while there is work left.
-local function wake_next(queue)
-  if redis.call('LLEN', list_of(queue)) > 0 and not is_paused(queue) then
-    wake(queue)
-  end
+-- The first few ids in the list of a queue. If something else has taken its name, workers go on with their
+-- other queues.
+local function first_waiting(queue, n)
+  local ids = redis.pcall('LRANGE', list_of(queue), '0', n - 1)
+  return failed(ids) and {} or ids
 end
 
--- The first few ids in the list of a queue.
-local function first_waiting(queue, n)
-  return redis.call('LRANGE', list_of(queue), '0', n - 1)
+-- All ids in the list of a queue, and how many tasks wait there.
+local function all_listed(queue)
+  local n = redis.call('HGET', counters, FIELD.QUEUE .. queue) or '0'
+  return redis.call('LRANGE', list_of(queue), 0, -1), n
+end
+
+local function is_listed(queue, id)
+  return redis.call('LPOS', list_of(queue), id)
+end
+
+-- A marker wakes one worker, which calls this to wake the next one while there is work left.
+local function wake_next(queue)
+  if #first_waiting(queue, 1) > 0 and not is_paused(queue) then
+    wake(queue)
+  end
 end
 
 -- The first one is claimed.
@@ -128,18 +140,19 @@ local function claim_header(packed, queue, worker, start)
 end
 
 -- Take up to n tasks from the head of a queue for a worker: their ids, their changed headers, and which
--- attempt each is. The last value says that only stale ids were found, as many as one call skips: there may
--- be tasks behind them.
+-- attempt each is. The next value says that only stale ids were found, as many as one call skips: there may
+-- be tasks behind them. The last one has the ids of tasks whose headers cannot be read.
 local function claim(queue, n, worker, start)
-  local list = list_of(queue)
+  local list, damaged = list_of(queue), {}
   -- Tiny tasks travel in batches, but never more than a fair part of what is waiting.
   if n > 1 then
-    n = math.min(n, math.max(1, math.floor(redis.call('LLEN', list) / 4)))
+    local length = redis.pcall('LLEN', list)
+    n = failed(length) and 1 or math.min(n, math.max(1, math.floor(length / 4)))
   end
   local ids, headers, attempts, seen, taken = {}, {}, {}, {}, 0
   while taken < n and n_stale < STALE_MAX do
-    local popped = redis.call('LPOP', list, n - taken)
-    if not popped then
+    local popped = redis.pcall('LPOP', list, n - taken)
+    if not popped or failed(popped) then
       break
     end
     local before = taken
@@ -151,6 +164,8 @@ local function claim(queue, n, worker, start)
         seen[id] = true
         taken = taken + 1
         ids[taken], headers[taken], attempts[taken] = id, header, attempt
+      elseif packed and read_header(packed).is_damaged then
+        damaged[#damaged + 1] = id
       end
     end
     if taken == before then
@@ -162,5 +177,5 @@ local function claim(queue, n, worker, start)
   if more then
     wake(queue)
   end
-  return ids, headers, attempts, more
+  return ids, headers, attempts, more, damaged
 end

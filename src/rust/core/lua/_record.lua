@@ -11,12 +11,15 @@
 --   n_open       how many of the tasks it holds, at the end, have definitely not begun: before it begins
 --                one of these, the worker reduces the number and waits for the reply
 
+-- A record that cannot be read counts as none.
 local function read_worker(id)
   local packed = redis.call('HGET', workers, id)
-  if not packed then
+  local ok, f = pcall(cmsgpack.unpack, packed or '')
+  if not ok or type(f) ~= 'table' or type(f[1]) ~= 'number' or type(f[2]) ~= 'number'
+    or type(f[3]) ~= 'string' or type(f[4]) ~= 'string' or type(f[5]) ~= 'number'
+    or type(f[6]) ~= 'number' or type(f[7]) ~= 'string' then
     return nil
   end
-  local f = cmsgpack.unpack(packed)
   return { incarnation = f[1], sequence = f[2], state = f[3], held = f[4], lease = f[5],
            lease_ms = f[6], nonce = f[7], n_open = f[8] or 0 }
 end

@@ -16,14 +16,14 @@ local KEEP_MS = 3600000
 local submitter = FIELD.SUBMITTER .. token
 
 local function is_copy(recorded)
-  return recorded and number <= tonumber(string.match(recorded, '^%d+'))
+  return recorded and number <= tonumber(string.match(recorded, '^%d+') or 0)
 end
 
 local function drop_old_submitters(ms)
   local some = redis.call('HRANDFIELD', config, 16, 'WITHVALUES')
   for i = 1, #some, 2 do
     local is_submitter = string.sub(some[i], 1, #FIELD.SUBMITTER) == FIELD.SUBMITTER
-    if is_submitter and ms - string.match(some[i + 1], '%d+$') > KEEP_MS then
+    if is_submitter and ms - (string.match(some[i + 1], '%d+$') or 0) > KEEP_MS then
       redis.call('HDEL', config, some[i])
     end
   end

@@ -24,7 +24,10 @@ end
 redis.call('HSETNX', config, FIELD.WORKER_CONFIG .. 'localhost', localhost)
 if who ~= '' then
   local packed = redis.call('HGET', config, FIELD.CONTROLLERS)
-  local controllers = packed and cmsgpack.unpack(packed) or {}
+  local ok, controllers = pcall(cmsgpack.unpack, packed or '')
+  if not ok or type(controllers) ~= 'table' then
+    controllers = {}
+  end
   table.insert(controllers, 1, { who, now_us() })
   controllers[REMEMBERED + 1] = nil
   redis.call('HSET', config, FIELD.CONTROLLERS, cmsgpack.pack(controllers))

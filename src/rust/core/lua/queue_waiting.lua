@@ -1,9 +1,11 @@
 -- What waits in a queue, as its counter and its list say at one time.
--- KEYS: counters, the queue's list
--- ARGV: queue
+-- KEYS: tasks counters
+-- ARGV: key prefix, queue
 -- Returns: how many tasks wait, then the ids in the list.
-local counters, list = unpack(KEYS)
+local tasks, counters = unpack(KEYS)
+local prefix, queue = ARGV[1], ARGV[2]
 
-local ids = redis.call('LRANGE', list, 0, -1)
-table.insert(ids, 1, redis.call('HGET', counters, FIELD.QUEUE .. ARGV[1]) or '0')
+-- include: _queue.lua
+local ids, n = all_listed(queue)
+table.insert(ids, 1, n)
 return ids

@@ -114,6 +114,11 @@ local timer = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
 local until_due = timer[2] and timer[2] - ms or 60000
 local is_due_at_once = timer[2] and tonumber(timer[2]) <= AT_ONCE
 local message = redis.call('LINDEX', messages, 0)
+if message and not string.match(message, '^%Z+%z%d+%z%Z+%z') then
+  redis.call('LPOP', messages)
+  log_line(lines, us, 'MESSAGE', 'that cannot be read')
+  message = nil
+end
 if replay then
   -- A message may have come after the reply that was lost: the tasks of that reply go first.
   if claim_limit > 0 and record.held ~= '' then

@@ -12,7 +12,9 @@ local us, events, report, expired = now_us(), {}, {}, {}
 -- include: _depend.lua
 -- include: _expire.lua
 -- include: _object.lua
-local BUDGET, HEAVY = 256, 64
+local BUDGET, HEAVY, POSTPONE_MS = 256, 64, 5000
+-- Of so many workers it looks at the leases.
+local SAMPLE = 64
 
 -- include: _leave.lua
 local function lose_if_active(id)
@@ -80,7 +82,16 @@ local function handle(member, score)
   end
   if redis.call('ZREM', due, member) == 1 then
     n = n + 1
-    spent = spent + cost + (handlers[kind](string.sub(member, 3), score) or 0)
+    spent = spent + cost
+    -- What stands there by mistake goes; what fails is tried again later, so that it stops nothing else.
+    if handlers[kind] then
+      local ok, more = pcall(handlers[kind], string.sub(member, 3), score)
+      if ok then
+        spent = spent + (more or 0)
+      else
+        redis.call('ZADD', due, us / 1000 + POSTPONE_MS, member)
+      end
+    end
   end
   return true
 end
@@ -93,6 +104,10 @@ local function handle_all(members)
   end
 end
 
+-- include: _clamp.lua
+if not only_at_once then
+  clamp_leases(SAMPLE, math.floor(us / 1000))
+end
 local member, score = first_at_once()
 local timed = only_at_once and {} or redis.call('ZRANGEBYSCORE', due, AT_ONCE, us / 1000, 'LIMIT', 0, BUDGET)
 -- Lost workers must not wait behind a million tasks that have expired, or are released.

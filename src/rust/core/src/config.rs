@@ -119,7 +119,7 @@ pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
 
 /// The names of the settings that begin with `prefix`, without it, sorted.
 pub(crate) fn names(queue: &mut Queue, prefix: &str) -> Result<Vec<String>> {
-    let fields = queue.connection.hash_fields(queue.keys.config())?;
+    let fields = queue.connection.hash_fields(&queue.keys.config())?;
     let mut names: Vec<String> =
         fields.iter().filter_map(|field| field.strip_prefix(prefix)).map(str::to_owned).collect();
     names.sort();

@@ -9,6 +9,7 @@ mod handshake;
 mod post;
 mod posted;
 mod probe;
+mod wrong_type;
 
 use std::sync::Arc;
 use std::thread::sleep;
@@ -24,7 +25,9 @@ use crate::error::{Error, Result};
 use crate::reply::RedisReply;
 use crate::scripts::Call;
 use crate::signals::held;
-use failure::{explain, is_answer, is_disturbed, is_loading, is_of_replica, is_passing};
+use failure::{
+    explain, is_answer, is_disturbed, is_loading, is_of_replica, is_out_of_memory, is_passing,
+};
 use handshake::{ServerInfo, log_in};
 use posted::Posted;
 use probe::what_answers;
@@ -68,6 +71,8 @@ pub struct Connection {
     owner: u32,
     server: ServerInfo,
     retry_timeout: Duration,
+    /// For how long at most if the server is out of memory.
+    full_timeout: Duration,
     reply_timeout: Duration,
     stop: Stop,
     posted: Option<Posted>,
@@ -97,6 +102,7 @@ impl Connection {
             owner: std::process::id(),
             server: ServerInfo::default(),
             retry_timeout: Duration::from_secs(2),
+            full_timeout: Duration::MAX,
             reply_timeout: REPLY_TIMEOUT,
             stop,
             posted: None,
@@ -115,6 +121,11 @@ impl Connection {
     pub fn set_retry_timeout(&mut self, timeout: Duration, stop: Stop) {
         self.retry_timeout = timeout;
         self.stop = stop;
+    }
+
+    /// Set for how long a request is retried at most that the server rejects because it is out of memory.
+    pub(crate) fn set_full_timeout(&mut self, timeout: Duration) {
+        self.full_timeout = timeout;
     }
 
     /// What ends a wait on this connection early.
@@ -143,6 +154,7 @@ impl Connection {
             owner: std::process::id(),
             server: ServerInfo::default(),
             retry_timeout: self.retry_timeout,
+            full_timeout: Duration::MAX,
             reply_timeout: REPLY_TIMEOUT,
             stop: self.stop.clone(),
             posted: None,
@@ -201,7 +213,10 @@ impl Connection {
 
     /// Send one command, with retries.
     pub fn command(&mut self, command: &redis::Cmd) -> Result<Value> {
-        self.run(|link, _| command.query(link))
+        self.run(|link, _| command.query(link)).map_err(|error| {
+            let keys: Vec<Vec<u8>> = key_of(command).into_iter().collect();
+            self.name_key(&keys, error)
+        })
     }
 
     /// Send commands in one pipeline and read all replies.
@@ -209,12 +224,16 @@ impl Connection {
         if pipeline.is_empty() {
             return Ok(Vec::new());
         }
-        self.run(|link, _| pipeline.query(link))
+        self.run(|link, _| pipeline.query(link)).map_err(|error| {
+            let keys: Vec<Vec<u8>> = pipeline.cmd_iter().filter_map(key_of).collect();
+            self.name_key(&keys, error)
+        })
     }
 
     /// Call a script.
     pub fn call(&mut self, call: &Call) -> Result<Value> {
         self.run(|link, shebang| call.run(link, shebang))
+            .map_err(|error| self.name_key(&call.key_names(), error))
     }
 
     /// Run `operation` on a live link, repeating it over new links until the retry timeout, which
@@ -223,7 +242,8 @@ impl Connection {
         &mut self,
         mut operation: impl FnMut(&mut redis::Connection, bool) -> RedisResult<T>,
     ) -> Result<T> {
-        let mut deadline = Instant::now() + self.retry_timeout;
+        let begun = Instant::now();
+        let mut deadline = begun + self.retry_timeout;
         let mut pause = Duration::from_millis(10);
         loop {
             let error =
@@ -238,7 +258,8 @@ impl Connection {
             if is_loading(&error) {
                 deadline = Instant::now() + self.retry_timeout;
             }
-            if !is_passing(&error) || Instant::now() >= deadline {
+            let is_given_up = is_out_of_memory(&error) && begun.elapsed() >= self.full_timeout;
+            if !is_passing(&error) || is_given_up || Instant::now() >= deadline {
                 return Err(self.explain(error));
             }
             self.rest(pause)?;
@@ -301,6 +322,14 @@ impl Connection {
 
     fn explain(&self, source: RedisError) -> Error {
         explain(source, self.address(), self.info.redis_settings().db())
+    }
+}
+
+/// The key that a plain command is about.
+fn key_of(command: &redis::Cmd) -> Option<Vec<u8>> {
+    match command.args_iter().nth(1) {
+        Some(redis::Arg::Simple(key)) => Some(key.to_vec()),
+        _ => None,
     }
 }
 

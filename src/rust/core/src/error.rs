@@ -46,6 +46,15 @@ pub enum Error {
         address: String,
     },
 
+    /// A submission failed for the reason given, and some of its tasks may be queued.
+    #[error("{source}; {} of the tasks may be queued, see `$ids`", ids.len())]
+    PartlyQueued {
+        /// The tasks that may be queued.
+        ids: Vec<String>,
+        /// Why.
+        source: Box<Error>,
+    },
+
     /// The queue stores more than it may, and the submitter does not want to wait.
     #[error("queue '{queue}' stores {bytes} bytes, more than its `max_bytes`, {limit}")]
     QueueFull {
@@ -323,6 +332,12 @@ impl Error {
     #[allow(clippy::needless_pass_by_value)] // callers hand over what they have
     pub fn corrupt(what: impl Into<String>, reason: impl ToString) -> Self {
         Error::Corrupt { what: what.into(), reason: reason.to_string() }
+    }
+
+    /// A field of a key that does not have the expected form.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn unreadable(key: impl AsRef<str>, field: &str, reason: impl ToString) -> Self {
+        Error::corrupt(format!("field '{field}' of key '{}'", key.as_ref()), reason)
     }
 
     /// An error of the operating system; `what` says what was attempted.

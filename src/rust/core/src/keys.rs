@@ -138,6 +138,11 @@ impl Keys {
         &self.prefix
     }
 
+    /// The keys whose names contain nothing else.
+    pub(crate) fn all_fixed(&self) -> Vec<String> {
+        Keys::NAMES.iter().map(|(_, text)| self.name(text)).collect()
+    }
+
     /// LIST of the ids waiting in a queue; the headers decide.
     pub fn queue(&self, name: &str) -> String {
         self.name(&format!("{QUEUE}{name}"))
@@ -180,9 +185,37 @@ impl Keys {
         ]
     }
 
+    /// How the keys of all workers begin.
+    pub(crate) fn all_workers(&self) -> String {
+        self.name(WORKER)
+    }
+
     /// The keys of one worker.
     pub fn worker(&self, id: &str) -> WorkerKeys {
         WorkerKeys { prefix: self.name(&format!("{WORKER}{id}:")) }
+    }
+}
+
+/// The prefix of a key of a queue, and the rest.
+pub(crate) fn split(key: &str) -> Option<(&str, &str)> {
+    let end = key.find("}:").filter(|_| key.starts_with('{'))?;
+    key.split_at_checked(end + 2)
+}
+
+/// The type of a key, of which this is the part after the prefix. For the contents see above.
+pub(crate) fn type_of(rest: &str) -> &'static str {
+    match rest {
+        "due" | "otag" | "f" | "dn" | "dl" => "zset",
+        _ if rest.starts_with(QUEUE) => "list",
+        _ if rest.starts_with(WAKE) => "zset",
+        _ if rest.starts_with(EVENTS) => "stream",
+        _ if rest.starts_with(WORKER) => match rest.rsplit(':').next() {
+            Some("k") => "zset",
+            Some("hb") => "string",
+            Some("resp") => "hash",
+            _ => "list",
+        },
+        _ => "hash",
     }
 }
 

@@ -68,8 +68,7 @@ pub fn send(
         keys.extend([worker.messages(), worker.wake()]);
     }
     let (token, number) = queue.number_request()?;
-    let call =
-        Call::new(&MESSAGE_SEND, keys).arg(token).arg(number).arg(message.raw).arg(workers);
+    let call = Call::new(&MESSAGE_SEND, keys).arg(token).arg(number).arg(message.raw).arg(workers);
     let unknown = value::texts(queue.connection.call(&call)?)?;
     if unknown.is_empty() {
         return Ok(id);
@@ -130,7 +129,7 @@ pub fn wait_responses(
 
 /// The ids of the messages a worker has answered, in time order.
 pub fn response_ids(queue: &mut Queue, worker: &str) -> Result<Vec<String>> {
-    let mut ids = queue.connection.hash_fields(queue.keys.worker(worker).responses())?;
+    let mut ids = queue.connection.hash_fields(&queue.keys.worker(worker).responses())?;
     ids.sort();
     Ok(ids)
 }

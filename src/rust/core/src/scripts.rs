@@ -21,7 +21,7 @@ macro_rules! parts {
 
 /// Files that scripts include, and what they hold.
 const PARTS: &[(&str, &str)] = parts! {
-    "_chain.lua" "_claim.lua" "_common.lua" "_defer.lua" "_depend.lua" "_due.lua" "_emitted.lua"
+    "_chain.lua" "_claim.lua" "_clamp.lua" "_common.lua" "_defer.lua" "_depend.lua" "_due.lua" "_emitted.lua"
     "_end.lua" "_expire.lua" "_file.lua" "_finish.lua" "_fresh.lua" "_header.lua" "_held.lua" "_leave.lua"
     "_links.lua" "_object.lua" "_parents.lua" "_plain.lua" "_prepared.lua" "_queue.lua"
     "_record.lua" "_small.lua" "_store.lua" "_submitter.lua" "_watch.lua" "_worker_keys.lua"
@@ -155,12 +155,14 @@ scripts! {
     TASK_EVENTS: "task_events.lua", " flags=allow-oom";
     /// Store the output of a task.
     TASK_LOG: "task_log.lua";
-    /// Cancel tasks.
-    TASK_CANCEL: "task_cancel.lua";
+    /// Cancel tasks, even when memory is short, so that they can be deleted.
+    TASK_CANCEL: "task_cancel.lua", " flags=allow-oom";
     /// Delete tasks, even when memory is short, because this frees some.
     TASK_DELETE: "task_delete.lua", " flags=allow-oom";
     /// Queue tasks again that have ended.
     TASK_RETRY: "task_retry.lua";
+    /// Mend a task, even when memory is short.
+    TASK_MEND: "task_mend.lua", " flags=allow-oom";
     /// Remove tasks from a queue.
     QUEUE_REMOVE: "queue_remove.lua";
     /// Delete a queue, even when memory is short.
@@ -169,8 +171,8 @@ scripts! {
     QUEUE_WAITING: "queue_waiting.lua", " flags=allow-oom";
     /// Pause a queue, or resume it.
     QUEUE_PAUSE: "queue_pause.lua";
-    /// Open the event stream of a waiter.
-    QUEUE_LISTEN: "queue_listen.lua";
+    /// Open the event stream of a waiter, even when memory is short: it waits for workers to stop.
+    QUEUE_LISTEN: "queue_listen.lua", " flags=allow-oom";
     /// Give a waiter its number.
     QUEUE_NUMBER: "queue_number.lua";
     /// Store a chunk of a file.
@@ -195,10 +197,10 @@ scripts! {
     TASK_WATCH: "task_watch.lua";
     /// The same, and find out which of them have emitted events.
     WATCH_ADD: "watch_add.lua";
-    /// Send a message to workers.
-    MESSAGE_SEND: "message_send.lua";
-    /// Answer a message.
-    MESSAGE_RESPOND: "message_respond.lua";
+    /// Send a message to workers, even when memory is short: they can be told to stop.
+    MESSAGE_SEND: "message_send.lua", " flags=allow-oom";
+    /// Answer a message, even when memory is short.
+    MESSAGE_RESPOND: "message_respond.lua", " flags=allow-oom";
     /// Register a worker.
     WORKER_REGISTER: "worker_register.lua";
     /// Count a worker as alive.
@@ -262,6 +264,11 @@ impl Call {
         self.args.extend(value.to_redis_args());
     }
 
+    /// The keys it uses.
+    pub(crate) fn key_names(&self) -> Vec<Vec<u8>> {
+        self.keys.iter().map(|key| key.clone().into_bytes()).collect()
+    }
+
     /// The request as sent, by the script's hash.
     pub fn command(&self, shebang: bool) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
@@ -311,8 +318,10 @@ mod tests {
     /// Lua looks for a function that is not defined yet among the globals, and finds none.
     #[test]
     fn every_function_is_defined_before_it_is_called() {
-        let known =
-            ["function", "ipairs", "next", "pairs", "tonumber", "type", "unpack", "and", "or", "not"];
+        let known = [
+            "function", "ipairs", "next", "pairs", "pcall", "select", "tonumber", "type", "unpack",
+            "and", "or", "not",
+        ];
         for (file, body) in FILES {
             let source = source(body);
             let mut defined: Vec<&str> = known.to_vec();

@@ -40,6 +40,10 @@ pub fn text(value: Value) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| Error::corrupt("the server's reply", error))
 }
 
+fn lossy(value: Value) -> Result<String> {
+    Ok(String::from_utf8_lossy(&bytes(value)?).into_owned())
+}
+
 /// Bytes; nil is an error.
 pub fn bytes(value: Value) -> Result<Vec<u8>> {
     maybe_bytes(value)?.ok_or_else(|| unexpected("text", &Value::Nil))
@@ -57,17 +61,17 @@ pub fn maybe_bytes(value: Value) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// The fields and values of a hash.
+/// The fields and values of a hash. A name that is no text is none of the engine's, and hides no other.
 pub fn pairs(value: Value) -> Result<Vec<(String, Vec<u8>)>> {
     let mut items = match value {
         Value::Map(items) => {
-            return items.into_iter().map(|(k, v)| Ok((text(k)?, bytes(v)?))).collect();
+            return items.into_iter().map(|(k, v)| Ok((lossy(k)?, bytes(v)?))).collect();
         }
         other => array(other)?.into_iter(),
     };
     let mut pairs = Vec::with_capacity(items.len() / 2);
     while let (Some(field), Some(value)) = (items.next(), items.next()) {
-        pairs.push((text(field)?, bytes(value)?));
+        pairs.push((lossy(field)?, bytes(value)?));
     }
     Ok(pairs)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use extendr_api::prelude::*;
 use rrq_core::config::WorkerConfig;
+use rrq_core::queue::Finding;
 use rrq_core::{Connection, Keys, Queue};
 
 use rrq_bridge::RResult;
@@ -89,6 +90,21 @@ fn rs_queue_memory(mut queue: ExternalPtr<Queue>, n: f64) -> RResult<List> {
     Ok(memory_columns(&queue.memory(n as usize)?))
 }
 
+/// What is damaged, as columns.
+#[extendr]
+fn rs_queue_examine(mut queue: ExternalPtr<Queue>, repair: bool) -> RResult<List> {
+    let found = queue.examine(repair)?;
+    let column =
+        |of: fn(&Finding) -> &str| found.iter().map(|f| of(f).to_owned()).collect::<Vec<String>>();
+    Ok(list!(
+        key = column(|finding| &finding.key),
+        field = column(|finding| &finding.field),
+        problem = column(|finding| &finding.problem),
+        repair = column(|finding| finding.repair),
+        repaired = found.iter().map(|finding| finding.repaired).collect::<Vec<bool>>()
+    ))
+}
+
 extendr_module! {
     mod queue;
     fn rs_queue_attach;
@@ -100,5 +116,6 @@ extendr_module! {
     fn rs_queue_pause;
     fn rs_queue_states;
     fn rs_queue_memory;
+    fn rs_queue_examine;
     fn rs_queue_destroy;
 }

@@ -1,10 +1,15 @@
 //! The few plain commands that many parts of the engine send.
 
+use std::collections::HashSet;
+
 use redis::Cmd;
 
 use super::Connection;
 use crate::error::{Error, Result};
 use crate::value;
+
+/// About how many fields a reply returns.
+const FIELDS: usize = 5000;
 
 impl Connection {
     /// A field of a hash.
@@ -45,8 +50,14 @@ impl Connection {
         Ok(next().saturating_mul(1_000_000).saturating_add(next()))
     }
 
-    /// The names of the fields of a hash, in no order.
-    pub(crate) fn hash_fields(&mut self, key: String) -> Result<Vec<String>> {
-        value::texts(self.command(Cmd::new().arg("HKEYS").arg(key))?)
+    /// The names of the fields of a hash, in no order, read in slices: of one that is added meanwhile it is
+    /// left open whether it is among them.
+    pub(crate) fn hash_fields(&mut self, key: &str) -> Result<Vec<String>> {
+        let mut fields = HashSet::new();
+        self.hash_scan(key, FIELDS, |field, _| {
+            fields.insert(field);
+            Ok(())
+        })?;
+        Ok(fields.into_iter().collect())
     }
 }

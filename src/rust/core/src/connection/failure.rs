@@ -87,10 +87,26 @@ pub(super) fn explain(source: RedisError, address: String, db: i64) -> Error {
     }
     match problem(&source, db) {
         Some(problem) => Error::ServerUnsuitable { address, problem },
-        None if code(&source).as_deref() == Some("OOM") => Error::ServerFull { address },
+        None if is_out_of_memory(&source) => Error::ServerFull { address },
+        // Of the engine's scripts: they take whatever is stored for what they once stored.
+        None if is_script_failure(&source) => {
+            Error::corrupt("what the queue stores", source.to_string())
+        }
         None if is_answer(&source) => Error::Redis(source),
         None => Error::Connection { address, source },
     }
+}
+
+/// Whether the server has used up its memory.
+pub(super) fn is_out_of_memory(error: &RedisError) -> bool {
+    code(error).as_deref() == Some("OOM")
+}
+
+/// Whether a script stopped because it met something that it did not expect.
+fn is_script_failure(error: &RedisError) -> bool {
+    let text = error.detail().unwrap_or_default();
+    error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError)
+        && text.contains("user_script")
 }
 
 /// The code of the error; that of the first one in a pipeline or a transaction. Servers before version 7

@@ -52,7 +52,7 @@ impl Queue {
     /// What distinguishes the queue from a later one of the same name; nothing if that cannot be read.
     fn read_mark(&mut self) -> Result<Vec<u8>> {
         match self.connection.hash_get(self.keys.config(), field::MARK) {
-            Err(Error::Redis(_)) => Ok(Vec::new()),
+            Err(Error::Redis(_) | Error::Corrupt { .. }) => Ok(Vec::new()),
             mark => Ok(mark?.unwrap_or_default()),
         }
     }
@@ -80,7 +80,7 @@ impl Queue {
     }
 
     /// The keys of the server that begin with the queue's prefix.
-    fn scan_keys(&mut self) -> Result<Vec<String>> {
+    pub(super) fn scan_keys(&mut self) -> Result<Vec<String>> {
         let mut pattern = String::new();
         for c in self.keys.prefix().chars() {
             if "*?[]\\^-".contains(c) {

@@ -36,8 +36,8 @@ impl Queue {
     /// The ids waiting in the queue `name`, the next to run first.
     pub fn list(&mut self, name: &str) -> Result<Vec<String>> {
         // Not a transaction, which a server without memory rejects.
-        let names = vec![self.keys.counters(), self.keys.queue(name)];
-        let call = Call::new(&QUEUE_WAITING, names).arg(name);
+        let names = vec![self.keys.tasks(), self.keys.counters()];
+        let call = Call::new(&QUEUE_WAITING, names).arg(self.keys.prefix()).arg(name);
         let mut reply = value::array(self.connection.call(&call)?)?.into_iter();
         let n_waiting = number(value::maybe_bytes(reply.next().unwrap_or_default())?);
         let listed = reply.map(value::text).collect::<Result<Vec<_>>>()?;

@@ -203,7 +203,7 @@ impl Queue {
         };
         self.connection.hash_scan(&self.keys.tasks(), SLICE, |id, stored| {
             if seen.insert(u128::from_str_radix(&id, 16).unwrap_or(0)) {
-                page.push((id.clone(), Header::parse(&id, &stored)?, stored.len() as u64));
+                page.push((id.clone(), Header::parse(&stored), stored.len() as u64));
             }
             if page.len() >= SLICE { add(&mut page) } else { Ok(()) }
         })?;

@@ -2,6 +2,7 @@
 //! on a queue as a whole.
 
 mod destroy;
+mod doctor;
 mod handle;
 mod list;
 mod memory;
@@ -9,6 +10,7 @@ mod pause;
 mod remove;
 mod settings;
 
+pub use doctor::Finding;
 pub use handle::{DEFAULT_QUEUE, LAYOUT, Queue};
 pub(crate) use memory::stored_bytes;
 pub use memory::{Item, Memory, Part};

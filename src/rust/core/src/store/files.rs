@@ -21,7 +21,7 @@ impl Store<'_> {
             return Ok(0);
         };
         let (key, mut n) = (self.keys.lost_files(), 0);
-        for file in self.connection.hash_fields(key.clone())? {
+        for file in self.connection.hash_fields(&key.clone())? {
             if offload.delete(&format!("{}/{file}", self.owner)).is_ok() {
                 let mut command = redis::cmd("HDEL");
                 self.connection.command(command.arg(&key).arg(&file))?;
@@ -33,7 +33,7 @@ impl Store<'_> {
 
     /// Where the larger objects are, by hash.
     pub(super) fn located(&mut self) -> Result<Vec<(String, Location)>> {
-        let hashes = self.connection.hash_fields(self.keys.stored_objects())?;
+        let hashes = self.connection.hash_fields(&self.keys.stored_objects())?;
         let mut located = Vec::with_capacity(hashes.len());
         for some in hashes.chunks(1000) {
             let found = chunks::locations(self.connection, self.keys, some)?;
@@ -62,7 +62,7 @@ impl Store<'_> {
                 Place::File(generation) => files.push(self.file(&hash, &generation)),
             }
         }
-        for file in self.connection.hash_fields(self.keys.lost_files())? {
+        for file in self.connection.hash_fields(&self.keys.lost_files())? {
             files.push(format!("{}/{file}", self.owner));
         }
         Ok((keys, files))

@@ -98,8 +98,8 @@ impl ObjectStore {
 
     /// The hashes of all objects, sorted.
     pub fn list(&mut self) -> Result<Vec<String>> {
-        let mut hashes = self.connection.hash_fields(self.keys.objects())?;
-        hashes.extend(self.connection.hash_fields(self.keys.stored_objects())?);
+        let mut hashes = self.connection.hash_fields(&self.keys.objects())?;
+        hashes.extend(self.connection.hash_fields(&self.keys.stored_objects())?);
         hashes.sort();
         // A process that keeps more in the server may have sent along an object that stands in a file.
         hashes.dedup();

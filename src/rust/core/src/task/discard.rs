@@ -44,16 +44,13 @@ pub fn discard(
 }
 
 /// Remove what a failed submission has queued, and let nothing of it be queued later: its caller will
-/// never know the ids. The error to report is that of the submission, so an error from here is dropped;
-/// without a connection, nothing more can be done. A chunk that was refused because tasks it depends on
+/// never know the ids. Returns whether that succeeded; the error to report is that of the submission. A chunk that was refused because tasks it depends on
 /// do not exist is always refused.
-pub(super) fn withdraw(queue: &mut Queue, ids: &[String], error: &Error) {
+pub(super) fn withdraw(queue: &mut Queue, ids: &[String], error: &Error) -> bool {
     let may_arrive = !matches!(error, Error::TaskMissing { .. });
-    if may_arrive {
-        let _ = queue.withdraw_requests();
-    }
+    let is_closed = !may_arrive || queue.withdraw_requests().is_ok();
     let stop = queue.connection.stop();
-    let _ = discard(queue, ids, WITHDRAW_LIMIT, &stop);
+    discard(queue, ids, WITHDRAW_LIMIT, &stop).is_ok() && is_closed
 }
 
 /// Wait up to `limit` for tasks to end; those that no longer exist have.

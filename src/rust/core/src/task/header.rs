@@ -1,7 +1,6 @@
 //! The header of a task: its status and what goes with it. Only scripts write headers;
 //! `lua/_header.lua` is the scripts' counterpart of this file, and a test below compares the two.
 
-use crate::error::{Error, Result};
 use crate::status::Status;
 use crate::task::Rules;
 
@@ -25,6 +24,8 @@ pub enum Flag {
     Scheduled = 32,
     /// Its result is the hash of an object.
     Object = 64,
+    /// It died because too many workers were lost while they ran it.
+    Poison = 128,
 }
 
 /// The state of a task.
@@ -54,14 +55,37 @@ pub struct Header {
 }
 
 impl Header {
-    /// Read a stored header.
-    pub fn parse(id: &str, stored: &[u8]) -> Result<Self> {
-        Header::read(stored).ok_or_else(|| Error::corrupt(format!("task {id}"), "bad header"))
+    /// Read a stored header. One that cannot be read stands for a task that failed without a value; so one
+    /// such task does not hide the others.
+    pub fn parse(stored: &[u8]) -> Self {
+        Header::read(stored).unwrap_or_else(Header::damaged)
+    }
+
+    /// Whether a stored header can be read.
+    pub(crate) fn is_readable(stored: &[u8]) -> bool {
+        Header::read(stored).is_some()
+    }
+
+    fn damaged() -> Self {
+        Header {
+            status: Status::Error,
+            attempt: 0,
+            submit: 0,
+            start: 0,
+            end: 0,
+            flags: 0,
+            queue: String::new(),
+            worker: String::new(),
+            rules: Rules::default(),
+            set: None,
+            result: Vec::new(),
+        }
     }
 
     fn read(stored: &[u8]) -> Option<Self> {
         let mut fields = stored.splitn(N_FIELDS, |byte| *byte == b'\n');
-        let status = stored_status(fields.next()?);
+        let letter = fields.next().filter(|letter| letter.len() == 1)?;
+        let status = Some(stored_status(letter)).filter(|_| is_letter(letter[0]))?;
         let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse::<u64>().ok();
         let (attempt, submit, start) = (number()?, number()?, number()?);
         let (end, flags) = (number()?, number()?);
@@ -105,9 +129,18 @@ fn read_set(stored: &str) -> Option<(u64, u64)> {
     Some((set.parse().ok()?, place.parse().ok()?))
 }
 
-/// The status in a stored header, without reading the rest: status queries are frequent.
+/// The status in a stored header, without reading the rest: status queries are frequent. What is no header
+/// counts as a failed task.
 pub fn stored_status(stored: &[u8]) -> Status {
-    stored.first().map_or(Status::Missing, |letter| Status::from_letter(*letter))
+    match stored.first() {
+        None => Status::Missing,
+        Some(letter) if is_letter(*letter) => Status::from_letter(*letter),
+        Some(_) => Status::Error,
+    }
+}
+
+fn is_letter(letter: u8) -> bool {
+    Status::from_letter(letter) != Status::Missing
 }
 
 #[cfg(test)]
@@ -117,8 +150,7 @@ mod tests {
     #[test]
     fn a_header_keeps_a_result_with_line_ends() {
         let header =
-            Header::parse("x", b"C\n2\n10\n20\n30\n1\nq\nw_1\n7\n500,0,0,0,0,0\n4:0012\na\nb\n")
-                .unwrap();
+            Header::parse(b"C\n2\n10\n20\n30\n1\nq\nw_1\n7\n500,0,0,0,0,0\n4:0012\na\nb\n");
         assert_eq!((header.status, header.attempt, header.end), (Status::Complete, 2, 30));
         assert_eq!((header.queue.as_str(), header.worker.as_str()), ("q", "w_1"));
         assert_eq!(header.result, b"a\nb\n");
@@ -127,8 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_an_error_and_has_no_status() {
-        assert!(Header::parse("x", b"C\n2").is_err());
+    fn what_is_no_header_is_that_of_a_failed_task() {
+        for stored in [&b"C\n2"[..], b"junk", &[0xff; 40]] {
+            assert_eq!(Header::parse(stored).status, Status::Error);
+        }
+        assert_eq!(stored_status(b"junk"), Status::Error);
         assert_eq!(stored_status(&[]), Status::Missing);
     }
 
@@ -169,6 +204,7 @@ mod tests {
             Flag::Unqueued,
             Flag::Scheduled,
             Flag::Object,
+            Flag::Poison,
         ];
         for flag in all {
             let name = format!("{flag:?}").to_uppercase();

@@ -72,7 +72,7 @@ impl Log {
     }
 
     /// Read the stored log of a task.
-    pub(super) fn read(id: &str, stored: &[u8]) -> Result<Self> {
+    pub(crate) fn read(id: &str, stored: &[u8]) -> Result<Self> {
         let corrupt = || Error::corrupt(format!("the log of task {id}"), "bad first line");
         Log::unpack(stored).ok_or_else(corrupt)
     }

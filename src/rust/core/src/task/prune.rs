@@ -59,7 +59,7 @@ fn ended_before(queue: &mut Queue, latest: u64, statuses: &[Status]) -> Result<V
         let status = header::stored_status(&stored);
         let is_wanted = statuses.is_empty() || statuses.contains(&status);
         if is_wanted && status.is_terminal() && status != Status::Moved {
-            let end = Header::parse(&id, &stored)?.end;
+            let end = Header::parse(&stored).end;
             if end <= latest {
                 let bytes = stored.len() as u64;
                 // A field may be returned more than once.

@@ -23,7 +23,7 @@ pub fn statuses(queue: &mut Queue, ids: &[String]) -> Result<Vec<Status>> {
 /// The header of one task, read over any connection.
 pub(crate) fn header(connection: &mut Connection, keys: &Keys, id: &str) -> Result<Option<Header>> {
     let stored = connection.hash_get(keys.tasks(), id)?;
-    stored.map(|stored| Header::parse(id, &stored)).transpose()
+    Ok(stored.map(|stored| Header::parse(&stored)))
 }
 
 /// The headers of tasks that must all exist.
@@ -38,16 +38,13 @@ pub(super) fn unpack_headers(ids: &[String], packed: Vec<Option<Vec<u8>>>) -> Re
     if !missing.is_empty() {
         return Err(Error::TaskMissing { ids: missing });
     }
-    ids.iter().zip(packed.into_iter().flatten()).map(|(id, p)| Header::parse(id, &p)).collect()
+    Ok(packed.into_iter().flatten().map(|stored| Header::parse(&stored)).collect())
 }
 
 /// The header of each task; `None` for those that do not exist.
 pub(crate) fn headers_if_any(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Header>>> {
     let packed = fetch_one(queue, queue.keys.tasks(), ids)?;
-    let parse = |(id, header): (&String, Option<Vec<u8>>)| {
-        header.map(|header| Header::parse(id, &header)).transpose()
-    };
-    ids.iter().zip(packed).map(parse).collect()
+    Ok(packed.iter().map(|stored| stored.as_deref().map(Header::parse)).collect())
 }
 
 /// The bodies of tasks that must all exist.
@@ -56,19 +53,17 @@ pub fn bodies(queue: &mut Queue, ids: &[String]) -> Result<Vec<Body>> {
     ids.iter()
         .zip(packed)
         .map(|(id, body)| match body {
-            Some(body) => Body::unpack(id, &body),
+            Some(body) => Body::unpack(&body)
+                .map_err(|error| Error::unreadable(queue.keys.bodies(), id, error)),
             None => Err(Error::TaskMissing { ids: vec![id.clone()] }),
         })
         .collect()
 }
 
-/// The body of each task; `None` for those that do not exist.
+/// The body of each task; `None` for those that do not exist or cannot be read.
 pub(super) fn bodies_if_any(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<Body>>> {
     let packed = fetch_one(queue, queue.keys.bodies(), ids)?;
-    let unpack = |(id, body): (&String, Option<Vec<u8>>)| {
-        body.map(|body| Body::unpack(id, &body)).transpose()
-    };
-    ids.iter().zip(packed).map(unpack).collect()
+    Ok(packed.iter().map(|body| Body::unpack(body.as_deref()?).ok()).collect())
 }
 
 /// The results of tasks, in one round trip. It is an error if one has not ended.
@@ -90,6 +85,7 @@ fn check_ended(ids: &[String], headers: &[Header]) -> Result<()> {
 
 pub(super) fn result((header, large): (Header, Option<Vec<u8>>)) -> TaskResult {
     let (has_extra, is_object) = (header.has(Flag::Extra), header.has(Flag::Object));
+    let is_poison = header.has(Flag::Poison);
     let small = (!header.result.is_empty()).then_some(header.result);
     let (small, object) = match small {
         Some(hash) if is_object => (None, Some(String::from_utf8_lossy(&hash).into())),
@@ -97,6 +93,7 @@ pub(super) fn result((header, large): (Header, Option<Vec<u8>>)) -> TaskResult {
     };
     TaskResult {
         has_extra,
+        is_poison,
         status: header.status,
         value: small.or(large),
         object,
@@ -122,7 +119,7 @@ fn number(text: Option<&[u8]>) -> u64 {
 
 /// The ids of all tasks, in no order.
 pub fn list(queue: &mut Queue) -> Result<Vec<String>> {
-    queue.connection.hash_fields(queue.keys.tasks())
+    queue.connection.hash_fields(&queue.keys.tasks())
 }
 
 /// An attempt that failed and was followed by another one.

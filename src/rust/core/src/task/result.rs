@@ -17,6 +17,8 @@ pub struct TaskResult {
     pub attempt: u64,
     /// Whether rare attributes are stored for it.
     pub has_extra: bool,
+    /// Whether it died because too many workers were lost while they ran it.
+    pub is_poison: bool,
 }
 
 impl TaskResult {
@@ -29,6 +31,7 @@ impl TaskResult {
             worker: worker.into(),
             attempt,
             has_extra: false,
+            is_poison: false,
         }
     }
 }

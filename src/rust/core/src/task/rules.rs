@@ -48,7 +48,12 @@ pub struct Retry {
     pub on: Vec<Cause>,
     /// Only errors of these classes are retried; all errors if there are none.
     pub classes: Vec<String>,
+    /// A task is not retried once so many workers were lost while they ran it; 0 for the default.
+    pub max_lost: u32,
 }
+
+/// The default for `max_lost`, also in `lua/_held.lua`.
+const MAX_LOST: u32 = 3;
 
 /// The rules of a task.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -83,13 +88,22 @@ impl Rules {
         };
         let on: u32 = retry.on.iter().map(|cause| *cause as u32).sum();
         let (delay, longest) = (millis(retry.delay_s), millis(retry.max_delay_s));
-        format!("{ttl},{},{delay},{},{longest},{on}", retry.max_attempts, millis(retry.backoff))
+        let rules = format!(
+            "{ttl},{},{delay},{},{longest},{on}",
+            retry.max_attempts,
+            millis(retry.backoff)
+        );
+        match retry.max_lost {
+            0 | MAX_LOST => rules,
+            most => format!("{rules},{most}"),
+        }
     }
 
     /// Read the stored form; anything else means no rules.
     pub fn parse(stored: &str) -> Self {
         let numbers: Vec<u64> = stored.split(',').map_while(|part| part.parse().ok()).collect();
-        let [ttl, attempts, delay, backoff, longest, on] = numbers[..] else {
+        let &[ttl, attempts, delay, backoff, longest, on, ref rest @ ..] = numbers.as_slice()
+        else {
             return Rules::default();
         };
         let seconds = |millis: u64| millis as f64 / 1000.0;
@@ -100,6 +114,9 @@ impl Rules {
             max_delay_s: seconds(longest),
             on: Cause::ALL.into_iter().filter(|cause| on & *cause as u64 != 0).collect(),
             classes: Vec::new(),
+            max_lost: rest
+                .first()
+                .map_or(MAX_LOST, |most| u32::try_from(*most).unwrap_or(u32::MAX)),
         });
         Rules { ttl_s: (ttl > 0).then(|| seconds(ttl)), retry }
     }
@@ -124,6 +141,7 @@ mod tests {
             max_delay_s: 60.0,
             on: vec![Cause::Error, Cause::Timeout],
             classes: Vec::new(),
+            max_lost: MAX_LOST,
         };
         for rules in [
             Rules::default(),
@@ -149,6 +167,7 @@ mod tests {
             max_delay_s: 60.0,
             on: vec![Cause::Error, Cause::Lost],
             classes: vec!["e".into()],
+            max_lost: 0,
         };
         let rules = Rules { ttl_s: Some(2.5), retry: Some(retry) };
         assert_eq!(rmp_serde::from_slice::<Rules>(stored).unwrap(), rules);

@@ -44,13 +44,19 @@ pub fn submit_with(
         .and_then(|()| {
             send_chunks(queue, submission, &rules, &set, &mut room, next_payload, &mut ids)
         });
-    if let Some(error) = sent.as_ref().err().filter(|error| may_be_half_done(error)) {
-        discard::withdraw(queue, &ids, error);
-    }
+    let is_withdrawn = match sent.as_ref().err().filter(|error| may_be_half_done(error)) {
+        Some(error) => discard::withdraw(queue, &ids, error),
+        None => matches!(&sent, Err(Error::QueueMissing { .. })),
+    };
     if sent.as_ref().err().is_none_or(may_be_half_done) {
         set.close(queue);
     }
-    let failed = sent?;
+    let failed = match sent {
+        Err(source) if !is_withdrawn && !ids.is_empty() => {
+            return Err(Error::PartlyQueued { ids, source: Box::new(source) });
+        }
+        sent => sent?,
+    };
     queue.known_objects.extend(submission.shared.iter().map(|object| object.hash.clone()));
     if !failed.is_empty() {
         return Err(Error::ParentFailed { parents: failed, ids });

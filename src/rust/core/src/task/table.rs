@@ -75,7 +75,7 @@ fn all_headers(queue: &mut Queue, filter: &Filter) -> Result<Vec<(String, Header
     queue.connection.hash_scan(&queue.keys.tasks(), PAGE, |id, stored| {
         let wanted = header::stored_status(&stored);
         if filter.status.is_empty() || filter.status.contains(&wanted) {
-            let header = Header::parse(&id, &stored)?;
+            let header = Header::parse(&stored);
             found.insert(id, header);
         }
         Ok(())

@@ -84,15 +84,15 @@ fn look(queue: &mut Queue, ids: &[String]) -> Result<Vec<Found>> {
     let mut column = || columns.pop().unwrap_or_default();
     let (bodies, results, headers) = (column(), column(), column());
     let rows = ids.iter().zip(headers).zip(results.into_iter().zip(bodies));
-    rows.map(|((id, header), (large, body))| {
+    rows.map(|((_, header), (large, body))| {
         let Some(header) = header else {
             return Ok(Found { result: without_value(Status::Missing), body: None });
         };
-        let header = Header::parse(id, &header)?;
+        let header = Header::parse(&header);
         if !header.status.is_terminal() {
             return Ok(Found { result: without_value(header.status), body: None });
         }
-        let body = body.map(|body| Body::unpack(id, &body)).transpose()?;
+        let body = body.and_then(|body| Body::unpack(&body).ok());
         Ok(Found { result: result((header, large)), body })
     })
     .collect()
@@ -100,5 +100,13 @@ fn look(queue: &mut Queue, ids: &[String]) -> Result<Vec<Found>> {
 
 fn without_value(status: Status) -> TaskResult {
     let (worker, attempt) = (String::new(), 0);
-    TaskResult { status, value: None, object: None, worker, attempt, has_extra: false }
+    TaskResult {
+        status,
+        value: None,
+        object: None,
+        worker,
+        attempt,
+        has_extra: false,
+        is_poison: false,
+    }
 }

@@ -23,6 +23,7 @@ use crate::worker;
 
 const CHUNK: usize = 1000;
 const RECHECK: Duration = Duration::from_secs(30);
+const RECHECK_REFUSED: Duration = Duration::from_secs(1);
 /// A stream with fewer entries than this is left to expire, which saves a round trip.
 const FEW: usize = 100;
 /// A stream of which this many entries have been read gets rid of them.
@@ -178,7 +179,12 @@ impl Waiter {
         let letters = value::maybe_bytes(queue.connection.call(&call)?)?;
         let letters = letters.ok_or_else(|| queue.missing())?;
         queue.stream.renew();
-        Ok(letters.into_iter().map(Status::from_letter).collect())
+        // Of a task with many waiters it is not told when it ends.
+        if letters.iter().any(u8::is_ascii_lowercase) {
+            self.recheck = self.recheck.min(RECHECK_REFUSED);
+        }
+        let status = |letter: u8| Status::from_letter(letter.to_ascii_uppercase());
+        Ok(letters.into_iter().map(status).collect())
     }
 
     /// Read the events there are, waiting up to `limit` for the first; returns how many the last reply

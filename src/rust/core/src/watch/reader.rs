@@ -46,7 +46,10 @@ fn register_chunk(queue: &mut Queue, number: u64, ids: &[String]) -> Result<Regi
     let call = Call::new(&WATCH_ADD, names).arg(number).arg(LIFETIME.as_millis() as u64).arg(ids);
     let mut reply = value::array(queue.connection.call(&call)?)?.into_iter();
     let letters = reply.next().ok_or_else(|| queue.missing())?;
-    let statuses = value::bytes(letters)?.into_iter().map(Status::from_letter).collect();
+    let statuses = value::bytes(letters)?
+        .into_iter()
+        .map(|letter| Status::from_letter(letter.to_ascii_uppercase()))
+        .collect();
     Ok(Registered { statuses, emitters: reply.map(value::text).collect::<Result<_>>()? })
 }
 

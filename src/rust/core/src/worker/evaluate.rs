@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::keys::Keys;
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::status::Status;
@@ -18,6 +19,8 @@ pub struct Task {
     pub attempt: i64,
     /// What to run.
     pub body: Body,
+    /// Why the body cannot be read, if so; then there is nothing to run.
+    pub damage: Option<String>,
 }
 
 /// How the evaluation of a task ended.
@@ -103,6 +106,8 @@ pub struct Idle {
 
 /// Where a task gets data that its body only refers to, and puts its value.
 pub trait Fetch {
+    /// The names of the queue's keys, for messages.
+    fn keys(&self) -> &Keys;
     /// The object stored under `hash`.
     fn object(&mut self, hash: &str) -> Result<Reader<'_>>;
     /// A place for the value of the task.
@@ -112,6 +117,10 @@ pub trait Fetch {
 }
 
 impl Fetch for Queue {
+    fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
     fn object(&mut self, hash: &str) -> Result<Reader<'_>> {
         self.store().reader(hash)
     }
@@ -144,6 +153,11 @@ pub trait Evaluate {
     fn launcher(&self, isolation: Isolation) -> Option<Launcher>;
     /// The end of a task whose own code did not report how it ended.
     fn ended(&mut self, task: &Task, status: Status, reason: &str) -> Evaluation;
+    /// The end of a task for which something that is stored cannot be read.
+    #[allow(clippy::needless_pass_by_value)] // errors of the engine cannot be cloned
+    fn unreadable(&mut self, task: &Task, error: Error) -> Evaluation {
+        self.ended(task, Status::Error, &error.to_string())
+    }
     /// Write out what was printed so far.
     fn flush(&mut self) {}
     /// Answer a message.

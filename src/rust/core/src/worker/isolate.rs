@@ -285,7 +285,7 @@ struct Reported {
 }
 
 fn write_request(folder: &Path, task: &Task, storage: &Storage) -> Result<()> {
-    let Task { id, attempt, body } = task.clone();
+    let Task { id, attempt, body, .. } = task.clone();
     let (max_size, compress, mark) = (storage.max_size, storage.compress, storage.mark.clone());
     let offload_path = storage.path().map(str::to_owned);
     let request = Request { id, attempt, body, offload_path, max_size, compress, mark };
@@ -300,7 +300,7 @@ pub fn read_request(folder: &Path) -> Result<(Task, Storage)> {
     let packed = packed.map_err(Error::io("cannot read the task of this process"))?;
     let request: Request =
         rmp_serde::from_slice(&packed).map_err(|error| Error::corrupt("a task", error))?;
-    let task = Task { id: request.id, attempt: request.attempt, body: request.body };
+    let task = Task { id: request.id, attempt: request.attempt, body: request.body, damage: None };
     let mut storage = Storage::new(request.max_size, request.offload_path);
     (storage.compress, storage.mark) = (request.compress, request.mark);
     Ok((task, storage))

@@ -61,6 +61,7 @@ impl Worker {
             control_thread: None,
             isolate: Isolate::default(),
             recorder: None,
+            damage: None,
         };
         worker.join()?;
         Ok(worker)

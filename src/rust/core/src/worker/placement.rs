@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::error::Error;
 use crate::status::Status;
 use crate::task::{Isolation, Special};
 use crate::worker::evaluate::{Evaluate, Evaluation, Task};
@@ -13,6 +14,10 @@ use crate::worker::state::Worker;
 impl Worker {
     /// Run a task as its options say.
     pub(super) fn run_task(&mut self, evaluate: &mut dyn Evaluate, task: &Task) -> Evaluation {
+        if let Some(reason) = &task.damage {
+            let error = Error::unreadable(self.queue.keys.bodies(), &task.id, reason);
+            return evaluate.unreadable(task, error);
+        }
         match &task.body.special {
             Some(special) if special.isolation != Isolation::None => {
                 self.run_isolated(evaluate, task)

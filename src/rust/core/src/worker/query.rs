@@ -32,17 +32,16 @@ pub fn states(queue: &mut Queue) -> Result<Vec<WorkerState>> {
     let mut command = Cmd::new();
     command.arg("HGETALL").arg(queue.keys.workers());
     let pairs = value::pairs(queue.connection.command(&command)?)?;
-    let mut states: Vec<WorkerState> = pairs.into_iter().map(state).collect::<Result<_>>()?;
+    let mut states: Vec<WorkerState> = pairs.into_iter().map(state).collect();
     states.sort_by(|a, b| natural_order(&a.id, &b.id));
     Ok(states)
 }
 
-fn state((id, packed): (String, Vec<u8>)) -> Result<WorkerState> {
-    let record = Record::unpack(&id, &packed)?;
-    let status = WorkerStatus::from_word(&record.state)
-        .ok_or_else(|| Error::corrupt(format!("worker {id}"), &record.state))?;
-    let task = record.held().next();
-    Ok(WorkerState { id, status, task })
+/// A worker whose record cannot be read counts as lost.
+fn state((id, packed): (String, Vec<u8>)) -> WorkerState {
+    let record = Record::unpack(&id, &packed).unwrap_or_default();
+    let status = WorkerStatus::from_word(&record.state).unwrap_or(WorkerStatus::Lost);
+    WorkerState { id, status, task: record.held().next() }
 }
 
 /// The ids of all workers, including those that have exited.
@@ -112,23 +111,24 @@ pub fn log(queue: &mut Queue, id: &str, n: Option<u64>) -> Result<Vec<LogLine>> 
     let mut command = Cmd::new();
     command.arg("LRANGE").arg(queue.keys.worker(id).log()).arg(first).arg(-1);
     let mut lines = Vec::new();
-    for entry in value::texts(queue.connection.command(&command)?)? {
-        lines.extend(parse_entry(&entry)?);
+    for entry in value::array(queue.connection.command(&command)?)? {
+        let entry = String::from_utf8_lossy(&value::bytes(entry)?).into_owned();
+        lines.extend(parse_entry(&entry).unwrap_or_default());
     }
     let surplus =
         n.map_or(0, |n| lines.len().saturating_sub(usize::try_from(n).unwrap_or(usize::MAX)));
     Ok(lines.split_off(surplus))
 }
 
-/// An entry about tasks may name several; each becomes a line.
-fn parse_entry(entry: &str) -> Result<Vec<LogLine>> {
+/// An entry about tasks may name several; each becomes a line. Nothing if it is no entry.
+fn parse_entry(entry: &str) -> Option<Vec<LogLine>> {
     let mut parts = entry.splitn(3, ' ');
     let time = parts.next().unwrap_or_default();
     let (time, child) = match time.split_once('/') {
         Some((time, pid)) => (time, pid.parse().ok()),
         None => (time, None),
     };
-    let time_us = time.parse().map_err(|_| Error::corrupt("a worker's log", entry))?;
+    let time_us = time.parse().ok()?;
     let command = parts.next().unwrap_or_default().to_owned();
     let message = parts.next().unwrap_or_default();
     let line = |message: &str| LogLine {
@@ -138,9 +138,9 @@ fn parse_entry(entry: &str) -> Result<Vec<LogLine>> {
         message: message.to_owned(),
     };
     if command.starts_with("TASK_") {
-        return Ok(message.split(' ').map(line).collect());
+        return Some(message.split(' ').map(line).collect());
     }
-    Ok(vec![line(message)])
+    Some(vec![line(message)])
 }
 
 /// Add a line to a worker's log, unless the queue no longer exists.
@@ -179,7 +179,7 @@ mod tests {
     fn a_log_entry_names_the_process_of_a_task_that_had_its_own() {
         let lines = parse_entry("12/345 TASK_COMPLETE a").unwrap();
         assert_eq!((lines[0].time_us, lines[0].child), (12, Some(345)));
-        assert!(parse_entry("x/345 TASK_COMPLETE a").is_err());
+        assert!(parse_entry("x/345 TASK_COMPLETE a").is_none());
     }
 
     #[test]

@@ -283,12 +283,19 @@ impl StepReply {
     }
 }
 
+/// A body that cannot be read ends only its task.
 fn read_tasks(mut parts: impl Iterator<Item = Value>) -> Result<Vec<Task>> {
     let mut tasks = Vec::new();
     while let (Some(id), Some(attempt), Some(body)) = (parts.next(), parts.next(), parts.next()) {
         let id = value::text(id)?;
-        let body = Body::unpack(&id, &value::bytes(body)?)?;
-        tasks.push(Task { id, attempt: value::integer(attempt)?, body });
+        let attempt = value::integer(attempt)?;
+        let stored = value::maybe_bytes(body)?;
+        let (body, damage) = match stored.as_deref().map(Body::unpack) {
+            Some(Ok(body)) => (body, None),
+            Some(Err(error)) => (Body::unreadable(), Some(error.to_string())),
+            None => (Body::unreadable(), Some("it is missing".to_owned())),
+        };
+        tasks.push(Task { id, attempt, body, damage });
     }
     Ok(tasks)
 }

@@ -1,6 +1,6 @@
 //! A worker's loop. One turn asks what to do and does it; the loop only repeats it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::duration;
 use crate::error::{Error, Result};
@@ -16,6 +16,8 @@ use crate::worker::turn::{StopReason, Turn};
 const POLL_S: f64 = 5.0;
 /// Work may be due in less, but seldom is that worth another round trip.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
+/// After finding something that cannot be read, the worker tries again after this time.
+const REPAIR_PAUSE: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Turn until there is a reason to leave, leave, and return the reason. With `immediate` also
@@ -29,6 +31,9 @@ impl Worker {
             match self.turn(evaluate, !immediate) {
                 Ok(Turn::Stop(reason)) => break reason,
                 Err(Error::Interrupted) => break StopReason::Interrupted,
+                Err(error @ Error::Corrupt { .. }) if !immediate => {
+                    self.await_repair(evaluate, &error)?;
+                }
                 Err(error) => return Err(error),
                 Ok(Turn::Idle) if immediate => return Ok(None),
                 Ok(_) => {}
@@ -76,6 +81,31 @@ impl Worker {
         Ok(turn)
     }
 
+    /// Something that is stored cannot be read, and not just a task: say so, once, and try again. Keys that
+    /// only wake this worker, or have messages for it, are cleared; `rrq_doctor()` repairs the others.
+    fn await_repair(&mut self, evaluate: &mut dyn Evaluate, error: &Error) -> Result<()> {
+        let text = error.to_string();
+        if self.damage.as_deref() != Some(&text) {
+            self.log_line("DAMAGE", &text);
+            self.flush_log(evaluate);
+            self.damage = Some(text);
+        }
+        self.clear_own_keys()?;
+        match self.queue.connection.rest(REPAIR_PAUSE) {
+            // The next turn finds out why.
+            Err(Error::Interrupted) => Ok(()),
+            rested => rested,
+        }
+    }
+
+    /// If something else is stored where this worker's messages and markers are, that goes.
+    fn clear_own_keys(&mut self) -> Result<()> {
+        let own = self.queue.keys.worker(&self.options.id);
+        let mut names = vec![own.messages(), own.wake()];
+        names.extend(self.queues.iter().map(|name| self.queue.keys.wake(name)));
+        self.queue.connection.clear_wrong_types(&names)
+    }
+
     fn stop_reason(&self) -> Option<StopReason> {
         if (self.stop)() {
             return Some(StopReason::Interrupted);
@@ -109,8 +139,18 @@ impl Worker {
         pop.arg(&names).arg(limit.as_secs_f64().max(0.01));
         let call = self.next_step(1, at_ms);
         self.woken = true;
-        let reply = self.queue.connection.block_then(&pop, &call)?;
-        let reply = self.stepped(reply)?;
+        let begun = Instant::now();
+        self.queue.connection.set_full_timeout(Duration::ZERO);
+        let reply = self.queue.connection.block_then(&pop, &call);
+        self.queue.connection.set_full_timeout(Duration::MAX);
+        let reply = match reply {
+            Err(Error::ServerFull { .. }) => self.call_step(&call)?,
+            reply => self.stepped(reply?)?,
+        };
+        // The server may have rejected the pop, because something else is stored under one of the keys.
+        if matches!(reply, StepReply::Idle { .. }) && begun.elapsed() < SHORTEST_SLEEP {
+            self.clear_own_keys()?;
+        }
         // Whatever it has taken of the markers is not yet set again.
         self.woken = matches!(reply, StepReply::Idle { .. });
         Ok(reply)

@@ -3,7 +3,7 @@
 //! hands back the rest.
 
 use crate::connection::Connection;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::worker::batch::Batch;
 use crate::worker::request::{Registration, Step};
 
@@ -29,6 +29,10 @@ pub fn sign_off(
     batch: &mut Batch,
     reason: &str,
 ) -> Result<()> {
-    report_finished(connection, registration, batch)?;
+    match report_finished(connection, registration, batch) {
+        // There is no memory for its results: they are lost, and the tasks count as begun.
+        Ok(()) | Err(Error::ServerFull { .. }) => {}
+        Err(error) => return Err(error),
+    }
     connection.call(&registration.exit(reason, &batch.begun())).map(|_| ())
 }

@@ -66,6 +66,8 @@ pub struct Worker {
     pub(super) control_thread: Option<ControlThread>,
     pub(super) isolate: Isolate,
     pub(super) recorder: Option<Recorder>,
+    /// What it could not read when it last tried.
+    pub(super) damage: Option<String>,
 }
 
 impl Worker {

@@ -109,7 +109,7 @@ fn a_later_worker_is_not_deleted_in_place_of_an_earlier_one() {
     let (f, proxy, mut queue) = watched();
     for _ in 0..2 {
         f.worker("w").exit("enough").unwrap();
-            if proxy.calls(&["w", "wi", "cfg"]).is_empty() {
+        if proxy.calls(&["w", "wi", "cfg"]).is_empty() {
             worker::delete_exited(&mut queue, &to_w()).unwrap();
         }
     }
@@ -138,7 +138,9 @@ fn a_queue_created_anew_is_not_destroyed_in_place_of_the_earlier_one() {
     submit_n(&mut again, 3);
     let is_attach = |call: &Request| call[4].ends_with(b":n");
     let before = f.contents();
-    f.resend_all(&proxy.calls(&["cfg"]).into_iter().filter(|call| !is_attach(call)).collect::<Vec<_>>());
+    f.resend_all(
+        &proxy.calls(&["cfg"]).into_iter().filter(|call| !is_attach(call)).collect::<Vec<_>>(),
+    );
     assert_eq!(f.contents(), before);
     assert_eq!(again.list("default").unwrap().len(), 3);
 }

@@ -131,8 +131,8 @@ impl Model {
             delay_s: if self.random.one_in(2) { 0.0 } else { LONG_S },
             backoff: 2.0,
             max_delay_s: 2.0 * LONG_S,
-            classes: Vec::new(),
             on: causes.into_iter().filter(|_| !self.random.one_in(3)).collect(),
+            ..Retry::default()
         };
         Rules {
             ttl_s: self.random.one_in(3).then_some(LONG_S),

@@ -235,3 +235,28 @@ fn a_destroyed_queue_can_be_created_again() {
     assert_eq!((actor.done, actor.objects), (vec!["b".to_owned()], vec![object.bytes]));
     assert_eq!(again.length("default").unwrap(), 0);
 }
+
+#[test]
+fn a_queue_whose_data_cannot_be_read_can_be_destroyed() {
+    let damage = [
+        "HSET {jobs}:cfg worker:localhost junk",
+        "HSET {jobs}:wi w junk",
+        "HSET {jobs}:w w junk",
+        "HSET {jobs}:ox junk junk",
+        "SET {jobs}:cfg junk",
+        "SET {jobs}:wi junk",
+        "SET {jobs}:w junk",
+        "SET {jobs}:n junk",
+        "SET {jobs}:due junk",
+        "SET {jobs}:f junk",
+    ];
+    for command in damage {
+        let f = Fixture::new();
+        let mut queue = f.attach();
+        f.worker("w").exit("enough").unwrap();
+        submit_n(&mut queue, 3);
+        let _: redis::Value = f.ask(command);
+        queue.destroy(None).unwrap();
+        assert_eq!(f.keyspace(), Vec::<String>::new(), "{command}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Trying tasks again by their rules.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use rrq_core::connection::never;
@@ -13,7 +14,7 @@ use crate::support::*;
 fn retry(max_attempts: u32, on: &[Cause]) -> Retry {
     let on = on.to_vec();
     let (delay_s, backoff, max_delay_s) = (0.0, 1.0, 3600.0);
-    Retry { max_attempts, delay_s, backoff, max_delay_s, on, classes: Vec::new() }
+    Retry { max_attempts, delay_s, backoff, max_delay_s, on, ..Retry::default() }
 }
 
 fn submit_with(queue: &mut Queue, retry: Retry) -> String {
@@ -209,4 +210,34 @@ fn waiters_and_children_hear_of_the_last_attempt_only() {
     waiter.wait(&mut f.queue, Duration::from_millis(900), false, &never()).unwrap();
     assert_eq!(waiter.take_ended(), [(id, Status::Complete)]);
     assert_eq!(status(&mut f.queue, &child), Status::Complete);
+}
+
+/// Claim a task with a worker that is then lost.
+fn lose_a_worker(f: &mut Fixture, id: &str) {
+    let mut worker = f.worker(id);
+    worker.turn(&mut Actor::echo(), false).unwrap();
+    drop(worker);
+    f.pass_time(&format!("L:{id}"));
+    worker::sweep(&mut f.queue).unwrap();
+}
+
+#[test]
+fn a_task_that_took_three_workers_down_dies_whatever_its_rules_say() {
+    for (max_lost, n) in [(0, 3), (2, 2), (5, 5)] {
+        let mut f = Fixture::new();
+        let rules = Retry { max_lost, ..retry(100, &[Cause::Lost, Cause::Error]) };
+        let id = submit_with(&mut f.queue, rules);
+        // A worker that was told to exit does not count.
+        let mut worker = f.worker("w_0");
+        let mut actor = Actor::new(|_| resume_unwind(Box::new("stopped")));
+        assert!(catch_unwind(AssertUnwindSafe(|| worker.turn(&mut actor, false))).is_err());
+        worker.exit("stopped").unwrap();
+        for i in 1..=n {
+            assert_eq!(status(&mut f.queue, &id), Status::Pending);
+            lose_a_worker(&mut f, &format!("w_{i}"));
+        }
+        let result = task::results(&mut f.queue, &[id]).unwrap().remove(0);
+        assert!(result.status == Status::Died && result.is_poison, "{result:?}");
+        f.assert_counters();
+    }
 }

@@ -346,3 +346,37 @@ fn a_task_that_another_session_has_retried_after_its_end_is_waited_for_again() {
     task::retry(&mut f.attach(), &ids).unwrap();
     waits_for_the_retry(&mut f, worker, &ids);
 }
+
+#[test]
+fn a_task_names_a_bounded_number_of_waiters_and_all_of_them_learn_of_its_end() {
+    let mut f = Fixture::new();
+    let ids = submit_all(&mut f.queue, &["x"]);
+    let header = |f: &Fixture| f.ask::<Vec<u8>>(&format!("HGET {{jobs}}:t {}", ids[0])).len();
+    for _ in 0..120 {
+        drop(Waiter::new(&mut f.attach(), &ids, true).unwrap());
+    }
+    let full = header(&f);
+    let mut queue = f.attach();
+    let mut waiter = Waiter::new(&mut queue, &ids, true).unwrap();
+    assert_eq!(header(&f), full);
+    run_until_idle(&mut f.worker("w"), &mut Actor::echo());
+    let state = waiter.wait(&mut queue, soon(10_000), false, &never()).unwrap();
+    assert_eq!(state, WaitState::Done);
+}
+
+#[test]
+fn waiters_that_have_gone_make_room_for_others() {
+    let mut f = Fixture::new();
+    let ids = submit_all(&mut f.queue, &["x"]);
+    let mut waiters: Vec<Queue> = (0..100).map(|_| f.attach()).collect();
+    for queue in &mut waiters {
+        Waiter::new(queue, &ids, true).unwrap();
+    }
+    let streams: Vec<String> = f.ask("KEYS {jobs}:ev:*");
+    for stream in &streams {
+        let _: i64 = f.ask(&format!("DEL {stream}"));
+    }
+    Waiter::new(&mut f.attach(), &ids, true).unwrap();
+    let header: String = f.ask(&format!("HGET {{jobs}}:t {}", ids[0]));
+    assert_eq!(header.split('\n').nth(8).unwrap().split(',').count(), 1);
+}

@@ -150,7 +150,7 @@ fn an_order_taken_by_the_thread_of_a_worker_that_was_lost_is_dropped() {
     f.pass_time("L:w");
     assert_eq!(worker::sweep(&mut f.attach()).unwrap().len(), 1);
     let _: i64 = f.ask("RPUSH {jobs}:w:w:ctl x");
-    let put_back = || proxy.calls(&["w", "cfg", "w:w:ctl"]);
+    let put_back = || proxy.calls(&["w", "w:w:ctl"]);
     // The first is for a script that the server does not have yet.
     wait_until(|| put_back().len() == 2);
     assert_eq!(f.resend(&put_back()[0]), redis::Value::Int(0));

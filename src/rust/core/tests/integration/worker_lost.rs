@@ -335,3 +335,25 @@ fn a_process_given_up_while_stopped_takes_new_tasks_when_it_goes_on() {
     assert_eq!(attempts[0].attempt, 1);
     f.assert_counters();
 }
+
+#[test]
+fn a_worker_lost_while_the_clock_was_ahead_is_resolved_after_it_was_set_back() {
+    let mut f = Fixture::new();
+    let task = killed(&mut f, "w");
+    let hour_ahead = f.queue_time_ms() + 3_600_000;
+    let _: i64 = f.ask(&format!("ZADD {{jobs}}:due XX {hour_ahead} L:w"));
+    wait_until(|| {
+        worker::sweep(&mut f.queue).unwrap();
+        status(&mut f.queue, &task) == Status::Died
+    });
+}
+
+#[test]
+fn workers_look_at_the_leases_of_others() {
+    let mut f = Fixture::new();
+    killed(&mut f, "w");
+    let hour_ahead = f.queue_time_ms() + 3_600_000;
+    let _: i64 = f.ask(&format!("ZADD {{jobs}}:due XX {hour_ahead} L:w"));
+    let _other = f.short_lived("other");
+    wait_until(|| f.ask::<Option<u64>>("ZSCORE {jobs}:due L:w").is_none_or(|ms| ms < hour_ahead));
+}

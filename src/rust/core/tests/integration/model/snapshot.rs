@@ -122,11 +122,11 @@ impl Snapshot {
         let records: Map<Vec<u8>> = next(&mut replies);
         let moved: Map<String> = next(&mut replies);
         let unpack = |(id, body): (String, Vec<u8>)| {
-            let body = Body::unpack(&id, &body).unwrap();
+            let body = Body::unpack(&body).unwrap();
             (id, body)
         };
         let parse = |(id, stored): (String, Vec<u8>)| {
-            let header = Header::parse(&id, &stored).unwrap();
+            let header = Header::parse(&stored);
             (id, header)
         };
         let mut snapshot = Snapshot {

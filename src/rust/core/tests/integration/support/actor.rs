@@ -2,6 +2,7 @@
 
 use rrq_core::message::Message;
 use rrq_core::status::Status;
+use rrq_core::store::Reader;
 use rrq_core::task::Isolation;
 use rrq_core::worker::{
     Answer, Effect, Evaluate, Evaluation, Fetch, Idle, Launcher, Printed, Task,
@@ -64,11 +65,11 @@ pub fn failed(value: impl AsRef<[u8]>) -> Evaluation {
 impl Evaluate for Actor {
     fn evaluate(&mut self, task: &Task, fetch: &mut dyn Fetch) -> Evaluation {
         self.done.push(String::from_utf8_lossy(payload(task)).into_owned());
-        for shared in &task.body.shared {
-            self.objects.push(fetch.object(&shared.hash).unwrap().read_all().unwrap());
-        }
-        if let Some(hash) = task.body.payload_object() {
-            self.objects.push(fetch.object(hash).unwrap().read_all().unwrap());
+        for hash in task.body.objects() {
+            match fetch.object(hash).and_then(Reader::read_all) {
+                Ok(object) => self.objects.push(object),
+                Err(error) => return failed(error.to_string()),
+            }
         }
         (self.play)(task)
     }

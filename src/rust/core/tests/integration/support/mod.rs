@@ -157,6 +157,12 @@ impl Fixture {
         calls.map(|calls| calls.parse::<u64>().unwrap()).sum()
     }
 
+    /// The server's time in milliseconds.
+    pub fn queue_time_ms(&self) -> u64 {
+        let time: Vec<u64> = self.ask("TIME");
+        time[0] * 1000 + time[1] / 1000
+    }
+
     /// Make something due: its member of `due`, such as `S:<task>`.
     pub fn pass_time(&self, member: &str) {
         let n_changed: i64 = self.ask(&format!("ZADD {{{ID}}}:due XX CH 0 {member}"));
