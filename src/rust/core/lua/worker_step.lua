@@ -13,7 +13,8 @@
 --    the claim, to wake another worker for these.
 -- 6. A step sent before the worker slept is taken when it wakes, even if its machine was lost or suspended
 --    meanwhile and nobody will read the reply. So it is served only for a while; after that, the reply is
---    that the worker is idle, without a marker, and it asks again.
+--    that the worker is idle, without a marker, and it asks again. A replay is answered at any time: the
+--    worker is awake, and would never learn of the task that the first copy has claimed.
 --
 -- A step with the number of the last one is a replay: the reply was lost. Its report was already applied,
 -- so it is ignored, and so is the window. The worker has begun none of the tasks it was given; the reply
@@ -56,7 +57,7 @@ end
 local replay = sequence == record.sequence
 local us = now_us()
 local ms = math.floor(us / 1000)
-if asleep ~= '0' and ms - asleep > AWAKE_MS then
+if not replay and asleep ~= '0' and ms - asleep > AWAKE_MS then
   return { 'IDLE', 0, 0, record.state, ms }
 end
 -- include: _small.lua

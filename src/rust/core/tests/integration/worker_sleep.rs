@@ -108,6 +108,18 @@ fn a_reply_that_is_cut_anywhere_neither_loses_nor_repeats_the_task() {
 }
 
 #[test]
+fn a_worker_that_lost_the_reply_is_told_what_it_claimed_however_late_it_asks_again() {
+    let mut f = Fixture::new();
+    let proxy = f.proxy();
+    let worker = ready(register(attach(proxy.url()), "w", never(), |_| {}).unwrap());
+    let (ids, _worker) = wake_soon(&mut f, worker, 1, || ());
+    std::thread::sleep(AWAKE + Duration::from_millis(50));
+    let steps = proxy.calls(&["w", "t", "b", "r"]);
+    let reply = format!("{:?}", f.resend(steps.last().unwrap()));
+    assert!(reply.contains("TASKS") && reply.contains(&ids[0]), "{reply}");
+}
+
+#[test]
 fn a_sleeping_worker_claims_one_task_however_many_it_would_take_awake() {
     let mut f = Fixture::new();
     submit_n(&mut f.queue, 1000);
