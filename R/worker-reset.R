@@ -11,7 +11,9 @@ note_packages <- function(run) run$loaded <- loadedNamespaces()
 # The state that tasks begin with.
 process_state <- function() {
   list(
-    options = options(), variables = Sys.getenv(), directory = getwd(),
+    options = options(), variables = Sys.getenv(),
+    # It may have been deleted.
+    directory = tryCatch(getwd(), error = function(e) NULL),
     globals = names(globalenv()), packages = loadedNamespaces()
   )
 }
@@ -39,7 +41,9 @@ restore_state <- function(run) {
   now <- process_state()
   loaded <- run$loaded %||% now$packages
   keeps_new <- !all(loaded %in% before$packages)
-  if (!identical(now$directory, before$directory)) try(setwd(before$directory), silent = TRUE)
+  if (!identical(now$directory, before$directory) && !is.null(before$directory)) {
+    try(setwd(before$directory), silent = TRUE)
+  }
   restore_each(now$options, before$options, keeps_new, options)
   restore_each(as.list(now$variables), as.list(before$variables), keeps_new, set_variables)
   remove_globals(setdiff(now$globals, before$globals))

@@ -86,7 +86,7 @@ test_that("a replaced worker has its folder, environment, libraries and log", {
 test_that("a worker starts anew after so many tasks, never more, and loses none", {
   skip_on_os("windows")
   r <- local_queue()
-  manager <- local_configured(r, max_tasks = 30)
+  manager <- local_configured(r, max_tasks = 30, reset = FALSE)
   pid <- worker_pid(r)
   ids <- rrq_task_create_bulk_call(function(x) {
     n <- get0("n_run", globalenv(), ifnotfound = 0) + 1

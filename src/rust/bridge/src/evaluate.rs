@@ -1,7 +1,6 @@
 //! The trait `Evaluate` on R functions. They never throw: each returns an outcome.
 
 use std::cell::RefCell;
-use std::time::UNIX_EPOCH;
 
 use extendr_api::prelude::*;
 use rrq_core::store::Written;
@@ -14,6 +13,7 @@ use rrq_core::{Error, Status, message::Message};
 use crate::cache;
 use crate::condition::{Failure, RResult, unreadable};
 use crate::convert::{field, texts};
+use crate::printed::Second;
 use crate::protect::{self, call, clear_interrupt, restore_interrupt};
 use crate::serialize::{serialize, serialize_noting, serialize_to, unserialize, unserialize_from};
 
@@ -48,14 +48,6 @@ pub struct REvaluate {
     second: Second,
 }
 
-/// The second of the last line that was printed, and how it is printed. Many lines share one, and
-/// finding the time zone costs a system call.
-#[derive(Default)]
-struct Second {
-    time_s: u64,
-    text: String,
-}
-
 impl REvaluate {
     /// From a list of calls and the environment `slot` in which they are evaluated.
     pub fn new(functions: &List) -> Self {
@@ -85,14 +77,21 @@ impl REvaluate {
     /// What the process is like now is what tasks shall find.
     pub fn keep_state(&self) {
         if !self.keep_state.is_null() {
-            call(&self.slot, &self.keep_state, &[]);
+            self.heedful(&self.keep_state);
         }
     }
 
     /// Undo what a task has changed in the process.
     fn restore_state(&self) {
         if !self.restore_state.is_null() && protect::state_changed() {
-            call(&self.slot, &self.restore_state, &[]);
+            self.heedful(&self.restore_state);
+        }
+    }
+
+    /// Call a function that fails only if it is interrupted: the loop will see the interrupt.
+    fn heedful(&self, function: &Robj) {
+        if call(&self.slot, function, &[]).is_none() {
+            restore_interrupt();
         }
     }
 
@@ -394,19 +393,5 @@ impl Evaluate for REvaluate {
             // Printing was interrupted: the loop will see the interrupt.
             restore_interrupt();
         }
-    }
-}
-
-impl Second {
-    fn line(&mut self, line: &Printed) -> String {
-        let Printed { time, command, message } = line;
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        if self.time_s != since.as_secs() || self.text.is_empty() {
-            self.time_s = since.as_secs();
-            self.text = protect::local_time(self.time_s);
-        }
-        let (time, ms) = (&self.text, since.subsec_millis());
-        let space = if message.is_empty() { "" } else { " " };
-        format!("[{time}.{ms:03}] {command}{space}{message}\n")
     }
 }

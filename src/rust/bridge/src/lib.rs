@@ -13,6 +13,7 @@ pub mod later;
 #[allow(unsafe_code)] // an allocator
 pub mod memory;
 mod plain;
+mod printed;
 #[allow(unsafe_code)] // R's C interface: calls that may jump
 pub mod protect;
 pub mod restart;

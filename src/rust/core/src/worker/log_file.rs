@@ -21,13 +21,15 @@ pub struct LogFile {
     file: File,
     limit: u64,
     omitted: u64,
+    /// The size of the line that says so.
+    note: u64,
 }
 
 impl LogFile {
     /// The file at `path`, which is created if necessary.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = private::open().read(true).append(true).create(true).open(path)?;
-        Ok(LogFile { file, limit: LIMIT, omitted: 0 })
+        Ok(LogFile { file, limit: LIMIT, omitted: 0, note: 0 })
     }
 
     /// Append to it.
@@ -43,8 +45,9 @@ impl LogFile {
         if size <= self.limit {
             return Ok(());
         }
-        self.omitted += size - HEAD - TAIL;
+        self.omitted += size - HEAD - self.note - TAIL;
         let mut kept = format!("\n[... {} bytes omitted ...]\n", self.omitted).into_bytes();
+        self.note = kept.len() as u64;
         self.file.seek(SeekFrom::Start(size - TAIL))?;
         (&self.file).take(TAIL).read_to_end(&mut kept)?;
         self.file.set_len(HEAD)?;
@@ -82,7 +85,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let mut log = LogFile { limit: 2 * TAIL, ..LogFile::open(&path).unwrap() };
-        let lines = 1_000_000;
+        let lines = 400_000;
         for i in 0..lines {
             log.write(format!("{i:07}\n").as_bytes()).unwrap();
         }
