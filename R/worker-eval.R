@@ -272,7 +272,13 @@ is_lasting_environment <- function(x) {
 # must find no active run. The interrupt handler remembers one that comes outside of a task's code
 # (`run$interrupted`): the jump that follows ends the engine's call, which then asks `failed` what
 # happened. Exiting handlers (tryCatch) would unwind before the trace is taken.
+# Outside of tasks the engine ends errors, for instance of data that R cannot read, when R jumps to
+# whoever handles them. If nobody did, R would end the process instead.
 with_task_handlers <- function(run, code) {
+  tryCatch(handle_in_task(run, code), error = stop)
+}
+
+handle_in_task <- function(run, code) {
   withCallingHandlers(
     code,
     error = function(e) if (run$active) leave_with_error(run, e),

@@ -1,6 +1,6 @@
 test_that("a task whose body cannot be read is an error that names key and field, others run", {
   r <- local_queue()
-  ids <- rrq_task_create_bulk_expr(x, data.frame(x = 1:3), controller = r)
+  ids <- rrq_task_create_bulk_call(sqrt, 1:3, controller = r)
   con <- r$con
   con$HSET(sprintf("{%s}:b", r$queue_id), ids[[2]], "junk")
   run_worker(local_worker(r))
@@ -14,7 +14,8 @@ test_that("a task whose body cannot be read is an error that names key and field
 
 test_that("a payload that cannot be read is an error that names key and field", {
   r <- local_queue()
-  id <- rrq_task_create_expr(1 + 1, controller = r)
+  x <- list(1, "a")
+  id <- rrq_task_create_expr(length(x), controller = r)
   con <- r$con
   key <- sprintf("{%s}:b", r$queue_id)
   body <- con$HGET(key, id)
@@ -43,7 +44,7 @@ test_that("a header or a value that cannot be read hides no other task", {
 
 test_that("the doctor finds damage and repairs it", {
   r <- local_queue()
-  id <- rrq_task_create_expr(1, controller = r)
+  id <- rrq_task_create_expr(sqrt(1), controller = r)
   con <- r$con
   con$HSET(sprintf("{%s}:b", r$queue_id), id, "junk")
   con$SET(sprintf("{%s}:otag", r$queue_id), "junk")
@@ -59,6 +60,6 @@ test_that("an error for a key that holds something else names it", {
   r <- local_queue()
   con <- r$con
   con$SET(sprintf("{%s}:q:default", r$queue_id), "junk")
-  error <- expect_error(rrq_task_create_expr(1, controller = r), class = "rrq_error_corrupt")
+  error <- expect_error(rrq_task_create_expr(sqrt(1), controller = r), class = "rrq_error_corrupt")
   expect_match(conditionMessage(error), sprintf("{%s}:q:default", r$queue_id), fixed = TRUE)
 })

@@ -13,7 +13,7 @@ use rrq_core::{Error, Status, message::Message};
 use crate::cache;
 use crate::condition::{Failure, RResult, unreadable};
 use crate::convert::{field, texts};
-use crate::printed::Second;
+use crate::log_line::Second;
 use crate::protect::{self, call, clear_interrupt, restore_interrupt};
 use crate::serialize::{serialize, serialize_noting, serialize_to, unserialize, unserialize_from};
 

@@ -10,10 +10,10 @@ pub mod evaluate;
 pub mod isolate;
 #[allow(unsafe_code)] // a function of another package's C interface
 pub mod later;
+mod log_line;
 #[allow(unsafe_code)] // an allocator
 pub mod memory;
 mod plain;
-mod printed;
 #[allow(unsafe_code)] // R's C interface: calls that may jump
 pub mod protect;
 pub mod restart;

@@ -85,7 +85,7 @@ fn check_ended(ids: &[String], headers: &[Header]) -> Result<()> {
 
 pub(super) fn result((header, large): (Header, Option<Vec<u8>>)) -> TaskResult {
     let (has_extra, is_object) = (header.has(Flag::Extra), header.has(Flag::Object));
-    let is_poison = header.has(Flag::Poison);
+    let (has_large, is_poison) = (header.has(Flag::Large), header.has(Flag::Poison));
     let small = (!header.result.is_empty()).then_some(header.result);
     let (small, object) = match small {
         Some(hash) if is_object => (None, Some(String::from_utf8_lossy(&hash).into())),
@@ -95,7 +95,7 @@ pub(super) fn result((header, large): (Header, Option<Vec<u8>>)) -> TaskResult {
         has_extra,
         is_poison,
         status: header.status,
-        value: small.or(large),
+        value: small.or(large.filter(|_| has_large)),
         object,
         worker: header.worker,
         attempt: header.attempt,

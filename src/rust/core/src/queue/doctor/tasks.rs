@@ -59,6 +59,10 @@ impl Doctor<'_> {
                 let problem = if body.is_none() { "it is missing" } else { "it cannot be read" };
                 if !header.status.is_terminal() {
                     self.mend("fail", id, &key, problem, FAILS)?;
+                    if self.repair {
+                        let remove = redis::cmd("HDEL").arg(&key).arg(id).clone();
+                        self.queue.connection.command(&remove)?;
+                    }
                 } else if body.is_some() {
                     self.remove("HDEL", &key, id, problem)?;
                 }

@@ -1,4 +1,4 @@
-//! The lines that a worker prints.
+//! How a worker prints the lines of its log.
 
 use std::time::UNIX_EPOCH;
 
@@ -15,7 +15,7 @@ pub struct Second {
 }
 
 impl Second {
-    /// The line as R would print it.
+    /// The line, with its end.
     pub fn line(&mut self, line: &Printed) -> String {
         let Printed { time, command, message } = line;
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
