@@ -1,13 +1,49 @@
 # Raise an error of class rrq_error_<what> on behalf of the function the user called. The message
 # is not interpolated, because ids, paths and server replies may contain braces.
 abort <- function(what, message, ..., class = NULL, call = caller_env(), parent = NULL) {
+  trace <- NULL
+  if (any(vapply(sys.calls(), shows_password, NA))) {
+    trace <- rlang::trace_back()
+    trace$call <- lapply(trace$call, mask_passwords)
+    call <- mask_passwords(if (is.environment(call)) rlang::frame_call(call) else call)
+  }
   rlang::abort(
     bound_words(message),
     class = c(class, paste0("rrq_error_", what), "rrq_error"),
     ...,
     call = call,
+    trace = trace,
     parent = parent
   )
+}
+
+# What is surely none of a URL, and where one stands in it.
+no_password <- "^[a-z+]+://[^:@?]*(:[0-9]+)?(,[^:@?]*(:[0-9]+)?)*([?][^:@=]*)?$"
+password <- "(://[^/@:]*:)[^@]+(@)|([?&](sentinel_)?pass(word)?=)[^&]+"
+
+# Whether code contains a URL with a password, as in `rrq_controller("jobs",
+# "redis://:secret@host")`.
+shows_password <- function(code) !identical(code, mask_passwords(code))
+
+mask_passwords <- function(code) {
+  if (is.call(code)) {
+    for (i in seq_along(code)) {
+      part <- code[[i]]
+      if (!missing(part) && (is.call(part) || is.character(part))) code[[i]] <- mask_passwords(part)
+    }
+  } else if (is.character(code) && length(code) == 1) {
+    code[] <- mask_text(code)
+  }
+  code
+}
+
+# Of what looks like a URL without looking like a proper one, nothing is shown.
+mask_text <- function(text) {
+  if (!grepl("^(redis|valkey|unix)[a-z+]*[:/]", text) || grepl(no_password, text)) {
+    return(text)
+  }
+  masked <- gsub(password, "\\1\\3***\\2", text, perl = TRUE)
+  if (masked == text) "redis://***" else masked
 }
 
 # A very long name would hide the rest of a message. Paths are shorter.
@@ -37,6 +73,8 @@ warn_missing_tasks <- function(ids) {
 hints <- list(
   connection = "Check that the server is running and that the address is correct.",
   authentication = "Check the user name and password in the URL.",
+  tls = "See the section on kinds of servers in `?rrq_redis`.",
+  protocol = "Something between this session and the server may change what is sent.",
   layout = "Use the version of rrq that created this queue, or another queue id.",
   queue_exists = paste(
     "Settings of a queue cannot be changed: use another queue id, or delete this queue with",

@@ -83,7 +83,7 @@ rrq_configure <- function(queue_id, con = NULL, store_max_size = Inf, offload_pa
     compress = if (!compress) FALSE,
     max_bytes = if (is.finite(max_bytes)) as.numeric(max_bytes)
   )
-  rust_call(rs_queue_configure(url, queue_id, settings))
+  rust_call(rs_queue_configure(full_url(url), queue_id, settings))
   invisible()
 }
 

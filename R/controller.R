@@ -22,17 +22,30 @@
 #' @param offload_threshold_size Values of this session that are larger, in bytes, are stored in
 #'   that directory; with the default `Inf`, only those larger than the `store_max_size` of the
 #'   queue.
-#' @section Servers that evict data:
-#' A server whose `maxmemory` is set may delete data when it has no memory left. If its
-#' `maxmemory-policy` is not `noeviction`, a warning of class `rrq_warning_eviction` says so, once
-#' per session and server.
+#' @param durable Whether functions that create or retry tasks return only when the tasks would
+#'   survive the loss of the server: when they are on its disk, if it has an append-only file and is
+#'   Redis or Valkey 7.2 or later, and on a replica, if there is one. This takes milliseconds per
+#'   call. If it takes longer than 10 s, the error is `rrq_error_not_durable`; the tasks are queued,
+#'   and their ids are in `$ids`. See `vignette("security-and-durability")`.
+#' @section Warnings about the server:
+#' Each is given once per session and server, and only to users who may ask for the settings:
+#'
+#' - `rrq_warning_eviction`: `maxmemory` is set, and `maxmemory-policy` is not `noeviction`, so that
+#'   the server deletes data when it has no memory left;
+#' - `rrq_warning_persistence`: the server writes nothing to disk, so that its queues are gone when
+#'   it ends. There is no warning for the servers of [rrq_server()].
 #'
 #' @return An `rrq_controller` with `$queue_id`, `$con` (an [rrq_redis()] connection), `$keys` and
 #'   `$store` (the [object_store] of the queue). It prints the server and the numbers of tasks and
 #'   workers.
-#' @section Errors: `rrq_error_connection`, `rrq_error_authentication`,
+#' @section Servers that have just started:
+#' A server that is still reading its data is waited for, with a message, for as long as the option
+#' `rrq.timeout_loading` says, by default 600 seconds. Then the error is `rrq_error_timeout`.
+#'
+#' @section Errors: `rrq_error_connection`, `rrq_error_authentication`, `rrq_error_tls`,
 #'   `rrq_error_server_unsuitable` (too old, a replica, a Sentinel, the wrong node of a cluster, a
-#'   missing database, too many clients) and `rrq_error_not_redis` (a web server, a server that
+#'   missing database, too many clients, or `durable` on a server that can confirm nothing) and
+#'   `rrq_error_not_redis` (a web server, a server that
 #'   expects TLS) name the server's address; `rrq_error_layout` names both versions if another
 #'   version of rrq created the queue.
 #' @seealso [rrq_default_controller_set()] for a default, so that you need not pass the controller
@@ -48,19 +61,21 @@
 #' server$stop()
 rrq_controller <- function(queue_id, con = NULL, timeout_task_wait = NULL, follow = NULL,
                            check_version = TRUE, offload_path = NULL,
-                           offload_threshold_size = Inf) {
+                           offload_threshold_size = Inf, durable = FALSE) {
   check_queue_id(queue_id)
   check_number(timeout_task_wait, null = TRUE)
   check_flag(follow, null = TRUE)
   check_flag(check_version)
   check_offload_path(offload_path)
   check_number(offload_threshold_size)
+  check_flag(durable)
   url <- resolve_url(con)
   settings <- list(
     timeout_task_wait = timeout_task_wait %||% getOption("rrq.timeout_task_wait", Inf),
     follow = follow %||% getOption("rrq.follow", TRUE),
     offload_path = if (is.null(offload_path)) offload_path() else expand_path(offload_path),
-    offload_threshold_size = as.numeric(offload_threshold_size)
+    offload_threshold_size = as.numeric(offload_threshold_size),
+    durable = durable
   )
   new_controller(queue_id, url, settings)
 }
@@ -70,19 +85,25 @@ attach_queue <- function(url, queue_id, settings, call = caller_env()) {
   watch_transfers()
   path <- settings$offload_path
   threshold <- settings$offload_threshold_size
-  rust_call(rs_queue_attach(url, queue_id, describe_session(), path, threshold), call)
+  handle <- rust_call(
+    rs_queue_attach(full_url(url, call), queue_id, describe_session(), path, threshold), call
+  )
+  if (settings$durable) rust_call(rs_queue_set_durable(handle), call)
+  handle
 }
 
 # Look at a queue without being recorded as its user. It must exist.
 peek_queue <- function(url, queue_id, call = caller_env()) {
-  rust_call(rs_queue_attach(url, queue_id, "", offload_path(), Inf), call)
+  rust_call(rs_queue_attach(full_url(url, call), queue_id, "", offload_path(), Inf), call)
 }
 
 new_controller <- function(queue_id, url, settings, call = caller_env()) {
+  con <- new_redis(url, call)
+  await_loading(unclass(con)$state$pointer, call)
   pointer <- attach_queue(url, queue_id, settings, call)
   controller <- rlang::env(
     queue_id = queue_id,
-    con = new_redis(url, call),
+    con = con,
     keys = list(prefix = rust_call(rs_queue_prefix(queue_id))),
     url = url,
     settings = settings,
@@ -90,33 +111,8 @@ new_controller <- function(queue_id, url, settings, call = caller_env()) {
     pointer = pointer
   )
   controller$store <- queue_store$new(controller)
-  warn_eviction(controller$con)
+  warn_server(controller$con)
   structure(controller, class = "rrq_controller")
-}
-
-# A server that has reached its `maxmemory` deletes keys, unless told otherwise: tasks would be lost
-# without notice. Reported once for each server. Who may not ask for it is not told.
-warn_eviction <- function(con) {
-  address <- con$config()$address
-  if (address %in% the$known_servers) {
-    return(invisible())
-  }
-  the$known_servers <- c(the$known_servers, address)
-  info <- tryCatch(con$INFO("memory"), rrq_error = function(e) "")
-  field <- function(name) {
-    line <- grep(paste0("^", name, ":"), strsplit(info, "\r?\n")[[1]], value = TRUE)
-    if (length(line) == 1) sub("^[^:]+:", "", line) else ""
-  }
-  policy <- field("maxmemory_policy")
-  if (!policy %in% c("noeviction", "") && !field("maxmemory") %in% c("0", "")) {
-    warn("eviction", c(
-      sprintf("The server at %s deletes data when it has no memory left.", address),
-      i = sprintf(
-        "Its `maxmemory-policy` is \"%s\": tasks and results may be lost without notice.", policy
-      ),
-      i = "Set it to \"noeviction\", as in `con$CONFIG_SET(\"maxmemory-policy\", \"noeviction\")`."
-    ))
-  }
 }
 
 describe_session <- function() {
@@ -203,7 +199,7 @@ queue_lines <- function(x, state, width = getOption("width")) {
   room <- width - nchar("<rrq_controller>  at :")
   fits <- room - nchar(state) - 1 >= 16 + min(nchar(x$queue_id), 16)
   if (fits) room <- room - nchar(state) - 1
-  address <- shorten_middle(x$con$config()$address, max(16, room - nchar(x$queue_id)))
+  address <- shorten_middle(unclass(x$con)$address, max(16, room - nchar(x$queue_id)))
   id <- shorten_middle(x$queue_id, max(16, room - nchar(address)))
   title <- sprintf("<rrq_controller> %s at %s:", id, address)
   fit_width(if (fits) paste(title, state) else c(title, paste0("  ", state)))

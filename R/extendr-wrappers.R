@@ -39,6 +39,10 @@ rs_message_delete <- function(queue, id, workers) .Call(wrap__rs_message_delete,
 
 rs_queue_attach <- function(url, id, who, offload_path, offload_threshold) .Call(wrap__rs_queue_attach, url, id, who, offload_path, offload_threshold)
 
+rs_queue_set_durable <- function(queue) .Call(wrap__rs_queue_set_durable, queue)
+
+rs_queue_deadline <- function(queue, limit_s) .Call(wrap__rs_queue_deadline, queue, limit_s)
+
 rs_queue_prefix <- function(id) .Call(wrap__rs_queue_prefix, id)
 
 rs_queue_configure <- function(url, id, settings) .Call(wrap__rs_queue_configure, url, id, settings)
@@ -58,6 +62,12 @@ rs_queue_memory <- function(queue, n) .Call(wrap__rs_queue_memory, queue, n)
 rs_queue_examine <- function(queue, repair) .Call(wrap__rs_queue_examine, queue, repair)
 
 rs_queue_destroy <- function(queue, after_s) .Call(wrap__rs_queue_destroy, queue, after_s)
+
+rs_url_mask <- function(url) .Call(wrap__rs_url_mask, url)
+
+rs_acl_rules <- function(queues, durable) .Call(wrap__rs_acl_rules, queues, durable)
+
+rs_redis_has_tls <- function() .Call(wrap__rs_redis_has_tls)
 
 rs_redis_open <- function(url) .Call(wrap__rs_redis_open, url)
 

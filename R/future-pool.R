@@ -47,7 +47,9 @@ new_pool <- function(key, n, n_own, address, queue) {
 }
 
 # Of the server for private queues, as far as it is known.
-private_url <- function() the$controller$url %||% url_from_environment()
+private_url <- function() {
+  the$controller$url %||% (if (!is.null(url <- url_from_environment())) mask_url(url))
+}
 
 enter_pool <- function(pool, user) {
   if (!is.null(pool$watch) && has_lost_server(pool)) stop_pool(pool, 0)

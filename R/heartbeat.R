@@ -106,7 +106,8 @@ rrq_heartbeat <- R6Class(
         abort("heartbeat_exists", message, ids = private$key, call = call)
       }
       private$pointer <- rust_call(rs_heartbeat_start(
-        private$url, private$key, private$value, private$period, private$expire, private$timeout
+        full_url(private$url, call), private$key, private$value, private$period, private$expire,
+        private$timeout
       ), call)
     }
   )
@@ -121,7 +122,7 @@ rrq_heartbeat_kill <- function(con, key, signal = tools::SIGINT) {
     abort_argument("signal", "a signal number", signal, rlang::current_env())
   }
   url <- resolve_url(con)
-  sent <- rust_call(rs_heartbeat_kill(url, key, as.integer(signal)))
+  sent <- rust_call(rs_heartbeat_kill(full_url(url), key, as.integer(signal)))
   if (!sent) {
     text <- sprintf("Nothing keeps the key '%s' alive: no signal was sent.", shorten(key, 200))
     hint <- "The key of a worker is `heartbeat_key` in `rrq_worker_info()`."

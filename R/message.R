@@ -27,9 +27,8 @@
 #' * `STOP` takes a reason (a string) or `NULL`: the worker responds `"BYE"` and exits.
 #'
 #' Any other command is sent with a warning, and the response is a condition that says that it is
-#' unknown. If a
-#' command fails on the worker, the response is a `try-error`, which prints as an error, and the
-#' worker continues.
+#' unknown. If a command fails on the worker, the response is a `try-error`, which prints as an
+#' error, and the worker continues.
 #'
 #' @section Expiry: The responses of a worker expire one week after its latest response, unless they
 #'   were deleted with `delete = TRUE`.
@@ -211,6 +210,7 @@ look_every <- 5
 
 get_responses <- function(handle, message_id, worker_ids, named, delete, timeout, step,
                           call = caller_env()) {
+  local_deadline(handle, timeout)
   answers <- wait_responses(handle, message_id, worker_ids, timeout, step, call)
   if (delete && length(worker_ids) > 0) {
     rust_call(rs_message_delete(handle, message_id, worker_ids), call)

@@ -62,7 +62,7 @@ object_store <- R6Class(
       }
       private$name <- prefix
       private$open <- function() {
-        url <- resolve_url(con, call)
+        url <- full_url(resolve_url(con, call), call)
         rust_call(rs_store_new(url, prefix, as.numeric(max_size), offload$path), call)
       }
       private$pointer <- private$open()

@@ -137,9 +137,9 @@ promise_hub <- function(controller, call = caller_env()) {
   hub <- controller$promises[[loop]]
   # In a fork, or after the controller was saved and read back, it is closed.
   if (is.null(hub) || is_dead(hub$pointer) || is.null(rust_call(rs_watch_n_open(hub$pointer)))) {
-    the$n_watches <- the$n_watches + 1
+    key <- next_watch()
     hub <- rlang::env(
-      controller = controller, key = the$n_watches, waiting = new.env(), is_called = FALSE,
+      controller = controller, key = key, waiting = new.env(), is_called = FALSE,
       pointer = rust_call(rs_watch_open(handle, follows(NULL, controller)), call)
     )
     controller$promises[[loop]] <- hub

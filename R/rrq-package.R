@@ -10,7 +10,7 @@
 #' * Begin and end: [rrq_start()], [rrq_stop()]
 #' * Queues and servers: [rrq_controller()], [rrq_default_controller_set()],
 #'   [rrq_default_controller_clear()], [rrq_configure()], [rrq_server()], [rrq_redis()],
-#'   [rrq_destroy()]
+#'   [rrq_acl()], [rrq_destroy()]
 #' * Run a call or an expression and wait for its value: [rrq_call()], [rrq_eval()]
 #' * Apply a function to many elements: [rrq_lapply()], [rrq_mapply()]
 #' * The same as in purrr: [rrq_map()], [rrq_map_lgl()], [rrq_map_int()], [rrq_map_dbl()],
@@ -48,7 +48,8 @@
 #'   [rrq_heartbeat_kill()]
 #' * Large values: [rrq_share()], [rrq_share_value()], [rrq_unshare()], [object_store],
 #'   [object_store_offload_disk], and `store_max_size` of [rrq_configure()]
-#' * Housekeeping: [rrq_memory()], [rrq_prune()], and `max_bytes` of [rrq_configure()]
+#' * Housekeeping: [rrq_memory()], [rrq_prune()], [rrq_doctor()], and `max_bytes` of
+#'   [rrq_configure()]
 #' * Messages and files: [rrq_message_send()], [rrq_message_send_and_wait()],
 #'   [rrq_message_get_response()], [rrq_message_has_response()], [rrq_message_response_ids()],
 #'   [rrq_files_pack()], [rrq_files_unpack()]
@@ -63,6 +64,8 @@
 #' * `rrq.warnings` (`TRUE`): whether the warnings of tasks are signalled again in the session, see
 #'   [rrq_task_result()].
 #' * `rrq.timeout_task_wait` (`Inf`): the time limit of waits in seconds, for new controllers.
+#' * `rrq.timeout_loading` (600): how many seconds to wait for a server that is still reading its
+#'   data, see [rrq_controller()].
 #' * `rrq.follow` (`TRUE`): whether queries for a retried task return its newest retry, for new
 #'   controllers.
 #' * `rrq.nonportable` (`"error"`): what happens if a task or a result contains a connection or an
@@ -78,6 +81,7 @@
 #' * `RRQ_URL`, `REDIS_URL`, `REDUX_URL`: the URL of the server, see [rrq_redis()]. The first one
 #'   that is set is used.
 #' * `REDIS_HOST` (`127.0.0.1`), `REDIS_PORT` (`6379`): the server's address if no URL is set.
+#' * `RRQ_TLS_CA`, `RRQ_TLS_CERT`, `RRQ_TLS_KEY` (not set): files for TLS, see [rrq_redis()].
 #' * `RRQ_REDIS_SERVER` (not set): the program of private servers. By default it is `redis-server`,
 #'   or else `valkey-server`, on the `PATH`.
 #' * `RRQ_OFFLOAD_PATH` (not set): the directory for large values on this machine, if it is another
@@ -121,8 +125,7 @@
 #'
 #' # A task that fails returns its error
 #' id <- rrq_task_create_call(function(x) stop("no such model: ", x), list("cubic"))
-#' rrq_task_wait(id)
-#' rrq_task_result(id)
+#' rrq_task_wait(id) rrq_task_result(id)
 #'
 #' rrq_stop()
 #' @importFrom methods new
@@ -140,6 +143,8 @@ the$transfers <- NULL
 the$supervised <- -Inf
 the$unknown_queues <- character()
 the$known_servers <- character()
+the$insecure <- character()
+the$urls <- list()
 the$watches <- list()
 the$n_watches <- 0
 the$otel <- NULL

@@ -40,7 +40,33 @@ new_server <- function(dir = NULL, port = NULL, call = caller_env()) {
     is_alive = function() rust_call(rs_server_is_alive(pointer)),
     stop = function() stop_server(pointer)
   )
-  structure(c(rust_call(rs_server_info(pointer)), methods), class = "rrq_server")
+  structure(c(server_fields(pointer), methods, pointer = pointer), class = "rrq_server")
+}
+
+# Not in the frame that the methods keep.
+server_fields <- function(pointer) {
+  rust_call(rs_server_info(pointer))[c("port", "socket", "pid")]
+}
+
+# The URLs have the password, which must not show in str() or in a saved file.
+#' @export
+`$.rrq_server` <- function(x, name) {
+  fields <- unclass(x)
+  if (!name %in% c("url", "tcp_url")) {
+    return(fields[[name]])
+  }
+  rust_call(rs_server_info(fields$pointer))[[name]]
+}
+
+#' @export
+`[[.rrq_server` <- function(x, i, ...) {
+  if (is.character(i)) `$.rrq_server`(x, i) else unclass(x)[[i]]
+}
+
+#' @importFrom utils .DollarNames
+#' @export
+.DollarNames.rrq_server <- function(x, pattern = "") { # nolint: object_name_linter.
+  grep(pattern, c("url", "tcp_url", setdiff(names(unclass(x)), "pointer")), value = TRUE)
 }
 
 # Keeps it for the whole session, even if the user keeps only its URL. A function of its own: the
@@ -84,10 +110,39 @@ url_from_environment <- function() {
 }
 
 # The server's URL for `con`: given, from the environment, the default address, or a private one.
+# Without its password: see mask_url().
 resolve_url <- function(con, call = caller_env()) {
-  if (inherits(con, "rrq_redis")) {
-    return(con$config()$url)
+  if (inherits(con, "rrq_redis")) unclass(con)$state$url else mask_url(given_url(con, call), call)
+}
+
+# URLs are kept without passwords, which str() would show and saveRDS() would store. The session
+# knows those of the servers that it has been connected to.
+mask_url <- function(url, call = caller_env()) {
+  masked <- rust_call(rs_url_mask(url), call)
+  if (masked != url) the$urls[[masked]] <- url
+  masked
+}
+
+# With the password, for the engine. In another session it may be that of RRQ_URL.
+full_url <- function(masked, call = caller_env()) {
+  if (!grepl("***", masked, fixed = TRUE)) {
+    return(masked)
   }
+  url <- the$urls[[masked]]
+  if (is.null(url)) {
+    url <- url_from_environment()
+    if (is.null(url) || !identical(mask_url(url, call), masked)) {
+      message <- c(
+        sprintf("The password of %s is not known in this session: it is not saved.", masked),
+        i = "Set the environment variable RRQ_URL, or connect again with `rrq_controller()`."
+      )
+      abort("authentication", message, call = call)
+    }
+  }
+  url
+}
+
+given_url <- function(con, call) {
   if (inherits(con, "rrq_server")) {
     return(con$url)
   }
@@ -136,7 +191,7 @@ own_server <- function(url) {
   for (pointer in if (.Platform$OS.type == "unix") rev(the$servers)) {
     if (!is_dead(pointer)) {
       info <- rust_call(rs_server_info(pointer))
-      if (url %in% c(info$url, info$tcp_url)) {
+      if (url %in% c(mask_url(info$url), mask_url(info$tcp_url))) {
         return(list(pid = info$pid, owner = Sys.getpid()))
       }
     }
@@ -183,7 +238,7 @@ url_from_redux <- function(con) {
 # not a reason to start another server.
 is_listening <- function(url) {
   tryCatch(
-    is.list(rust_call(rs_redis_info(rust_call(rs_redis_open(url))))),
+    is.list(rust_call(rs_redis_info(rust_call(rs_redis_open(full_url(url)))))),
     rrq_error_connection = function(e) FALSE,
     rrq_error_not_redis = function(e) FALSE,
     rrq_error = function(e) TRUE

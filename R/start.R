@@ -69,7 +69,7 @@ rrq_start <- function(workers = 2, queue_id = NULL, ..., con = NULL) {
 report_started <- function(started, asked, call = caller_env()) {
   controller <- started$controller
   kept <- sprintf("Queue %s at %s has been started before.", shorten(controller$queue_id, 60),
-    controller$con$config()$address
+    unclass(controller$con)$address
   )
   hint <- c(i = "Call `rrq_stop()` first to start another one.")
   if (!identical(asked$queue_id %||% controller$queue_id, controller$queue_id)) {

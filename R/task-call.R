@@ -59,6 +59,7 @@ answer <- function(task, options, timeout, warnings, controller, call) {
   begin <- now()
   limit <- timeout %||% controller$settings$timeout_task_wait
   handle <- queue_handle(controller, call)
+  local_deadline(handle, limit)
   pause <- min(limit, brief_s)
   asked <- NULL
   # submit() needs the id alone, to delete the task if a warning is made an error.
@@ -73,7 +74,7 @@ answer <- function(task, options, timeout, warnings, controller, call) {
     asked$id
   }
   id <- submit(handle, task$kind, list(task$payload), task$shared, options, call, send = send)
-  if (!asked$deleted) on.exit(forget(handle, id))
+  if (!asked$deleted) on.exit(forget(handle, id), add = TRUE)
   outcome <- if (is.null(asked$outcome)) {
     await_answer(handle, id, limit, begin, controller, call)
   } else {
@@ -95,6 +96,7 @@ await_answer <- function(handle, id, limit, begin, controller, call) {
 # Runs when a call ends, even with an error that the user must see, so this never throws. A task
 # that still runs is told to stop, and expires when it has.
 forget <- function(handle, id) {
+  local_deadline(handle, 5)
   tryCatch(rust_call(rs_task_discard(handle, id, 0)), rrq_error = function(e) {
     reason <- conditionMessage(e)
     cli::cli_inform(c("!" = "Task {id} could not be deleted.", i = "{reason}"))

@@ -61,8 +61,9 @@ rrq_task_collect <- function(task_ids, fun = NULL, ..., error = FALSE, timeout =
     if (is.null(fun)) result else fun(id, result, ...)
   }
   limit <- timeout %||% controller$settings$timeout_task_wait
+  local_deadline(queue_handle(controller), limit)
   source <- start_source(controller, unique(task_ids), limit)
-  on.exit(end_source(source))
+  on.exit(end_source(source), add = TRUE)
   on.exit(signal_collected(signals), add = TRUE)
   source$relay <- relay
   if (source$n_left > 0 && show_progress(progress)) {
@@ -93,6 +94,7 @@ rrq_task_iterator <- function(task_ids, timeout = NULL, relay = FALSE, warnings 
       if (source$n_left == 0) {
         return(NULL)
       }
+      local_deadline(queue_handle(controller), timeout %||% limit)
       restart_clock(source, timeout %||% limit)
       batch <<- next_batch(source, rlang::current_env())
       at <<- 0

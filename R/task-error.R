@@ -65,7 +65,9 @@ ended_without_value <- function(id, queue_id, status, worker, poison = FALSE) {
   message <- switch(status,
     DIED = paste0(
       sprintf("the worker '%s' was lost while it ran this task", worker),
-      if (poison) "; it is not retried because this happened too often, see `max_lost` of `rrq_retry()`"
+      if (poison) {
+        "; it is not retried because this happened too often, see `max_lost` of `rrq_retry()`"
+      }
     ),
     CANCELLED = "the task was cancelled",
     TIMEOUT = "the task exceeded its time limit",

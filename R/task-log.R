@@ -5,8 +5,8 @@
 #' `separate_process` of [rrq_task_create_expr()]) and for tasks created with `capture = TRUE`.
 #'
 #' The first and last 64 KB are kept, with a line between them that says how much was omitted. A
-#' worker whose configuration sets `logdir` (see [rrq_worker_config()]) also writes the
-#' output to a file, up to 64 MB. What a task logs with the package logger is output, too, unless its appenders
+#' worker whose configuration sets `logdir` (see [rrq_worker_config()]) also writes the output to a
+#' file, up to 64 MB. What a task logs with the package logger is output, too, unless its appenders
 #' were changed; with `logger::log_threshold()` in the worker environment (see
 #' [rrq_worker_envir_set()]) you choose how much. If a task is retried, the log is that of the
 #' latest attempt.

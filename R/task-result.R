@@ -85,7 +85,8 @@ rrq_task_results <- function(task_ids, error = FALSE, named = FALSE, follow = NU
 # followed has its status before the retry.
 fetch_outcomes <- function(ids, controller, follow = FALSE, call = caller_env()) {
   handle <- queue_handle(controller, call)
-  # A value that cannot be read is an error for R, which the engine ends when R jumps to this handler.
+  # A value that cannot be read is an error for R, which the engine ends when R jumps to this
+  # handler.
   outcomes <- rust_call(tryCatch(rs_task_outcomes(handle, ids, follow), error = stop), call)
   complete_outcomes(ids, outcomes, controller, follow, call)
 }

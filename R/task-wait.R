@@ -89,8 +89,9 @@ rrq_task_wait_any <- function(task_ids, timeout = NULL, progress = NULL, follow 
   handle <- queue_handle(controller)
   limit <- timeout %||% controller$settings$timeout_task_wait
   follow <- follows(follow, controller)
+  local_deadline(handle, limit)
   wait <- start_wait(handle, task_ids, limit, follow)
-  on.exit(end_wait(wait))
+  on.exit(end_wait(wait), add = TRUE)
   if (show_progress(progress)) wait$bar <- task_bar(handle, task_ids)
   ended <- with_bar(wait$bar, await(wait, any = TRUE)$ids)
   if (relay) relay_output(wait, ended, follow)
@@ -137,6 +138,7 @@ brief_s <- 0.1
 wait_for_tasks <- function(handle, ids, limit, time_poll, progress, follow = FALSE, relay = FALSE,
                            call = caller_env()) {
   begin <- now()
+  local_deadline(handle, limit)
   waiter <- NULL
   if (!relay && !progress && !relays_progress()) {
     # Most waits are over before there is anything to check.
@@ -147,7 +149,7 @@ wait_for_tasks <- function(handle, ids, limit, time_poll, progress, follow = FAL
     }
   }
   wait <- start_wait(handle, ids, limit, follow, call, waiter, begin)
-  on.exit(end_wait(wait))
+  on.exit(end_wait(wait), add = TRUE)
   if (progress) wait$bar <- task_bar(handle, ids, max(time_poll, 0.1))
   with_bar(wait$bar, await_all(wait, ids, follow, relay, call))
 }

@@ -80,7 +80,7 @@ new_watch <- function(pointer, controller) {
     if (is_dead(pointer)) abort_watch_closed(call)
     pointer
   }
-  key <- the$n_watches <- the$n_watches + 1
+  key <- next_watch()
   methods <- list(
     add = function(ids) {
       rust_call(rs_watch_add(opened(), queue_handle(controller), check_ids(ids)))
@@ -105,6 +105,11 @@ new_watch <- function(pointer, controller) {
     }
   )
   structure(methods, class = "rrq_watch")
+}
+
+# A function of its own: see keep_server().
+next_watch <- function() {
+  the$n_watches <- the$n_watches + 1
 }
 
 #' @export

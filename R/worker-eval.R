@@ -47,10 +47,10 @@ evaluation_calls <- function(run, identity) {
       if (!is.null(run$outcome) || !is.null(run$calls)) {
         return(take_outcome(run, run$outcome))
       }
-      # A jump past the handlers, as when the C stack runs out: R's last error message explains it.
+      # R's last error message may be that of an earlier task.
       if (run$active) {
         run$active <- FALSE
-        message <- sub("^Error( in .*?)? ?: ", "", trimws(geterrmessage()))
+        message <- left_by_jump
       }
       error <- simpleError(message)
       if (nzchar(class)) class(error) <- c(class, class(error))
@@ -77,7 +77,6 @@ evaluation_calls <- function(run, identity) {
     run = quote(run(kind, payload, template, variables, parents, timeout, seed, logged)),
     failed = quote(failed(message, class)),
     ended = quote(ended(status, message)),
-    process = identity$process,
     absent = quote(absent(id, status, worker)),
     answer = quote(answer(command, argument, timeout_idle, remaining)),
     stateless = quote(stateless(value)),
@@ -272,8 +271,10 @@ is_lasting_environment <- function(x) {
 # must find no active run. The interrupt handler remembers one that comes outside of a task's code
 # (`run$interrupted`): the jump that follows ends the engine's call, which then asks `failed` what
 # happened. Exiting handlers (tryCatch) would unwind before the trace is taken.
-# Outside of tasks the engine ends errors, for instance of data that R cannot read, when R jumps to
-# whoever handles them. If nobody did, R would end the process instead.
+#
+# The exiting handler around all of them is for errors outside of tasks, for instance of data that R
+# cannot read. It never runs: the engine ends the jump to it. But without anybody to jump to, R
+# would end the process.
 with_task_handlers <- function(run, code) {
   tryCatch(handle_in_task(run, code), error = stop)
 }
@@ -297,10 +298,21 @@ leave <- function(run, outcome) {
 }
 
 leave_with_error <- function(run, error) {
-  note_packages(run)
-  trace <- tryCatch(task_trace(run), error = function(e) NULL)
+  # There may be no stack left for either.
+  trace <- tryCatch(
+    {
+      note_packages(run)
+      task_trace(run)
+    },
+    error = function(e) NULL
+  )
   leave(run, list("ERROR", task_error(run, error, "ERROR", trace), extra_of(run), FALSE))
 }
+
+left_by_jump <- paste(
+  "its code was left past all handlers: it ran out of stack (C stack, or expressions nested too",
+  "deeply, as in endless recursion), or it invoked the restart \"abort\""
+)
 
 user_interrupt <- "the worker was interrupted while it ran this task"
 

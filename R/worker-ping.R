@@ -30,6 +30,7 @@ rrq_worker_ping <- function(worker_ids = NULL, timeout = 1, controller = NULL) {
   worker_ids <- check_ids(worker_ids, null = TRUE)
   check_number(timeout)
   handle <- queue_handle(controller)
+  local_deadline(handle, timeout + 0.3)
   states <- worker_states(handle)
   check_workers(worker_ids, states$id)
   worker_ids <- worker_ids %||% states$id[states$active]

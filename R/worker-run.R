@@ -86,27 +86,31 @@ rrq_worker <- R6Class(
     url = NULL, queue_id = NULL, config_name = NULL, handle = NULL, runner = NULL, run = NULL,
     verbose = TRUE, place = NULL, envir_hash = NULL, is_running = FALSE,
     register = function(timeout_config, call) {
+      server <- rust_call(rs_redis_open(full_url(private$url, call)), call)
+      private$place <- rust_call(rs_redis_info(server), call)[c("host", "path", "port")]
+      await_loading(server, call)
       config <- wait_for_config(timeout_config, function() {
         private$handle <- peek_queue(private$url, private$queue_id, call)
         rust_call(rs_config_read(private$handle, private$config_name), call)
       })
       private$verbose <- config$verbose
-      private$place <- rust_call(rs_redis_info(rust_call(rs_redis_open(private$url))), call)
       prepare_task_logs(config$logdir, call)
       private$run <- new_run()
       private$run$handle <- private$handle
       identity <- list(
         queue_id = private$queue_id, url = private$url, build = private$build,
-        refresh = private$refresh, log = private$log, resets = config$reset,
-        process = isolated_command(private$url, private$queue_id, self$id)
+        refresh = private$refresh, log = private$log, resets = config$reset
       )
       functions <- evaluation_calls(private$run, identity)
+      # Not part of `identity`, which the worker keeps: it has the password.
+      functions$process <-
+        isolated_command(full_url(private$url, call), private$queue_id, self$id)
       info <- private$describe(config)
       if (isTRUE(the$is_worker_process)) the$worker <- self
       private$report("HEARTBEAT", info$heartbeat_key)
       # The handler of an interrupt must know about the registration, so none comes in between.
       rust_call(suspendInterrupts(private$keep(rs_worker_register(
-        private$url, private$queue_id, self$id, private$config_name, info,
+        full_url(private$url, call), private$queue_id, self$id, private$config_name, info,
         spawned_by(), offload_path(), functions
       ))), call)
       private$leave_at_exit(Sys.getpid())

@@ -162,7 +162,7 @@ start_worker <- function(id, log, controller, name_config, end_file, offload_pat
   env <- c(
     "current",
     R_LIBS = paste(library_paths(), collapse = .Platform$path.sep),
-    RRQ_URL = controller$url,
+    RRQ_URL = full_url(controller$url),
     RRQ_PARENT_PID = as.character(Sys.getpid()),
     RRQ_WORKER_LOGFILE = log,
     RRQ_WORKER_END = end_file,

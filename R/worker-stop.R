@@ -115,6 +115,7 @@ wait_exited <- function(handle, worker_ids, timeout, time_poll, progress, call =
     suspendInterrupts(cli::cli_progress_bar("Stopping workers", total = length(worker_ids)))
   }
   deadline <- now() + timeout
+  local_deadline(handle, timeout)
   repeat {
     supervise()
     # A killed worker cannot report that it exits.

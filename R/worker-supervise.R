@@ -61,7 +61,7 @@ expect_end <- function(children) {
 # Their private server is stopped. They end without it, and there is nothing left to settle; to ask
 # the server would take as long as a connection is tried again.
 desert_children <- function(server) {
-  urls <- c(server$url, sub("/0$", "/", server$tcp_url))
+  urls <- c(mask_url(server$url), mask_url(sub("/0$", "/", server$tcp_url)))
   for (child in the$workers) {
     if (any(startsWith(child$controller$url, urls))) child$is_deserted <- TRUE
   }

@@ -116,6 +116,7 @@ wait_started <- function(handle, ids, watch, timeout, time_poll, progress, call)
 
 await_started <- function(handle, ids, watch, timeout, time_poll, call) {
   deadline <- now() + timeout
+  local_deadline(handle, timeout)
   repeat {
     supervise()
     # One that was killed while it started cannot report that.

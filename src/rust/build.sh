@@ -1,17 +1,19 @@
 #!/bin/sh
 # Builds the static library. Makevars runs this script from src.
 #
-#   rust/build.sh clone|package rrq|rrq_cloud [TARGET]
+#   rust/build.sh clone|package rrq|rrq_cloud FEATURES [TARGET]
 set -e
 cd rust
 
 build=$1
 library=$2
-target=$3
+features=$3
+target=$4
 set -- rustc --lib --crate-type staticlib --release --locked
 if [ "$library" = rrq_cloud ]; then
   set -- "$@" --manifest-path cloud/Cargo.toml --features package --target-dir target
 fi
+[ -z "$features" ] || set -- "$@" --features "$features"
 [ -z "$target" ] || set -- "$@" --target "$target"
 
 # A source package made by tools/build contains its crates.

@@ -69,3 +69,6 @@ local_redis <- function(env = parent.frame()) {
   withr::defer(con$FLUSHDB(), env)
   con
 }
+
+# For another process: the controller itself does not have the password.
+server_url <- function(controller) controller$con$config()$url

@@ -159,7 +159,7 @@ test_that("after an interrupt, later calls get their own answers", {
   r <- local_queue()
   gate <- withr::local_tempfile()
   session <- local_session({
-    cl <- rrq_cluster(2, rrq_controller(!!r$queue_id, !!r$url))
+    cl <- rrq_cluster(2, rrq_controller(!!r$queue_id, !!server_url(r)))
     tryCatch(
       parallel::clusterCall(cl, function(path) {
         file.create(path)

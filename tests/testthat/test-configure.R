@@ -73,7 +73,7 @@ test_that("a submission waits with one message until a full queue has room again
   r <- local_limited()
   full <- rrq_task_create_bulk_call(length, rep(list(numeric(9000)), 2), controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     cat(rrq_task_create_expr(sqrt(1), controller = r))
   })
   wait_until(any(grepl("more than its `max_bytes` of 100 kB", session_err(session))))
@@ -87,7 +87,7 @@ test_that("Ctrl-C ends the wait for a full queue, and nothing is queued", {
   r <- local_limited()
   full <- rrq_task_create_bulk_call(length, rep(list(numeric(9000)), 2), controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     tryCatch(rrq_task_create_expr(sqrt(1), controller = r), interrupt = function(e) cat("ended"))
   })
   wait_until(any(grepl("max_bytes", session_err(session))))

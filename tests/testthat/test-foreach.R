@@ -228,7 +228,7 @@ test_that("an interrupt cancels the loop and leaves nothing behind", {
   r <- local_foreach()
   gate <- withr::local_tempfile()
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     registerDoRrq(r, chunk_size = 1)
     `%dopar%` <- foreach::`%dopar%`
     foreach::foreach(i = 1:20) %dopar% {

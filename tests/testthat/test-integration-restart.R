@@ -139,7 +139,7 @@ test_that("a worker in somebody's own session is never ended, only its log tells
     w$loop(immediate = TRUE)
     cat("still here\n")
     w$shutdown()
-  }, c(RRQ_URL = r$url))
+  }, c(RRQ_URL = server_url(r)))
   id <- task_in_c(r, "short", timeout_task_run = 0.2)
   expect_true(rrq_task_wait(id, timeout = time_limit(), controller = r)) # it completed all the same
   expect_equal(session_status(session), 0)

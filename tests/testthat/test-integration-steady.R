@@ -69,7 +69,7 @@ test_that("results are right whoever submits, works and collects", {
   r <- local_queue()
   local_spawned(r, 2)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     ids <- rrq_task_create_bulk_call(function(x) x^2, 1:500, controller = r)
     cat(ids, sep = "\n")
   })

@@ -194,7 +194,7 @@ test_that("Ctrl-C cancels what is left", {
   r <- local_queue()
   local_spawned(r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     end <- tryCatch(
       rrq_lapply(1:3, function(i) Sys.sleep(60), chunk_size = 1, controller = r),
       interrupt = function(e) "interrupted"
@@ -213,7 +213,7 @@ test_that("the bar counts elements, over all waves", {
   r <- local_queue()
   local_spawned(r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     cat(length(rrq_lapply(1:50, identity, progress = TRUE, controller = r)), "\n")
   })
   expect_equal(session_status(session), 0)

@@ -9,7 +9,7 @@ test_that("it counts what ended, failed, runs and waits, and shows how far runni
   }
   ids <- rrq_task_create_bulk_call(step, 1:5, args = list(gate), controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     options(cli.width = 200)
     cat(rrq_task_wait(!!ids, progress = TRUE, time_poll = 0.1, controller = r), "\n")
   })
@@ -142,7 +142,7 @@ test_that("Ctrl-C clears the bar first and says what came out", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(1), controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     tryCatch(
       rrq_task_wait(!!id, progress = TRUE, time_poll = 0.1, controller = r),
       interrupt = function(i) cat("interrupted\n", file = stderr())

@@ -260,7 +260,7 @@ test_that("of a bulk with an element that cannot be serialised nothing is left, 
 test_that("a session killed in the middle of a bulk leaves tasks that are listed and run", {
   r <- local_queue()
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     repeat rrq_task_create_bulk_call(identity, 1:50000, controller = r)
   })
   wait_until(rrq_queue_length(controller = r) > 0)

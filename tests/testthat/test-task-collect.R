@@ -101,7 +101,7 @@ test_that("Ctrl-C ends the collecting and leaves the tasks alone", {
   r <- local_queue()
   ids <- rrq_task_create_bulk_call(sqrt, c(4, 9), controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     end <- tryCatch(rrq_task_collect(!!ids, controller = r), interrupt = function(e) "interrupted")
     cat(end, rrq_task_status(!!ids, controller = r), sep = "\n")
   })

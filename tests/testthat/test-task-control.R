@@ -176,7 +176,7 @@ test_that("who waits for a task that is deleted waits no longer", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(1), controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     cat(rrq_task_wait(!!id, controller = r))
   })
   wait_until(n_blocked(r) == 1)

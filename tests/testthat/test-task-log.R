@@ -80,7 +80,7 @@ test_that("a log can be followed until its task has ended", {
   })), r)
   wait_until(identical(rrq_task_log(id, controller = r), "one"))
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     log <- rrq_task_log(!!id, follow = TRUE, controller = r)
     cat("all:", log, "\n")
   })
@@ -143,7 +143,7 @@ test_that("Ctrl-C stops following but not the task", {
     Sys.sleep(60)
   }, r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     tryCatch(
       rrq_task_log(!!id, follow = TRUE, controller = r),
       interrupt = function(e) cat("left\n")

@@ -106,7 +106,7 @@ test_that("several sessions may wait for one task", {
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   sessions <- lapply(1:2, function(i) {
     local_session({
-      r <- rrq_controller(!!r$queue_id, !!r$url)
+      r <- rrq_controller(!!r$queue_id, !!server_url(r))
       cat(rrq_task_wait(!!id, controller = r), "\n")
     }, env = parent.frame(2))
   })
@@ -129,7 +129,7 @@ test_that("a progress bar is drawn on stderr, not on stdout", {
   local_spawned(r)
   ids <- rrq_task_create_bulk_call(function(x) Sys.sleep(0.3), 1:3, controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     done <- rrq_task_wait(!!ids, progress = TRUE, time_poll = 0.1, controller = r)
     cat("all:", done, "\n")
   })
@@ -170,7 +170,7 @@ test_that("a task that is deleted meanwhile has ended, and not well", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     cat(rrq_task_wait(!!id, controller = r), "\n")
   })
   wait_until(n_blocked(r) == 1)
@@ -241,7 +241,7 @@ test_that("Ctrl-C ends the wait and leaves task and connection alone", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     end <- tryCatch(rrq_task_wait(!!id, controller = r), interrupt = function(e) "interrupted")
     cat(end, rrq_task_status(!!id, controller = r), rrq_queue_length(controller = r), sep = "\n")
   })
@@ -255,7 +255,7 @@ test_that("Ctrl-C ends a wait with a progress bar, too", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     wait <- function() rrq_task_wait(!!id, progress = TRUE, time_poll = 60, controller = r)
     end <- tryCatch(wait(), interrupt = function(e) "interrupted")
     cat(end, rrq_task_status(!!id, controller = r), sep = "\n")
@@ -270,7 +270,7 @@ test_that("a session that is interrupted may wait again", {
   r <- local_queue()
   id <- rrq_task_create_expr(sqrt(4), controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     end <- tryCatch(rrq_task_wait(!!id, controller = r), interrupt = function(e) "interrupted")
     cat(end, "\n")
     cat(rrq_task_wait(!!id, controller = r), rrq_task_result(!!id, controller = r), "\n")

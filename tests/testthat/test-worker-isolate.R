@@ -361,7 +361,7 @@ test_isolation("Ctrl-C ends the task with its worker", {
   session <- local_session({
     w <- rrq_worker$new(!!r$queue_id)
     cat("stopped:", w$loop(), "\n")
-  }, c(RRQ_URL = r$url))
+  }, c(RRQ_URL = server_url(r)))
   id <- isolated(function() Sys.sleep(60), r)
   pid <- process_of(id, r)
   send_signal(session, tools::SIGINT)

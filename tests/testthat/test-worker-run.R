@@ -124,7 +124,7 @@ test_that("a configuration may be saved a little later", {
   session <- local_session({
     w <- rrq_worker$new(!!r$queue_id, "late", "w", timeout_config = 30)
     cat(w$info()$queue, sep = "\n")
-  }, c(RRQ_URL = r$url))
+  }, c(RRQ_URL = server_url(r)))
   cfg <- rrq_worker_config("urgent")
   rrq_worker_config_save("late", cfg, controller = r)
   expect_equal(session_status(session), 0)

@@ -105,7 +105,7 @@ test_that("it runs under nohup", {
 
 test_that("it waits for a queue and a configuration that are not there yet", {
   server <- test_server()
-  settings <- list(url = server$url)
+  settings <- list(con = rrq_redis(server$url))
   process <- local_script(settings, c("--config=late", "--timeout-config=60", "--name=w", "late"))
   r <- rrq_controller("late", server$url)
   withr::defer(rrq_destroy(controller = r))

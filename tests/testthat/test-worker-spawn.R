@@ -223,7 +223,7 @@ test_that("workers end when their session is killed, idle and busy ones", {
   quick <- rrq_worker_config(heartbeat_period = 0.3 * slowness())
   rrq_worker_config_save("quick", quick, controller = r)
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     rrq_worker_spawn(2, name_config = "quick", controller = r)
     rrq_task_create_expr(Sys.sleep(600), controller = r)
     Sys.sleep(600)
@@ -259,7 +259,7 @@ test_that("workers end when their session and their server are killed together",
 test_that("workers end when their session ends by itself", {
   r <- local_queue()
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     rrq_worker_spawn(2, controller = r)
     cat(vapply(rrq_worker_info(controller = r), function(info) info$pid, 1L), sep = "\n")
   })

@@ -77,7 +77,7 @@ test_that("a worker killed while it starts is noticed", {
 test_that("waiting can be interrupted", {
   r <- local_queue()
   session <- local_session({
-    r <- rrq_controller(!!r$queue_id, !!r$url)
+    r <- rrq_controller(!!r$queue_id, !!server_url(r))
     cat("ready\n")
     tryCatch(rrq_worker_wait("nobody", controller = r), interrupt = function(e) cat("left\n"))
   })

@@ -87,6 +87,9 @@ fn class_of(error: &Error) -> &'static str {
         Error::QueueFull { .. } => "queue_full",
         Error::PartlyQueued { source, .. } => class_of(source),
         Error::NotRedis { .. } => "not_redis",
+        Error::Tls { .. } => "tls",
+        Error::Protocol { .. } => "protocol",
+        Error::TimedOut { .. } => "timeout",
         Error::Url { .. } => "url",
         Error::Redis(_) => "redis",
         Error::Layout { .. } => "layout",
@@ -94,6 +97,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::QueueMissing { .. } => "queue_missing",
         Error::TaskMissing { .. } => "task_missing",
         Error::ParentFailed { .. } => "dependency_failed",
+        Error::NotDurable { .. } => "not_durable",
         Error::TaskUnfinished { .. } => "task_unfinished",
         Error::TaskState { .. } => "task_state",
         Error::TaskRepeated { .. } => "task_repeated",
@@ -132,6 +136,7 @@ fn ids_of(error: &Error) -> Vec<String> {
         | Error::WorkerMissing { ids }
         | Error::WorkerActive { ids }
         | Error::PartlyQueued { ids, .. }
+        | Error::NotDurable { ids, .. }
         | Error::ParentFailed { ids, .. } => ids.clone(),
         Error::QueueExists { id } | Error::WorkerExists { id } | Error::WorkerGone { id } => {
             vec![id.clone()]
@@ -149,9 +154,12 @@ fn ids_of(error: &Error) -> Vec<String> {
         | Error::Authentication { address, .. }
         | Error::ServerUnsuitable { address, .. }
         | Error::ServerFull { address }
+        | Error::Tls { address, .. }
+        | Error::TimedOut { address }
         | Error::NotRedis { address, .. } => vec![address.clone()],
         Error::Url { url, .. } => vec![url.clone()],
         Error::Redis(_)
+        | Error::Protocol { .. }
         | Error::NoWorkers
         | Error::FilesLarge { .. }
         | Error::ObjectLate

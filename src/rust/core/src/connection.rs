@@ -3,88 +3,85 @@
 //! discarded, a new one is opened, and the same request is sent again. Every request of the engine
 //! is idempotent.
 
+mod address;
 mod commands;
+mod dial;
 mod failure;
 mod handshake;
+mod limits;
+mod link;
+mod locate;
+mod place;
 mod post;
 mod posted;
 mod probe;
+mod resp;
+mod stop;
+mod stream;
+mod target;
+mod tls;
 mod wrong_type;
 
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use redis::io::tcp::TcpSettings;
-use redis::{
-    Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo,
-    RedisError, RedisResult, Value,
-};
+use redis::{ErrorKind, RedisError, RedisResult, Value};
 
 use crate::error::{Error, Result};
-use crate::reply::RedisReply;
 use crate::scripts::Call;
-use crate::signals::held;
+pub use address::ServerAddress;
 use failure::{
     explain, is_answer, is_disturbed, is_loading, is_of_replica, is_out_of_memory, is_passing,
+    moved_to, unreadable,
 };
-use handshake::{ServerInfo, log_in};
+use handshake::ServerInfo;
+use limits::Limits;
+pub use link::Link;
+use locate::{Found, find};
+use place::Place;
 use posted::Posted;
 use probe::what_answers;
+pub use stop::{SLICE, Stop, never};
+pub use target::masked;
+use target::{Kind, Target};
 
-/// Called during every wait: whether to give up. Must be cheap and callable from any thread.
-pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
-
-/// A `Stop` that never stops.
-pub fn never() -> Stop {
-    Arc::new(|| false)
-}
+/// Whether this copy was built with TLS.
+pub const HAS_TLS: bool = cfg!(feature = "tls");
 
 /// How long a reply may take unless set otherwise. Blocking commands block for less than half of it.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest sleep between two calls of `Stop`.
-pub const SLICE: Duration = Duration::from_millis(100);
-
-/// The address of a server, with what is needed to log in.
-#[derive(Debug, Clone)]
-pub struct ServerAddress {
-    /// `redis` or `redis+unix`.
-    pub scheme: &'static str,
-    /// Its host, unless reached through a socket file.
-    pub host: Option<String>,
-    /// Its port, unless reached through a socket file.
-    pub port: Option<u16>,
-    /// Its socket file.
-    pub path: Option<String>,
-    /// The number of the database.
-    pub db: i64,
-    /// The password.
-    pub password: Option<String>,
-}
+/// How often a request follows nodes of a cluster that name another one.
+const MOVES_MAX: usize = 16;
 
 /// A connection to one server.
 pub struct Connection {
-    info: ConnectionInfo,
-    url: String,
-    link: Option<redis::Connection>,
+    target: Arc<Target>,
+    /// Where the server is, as far as is known.
+    place: Place,
+    /// Other nodes of its cluster.
+    others: Vec<Place>,
+    link: Option<Link>,
+    /// How many have been opened.
+    n_links: u64,
     owner: u32,
     server: ServerInfo,
     retry_timeout: Duration,
     /// For how long at most if the server is out of memory.
     full_timeout: Duration,
     reply_timeout: Duration,
+    deadline: Option<Instant>,
     stop: Stop,
     posted: Option<Posted>,
 }
 
 impl Connection {
-    /// Connect to a server that can hold queues. There is one attempt, so that a wrong address is
-    /// reported at once; an attempt that a signal interrupts is repeated, unless `stop` says to give
-    /// up.
+    /// Connect to a server that can hold queues. To a single server there is one attempt, so that a
+    /// wrong address is reported at once. Behind several addresses another server may just take over.
     pub fn open(url: &str, stop: Stop) -> Result<Self> {
         let connection = Connection::open_any(url, stop)?;
-        match connection.server.problem() {
+        let is_server = connection.target.kind == Kind::Server;
+        match connection.server.problem(is_server) {
             None => Ok(connection),
             Some(problem) => {
                 Err(Error::ServerUnsuitable { address: connection.address(), problem })
@@ -94,33 +91,43 @@ impl Connection {
 
     /// Connect to any server. For processes whose worker has connected before, and for users.
     pub fn open_any(url: &str, stop: Stop) -> Result<Self> {
-        let info = parse(url)?;
-        let mut connection = Connection {
-            info,
-            url: url.to_owned(),
-            link: None,
-            owner: std::process::id(),
-            server: ServerInfo::default(),
-            retry_timeout: Duration::from_secs(2),
-            full_timeout: Duration::MAX,
-            reply_timeout: REPLY_TIMEOUT,
-            stop,
-            posted: None,
-        };
+        let mut connection = Connection::to(Arc::new(Target::parse(url)?), stop);
+        if connection.target.kind != Kind::Server {
+            return connection.run(|_, _| Ok(())).map(|()| connection);
+        }
         match connection.connect() {
             Ok(()) => Ok(connection),
             Err(error) if is_disturbed(&error) => Err(Error::Interrupted),
             Err(error) => {
-                let known = what_answers(connection.info.addr(), connection.address(), &error);
+                let known = what_answers(&connection.place, &connection.target, &error);
                 Err(known.unwrap_or_else(|| connection.explain(error)))
             }
         }
     }
 
-    /// Set for how long a failing request is retried, and what ends that early.
+    fn to(target: Arc<Target>, stop: Stop) -> Self {
+        Connection {
+            place: target.seeds[0].clone(),
+            others: Vec::new(),
+            target,
+            link: None,
+            n_links: 0,
+            owner: std::process::id(),
+            server: ServerInfo::default(),
+            retry_timeout: Duration::from_secs(2),
+            full_timeout: Duration::MAX,
+            reply_timeout: REPLY_TIMEOUT,
+            deadline: None,
+            stop,
+            posted: None,
+        }
+    }
+
+    /// Set for how long a failing request is retried, and what ends that, or any wait for a reply, early.
     pub fn set_retry_timeout(&mut self, timeout: Duration, stop: Stop) {
         self.retry_timeout = timeout;
         self.stop = stop;
+        self.limit_link();
     }
 
     /// Set for how long a request is retried at most that the server rejects because it is out of memory.
@@ -136,28 +143,44 @@ impl Connection {
     /// How long a reply may take until its request counts as failed.
     pub fn set_reply_timeout(&mut self, timeout: Duration) {
         self.reply_timeout = timeout;
-        let limit = |link: &redis::Connection| {
-            link.set_read_timeout(Some(timeout))?;
-            link.set_write_timeout(Some(timeout))
-        };
-        if self.link.as_ref().is_some_and(|link| limit(link).is_err()) {
+        self.limit_link();
+    }
+
+    /// From when on requests fail rather than wait, with `Error::TimedOut`.
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+        self.limit_link();
+    }
+
+    /// From when on requests fail.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    fn limits(&self) -> Limits {
+        let Connection { stop, reply_timeout, deadline, .. } = self;
+        Limits { stop: stop.clone(), reply_timeout: *reply_timeout, deadline: *deadline }
+    }
+
+    fn limit_link(&mut self) {
+        let limits = self.limits();
+        if self.link.as_mut().is_some_and(|link| link.set_limits(limits).is_err()) {
             self.link = None;
         }
+    }
+
+    /// How many links this has opened. If that is more than before, another server may have taken over.
+    pub(crate) fn n_links(&self) -> u64 {
+        self.n_links
     }
 
     /// A second connection to the same server, opened on first use.
     pub fn duplicate(&self) -> Self {
         Connection {
-            info: self.info.clone(),
-            url: self.url.clone(),
-            link: None,
-            owner: std::process::id(),
-            server: ServerInfo::default(),
+            place: self.place.clone(),
+            others: self.others.clone(),
             retry_timeout: self.retry_timeout,
-            full_timeout: Duration::MAX,
-            reply_timeout: REPLY_TIMEOUT,
-            stop: self.stop.clone(),
-            posted: None,
+            ..Connection::to(self.target.clone(), self.stop.clone())
         }
     }
 
@@ -168,47 +191,24 @@ impl Connection {
 
     /// The URL this was opened with, credentials included.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.target.url
     }
 
     /// The server, without credentials: `host:port` or a socket's path.
     pub fn address(&self) -> String {
-        match self.info.addr() {
-            ConnectionAddr::Tcp(host, port) => format!("{host}:{port}"),
-            ConnectionAddr::Unix(path) => path.display().to_string(),
-            other => other.to_string(),
-        }
+        self.place.to_string()
     }
 
     /// The parts of the server's address.
     pub fn server_address(&self) -> ServerAddress {
-        let redis = self.info.redis_settings();
-        let (scheme, host, port, path) = match self.info.addr() {
-            ConnectionAddr::Unix(path) => {
-                ("redis+unix", None, None, Some(path.display().to_string()))
-            }
-            ConnectionAddr::Tcp(host, port) => ("redis", Some(host.clone()), Some(*port), None),
-            other => ("redis", Some(other.to_string()), None, None),
+        let login = &self.target.login;
+        let (host, port, path) = match &self.place {
+            Place::Unix(path) => (None, None, Some(path.display().to_string())),
+            Place::Tcp(host, port) => (Some(host.clone()), Some(*port), None),
         };
-        let password = redis.password().map(str::to_owned);
-        ServerAddress { scheme, host, port, path, db: redis.db(), password }
-    }
-
-    /// Send any command, given as its parts.
-    pub fn raw_command(&mut self, parts: &[Vec<u8>]) -> Result<RedisReply> {
-        let mut command = redis::Cmd::new();
-        command.arg(parts);
-        self.command(&command).map(RedisReply::from)
-    }
-
-    /// Send any commands in one pipeline. A command that fails does not stop the others.
-    pub fn raw_pipeline(&mut self, commands: &[Vec<Vec<u8>>]) -> Result<Vec<RedisReply>> {
-        let mut pipeline = redis::Pipeline::new();
-        pipeline.ignore_errors();
-        for parts in commands {
-            pipeline.add_command(redis::Cmd::new()).arg(parts);
-        }
-        Ok(self.pipeline(&pipeline)?.into_iter().map(RedisReply::from).collect())
+        let scheme = self.target.scheme().to_owned();
+        let password = login.password().map(str::to_owned);
+        ServerAddress { scheme, host, port, path, db: login.db(), password }
     }
 
     /// Send one command, with retries.
@@ -236,21 +236,42 @@ impl Connection {
             .map_err(|error| self.name_key(&call.key_names(), error))
     }
 
+    /// Call a script and read its reply. One that makes no sense counts as lost.
+    pub(crate) fn call_read<T>(
+        &mut self,
+        call: &Call,
+        read: impl Fn(Value) -> Result<T>,
+    ) -> Result<T> {
+        let read = self.run(|link, shebang| match read(call.run(link, shebang)?) {
+            Err(Error::Protocol { reason }) => Err(unreadable(reason)),
+            other => Ok(other),
+        });
+        read.map_err(|error| self.name_key(&call.key_names(), error))?
+    }
+
     /// Run `operation` on a live link, repeating it over new links until the retry timeout, which
     /// begins again as long as the server loads its data.
     pub fn run<T>(
         &mut self,
-        mut operation: impl FnMut(&mut redis::Connection, bool) -> RedisResult<T>,
+        mut operation: impl FnMut(&mut Link, bool) -> RedisResult<T>,
     ) -> Result<T> {
         let begun = Instant::now();
         let mut deadline = begun + self.retry_timeout;
+        let mut n_moves = 0;
         let mut pause = Duration::from_millis(10);
         loop {
-            let error =
-                match held(|| self.link().and_then(|(link, shebang)| operation(link, shebang))) {
-                    Ok(value) => return Ok(value),
-                    Err(error) => error,
-                };
+            let error = match self.link().and_then(|(link, shebang)| operation(link, shebang)) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if self.is_late() {
+                self.link = None;
+                return Err(Error::TimedOut { address: self.address() });
+            }
+            if n_moves < MOVES_MAX && self.follow(&error) {
+                n_moves += 1;
+                continue;
+            }
             if !is_answer(&error) || is_of_replica(&error) {
                 self.link = None;
             }
@@ -267,12 +288,35 @@ impl Connection {
         }
     }
 
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Go to the node that a node of a cluster names; returns whether it named one. Without a host, it
+    /// means its own.
+    fn follow(&mut self, error: &RedisError) -> bool {
+        let is_cluster = self.target.kind == Kind::Cluster;
+        let Some((host, port)) = moved_to(error).filter(|_| is_cluster) else {
+            return false;
+        };
+        let here = match &self.place {
+            Place::Tcp(here, _) if host.is_empty() || host == "?" => here.clone(),
+            _ => host,
+        };
+        self.place = Place::Tcp(here, port);
+        self.link = None;
+        true
+    }
+
     /// Sleep in slices, so that the user can interrupt it.
     pub(crate) fn rest(&self, pause: Duration) -> Result<()> {
         let end = Instant::now() + pause;
         loop {
             if (self.stop)() {
                 return Err(Error::Interrupted);
+            }
+            if self.is_late() {
+                return Err(Error::TimedOut { address: self.address() });
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -284,7 +328,7 @@ impl Connection {
 
     /// The live link, and whether its server knows `#!lua`, which is not known before it is open. A
     /// forked child must not share its parent's socket: it opens its own.
-    fn link(&mut self) -> RedisResult<(&mut redis::Connection, bool)> {
+    fn link(&mut self) -> RedisResult<(&mut Link, bool)> {
         if self.owner != std::process::id() {
             self.owner = std::process::id();
             self.link = None;
@@ -297,31 +341,19 @@ impl Connection {
         Ok((link, self.server.knows_shebang()))
     }
 
-    /// Any signal, such as SIGCHLD, may interrupt a system call.
     fn connect(&mut self) -> RedisResult<()> {
-        loop {
-            match self.connect_once() {
-                Err(error) if is_disturbed(&error) && !(self.stop)() => {}
-                done => return done,
-            }
+        let Found { link, place, server, others } =
+            find(&self.target, &self.place, &self.others, &self.limits())?;
+        if !others.is_empty() {
+            self.others = others;
         }
-    }
-
-    fn connect_once(&mut self) -> RedisResult<()> {
-        // The client library would log in, too, but hide why that failed.
-        let anonymous = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let client = Client::open(self.info.clone().set_redis_settings(anonymous))?;
-        let mut link =
-            client.get_connection_with_timeout(CONNECT_TIMEOUT.min(self.reply_timeout))?;
-        link.set_read_timeout(Some(self.reply_timeout))?;
-        link.set_write_timeout(Some(self.reply_timeout))?;
-        self.server = log_in(&mut link, self.info.redis_settings())?;
-        self.link = Some(link);
+        (self.link, self.place, self.server) = (Some(link), place, server);
+        self.n_links += 1;
         Ok(())
     }
 
     fn explain(&self, source: RedisError) -> Error {
-        explain(source, self.address(), self.info.redis_settings().db())
+        explain(source, self.address(), self.target.login.db())
     }
 }
 
@@ -333,47 +365,9 @@ fn key_of(command: &redis::Cmd) -> Option<Vec<u8>> {
     }
 }
 
-fn parse(url: &str) -> Result<ConnectionInfo> {
-    let refused = |reason: String| Error::Url { url: without_credentials(url), reason };
-    if url.starts_with("rediss:") || url.starts_with("valkeys:") {
-        let reason =
-            "rrq does not support TLS; connect through a tunnel such as stunnel, with redis://";
-        return Err(refused(reason.to_owned()));
-    }
-    let info = url.into_connection_info().map_err(|error| {
-        let text = error.to_string();
-        refused(match text.split(" - ").next().unwrap_or(&text) {
-            "Redis URL did not parse" => "it must begin with redis:// or redis+unix://".to_owned(),
-            reason => reason.to_owned(),
-        })
-    })?;
-    let tcp = TcpSettings::default().set_nodelay(true);
-    Ok(info.set_tcp_settings(tcp))
-}
-
-/// The part of a URL that may be shown when it cannot be parsed.
-fn without_credentials(url: &str) -> String {
-    let start = url.find("://").map_or(0, |at| at + 3);
-    let (scheme, rest) = url.split_at(start);
-    let rest = rest.split('?').next().unwrap_or_default();
-    format!("{scheme}{}", rest.rsplit('@').next().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn credentials_are_never_shown() {
-        for url in [
-            "redis://:secret@host:1/x",
-            "redis+unix:///a@b?pass=secret",
-            "x://secret@h",
-            ":secret@h:1",
-        ] {
-            assert!(!without_credentials(url).contains("secret"), "{url}");
-        }
-    }
 
     #[test]
     fn a_server_that_is_not_there_is_a_connection_error_with_its_address() {

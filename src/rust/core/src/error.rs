@@ -1,8 +1,12 @@
 //! The one error type of the engine: a variant for each case that a caller may handle differently.
 //! Addresses never carry passwords. A failed task is not an error; it is data.
 
+mod names;
+
 use std::io;
 use std::path::Path;
+
+use names::{name_some, name_tasks};
 
 /// What the engine's functions return.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -75,6 +79,30 @@ pub enum Error {
         problem: String,
     },
 
+    /// There is no secure link to the server: a certificate, a key or a setting is wrong, or this copy
+    /// was built without TLS.
+    #[error("cannot connect to {address} by TLS: {reason}")]
+    Tls {
+        /// The server, without credentials.
+        address: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+
+    /// The server's reply makes no sense.
+    #[error("cannot understand the server's reply: {reason}")]
+    Protocol {
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// The server did not reply before the time limit of the call.
+    #[error("the Redis server at {address} did not reply within the time limit")]
+    TimedOut {
+        /// The server, without credentials.
+        address: String,
+    },
+
     /// The URL of the server cannot be used.
     #[error("cannot use the URL '{url}': {reason}")]
     Url {
@@ -129,6 +157,15 @@ pub enum Error {
         parents: Vec<String>,
         /// The new tasks.
         ids: Vec<String>,
+    },
+
+    /// New tasks are queued, but nothing confirms that they would survive the loss of the server.
+    #[error("tasks are queued, but may be lost with the server: {reason}")]
+    NotDurable {
+        /// The new tasks.
+        ids: Vec<String>,
+        /// What is missing.
+        reason: String,
     },
 
     /// Some tasks have no result yet.
@@ -348,35 +385,5 @@ impl Error {
     /// The same for a file; `verb` says what was attempted with it.
     pub(crate) fn file(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         Error::io(format!("cannot {verb} file '{}'", path.display()))
-    }
-}
-
-/// How many ids a message names; the condition carries all of them.
-const SHOWN: usize = 5;
-
-/// The first of some ids.
-fn name_some(ids: &[String]) -> String {
-    let mut shown: Vec<String> = ids.iter().take(SHOWN).cloned().collect();
-    if ids.len() > SHOWN {
-        shown.push(format!("and {} more", ids.len() - SHOWN));
-    }
-    shown.join(", ")
-}
-
-/// The first of some tasks, each with its status.
-fn name_tasks(ids: &[String], statuses: &[String]) -> String {
-    let tasks = ids.iter().zip(statuses).map(|(id, status)| format!("{id} is {status}"));
-    name_some(&tasks.collect::<Vec<_>>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_names_a_few_ids_and_counts_the_rest() {
-        let ids: Vec<String> = (0..100_000).map(|n| n.to_string()).collect();
-        let message = Error::TaskMissing { ids }.to_string();
-        assert_eq!(message, "no such task: 0, 1, 2, 3, 4, and 99995 more");
     }
 }

@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod acl;
 pub mod config;
 pub mod connection;
 pub mod error;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, ToRedisArgs, Value};
+use redis::{Cmd, ConnectionLike, ErrorKind, RedisResult, ServerErrorKind, ToRedisArgs, Value};
 use serde::Serialize;
 
 use crate::keys::TABLES;
@@ -100,20 +100,34 @@ fn without_unused(text: &str) -> Option<(String, String)> {
 
 /// One script, in the two forms servers may want.
 pub struct Script {
-    modern: redis::Script,
-    legacy: redis::Script,
+    modern: Form,
+    legacy: Form,
+}
+
+struct Form {
+    text: String,
+    hash: String,
+}
+
+impl Form {
+    fn new(text: String) -> Self {
+        Form { hash: redis::Script::new(&text).get_hash().to_owned(), text }
+    }
+
+    fn load(&self) -> Cmd {
+        let mut command = redis::cmd("SCRIPT");
+        command.arg("LOAD").arg(&self.text);
+        command
+    }
 }
 
 impl Script {
     fn new(body: &str, flags: &str) -> Self {
         let source = source(body);
-        Script {
-            modern: redis::Script::new(&format!("#!lua{flags}\n{source}")),
-            legacy: redis::Script::new(&source),
-        }
+        Script { modern: Form::new(format!("#!lua{flags}\n{source}")), legacy: Form::new(source) }
     }
 
-    fn form(&self, shebang: bool) -> &redis::Script {
+    fn form(&self, shebang: bool) -> &Form {
         if shebang { &self.modern } else { &self.legacy }
     }
 }
@@ -173,6 +187,8 @@ scripts! {
     QUEUE_PAUSE: "queue_pause.lua";
     /// Open the event stream of a waiter, even when memory is short: it waits for workers to stop.
     QUEUE_LISTEN: "queue_listen.lua", " flags=allow-oom";
+    /// Write something that changes nothing.
+    QUEUE_TOUCH: "queue_touch.lua";
     /// Give a waiter its number.
     QUEUE_NUMBER: "queue_number.lua";
     /// Store a chunk of a file.
@@ -272,25 +288,30 @@ impl Call {
     /// The request as sent, by the script's hash.
     pub fn command(&self, shebang: bool) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(self.script.form(shebang).get_hash()).arg(self.keys.len());
+        command.arg(&self.script.form(shebang).hash).arg(self.keys.len());
         command.arg(&self.keys).arg(&self.args);
         command
     }
 
-    /// Run it, loading the script first if the server does not have it.
-    pub fn run(&self, connection: &mut redis::Connection, shebang: bool) -> RedisResult<Value> {
-        match self.command(shebang).query(connection) {
+    /// Run it. If the script has to be loaded first, both are one write: nobody flushes it in between.
+    pub fn run(&self, link: &mut impl ConnectionLike, shebang: bool) -> RedisResult<Value> {
+        let command = self.command(shebang);
+        match command.query(link) {
             Err(error) if is_no_script(&error) => {
-                self.load(connection, shebang)?;
-                self.command(shebang).query(connection)
+                let load = self.script.form(shebang).load();
+                let both = [load.get_packed_command(), command.get_packed_command()].concat();
+                match link.req_packed_commands(&both, 0, 2)?.pop().unwrap_or_default() {
+                    Value::ServerError(error) => Err(error.into()),
+                    reply => Ok(reply),
+                }
             }
             other => other,
         }
     }
 
-    /// Make the script known to the server.
-    pub fn load(&self, connection: &mut redis::Connection, shebang: bool) -> RedisResult<()> {
-        self.script.form(shebang).prepare_invoke().load(connection).map(|_| ())
+    /// Load it.
+    pub fn load(&self, link: &mut impl ConnectionLike, shebang: bool) -> RedisResult<()> {
+        self.script.form(shebang).load().exec(link)
     }
 }
 
@@ -300,93 +321,4 @@ pub fn is_no_script(error: &redis::RedisError) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scripts_find_all_that_they_include_and_name() {
-        for (file, body) in FILES {
-            let source = source(body);
-            assert!(!source.contains("include:"), "{file} includes a part that does not exist");
-            for (table, _) in TABLES {
-                let unknown = source.split_once(&format!("{table}."));
-                assert!(unknown.is_none(), "{file}: {table}.{:.20}", unknown.unwrap().1);
-            }
-        }
-    }
-
-    /// Lua looks for a function that is not defined yet among the globals, and finds none.
-    #[test]
-    fn every_function_is_defined_before_it_is_called() {
-        let known = [
-            "function", "ipairs", "next", "pairs", "pcall", "select", "tonumber", "type", "unpack",
-            "and", "or", "not",
-        ];
-        for (file, body) in FILES {
-            let source = source(body);
-            let mut defined: Vec<&str> = known.to_vec();
-            for line in source.lines() {
-                let local = line.trim_start().strip_prefix("local ").unwrap_or_default();
-                let names = local.strip_prefix("function ").unwrap_or(local);
-                let names = names.split(['(', '=']).next().unwrap();
-                defined.extend(names.split(',').map(str::trim));
-                let code = line.split('\'').step_by(2).collect::<String>();
-                let parts: Vec<&str> = code.split('(').collect();
-                for text in &parts[..parts.len() - 1] {
-                    let is_name = |c: char| c == '_' || c == '.' || c == ':' || c.is_alphanumeric();
-                    let name = text.rsplit(|c| !is_name(c)).next().unwrap();
-                    let is_known = name.is_empty() || name.contains('.') || defined.contains(&name);
-                    assert!(is_known, "{file} calls {name}: {line}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_part_that_is_included_twice_stands_there_once() {
-        let source = source("-- include: _header.lua\n-- include: _header.lua\nread_header()");
-        assert_eq!(source.matches("local function read_header").count(), 1);
-    }
-
-    #[test]
-    fn a_part_may_include_one_that_comes_before_it() {
-        assert!(source("-- include: _queue.lua\nclaim()").contains("local function read_header"));
-    }
-
-    #[test]
-    fn functions_that_a_script_does_not_call_are_left_out() {
-        let source = source("-- include: _queue.lua\nwake()");
-        assert!(source.contains("local function wake("));
-        assert!(!source.contains("local function read_header"));
-    }
-
-    #[test]
-    fn functions_that_are_called_late_are_defined_late() {
-        let source = source(&format!(
-            "local function one()\n  return 1\nend\nlocal function two()\n  return one()\nend\n\
-             local function three()\n  return 3\nend\nthree()\n{REST}two()"
-        ));
-        let place = |text: &str| source.find(text).unwrap();
-        assert!(place("function three") < place("\nthree()"));
-        assert!(place("\nthree()") < place("function one"));
-        assert!(place("function one") < place("function two"));
-        assert!(place("function two") < place("\ntwo()"));
-    }
-
-    #[test]
-    fn every_file_is_a_script_or_a_part_that_some_script_includes() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/lua");
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let file = entry.unwrap().file_name().into_string().unwrap();
-            if file.starts_with('_') {
-                let asked = format!("{INCLUDE}{file}\n");
-                let mut bodies = FILES.iter().chain(PARTS).map(|(_, body)| body);
-                let is_used = ["_base.lua", "_common.lua"].contains(&&*file)
-                    || bodies.any(|body| body.contains(&asked));
-                assert!(is_used && PARTS.iter().any(|(part, _)| *part == file), "{file}");
-            } else {
-                assert!(FILES.iter().any(|(script, _)| *script == file), "{file}");
-            }
-        }
-    }
-}
+mod tests;

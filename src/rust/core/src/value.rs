@@ -6,8 +6,12 @@ use redis::{FromRedisValue, Value};
 
 use crate::error::{Error, Result};
 
+/// How much of a wrong reply an error shows.
+const SHOWN: usize = 100;
+
 fn unexpected(what: &str, value: &Value) -> Error {
-    Error::corrupt("the server's reply", format!("expected {what}, got {value:?}"))
+    let shown: String = format!("{value:?}").chars().take(SHOWN).collect();
+    Error::Protocol { reason: format!("expected {what}, got {shown}") }
 }
 
 /// The name of a content: a hash of 128 bits.
@@ -31,13 +35,17 @@ pub fn texts(value: Value) -> Result<Vec<String>> {
 
 /// A whole number.
 pub fn integer(value: Value) -> Result<i64> {
-    i64::from_redis_value(value).map_err(|error| Error::corrupt("the server's reply", error))
+    match value {
+        Value::Int(number) => Ok(number),
+        other => i64::from_redis_value_ref(&other).map_err(|_| unexpected("a number", &other)),
+    }
 }
 
 /// Text.
 pub fn text(value: Value) -> Result<String> {
     let bytes = bytes(value)?;
-    String::from_utf8(bytes).map_err(|error| Error::corrupt("the server's reply", error))
+    String::from_utf8(bytes)
+        .map_err(|error| unexpected("text", &Value::BulkString(error.into_bytes())))
 }
 
 fn lossy(value: Value) -> Result<String> {

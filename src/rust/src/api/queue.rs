@@ -1,6 +1,6 @@
 //! Queues.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
 use rrq_core::config::WorkerConfig;
@@ -8,7 +8,7 @@ use rrq_core::queue::Finding;
 use rrq_core::{Connection, Keys, Queue};
 
 use rrq_bridge::RResult;
-use rrq_bridge::convert::stop;
+use rrq_bridge::convert::{limit, stop};
 use rrq_bridge::storage::memory_columns;
 
 /// How long a session repeats a request that fails.
@@ -29,6 +29,24 @@ fn rs_queue_attach(
     let mut queue = Queue::attach(connection, id, who, &WorkerConfig::default().pack()?)?;
     queue.set_storage(offload_path.into(), offload_threshold)?;
     Ok(ExternalPtr::new(queue))
+}
+
+/// From now on submissions wait until they are safe.
+#[extendr]
+fn rs_queue_set_durable(mut queue: ExternalPtr<Queue>) -> RResult<()> {
+    Ok(queue.set_durable()?)
+}
+
+/// Let requests fail that the server does not answer within so many seconds. Returns how many were
+/// left by then; both may be infinite.
+#[extendr]
+fn rs_queue_deadline(mut queue: ExternalPtr<Queue>, limit_s: f64) -> RResult<f64> {
+    let now = Instant::now();
+    let left = |end: Instant| end.saturating_duration_since(now).as_secs_f64();
+    let before = queue.connection.deadline().map_or(f64::INFINITY, left);
+    let deadline = limit_s.is_finite().then(|| now.checked_add(limit(limit_s))).flatten();
+    queue.connection.set_deadline(deadline);
+    Ok(before)
 }
 
 #[extendr]
@@ -108,6 +126,8 @@ fn rs_queue_examine(mut queue: ExternalPtr<Queue>, repair: bool) -> RResult<List
 extendr_module! {
     mod queue;
     fn rs_queue_attach;
+    fn rs_queue_set_durable;
+    fn rs_queue_deadline;
     fn rs_queue_prefix;
     fn rs_queue_configure;
     fn rs_queue_length;

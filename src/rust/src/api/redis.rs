@@ -8,6 +8,24 @@ use rrq_bridge::RResult;
 use rrq_bridge::convert::{bytes, or_null, stop};
 use rrq_bridge::protect::undisturbed;
 
+/// The URL without its passwords.
+#[extendr]
+fn rs_url_mask(url: &str) -> RResult<String> {
+    Ok(rrq_core::connection::masked(url)?)
+}
+
+/// The rules of a user that may use these queues and nothing else.
+#[extendr]
+fn rs_acl_rules(queues: Vec<String>, durable: bool) -> Vec<String> {
+    rrq_core::acl::rules(&queues, durable)
+}
+
+/// Whether this copy was built with TLS.
+#[extendr]
+fn rs_redis_has_tls() -> bool {
+    rrq_core::connection::HAS_TLS
+}
+
 #[extendr]
 fn rs_redis_open(url: &str) -> RResult<ExternalPtr<Connection>> {
     let mut connection = Connection::open_any(url, stop())?;
@@ -77,6 +95,9 @@ fn classed(text: String, class: &str) -> Robj {
 
 extendr_module! {
     mod redis;
+    fn rs_url_mask;
+    fn rs_acl_rules;
+    fn rs_redis_has_tls;
     fn rs_redis_open;
     fn rs_redis_command;
     fn rs_redis_pipeline;

@@ -52,6 +52,15 @@ fn is_full(error: &RedisError) -> bool {
     error.detail().is_some_and(|text| text.starts_with("max number of clients"))
 }
 
+/// The place that holds the keys of a request, as a node of a cluster names it behind their slot.
+pub(super) fn moved_to(error: &RedisError) -> Option<(String, u16)> {
+    let replies = error.clone().into_server_errors()?;
+    let (_, reply) = replies.first()?;
+    let place = reply.details().filter(|_| reply.kind() == Some(ServerErrorKind::Moved))?;
+    let (host, port) = place.rsplit_once(' ')?.1.rsplit_once(':')?;
+    Some((host.to_owned(), port.parse().ok()?))
+}
+
 /// Whether the server is reading its data from disk.
 pub(super) fn is_loading(error: &RedisError) -> bool {
     code(error).as_deref() == Some("LOADING")
@@ -66,12 +75,14 @@ fn problem(error: &RedisError, db: i64) -> Option<String> {
     if detail.contains("DB index") || detail.starts_with("SELECT is not allowed") {
         return Some(format!("has no database {db}; change the number at the end of the URL"));
     }
-    if let Some((node, _)) = error.redirect_node() {
+    if let Some((host, port)) = moved_to(error) {
         return Some(format!(
-            "is a cluster node, but node {node} holds this queue; connect to that one"
+            "is a cluster node, but node {host}:{port} holds this queue; connect with \
+             `redis+cluster://`"
         ));
     }
     match code(error).as_deref() {
+        Some("ASK") => Some("hands this queue to another node, which takes long".into()),
         Some("READONLY") => {
             Some("is a replica, which rejects writes; connect to its primary".into())
         }
@@ -85,15 +96,21 @@ pub(super) fn explain(source: RedisError, address: String, db: i64) -> Error {
     if let Some(problem) = login_problem(&source) {
         return Error::Authentication { address, problem, source };
     }
-    match problem(&source, db) {
-        Some(problem) => Error::ServerUnsuitable { address, problem },
-        None if is_out_of_memory(&source) => Error::ServerFull { address },
+    let detail = source.detail().unwrap_or_default().to_owned();
+    match (problem(&source, db), source.kind()) {
+        (Some(problem), _) => Error::ServerUnsuitable { address, problem },
+        (None, ErrorKind::Parse) => Error::Protocol { reason: detail },
+        (None, ErrorKind::InvalidClientConfig) if !detail.is_empty() => {
+            Error::Tls { address, reason: detail }
+        }
+        (None, ErrorKind::Client) => Error::ServerUnsuitable { address, problem: detail },
+        _ if is_out_of_memory(&source) => Error::ServerFull { address },
         // Of the engine's scripts: they take whatever is stored for what they once stored.
-        None if is_script_failure(&source) => {
+        _ if is_script_failure(&source) => {
             Error::corrupt("what the queue stores", source.to_string())
         }
-        None if is_answer(&source) => Error::Redis(source),
-        None => Error::Connection { address, source },
+        _ if is_answer(&source) => Error::Redis(source),
+        _ => Error::Connection { address, source },
     }
 }
 
@@ -109,21 +126,25 @@ fn is_script_failure(error: &RedisError) -> bool {
         && text.contains("user_script")
 }
 
-/// The code of the error; that of the first one in a pipeline or a transaction. Servers before version 7
-/// put the code of an error in a script behind a general message.
-fn code(error: &RedisError) -> Option<String> {
+/// Code and text of the error; those of the first one in a pipeline or a transaction.
+fn first_reply(error: &RedisError) -> (Option<String>, Option<String>) {
     let replies = error.clone().into_server_errors();
-    let (code, detail) = match replies.as_ref().and_then(|replies| replies.first()) {
-        Some((_, reply)) => (Some(reply.code()), reply.details()),
-        None => (error.code(), error.detail()),
-    };
-    let code = match detail {
+    match replies.as_ref().and_then(|replies| replies.first()) {
+        Some((_, reply)) => (Some(reply.code().into()), reply.details().map(str::to_owned)),
+        None => (error.code().map(str::to_owned), error.detail().map(str::to_owned)),
+    }
+}
+
+/// The code of the error. Servers before version 7 put the code of an error in a script behind a
+/// general message.
+fn code(error: &RedisError) -> Option<String> {
+    let (code, detail) = first_reply(error);
+    match detail {
         Some(text) if text.starts_with("Error running script") => {
-            text.split_once(": -").and_then(|(_, inner)| inner.split(' ').next())
+            text.split_once(": -").and_then(|(_, inner)| inner.split(' ').next()).map(str::to_owned)
         }
         _ => code,
-    };
-    code.map(str::to_owned)
+    }
 }
 
 /// Whether the server has become a replica: its name may resolve to another server by now.
@@ -131,22 +152,37 @@ pub(super) fn is_of_replica(error: &RedisError) -> bool {
     matches!(code(error).as_deref(), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
 }
 
-/// Whether the same request may succeed a moment later.
+/// Codes of errors that pass: the server is short of something, or busy, or another one takes over.
+/// The scripts of a server may be flushed between loading one and calling it.
+const PASSING: &[&str] = &[
+    "ASK",
+    "BUSY",
+    "CLUSTERDOWN",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOREPLICAS",
+    "NOSCRIPT",
+    "OOM",
+    "READONLY",
+    "TRYAGAIN",
+    "UNBLOCKED",
+];
+
+/// The error of a reply that makes no sense.
+pub(super) fn unreadable(detail: String) -> RedisError {
+    (ErrorKind::Parse, "the reply makes no sense", detail).into()
+}
+
+/// Whether the same request may succeed a moment later. What makes no sense may be due to the network,
+/// and certificates and Sentinels may be mended.
 pub(super) fn is_passing(error: &RedisError) -> bool {
-    let passing = ["OOM", "MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED", "READONLY"];
-    if is_full(error) || code(error).is_some_and(|code| passing.contains(&code.as_str())) {
-        return true;
-    }
-    match error.kind() {
-        ErrorKind::Io => true,
-        ErrorKind::Server(kind) => matches!(
+    let is_known = code(error).is_some_and(|code| PASSING.contains(&code.as_str()));
+    let kind = error.kind();
+    is_full(error)
+        || is_known
+        || matches!(
             kind,
-            ServerErrorKind::BusyLoading
-                | ServerErrorKind::TryAgain
-                | ServerErrorKind::ClusterDown
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::ReadOnly
-        ),
-        _ => false,
-    }
+            ErrorKind::Client | ErrorKind::InvalidClientConfig | ErrorKind::Io | ErrorKind::Parse
+        )
 }

@@ -1,8 +1,8 @@
 //! The first requests on a new link: logging in, and asking the server what it is.
 
-use redis::{
-    Cmd, Connection, ConnectionLike, RedisConnectionInfo, RedisResult, Value, cmd, from_redis_value,
-};
+use redis::{Cmd, ConnectionLike, RedisConnectionInfo, RedisResult, Value, cmd, from_redis_value};
+
+use super::link::Link;
 
 /// The oldest version that has all the commands used here.
 const OLDEST: (u32, u32) = (6, 2);
@@ -43,8 +43,12 @@ impl ServerInfo {
         self.major_minor().is_some_and(|version| version >= (7, 0))
     }
 
-    /// Why the server cannot hold a queue, and what to do.
-    pub(super) fn problem(&self) -> Option<String> {
+    pub(super) fn is_replica(&self) -> bool {
+        self.primary.is_some()
+    }
+
+    /// Why the server cannot hold a queue, and what to do. One that was found may be a replica by now.
+    pub(super) fn problem(&self, must_be_primary: bool) -> Option<String> {
         let version = &self.version;
         if self.is_sentinel {
             return Some("is a Sentinel; connect to the server that it monitors".into());
@@ -54,16 +58,13 @@ impl ServerInfo {
             let needs = format!("rrq needs Redis {major}.{minor} or later, or Valkey");
             return Some(format!("is Redis {version}; {needs}"));
         }
-        let primary = self.primary.as_ref()?;
+        let primary = self.primary.as_ref().filter(|_| must_be_primary)?;
         Some(format!("is a replica, which rejects writes; connect to its primary, {primary}"))
     }
 }
 
 /// Log in, choose the database and ask what the server is, in one round trip.
-pub(super) fn log_in(
-    link: &mut Connection,
-    settings: &RedisConnectionInfo,
-) -> RedisResult<ServerInfo> {
+pub(super) fn log_in(link: &mut Link, settings: &RedisConnectionInfo) -> RedisResult<ServerInfo> {
     let mut requests = Vec::new();
     if let Some(password) = settings.password() {
         let mut auth = cmd("AUTH");
@@ -75,6 +76,11 @@ pub(super) fn log_in(
         select.arg(settings.db());
         requests.push(select);
     }
+    // For the server's list of clients. Users may lack the right to it.
+    let mut name = cmd("CLIENT");
+    name.arg("SETNAME").arg(format!("rrq-{}", std::process::id()));
+    let n_required = requests.len();
+    requests.push(name);
     requests.extend(["server", "replication"].map(|section| {
         let mut info = cmd("INFO");
         info.arg(section);
@@ -83,8 +89,9 @@ pub(super) fn log_in(
     let packed: Vec<u8> = requests.iter().flat_map(Cmd::get_packed_command).collect();
     let replies = link.req_packed_commands(&packed, 0, requests.len())?;
     let mut info = String::new();
-    for reply in replies {
+    for (i, reply) in replies.into_iter().enumerate() {
         match reply {
+            Value::ServerError(_) if i == n_required => {}
             Value::ServerError(error) => return Err(error.into()),
             Value::BulkString(_) => info.push_str(&from_redis_value::<String>(reply)?),
             _ => {}
@@ -98,7 +105,7 @@ mod tests {
     use super::*;
 
     fn problem(info: &str) -> Option<String> {
-        ServerInfo::parse(info).problem()
+        ServerInfo::parse(info).problem(true)
     }
 
     #[test]

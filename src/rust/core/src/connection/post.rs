@@ -10,7 +10,6 @@ use super::failure::is_refusal;
 use super::posted::{Posted, lost, receive_last};
 use crate::error::{Error, Result};
 use crate::scripts::Call;
-use crate::signals::held;
 
 impl Connection {
     /// Send a call without waiting for its reply. Only the last call posted can be collected.
@@ -20,9 +19,7 @@ impl Connection {
 
     /// Send packed commands with so many replies without waiting for them.
     pub(crate) fn post_packed(&mut self, pack: impl FnOnce(bool) -> Vec<u8>, n_replies: usize) {
-        let sent = held(|| {
-            self.link().and_then(|(link, shebang)| link.send_packed_command(&pack(shebang)))
-        });
+        let sent = self.link().and_then(|(link, shebang)| link.send(&pack(shebang)));
         self.posted = sent.is_ok().then_some(Posted::Unread(n_replies));
         if sent.is_err() {
             self.link = None;
@@ -69,7 +66,7 @@ impl Connection {
         let is_ours = self.owner == std::process::id();
         match (&self.posted, &mut self.link) {
             (Some(Posted::Unread(_)), Some(link)) if is_ours => {
-                let sent = held(|| link.send_packed_command(&command.get_packed_command()));
+                let sent = link.send(&command.get_packed_command());
                 if sent.is_err() {
                     self.link = None;
                 }
@@ -80,9 +77,9 @@ impl Connection {
     }
 
     /// Send a blocking command and with it a call, which the server runs as soon as it has replied to
-    /// the command. Returns the reply to the call. If that was lost, for instance because of a signal,
-    /// the call is sent again, without blocking: what the command popped may be lost, too, and it could
-    /// wait for something that has already come.
+    /// the command. Returns the reply to the call. If that was lost, the call is sent again, without
+    /// blocking: what the command popped may be lost, too, and it could wait for something that has already
+    /// come.
     pub fn block_then(&mut self, command: &redis::Cmd, call: &Call) -> Result<Value> {
         let pack = |shebang| {
             [command.get_packed_command(), call.command(shebang).get_packed_command()].concat()

@@ -3,6 +3,7 @@
 use redis::{ErrorKind, RedisError, RedisResult, Value};
 
 use super::failure::is_answer;
+use super::link::Link;
 
 /// The reply to a posted call.
 pub(super) enum Posted {
@@ -13,7 +14,7 @@ pub(super) enum Posted {
 }
 
 /// Read so many replies off the link; returns the last one, or the first error.
-pub(super) fn receive_last(link: &mut Option<redis::Connection>, n: usize) -> RedisResult<Value> {
+pub(super) fn receive_last(link: &mut Option<Link>, n: usize) -> RedisResult<Value> {
     let mut last = Ok(Value::Nil);
     for _ in 0..n {
         let reply = receive(link);
@@ -23,8 +24,8 @@ pub(super) fn receive_last(link: &mut Option<redis::Connection>, n: usize) -> Re
 }
 
 /// Read a reply off the link. The link is dropped when that fails.
-fn receive(link: &mut Option<redis::Connection>) -> RedisResult<Value> {
-    match link.as_mut().ok_or_else(lost)?.recv_response() {
+fn receive(link: &mut Option<Link>) -> RedisResult<Value> {
+    match link.as_mut().ok_or_else(lost)?.receive() {
         Ok(Value::ServerError(error)) => Err(error.into()),
         Ok(value) => Ok(value),
         Err(error) => {

@@ -9,7 +9,7 @@ use crate::value;
 
 impl Connection {
     /// The error that names the key, if one of these, or another key of their queue that scripts use, has
-    /// the wrong type. `error` otherwise.
+    /// the wrong type. It may have been repaired meanwhile. Other errors stay as they are.
     pub(super) fn name_key(&mut self, names: &[Vec<u8>], error: Error) -> Error {
         if !matches!(&error, Error::Redis(source) if source.to_string().contains("WRONGTYPE")) {
             return error;
@@ -19,11 +19,16 @@ impl Connection {
         if let Some((prefix, _)) = keys.first().and_then(|key| split(key)) {
             keys.extend(Keys::with_prefix(prefix).all_fixed());
         }
+        let is_of_queue = !keys.is_empty();
         let wrong = keys.into_iter().find_map(|key| {
             let problem = self.wrong_type(&key).ok()??;
             Some(Error::corrupt(format!("key '{key}'"), problem))
         });
-        wrong.unwrap_or(error)
+        match wrong {
+            Some(wrong) => wrong,
+            None if !is_of_queue => error,
+            None => Error::corrupt("what the queue stores", error),
+        }
     }
 
     /// What is wrong with a key of a queue that holds something else.

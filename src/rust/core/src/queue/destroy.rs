@@ -1,7 +1,5 @@
 //! Deleting a queue with every key it can have.
 
-use redis::Cmd;
-
 use crate::config;
 use crate::error::{Error, Result};
 use crate::files;
@@ -89,17 +87,16 @@ impl Queue {
             pattern.push(c);
         }
         pattern.push('*');
-        let (mut names, mut cursor) = (Vec::new(), "0".to_owned());
-        loop {
-            let mut scan = Cmd::new();
-            scan.arg("SCAN").arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SLICE);
-            let mut reply = value::array(self.connection.command(&scan)?)?.into_iter();
-            cursor = value::text(reply.next().unwrap_or_default())?;
-            names.extend(value::texts(reply.next().unwrap_or_default())?);
-            if cursor == "0" {
-                return Ok(names);
-            }
-        }
+        let command = |cursor: &str| {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SLICE).clone()
+        };
+        let mut names = Vec::new();
+        self.connection.scan(command, |keys| {
+            names.extend(value::texts(keys)?);
+            Ok(())
+        })?;
+        Ok(names)
     }
 
     /// Every key the queue can have. The counters come last: they say which others there are.

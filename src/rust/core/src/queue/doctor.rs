@@ -174,23 +174,20 @@ impl Doctor<'_> {
     }
 
     fn scan(&mut self, command: &str, key: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let (mut pairs, mut cursor) = (Vec::new(), "0".to_owned());
+        let mut pairs = Vec::new();
         if self.wrong.contains(key) {
             return Ok(pairs);
         }
-        loop {
-            let mut scan = redis::cmd(command);
-            scan.arg(key).arg(&cursor).arg("COUNT").arg(SLICE);
-            let mut reply = value::array(self.queue.connection.command(&scan)?)?.into_iter();
-            cursor = value::text(reply.next().unwrap_or_default())?;
-            let mut items = value::array(reply.next().unwrap_or_default())?.into_iter();
+        let command =
+            |cursor: &str| redis::cmd(command).arg(key).arg(cursor).arg("COUNT").arg(SLICE).clone();
+        self.queue.connection.scan(command, |items| {
+            let mut items = value::array(items)?.into_iter();
             while let (Some(field), Some(stored)) = (items.next(), items.next()) {
                 pairs.push((value::bytes(field)?, value::bytes(stored)?));
             }
-            if cursor == "0" {
-                return Ok(pairs);
-            }
-        }
+            Ok(())
+        })?;
+        Ok(pairs)
     }
 
     /// The elements of a list.

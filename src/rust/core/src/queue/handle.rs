@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
+use crate::queue::durable::Durable;
 use crate::queue::settings::Settings;
 use crate::scripts::{Call, QUEUE_ATTACH, QUEUE_CONFIGURE, QUEUE_NUMBER};
 use crate::store::{Storage, Store, new_mark};
@@ -17,6 +18,8 @@ use crate::watch::{Book, Hub};
 pub const LAYOUT: &str = "2";
 /// The queue that tasks go to by default, and that every worker listens to.
 pub const DEFAULT_QUEUE: &str = "default";
+/// How often a request is sent that the server takes only for a short time after it was sent.
+const FRESH_ATTEMPTS: usize = 5;
 
 /// A queue this session or worker is attached to.
 pub struct Queue {
@@ -40,6 +43,8 @@ pub struct Queue {
     pub(crate) posted: Option<Call>,
     pub(crate) defaults: Rules,
     pub(crate) max_bytes: Option<f64>,
+    /// Whether submissions wait until they are safe, and where.
+    pub(crate) durable: Option<Durable>,
     /// How many files this process has left to others when it last deleted those of objects that are gone.
     pub(crate) lost_files: u64,
     /// Where this process puts large values.
@@ -104,6 +109,7 @@ impl Queue {
             known_objects: HashSet::new(),
             defaults: Rules::default(),
             max_bytes: None,
+            durable: None,
             lost_files: 0,
             storage: Storage::default(),
             owner: std::process::id(),
@@ -188,16 +194,18 @@ impl Queue {
 }
 
 /// Call a script that may create a queue, and that the server takes only for a short time after it was sent,
-/// see `lua/_fresh.lua`.
+/// see `lua/_fresh.lua`. A link so slow that this fails every time is of no use.
 fn call_while_fresh(
     connection: &mut Connection,
     call: impl Fn(u64) -> Call,
 ) -> Result<redis::Value> {
-    loop {
+    for _ in 0..FRESH_ATTEMPTS {
         let sent_ms = connection.now_us()? / 1000;
         let reply = connection.call(&call(sent_ms))?;
         if !matches!(reply, redis::Value::Nil | redis::Value::Int(-1)) {
             return Ok(reply);
         }
     }
+    let reason = format!("{FRESH_ATTEMPTS} requests in a row took too long to arrive");
+    Err(Error::Protocol { reason })
 }

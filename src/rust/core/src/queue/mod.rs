@@ -1,8 +1,10 @@
 //! Queues. The rest of the engine works on the `Queue` in `handle`; the other files are operations
 //! on a queue as a whole.
 
+mod await_durable;
 mod destroy;
 mod doctor;
+mod durable;
 mod handle;
 mod list;
 mod memory;

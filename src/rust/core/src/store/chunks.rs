@@ -3,7 +3,7 @@
 
 use redis::{Pipeline, RedisResult, Value};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Link};
 use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::scripts::{Call, OBJECT_CHUNK, is_no_script};
@@ -140,7 +140,7 @@ impl Chunk<'_> {
         self.pipeline(shebang).get_packed_pipeline()
     }
 
-    fn send(&self, link: &mut redis::Connection, shebang: bool) -> RedisResult<()> {
+    fn send(&self, link: &mut Link, shebang: bool) -> RedisResult<()> {
         match self.pipeline(shebang).query::<Vec<i64>>(link) {
             Err(error) if is_no_script(&error) => {
                 self.check().load(link, shebang)?;

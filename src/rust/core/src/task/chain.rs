@@ -10,6 +10,10 @@ use crate::task::query::{result, unpack_headers};
 use crate::task::result::TaskResult;
 
 const ID_WIDTH: usize = 32;
+/// What errors call it.
+const CHAIN: &str = "a chain of retries";
+/// Nobody retries a task so often: a longer chain leads back to itself.
+const LONGEST: usize = 10_000;
 
 /// The retry of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +44,10 @@ pub fn earlier(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
     let mut chain = vec![id.to_owned()];
     while let Some(id) = chain.last() {
         match queue.connection.hash_get(queue.keys.was(), id)? {
-            Some(id) => chain.push(
-                String::from_utf8(id)
-                    .map_err(|error| Error::corrupt("a chain of retries", error))?,
-            ),
+            Some(id) => extend(
+                &mut chain,
+                String::from_utf8(id).map_err(|error| Error::corrupt(CHAIN, error))?,
+            )?,
             None => break,
         }
     }
@@ -57,7 +61,7 @@ pub fn later(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
     let mut chain = vec![id.to_owned()];
     while let Some(id) = chain.last() {
         match moves(queue, std::slice::from_ref(id))?.pop().flatten() {
-            Some(moved) => chain.push(moved.to),
+            Some(moved) => extend(&mut chain, moved.to)?,
             None => break,
         }
     }
@@ -65,11 +69,27 @@ pub fn later(queue: &mut Queue, id: &str) -> Result<Vec<String>> {
     Ok(chain)
 }
 
+/// Add the next task of a chain. A chain that never ends is corrupt.
+fn extend(chain: &mut Vec<String>, id: String) -> Result<()> {
+    if chain.len() >= LONGEST {
+        return Err(endless());
+    }
+    chain.push(id);
+    Ok(())
+}
+
+fn endless() -> Error {
+    Error::corrupt(CHAIN, format!("it has more than {LONGEST} tasks"))
+}
+
 /// The newest task of the chain of each task; the task itself if it was not retried.
 pub fn newest(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
     let mut newest = ids.to_vec();
     let mut open: Vec<usize> = (0..ids.len()).collect();
-    while !open.is_empty() {
+    for _ in 0..LONGEST {
+        if open.is_empty() {
+            return Ok(newest);
+        }
         let at: Vec<String> = open.iter().map(|place| newest[*place].clone()).collect();
         let moves = moves(queue, &at)?;
         let mut moved = Vec::new();
@@ -81,7 +101,7 @@ pub fn newest(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
         }
         open = moved;
     }
-    Ok(newest)
+    Err(endless())
 }
 
 /// The results of tasks, with what sessions show beside them. For a task that was retried this is,
@@ -130,7 +150,12 @@ pub fn parent_results(queue: &mut Queue, ids: &[String]) -> Result<Vec<TaskResul
     let keys = [queue.keys.tasks(), queue.keys.results()];
     let mut found: Vec<Option<TaskResult>> = vec![None; ids.len()];
     let mut open: Vec<(usize, String)> = ids.iter().cloned().enumerate().collect();
-    while !open.is_empty() {
+    for _ in 0..LONGEST {
+        if open.is_empty() {
+            let missing = |id: &String| Error::TaskMissing { ids: vec![id.clone()] };
+            let found = ids.iter().zip(found);
+            return found.map(|(id, result)| result.ok_or_else(|| missing(id))).collect();
+        }
         let at: Vec<String> = open.iter().map(|(_, id)| id.clone()).collect();
         let mut columns = fetch(queue, &keys, &at)?;
         let large = columns.pop().unwrap_or_default();
@@ -148,6 +173,5 @@ pub fn parent_results(queue: &mut Queue, ids: &[String]) -> Result<Vec<TaskResul
         }
         open = further;
     }
-    let missing = |id: &String| Error::TaskMissing { ids: vec![id.clone()] };
-    ids.iter().zip(found).map(|(id, result)| result.ok_or_else(|| missing(id))).collect()
+    Err(endless())
 }

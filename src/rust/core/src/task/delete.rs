@@ -1,6 +1,6 @@
 //! Deleting tasks with everything stored about them.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::scripts::{Call, TASK_DELETE};
 use crate::task::deletion::Deletion;
@@ -58,6 +58,10 @@ pub(super) fn delete_some(queue: &mut Queue, ids: &[String], mode: Mode) -> Resu
         let named = reply.map(value::text).collect::<Result<Vec<_>>>()?;
         if code != 2 {
             return Ok(Found { running: named, kept: Vec::new() });
+        }
+        if named.iter().all(|id| all.contains(id)) {
+            let reason = "to be deleted along with tasks, it names only those tasks".into();
+            return Err(Error::Protocol { reason });
         }
         all.extend(named);
         if all.len() > CHAINS && ids.len() > 1 {

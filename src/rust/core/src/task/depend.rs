@@ -195,7 +195,8 @@ pub fn causes(queue: &mut Queue, ids: &[String]) -> Result<Vec<Option<String>>> 
     }
     let cause = |id: &String| {
         let mut at = failed.get(id)?;
-        while let Some(parent) = failed.get(at) {
+        for _ in 0..GENERATIONS {
+            let Some(parent) = failed.get(at) else { break };
             at = parent;
         }
         Some(at.clone())

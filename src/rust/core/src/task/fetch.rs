@@ -2,7 +2,7 @@
 
 use redis::Pipeline;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::value;
 
@@ -30,9 +30,13 @@ pub fn fetch(
             }
         }
     }
+    if values.len() != keys.len() * ids.len() {
+        let (n, expected) = (values.len(), keys.len() * ids.len());
+        return Err(Error::Protocol { reason: format!("expected {expected} fields, got {n}") });
+    }
     let mut columns = Vec::with_capacity(keys.len());
     for _ in keys {
-        let rest = values.split_off(ids.len().min(values.len()));
+        let rest = values.split_off(ids.len());
         columns.push(std::mem::replace(&mut values, rest));
     }
     Ok(columns)

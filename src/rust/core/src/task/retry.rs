@@ -17,6 +17,7 @@ const RETRY: &str = "retry tasks that have not ended or are IMPOSSIBLE";
 /// Queue tasks again that have ended; returns the new ids. An id that was retried before stands for
 /// the newest of its chain. Each chain may be given once.
 pub fn retry(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
+    let n_links = queue.connection.n_links();
     queue.stream.forget_values();
     let newest = newest(queue, ids)?;
     refuse_repeated(ids, &newest)?;
@@ -36,6 +37,7 @@ pub fn retry(queue: &mut Queue, ids: &[String]) -> Result<Vec<String>> {
         new_ids.extend(fresh);
     }
     queue.stream.submitted(&new_ids);
+    queue.await_durable(&new_ids, n_links)?;
     Ok(new_ids)
 }
 

@@ -31,6 +31,7 @@ pub fn submit_with(
     on_full: OnFull,
 ) -> Result<Vec<String>> {
     confirm(queue)?;
+    let n_links = queue.connection.n_links();
     let mut room = Room::new(queue, submission.wait, on_full);
     room.check(&mut queue.connection)?;
     let rules = submission.rules.or(&queue.defaults);
@@ -64,6 +65,7 @@ pub fn submit_with(
     if queue.captures.is_empty() {
         queue.stream.submitted(&ids);
     }
+    queue.await_durable(&ids, n_links)?;
     Ok(ids)
 }
 
@@ -71,7 +73,10 @@ pub fn submit_with(
 pub(super) fn may_be_half_done(error: &Error) -> bool {
     !matches!(
         error,
-        Error::Connection { .. } | Error::Authentication { .. } | Error::QueueMissing { .. }
+        Error::Connection { .. }
+            | Error::Authentication { .. }
+            | Error::Tls { .. }
+            | Error::QueueMissing { .. }
     )
 }
 

@@ -119,8 +119,11 @@ impl Waiter {
             if (left.is_zero() && !may_be_more) || (any && self.has_ended()) {
                 return Ok(WaitState::Waiting);
             }
-            self.maintain(queue, left)?;
-            may_be_more = self.read(queue, left.min(SLICE))? >= READ;
+            // Whoever set that limit knows what to say.
+            match self.look(queue, left) {
+                Err(Error::TimedOut { .. }) => return Ok(WaitState::Waiting),
+                n_read => may_be_more = n_read? >= READ,
+            }
         }
     }
 
@@ -185,6 +188,11 @@ impl Waiter {
         }
         let status = |letter: u8| Status::from_letter(letter.to_ascii_uppercase());
         Ok(letters.into_iter().map(status).collect())
+    }
+
+    fn look(&mut self, queue: &mut Queue, left: Duration) -> Result<usize> {
+        self.maintain(queue, left)?;
+        self.read(queue, left.min(SLICE))
     }
 
     /// Read the events there are, waiting up to `limit` for the first; returns how many the last reply

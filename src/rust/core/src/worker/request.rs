@@ -273,7 +273,9 @@ impl StepReply {
                 let at_ms = value::integer(next())?;
                 Ok(StepReply::Idle { next: Duration::from_millis(wait_ms), paused, due, at_ms })
             }
-            other => Err(Error::corrupt("the reply to a step", other)),
+            other => {
+                Err(Error::Protocol { reason: format!("it is no reply to a step: {other:.40}") })
+            }
         }
     }
 

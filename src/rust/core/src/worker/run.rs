@@ -19,6 +19,9 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 /// After finding something that cannot be read, the worker tries again after this time.
 const REPAIR_PAUSE: Duration = Duration::from_secs(1);
 
+/// The pause after a reply that made no sense.
+const PAUSE: Duration = Duration::from_secs(1);
+
 impl Worker {
     /// Turn until there is a reason to leave, leave, and return the reason. With `immediate` also
     /// return, without leaving, when there is nothing to do.
@@ -33,6 +36,14 @@ impl Worker {
                 Err(Error::Interrupted) => break StopReason::Interrupted,
                 Err(error @ Error::Corrupt { .. }) if !immediate => {
                     self.await_repair(evaluate, &error)?;
+                }
+                // A reply other than that to a step made no sense. The next one may.
+                Err(Error::Protocol { .. }) => {
+                    self.queue.connection.close();
+                    match self.queue.connection.rest(PAUSE) {
+                        Err(Error::Interrupted) => break StopReason::Interrupted,
+                        rested => rested?,
+                    }
                 }
                 Err(error) => return Err(error),
                 Ok(Turn::Idle) if immediate => return Ok(None),
@@ -143,9 +154,17 @@ impl Worker {
         self.queue.connection.set_full_timeout(Duration::ZERO);
         let reply = self.queue.connection.block_then(&pop, &call);
         self.queue.connection.set_full_timeout(Duration::MAX);
-        let reply = match reply {
+        let reply = match reply.and_then(StepReply::read) {
             Err(Error::ServerFull { .. }) => self.call_step(&call)?,
-            reply => self.stepped(reply?)?,
+            Err(Error::Protocol { .. }) => {
+                self.queue.connection.close();
+                self.call_step(&call)?
+            }
+            reply => {
+                let reply = reply?;
+                self.stepped();
+                reply
+            }
         };
         // The server may have rejected the pop, because something else is stored under one of the keys.
         if matches!(reply, StepReply::Idle { .. }) && begun.elapsed() < SHORTEST_SLEEP {

@@ -29,10 +29,12 @@ impl Worker {
     pub(super) fn call_step(&mut self, call: &Call) -> Result<StepReply> {
         loop {
             self.queue.connection.set_full_timeout(FULL_TIMEOUT);
-            let reply = self.queue.connection.call(call);
+            let reply = self.queue.connection.call_read(call, StepReply::read);
             self.queue.connection.set_full_timeout(Duration::MAX);
             if !matches!(reply, Err(Error::ServerFull { .. })) {
-                return self.stepped(reply?);
+                let reply = reply?;
+                self.stepped();
+                return Ok(reply);
             }
             let messages = self.queue.keys.worker(&self.options.id).messages();
             let first = redis::cmd("LINDEX").arg(messages).arg(0).clone();
@@ -53,8 +55,7 @@ impl Worker {
     }
 
     /// The server has replied to it.
-    pub(super) fn stepped(&mut self, reply: Value) -> Result<StepReply> {
+    pub(super) fn stepped(&mut self) {
         lock(&self.batch).finished.clear();
-        StepReply::read(reply)
     }
 }

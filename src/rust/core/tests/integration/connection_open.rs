@@ -1,51 +1,15 @@
 //! Servers that a queue cannot use: each is refused with an error that says why.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rrq_core::connection::never;
-use rrq_core::server::{Server, ServerOptions, find_program};
+use rrq_core::server::{Server, ServerOptions};
 use rrq_core::{Connection, Error};
-use tempfile::TempDir;
 
-use crate::support::wait_until;
-
-/// A server with other settings than those of a private one.
-struct OwnServer {
-    process: Child,
-    port: u16,
-    _dir: TempDir,
-}
-
-impl OwnServer {
-    fn start(settings: &[&str]) -> Self {
-        let port =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let dir = TempDir::new().unwrap();
-        let config = dir.path().join("redis.conf");
-        let base = format!("port {port}\nbind 127.0.0.1\ndir {}\n", dir.path().display());
-        std::fs::write(&config, base).unwrap();
-        let mut command = Command::new(find_program().unwrap());
-        command.arg(&config).args(settings).env("LC_ALL", "C").stdout(Stdio::null());
-        let process = command.spawn().unwrap();
-        wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-        OwnServer { process, port, _dir: dir }
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for OwnServer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use crate::support::{OwnServer, wait_until};
 
 /// What is not a Redis server: answers all that comes at once. Returns its URL.
 fn serve(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> String {
@@ -68,7 +32,7 @@ fn serve(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> String {
 /// The answer to the first requests of a connection.
 fn information(version: &str) -> Vec<u8> {
     let server = format!("# Server\r\nredis_version:{version}\r\n");
-    format!("${}\r\n{server}\r\n$0\r\n\r\n", server.len()).into_bytes()
+    format!("+OK\r\n${}\r\n{server}\r\n$0\r\n\r\n", server.len()).into_bytes()
 }
 
 fn refusal(url: &str) -> String {
@@ -111,23 +75,6 @@ fn a_server_that_has_become_a_replica_is_named_as_such() {
 fn a_sentinel_is_refused() {
     let problem = refusal(&OwnServer::start(&["--sentinel"]).url());
     assert!(problem.contains("Sentinel"), "{problem}");
-}
-
-#[test]
-fn the_node_of_a_cluster_that_holds_the_queue_is_named() {
-    let [here, there] = [(); 2].map(|()| OwnServer::start(&["--cluster-enabled", "yes"]));
-    let [mut one, mut two] =
-        [&here, &there].map(|node| Connection::open(&node.url(), never()).unwrap());
-    one.set_retry_timeout(Duration::ZERO, never());
-    let slots: Vec<u16> = (0..16384).collect();
-    two.command(redis::cmd("CLUSTER").arg("ADDSLOTS").arg(slots)).unwrap();
-    two.command(redis::cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(here.port)).unwrap();
-    let mut error = String::new();
-    wait_until(|| {
-        error = one.command(redis::cmd("SET").arg("a").arg("b")).unwrap_err().to_string();
-        error.contains("holds this queue")
-    });
-    assert!(error.contains(&format!("127.0.0.1:{}", there.port)), "{error}");
 }
 
 #[test]
@@ -225,19 +172,4 @@ fn a_server_that_loads_its_data_is_waited_for() {
     // Shorter than it takes.
     connection.set_retry_timeout(Duration::from_millis(100), never());
     connection.command(&redis::cmd("PING")).unwrap();
-}
-
-#[test]
-fn urls_that_cannot_be_used_say_why() {
-    for (url, what) in [
-        ("rediss://h", "TLS"),
-        ("http://h", "must begin with redis://"),
-        ("localhost", "must begin with redis://"),
-        ("redis://h/abc", "database number"),
-    ] {
-        match Connection::open(url, never()) {
-            Err(Error::Url { reason, .. }) => assert!(reason.contains(what), "{reason}"),
-            other => panic!("{:?}", other.map(|_| ())),
-        }
-    }
 }

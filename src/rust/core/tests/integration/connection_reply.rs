@@ -57,6 +57,31 @@ fn replies_of_the_third_protocol_arrive_as_their_nearest_type() {
 }
 
 #[test]
+fn a_link_that_is_lost_does_not_change_the_database() {
+    let f = Fixture::new();
+    let mut connection = open(&f);
+    send(&mut connection, &["SELECT", "3"]);
+    send(&mut connection, &["SET", "x", "1"]);
+    connection.close();
+    assert_eq!(send(&mut connection, &["GET", "x"]), text("1"));
+    let select = ["SELECT", "4"].map(|part| part.as_bytes().to_vec()).to_vec();
+    connection.raw_pipeline(&[select]).unwrap();
+    connection.close();
+    assert_eq!(send(&mut connection, &["GET", "x"]), RedisReply::Nil);
+    assert_eq!(connection.server_address().db, 4);
+}
+
+#[test]
+fn a_link_that_is_lost_does_not_change_the_user() {
+    let f = Fixture::new();
+    let _: String = f.ask("ACL SETUSER ann on >secret ~* +@all");
+    let mut connection = open(&f);
+    send(&mut connection, &["AUTH", "ann", "secret"]);
+    connection.close();
+    assert_eq!(send(&mut connection, &["ACL", "WHOAMI"]), text("ann"));
+}
+
+#[test]
 fn a_failed_command_of_a_pipeline_leaves_the_others_alone() {
     let f = Fixture::new();
     let commands = [vec!["SET", "x", "1"], vec!["LPOP", "x"], vec!["INCR", "x"]];

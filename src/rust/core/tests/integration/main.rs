@@ -2,9 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // all of it is tests, their helpers included
 
 mod config_save;
+mod connection_cluster;
+mod connection_limits;
 mod connection_open;
 mod connection_reply;
 mod connection_retry;
+mod connection_sentinel;
+#[cfg(feature = "tls")]
+mod connection_tls;
 mod damage;
 mod files_store;
 mod heartbeat;
@@ -13,6 +18,7 @@ mod message_send;
 mod model;
 mod queue_attach;
 mod queue_destroy;
+mod queue_durable;
 mod queue_pause;
 mod queue_remove;
 mod race;

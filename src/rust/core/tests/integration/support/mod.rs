@@ -2,12 +2,14 @@
 //! key. The actor that stands in for user code and the proxy that cuts connections are below.
 
 mod actor;
+mod own;
 mod place;
 mod proxy;
+mod run;
 mod suite;
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use redis::{FromRedisValue, Value};
@@ -20,8 +22,10 @@ use rrq_core::worker::{Evaluate, Options, Record, Turn, Worker};
 use rrq_core::{Connection, Queue};
 
 pub use actor::{Actor, complete, failed};
+pub use own::{Cluster, OwnServer};
 pub use place::{MB, compressed, files, folder, in_folder, noise, on_disk};
 pub use proxy::{Proxy, Request, Way};
+pub use run::{wait_for, work};
 pub use suite::{keeps_values, plain_store};
 
 /// The id of the queue under test.
@@ -29,7 +33,7 @@ pub const ID: &str = "jobs";
 
 /// Workers of this process get the signal that stops a task: it must not end the tests.
 fn ignore_interrupts() {
-    let seen = std::sync::Arc::default();
+    let seen = Arc::default();
     signal_hook::flag::register(signal_hook::consts::SIGINT, seen).unwrap();
 }
 
