@@ -111,7 +111,7 @@ fn open(target: &Target, place: &Place, limits: &Limits) -> RedisResult<Found> {
 
 /// A link on which nothing has been sent yet.
 fn connect(target: &Target, place: &Place, limits: &Limits) -> RedisResult<Link> {
-    let stream = dial(place, CONNECT_TIMEOUT.min(limits.reply_timeout), &limits.stop)?;
+    let stream = dial(place, CONNECT_TIMEOUT.min(limits.left()), &limits.stop)?;
     stream.set_timeout(limits.slice())?;
     Ok(Link::new(secured(stream, target, place, &short(limits))?, limits.clone())?)
 }
