@@ -264,6 +264,10 @@ impl Connection {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
+            if is_disturbed(&error) {
+                self.link = None;
+                return Err(Error::Interrupted);
+            }
             if self.is_late() {
                 self.link = None;
                 return Err(Error::TimedOut { address: self.address() });

@@ -3,12 +3,14 @@
 //! link is of no use: a late reply would count as that to a later request.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redis::{ConnectionLike, RedisResult, Value, cmd};
 
+use super::failure::unreadable;
 use super::limits::Limits;
 use super::resp::{Reader, Source};
+use super::stop::SLICE;
 use super::stream::Stream;
 
 /// An open link.
@@ -20,15 +22,24 @@ pub struct Link {
 struct Socket {
     stream: Stream,
     limits: Limits,
+    /// When the transfer of a request or of a reply began, or the limits were last asked since.
+    asked: Instant,
 }
 
 impl Socket {
-    /// Repeat `attempt` until it does something.
+    /// Repeat `attempt` until it does something. A transfer that trickles never waits for long, so the
+    /// limits are asked all the same, except for how long a silence may last.
     fn wait(
         &mut self,
         mut attempt: impl FnMut(&mut Stream) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let since = Instant::now();
+        if since.saturating_duration_since(self.asked) >= SLICE {
+            self.asked = since;
+            if let Some(error) = self.limits.end(Duration::ZERO) {
+                return Err(error);
+            }
+        }
         loop {
             match attempt(&mut self.stream) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -58,20 +69,26 @@ impl Source for Socket {
 
 impl Link {
     pub(super) fn new(stream: Stream, limits: Limits) -> io::Result<Self> {
-        let mut link =
-            Link { socket: Socket { stream, limits: limits.clone() }, reader: Reader::default() };
-        link.set_limits(limits)?;
+        let link = Link {
+            socket: Socket { stream, limits, asked: Instant::now() },
+            reader: Reader::default(),
+        };
+        link.socket.stream.set_timeout(link.socket.limits.slice())?;
         Ok(link)
     }
 
+    /// Most changes of the limits do not change the slice, and then cost no system call.
     pub(super) fn set_limits(&mut self, limits: Limits) -> io::Result<()> {
-        self.socket.stream.set_timeout(limits.slice())?;
+        if limits.slice() != self.socket.limits.slice() {
+            self.socket.stream.set_timeout(limits.slice())?;
+        }
         self.socket.limits = limits;
         Ok(())
     }
 
     /// Send bytes without waiting for a reply.
     pub(super) fn send(&mut self, mut bytes: &[u8]) -> RedisResult<()> {
+        self.socket.asked = Instant::now();
         while !bytes.is_empty() {
             let n = self.socket.wait(|stream| stream.write(bytes))?;
             bytes = &bytes[n..];
@@ -79,15 +96,25 @@ impl Link {
         Ok(())
     }
 
+    /// Send what is answered by the next bytes to arrive. What is there before that answers nothing, such
+    /// as what a user subscribed to: replies would be attributed to the wrong requests from then on.
+    fn request(&mut self, bytes: &[u8]) -> RedisResult<()> {
+        if !self.reader.is_empty() {
+            return Err(unreadable("it came before its request".into()));
+        }
+        self.send(bytes)
+    }
+
     /// Read one reply.
     pub(super) fn receive(&mut self) -> RedisResult<Value> {
+        self.socket.asked = Instant::now();
         self.reader.reply(&mut self.socket)
     }
 }
 
 impl ConnectionLike for Link {
     fn req_packed_command(&mut self, command: &[u8]) -> RedisResult<Value> {
-        self.send(command)?;
+        self.request(command)?;
         self.receive()
     }
 
@@ -99,7 +126,7 @@ impl ConnectionLike for Link {
         offset: usize,
         count: usize,
     ) -> RedisResult<Vec<Value>> {
-        self.send(commands)?;
+        self.request(commands)?;
         let mut refusal = None;
         for _ in 0..offset {
             if let Value::ServerError(error) = self.receive()? {

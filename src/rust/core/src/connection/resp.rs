@@ -32,6 +32,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// Whether all that has arrived has been used.
+    pub(super) fn is_empty(&self) -> bool {
+        self.at == self.end
+    }
+
     /// The next reply. After an error the rest of the stream makes no sense.
     pub(super) fn reply(&mut self, source: &mut impl Source) -> RedisResult<Value> {
         self.value(source, 0)

@@ -1,7 +1,7 @@
 //! Waits for a server that is silent, or that never stops: they end when the user or a limit says so.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -112,8 +112,21 @@ fn a_controller_and_a_worker_that_start_while_the_server_loads_wait_for_it() {
     ready(register(attached.unwrap(), "w", never(), |_| {}).unwrap());
 }
 
-/// A server that says who it is, then answers every request with `answer`, or with `filler` for ever.
+/// A server that says who it is, then answers every request with `answer`, and then with `filler` for ever.
 fn serve(answer: &'static [u8], filler: Option<u8>) -> String {
+    serve_by(move |stream, n_requests| {
+        stream.write_all(&answer.repeat(n_requests))?;
+        while let Some(byte) = filler {
+            stream.write_all(&[byte; 65536])?;
+        }
+        Ok(())
+    })
+}
+
+/// A server that says who it is, then answers so many requests at a time by `answer`.
+fn serve_by(
+    answer: impl Fn(&mut TcpStream, usize) -> std::io::Result<()> + Send + 'static,
+) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -123,10 +136,9 @@ fn serve(answer: &'static [u8], filler: Option<u8>) -> String {
             let _ = stream.read(&mut request).and_then(|_| stream.write_all(info));
             while let Ok(size @ 1..) = stream.read(&mut request) {
                 let n = request[..size].windows(3).filter(|part| part == b"\r\n*").count() + 1;
-                if stream.write_all(&answer.repeat(n)).is_err() {
+                if answer(&mut stream, n).is_err() {
                     break;
                 }
-                while filler.is_some_and(|byte| stream.write_all(&[byte; 65536]).is_ok()) {}
             }
         }
     });
@@ -202,4 +214,56 @@ fn use_all(mut queue: Queue) {
     // A worker tries again until it is told to stop.
     let stop: Stop = Arc::new(move || begun.elapsed() > Duration::from_millis(300));
     let _ = register(queue, "w", stop, |_| {});
+}
+
+/// A server whose reply has no end, although it never pauses for long.
+fn trickle() -> String {
+    serve_by(|stream, _| {
+        stream.write_all(b"$1000000000\r\n")?;
+        loop {
+            stream.write_all(b"a")?;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    })
+}
+
+#[test]
+fn a_reply_that_trickles_can_be_interrupted_and_keeps_to_a_deadline() {
+    let mut connection = Connection::open(&trickle(), never()).unwrap();
+    let get = [b"GET".to_vec(), b"a".to_vec()];
+    connection.set_deadline(Some(Instant::now() + Duration::from_millis(300)));
+    let outcome = connection.raw_command(&get);
+    assert!(matches!(outcome, Err(Error::TimedOut { .. })), "{outcome:?}");
+    connection.set_deadline(None);
+    let begun = Instant::now();
+    let stop: Stop = Arc::new(move || begun.elapsed() > Duration::from_millis(300));
+    connection.set_retry_timeout(Duration::ZERO, stop);
+    let outcome = connection.raw_command(&get);
+    assert!(matches!(outcome, Err(Error::Interrupted)), "{outcome:?}");
+    assert!(begun.elapsed() < SOON);
+}
+
+/// Such as the messages that a link gets which was subscribed to a channel.
+#[test]
+fn what_arrives_unasked_answers_no_request() {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let url = serve_by(move |stream, _| {
+        let n = count.fetch_add(1, Ordering::Relaxed);
+        stream.write_all(format!(":{n}\r\n{}", if n == 0 { ":100\r\n" } else { "" }).as_bytes())
+    });
+    let mut connection = Connection::open(&url, never()).unwrap();
+    let mut ask = || {
+        let reply = connection.command(&redis::cmd("GET").arg("a").clone());
+        redis::from_redis_value::<usize>(reply.unwrap()).unwrap()
+    };
+    assert_eq!((ask(), ask(), ask()), (0, 1, 2));
+}
+
+/// Those that try for a short time only, as for commands of a user, which are not repeated.
+#[test]
+fn a_request_that_is_not_repeated_can_be_interrupted() {
+    let mut connection = Connection::open(&serve(b"", None), never()).unwrap();
+    connection.set_retry_timeout(Duration::ZERO, Arc::new(|| true));
+    let outcome = connection.raw_command(&[b"GET".to_vec(), b"a".to_vec()]);
+    assert!(matches!(outcome, Err(Error::Interrupted)), "{outcome:?}");
 }
