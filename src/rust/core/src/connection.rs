@@ -51,7 +51,8 @@ pub const HAS_TLS: bool = cfg!(feature = "tls");
 
 /// How long a reply may take unless set otherwise. Blocking commands block for less than half of it.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a request follows nodes of a cluster that name another one.
+/// How often a request follows nodes of a cluster that name another one without a pause. They may name each
+/// other for a moment, while a slot changes hands.
 const MOVES_MAX: usize = 16;
 
 /// A connection to one server.
@@ -272,7 +273,8 @@ impl Connection {
                 self.link = None;
                 return Err(Error::TimedOut { address: self.address() });
             }
-            if n_moves < MOVES_MAX && self.follow(&error) {
+            let is_moved = self.follow(&error);
+            if is_moved && n_moves < MOVES_MAX {
                 n_moves += 1;
                 continue;
             }
@@ -284,7 +286,7 @@ impl Connection {
                 deadline = Instant::now() + self.retry_timeout;
             }
             let is_given_up = is_out_of_memory(&error) && begun.elapsed() >= self.full_timeout;
-            if !is_passing(&error) || is_given_up || Instant::now() >= deadline {
+            if !(is_moved || is_passing(&error)) || is_given_up || Instant::now() >= deadline {
                 return Err(self.explain(error));
             }
             self.rest(pause)?;

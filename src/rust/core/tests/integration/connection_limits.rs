@@ -267,3 +267,18 @@ fn a_request_that_is_not_repeated_can_be_interrupted() {
     let outcome = connection.raw_command(&[b"GET".to_vec(), b"a".to_vec()]);
     assert!(matches!(outcome, Err(Error::Interrupted)), "{outcome:?}");
 }
+
+/// While a slot changes hands, both nodes may name each other for a moment.
+#[test]
+fn nodes_that_name_each_other_for_a_while_are_followed_until_one_answers() {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let url = serve_by(move |stream, _| match count.fetch_add(1, Ordering::Relaxed) {
+        0..44 => write!(stream, "-MOVED 1 :{}\r\n", stream.local_addr()?.port()),
+        _ => stream.write_all(b":1\r\n"),
+    });
+    let url = url.replace("redis://", "redis+cluster://");
+    let mut connection = Connection::open(&url, never()).unwrap();
+    connection.set_retry_timeout(Duration::from_secs(60), never());
+    let reply = connection.raw_command(&[b"GET".to_vec(), b"a".to_vec()]);
+    assert!(reply.is_ok(), "{reply:?}");
+}
