@@ -112,8 +112,10 @@ fn open(target: &Target, place: &Place, limits: &Limits) -> RedisResult<Found> {
 /// A link on which nothing has been sent yet.
 fn connect(target: &Target, place: &Place, limits: &Limits) -> RedisResult<Link> {
     let stream = dial(place, CONNECT_TIMEOUT.min(limits.left()), &limits.stop)?;
-    stream.set_timeout(limits.slice())?;
-    Ok(Link::new(secured(stream, target, place, &short(limits))?, limits.clone())?)
+    // No system call of the greeting may wait for longer than the greeting itself.
+    let greeting = short(limits);
+    stream.set_timeout(greeting.slice())?;
+    Ok(Link::new(secured(stream, target, place, &greeting)?, limits.clone())?)
 }
 
 #[cfg(feature = "tls")]
