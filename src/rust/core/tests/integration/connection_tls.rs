@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rrq_core::connection::never;
 use rrq_core::status::Status;
@@ -140,11 +140,8 @@ fn the_wrong_kind_of_link_is_named() {
         Err(Error::NotRedis { problem, .. }) => assert!(problem.contains("rediss://"), "{problem}"),
         other => panic!("{:?}", other.map(|_| ())),
     }
-    let begun = Instant::now();
     let reason = refusal(&format!("rediss://localhost:{}?insecure", secure.server.port));
     assert!(reason.contains("does not speak TLS"), "{reason}");
-    // Less than a server may be silent once it has greeted.
-    assert!(begun.elapsed() < Duration::from_secs(25));
 }
 
 #[test]
