@@ -18,12 +18,12 @@ local_script <- function(r, args, command = character(), env = parent.frame()) {
   path <- rrq_worker_script(withr::local_tempdir(.local_envir = env))
   line <- c(command, path, args)
   out <- withr::local_tempfile(.local_envir = env)
-  env <- c(
+  variables <- c(
     "current", PATH = path_with_r(), R_LIBS = paste(.libPaths(), collapse = ":"), R_TESTS = "",
     RRQ_URL = server_url(r)
   )
   process <- processx::process$new(line[[1]], line[-1],
-    stdout = out, stderr = "2>&1", wd = "/", env = env
+    stdout = out, stderr = "2>&1", wd = "/", env = variables
   )
   withr::defer(process$kill(), env)
   process

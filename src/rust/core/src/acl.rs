@@ -63,6 +63,7 @@ const COMMANDS: &[&str] = &[
     "zremrangebyscore",
     "zrevrangebylex",
     "zrevrangebyscore",
+    "zscan",
     "zscore",
 ];
 
@@ -141,13 +142,14 @@ mod tests {
             words(text, &["redis.call(", "redis.pcall("], '\'', &mut sent);
         }
         for text in &rust {
-            let before = ["cmd(", "Cmd::new().arg(", "command.arg(", ".cmd("];
+            let before = ["cmd(", "Cmd::new().arg(", "command.arg(", ".cmd(", "self.scan("];
             words(text, &before, '"', &mut sent);
         }
         // Sent by other means: transactions.
         sent.extend(["multi", "exec"].map(str::to_owned));
-        // Options; what a Sentinel is asked; and logging in, which needs no permission.
-        for other in ["count", "load", "streams", "sentinel", "auth"] {
+        // Options; what a Sentinel is asked; logging in, which needs no permission; and what a queue that
+        // cannot be read needs to be destroyed: it lists the keys of all queues, so it is left to others.
+        for other in ["count", "load", "streams", "sentinel", "auth", "scan"] {
             sent.remove(other);
         }
         let allowed = COMMANDS.iter().chain(DURABLE);

@@ -234,7 +234,7 @@ impl Connection {
     /// Call a script.
     pub fn call(&mut self, call: &Call) -> Result<Value> {
         self.run(|link, shebang| call.run(link, shebang))
-            .map_err(|error| self.name_key(&call.key_names(), error))
+            .map_err(|error| self.name_key_of(call, error))
     }
 
     /// Call a script and read its reply. One that makes no sense counts as lost.
@@ -247,7 +247,7 @@ impl Connection {
             Err(Error::Protocol { reason }) => Err(unreadable(reason)),
             other => Ok(other),
         });
-        read.map_err(|error| self.name_key(&call.key_names(), error))?
+        read.map_err(|error| self.name_key_of(call, error))?
     }
 
     /// Run `operation` on a live link, repeating it over new links until the retry timeout, which

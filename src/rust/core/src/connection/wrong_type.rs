@@ -5,11 +5,12 @@ use redis::Cmd;
 use super::Connection;
 use crate::error::{Error, Result};
 use crate::keys::{Keys, split, type_of};
+use crate::scripts::Call;
 use crate::value;
 
 impl Connection {
     /// The error that names the key, if one of these, or another key of their queue that scripts use, has
-    /// the wrong type. It may have been repaired meanwhile. Other errors stay as they are.
+    /// the wrong type. Other errors stay as they are.
     pub(super) fn name_key(&mut self, names: &[Vec<u8>], error: Error) -> Error {
         if !matches!(&error, Error::Redis(source) if source.to_string().contains("WRONGTYPE")) {
             return error;
@@ -19,15 +20,21 @@ impl Connection {
         if let Some((prefix, _)) = keys.first().and_then(|key| split(key)) {
             keys.extend(Keys::with_prefix(prefix).all_fixed());
         }
-        let is_of_queue = !keys.is_empty();
         let wrong = keys.into_iter().find_map(|key| {
             let problem = self.wrong_type(&key).ok()??;
             Some(Error::corrupt(format!("key '{key}'"), problem))
         });
-        match wrong {
-            Some(wrong) => wrong,
-            None if !is_of_queue => error,
-            None => Error::corrupt("what the queue stores", error),
+        wrong.unwrap_or(error)
+    }
+
+    /// The same for a script. It uses keys as it should, so if none has the wrong type, one was repaired
+    /// meanwhile.
+    pub(super) fn name_key_of(&mut self, call: &Call, error: Error) -> Error {
+        match self.name_key(&call.key_names(), error) {
+            Error::Redis(source) if source.to_string().contains("WRONGTYPE") => {
+                Error::corrupt("what the queue stores", source)
+            }
+            named => named,
         }
     }
 
